@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Wrong frees: what they are, how they are reported. */
+#ifndef KSPAN_BAD_FREE_H
+#define KSPAN_BAD_FREE_H
+
+#include "types.h"
+
+enum kspan_bad_free_kind {
+	KSPAN_BAD_FREE_DOUBLE,
+	KSPAN_BAD_FREE_INTERIOR,
+	KSPAN_BAD_FREE_MISALIGNED,
+	KSPAN_BAD_FREE_NEVER_ALLOCATED,
+	KSPAN_BAD_FREE_FOREIGN,
+	KSPAN_NR_BAD_FREE_KINDS,
+};
+
+/**
+ * struct kspan_bad_free - a report
+ * @kind:	what was wrong
+ * @addr:	the pointer that was to be freed
+ * @class:	size class of the page it points to, 0 for none
+ */
+struct kspan_bad_free {
+	enum kspan_bad_free_kind kind;
+	unsigned long addr;
+	unsigned int class;
+};
+
+void kspan_bad_free_report(enum kspan_bad_free_kind kind, unsigned long addr, unsigned int class);
+u64 kspan_bad_free_count(enum kspan_bad_free_kind kind);
+struct kspan_bad_free kspan_bad_free_last(void);
+
+#endif /* KSPAN_BAD_FREE_H */

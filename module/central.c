@@ -1,0 +1,517 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Central lists
+ *
+ *	partial: span -> span -> ...	take slots from the first
+ *	full:    span -> span -> ...
+ *	depot:   full magazines / empty magazines
+ *
+ * A central owns all spans of one class on one node of one heap. CPU caches
+ * come here with a whole magazine: it changes places with one of the depot
+ * (one lock, no object touched), or its objects are taken from and returned to
+ * bitmaps in one batch under one lock.
+ *
+ * The depot holds at most kspan_depot_bytes of objects, and the number of
+ * magazines in existence is limited to those and two a CPU. Who finds no empty
+ * one does without, but notes that one is wanted; it is allocated by the next
+ * who comes by outside of all locks and marks.
+ *
+ * Context: task, softirq, hardirq; waits for nothing but the central lock,
+ * whose sections are bounded by one magazine.
+ */
+#include <linux/cpumask.h>
+#include <linux/rcupdate.h>
+
+#include "bad_free.h"
+#include "central.h"
+#include "kunit_export.h"
+
+#define KSPAN_DEPOT_MAX		64
+
+unsigned int kspan_magazine_bytes = 16 * 1024;
+unsigned int kspan_depot_bytes = 128 * 1024;
+
+/**
+ * kspan_central_init() - an empty central
+ * @central:	memory for it
+ * @class:	size class
+ * @nid:	node
+ */
+void kspan_central_init(struct kspan_central *central, unsigned int class, int nid)
+{
+	raw_spin_lock_init(&central->lock);
+	central->class = class;
+	central->nid = nid;
+	INIT_LIST_HEAD(&central->partial);
+	INIT_LIST_HEAD(&central->full);
+	INIT_LIST_HEAD(&central->depot_full);
+	INIT_LIST_HEAD(&central->depot_empty);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_central_init);
+
+static void free_magazines(struct list_head *magazines)
+{
+	struct kspan_magazine *mag, *next;
+
+	list_for_each_entry_safe(mag, next, magazines, list)
+		kfree(mag);
+	INIT_LIST_HEAD(magazines);
+}
+
+/**
+ * kspan_central_exit() - free the depot
+ * @central: nobody uses it any more; its depot was flushed. Spans that still
+ *	     have live objects stay, kspan_page_heap_exit() drops them.
+ */
+void kspan_central_exit(struct kspan_central *central)
+{
+	free_magazines(&central->depot_full);
+	free_magazines(&central->depot_empty);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_central_exit);
+
+static struct kspan_span *first_partial(struct kspan_central *central)
+{
+	return list_first_entry_or_null(&central->partial, struct kspan_span, list);
+}
+
+/*
+ * Fill @slots from its end on, so that a stack made of it gives the objects
+ * out by rising address.
+ */
+static unsigned int take_locked(struct kspan_central *central, void **slots, unsigned int n)
+{
+	unsigned int left = n;
+	struct kspan_span *span;
+
+	while (left && (span = first_partial(central))) {
+		left -= kspan_span_take(span, slots, left);
+		if (span->used == span->nslots)
+			list_move(&span->list, &central->full);
+	}
+	central->nr_out += n - left;
+	return n - left;
+}
+
+/**
+ * kspan_central_take() - take a batch of free slots
+ * @central:	the central
+ * @slots:	receives them, the one to be used first last
+ * @n:		how many at most, 1...KSPAN_MAGAZINE_MAX
+ *
+ * Return: how many were taken, from @slots[0] on.
+ */
+unsigned int kspan_central_take(struct kspan_central *central, void **slots, unsigned int n)
+{
+	unsigned int taken;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&central->lock, flags);
+	taken = take_locked(central, slots, n);
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	if (taken < n)
+		memmove(slots, slots + n - taken, taken * sizeof(*slots));
+	return taken;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_central_take);
+
+/* Return a slot that is out; a span without any goes to @retired. */
+static void give_locked(struct kspan_span *span, unsigned long addr, struct list_head *retired)
+{
+	struct kspan_central *central = span->central;
+	bool was_full = span->used == span->nslots;
+
+	kspan_span_give(span, addr);
+	central->nr_out--;
+	if (!span->used) {
+		list_move(&span->list, retired);
+		central->nr_spans--;
+		kspan_span_set_state(span, KSPAN_SPAN_DETACHED);
+	} else if (was_full) {
+		list_move(&span->list, &central->partial);
+	}
+}
+
+static void free_spans(struct list_head *retired)
+{
+	struct kspan_span *span, *next;
+
+	list_for_each_entry_safe(span, next, retired, list) {
+		kspan_span_unformat(span);
+		kspan_page_heap_free(span, span->start, KSPAN_SPAN_DETACHED);
+	}
+}
+
+static void report_slot(enum kspan_slot_state state, unsigned long addr, unsigned int class)
+{
+	enum kspan_bad_free_kind kind = KSPAN_BAD_FREE_DOUBLE;
+
+	if (!IS_ALIGNED(addr, 8))
+		kind = KSPAN_BAD_FREE_MISALIGNED;
+	else if (state == KSPAN_SLOT_INSIDE)
+		kind = KSPAN_BAD_FREE_INTERIOR;
+	else if (state == KSPAN_SLOT_NEVER_OUT)
+		kind = KSPAN_BAD_FREE_NEVER_ALLOCATED;
+	kspan_bad_free_report(kind, addr, class);
+}
+
+/*
+ * The span of an address whose page had the central's class when it was put
+ * into a magazine. With the central locked, a span that is SMALL and the
+ * central's stays so.
+ */
+static struct kspan_span *own_span(struct kspan_central *central, unsigned long addr)
+{
+	struct kspan_span *span = READ_ONCE(*kspan_map_entry(addr));
+
+	/* Pairs with the release in kspan_span_set_state(). */
+	if (!span || smp_load_acquire(&span->state) != KSPAN_SPAN_SMALL ||
+	    span->central != central)
+		return NULL;
+	return span;
+}
+
+/**
+ * kspan_central_give() - return a batch of objects to their spans
+ * @central:	the central
+ * @slots:	objects from magazines of the central's class and node; what is
+ *		not an object that is out is reported and left alone
+ * @n:		how many, at most KSPAN_MAGAZINE_MAX
+ */
+void kspan_central_give(struct kspan_central *central, void **slots, unsigned int n)
+{
+	u8 wrong[KSPAN_MAGAZINE_MAX];
+	unsigned int nr_wrong = 0, i;
+	LIST_HEAD(retired);
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&central->lock, flags);
+	for (i = 0; i < n; i++) {
+		unsigned long addr = (unsigned long)slots[i];
+		struct kspan_span *span = own_span(central, addr);
+		enum kspan_slot_state state = KSPAN_SLOT_FREE;
+
+		if (span)
+			state = kspan_span_slot_state(span, addr);
+		if (state == KSPAN_SLOT_OUT) {
+			give_locked(span, addr, &retired);
+		} else {
+			slots[nr_wrong] = (void *)addr;
+			wrong[nr_wrong++] = state;
+		}
+	}
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+
+	free_spans(&retired);
+	for (i = 0; i < nr_wrong; i++)
+		report_slot(wrong[i], (unsigned long)slots[i], central->class);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_central_give);
+
+static void *pop_depot_locked(struct kspan_central *central)
+{
+	struct kspan_magazine *mag;
+	void *object;
+
+	mag = list_first_entry_or_null(&central->depot_full, struct kspan_magazine, list);
+	if (!mag)
+		return NULL;
+	object = mag->slot[--mag->count];
+	central->nr_depot_objects--;
+	if (!mag->count) {
+		list_move(&mag->list, &central->depot_empty);
+		central->nr_depot_full--;
+	}
+	return object;
+}
+
+/**
+ * kspan_central_alloc() - allocate one slot past the CPU caches
+ * @central: the central
+ *
+ * Return: the object or NULL.
+ */
+void *kspan_central_alloc(struct kspan_central *central)
+{
+	void *object = NULL;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&central->lock, flags);
+	if (!take_locked(central, &object, 1))
+		object = pop_depot_locked(central);
+	if (object)
+		central->allocs++;
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	return object;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_central_alloc);
+
+/**
+ * kspan_central_adopt() - take in a new span and allocate its first slot
+ * @central:	the central of the span's class and node
+ * @span:	a DETACHED span, formatted
+ *
+ * Return: the object.
+ */
+void *kspan_central_adopt(struct kspan_central *central, struct kspan_span *span)
+{
+	unsigned long flags;
+	void *object;
+
+	raw_spin_lock_irqsave(&central->lock, flags);
+	span->central = central;
+	kspan_span_set_state(span, KSPAN_SPAN_SMALL);
+	kspan_span_take(span, &object, 1);
+	list_add(&span->list, span->used == span->nslots ? &central->full : &central->partial);
+	central->nr_spans++;
+	central->nr_out++;
+	central->allocs++;
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	return object;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_central_adopt);
+
+/**
+ * kspan_central_slot() - what an address is to the small span it lies in
+ * @addr:	any address
+ * @free:	free the slot if it is out
+ * @class:	set to the class of the span
+ *
+ * Return: enum kspan_slot_state, before the slot was freed; -ENOENT when
+ * @addr is not in a small span.
+ */
+int kspan_central_slot(unsigned long addr, bool free, unsigned int *class)
+{
+	struct kspan_span *span;
+	int state = -ENOENT;
+	LIST_HEAD(retired);
+
+	rcu_read_lock();
+	while (state < 0 && (span = kspan_map_span(addr))) {
+		struct kspan_central *central;
+		unsigned long flags;
+
+		/* Pairs with the release in kspan_span_set_state(). */
+		if (smp_load_acquire(&span->state) != KSPAN_SPAN_SMALL)
+			break;
+		central = READ_ONCE(span->central);
+		if (!central)
+			break;
+		raw_spin_lock_irqsave(&central->lock, flags);
+		/* Else the span was somebody else's meanwhile: look again. */
+		if (own_span(central, addr) == span) {
+			*class = central->class;
+			state = kspan_span_slot_state(span, addr);
+			if (free && state == KSPAN_SLOT_OUT)
+				give_locked(span, addr, &retired);
+		}
+		raw_spin_unlock_irqrestore(&central->lock, flags);
+	}
+	rcu_read_unlock();
+	free_spans(&retired);
+	return state;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_central_slot);
+
+/**
+ * kspan_central_free() - free one object past the CPU caches
+ * @addr: any address
+ *
+ * Frees the small object, or reports what is wrong with the address.
+ *
+ * Return: false, and nothing done, when @addr is not in a small span.
+ */
+bool kspan_central_free(unsigned long addr)
+{
+	unsigned int class;
+	int state = kspan_central_slot(addr, true, &class);
+
+	if (state < 0)
+		return false;
+	if (state != KSPAN_SLOT_OUT)
+		report_slot(state, addr, class);
+	return true;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_central_free);
+
+/**
+ * kspan_depot_holds() - whether an object is in a magazine of the depot
+ * @central:	the central, not locked
+ * @object:	address
+ * Return: whether it is.
+ */
+bool kspan_depot_holds(struct kspan_central *central, const void *object)
+{
+	struct kspan_magazine *mag;
+	unsigned long flags;
+	bool found = false;
+	unsigned int i;
+
+	raw_spin_lock_irqsave(&central->lock, flags);
+	list_for_each_entry(mag, &central->depot_full, list)
+		for (i = 0; i < mag->count; i++)
+			found |= mag->slot[i] == object;
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	return found;
+}
+
+/**
+ * kspan_magazine_cap() - objects that a magazine of a class can hold
+ * @class: size class, not 0
+ * Return: 2...KSPAN_MAGAZINE_MAX.
+ */
+unsigned int kspan_magazine_cap(unsigned int class)
+{
+	return clamp_t(unsigned int, kspan_magazine_bytes / kspan_size_classes[class].size,
+		       2, KSPAN_MAGAZINE_MAX);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_magazine_cap);
+
+/**
+ * kspan_magazine_sizeof() - memory that a magazine of a class takes
+ * @class: size class, not 0
+ * Return: bytes.
+ */
+size_t kspan_magazine_sizeof(unsigned int class)
+{
+	const struct kspan_magazine *mag = NULL;
+
+	return struct_size(mag, slot, kspan_magazine_cap(class));
+}
+
+/* Full magazines that the depot of a class may hold. */
+static unsigned int depot_limit(unsigned int class)
+{
+	unsigned int bytes = kspan_magazine_cap(class) * kspan_size_classes[class].size;
+
+	return clamp_t(unsigned int, kspan_depot_bytes / bytes, 1, KSPAN_DEPOT_MAX);
+}
+
+/**
+ * kspan_depot_provision() - add an empty magazine to the depot if one is wanted
+ * @central:	the central
+ * @gfp:	flags for SLUB
+ *
+ * Context: as @gfp says; no lock held, CPU cache not busy.
+ */
+void kspan_depot_provision(struct kspan_central *central, gfp_t gfp)
+{
+	struct kspan_magazine *mag;
+	unsigned long flags;
+
+	if (likely(!READ_ONCE(central->wanted)))
+		return;
+	mag = kmalloc(kspan_magazine_sizeof(central->class),
+		      (gfp & ~(__GFP_NOFAIL | __GFP_ZERO)) | __GFP_NOWARN);
+	if (!mag)
+		return;
+	mag->count = 0;
+	mag->cap = kspan_magazine_cap(central->class);
+	raw_spin_lock_irqsave(&central->lock, flags);
+	list_add(&mag->list, &central->depot_empty);
+	central->nr_magazines++;
+	central->wanted = false;
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_depot_provision);
+
+static struct kspan_magazine *take_first(struct list_head *magazines)
+{
+	struct kspan_magazine *mag;
+
+	mag = list_first_entry_or_null(magazines, struct kspan_magazine, list);
+	if (mag)
+		list_del(&mag->list);
+	return mag;
+}
+
+/**
+ * kspan_depot_take_full() - take a magazine with objects
+ * @central:	the central
+ * @empty:	given to the depot in exchange; may be NULL
+ *
+ * Return: a magazine with at least one object, or NULL with @empty kept.
+ */
+struct kspan_magazine *kspan_depot_take_full(struct kspan_central *central,
+					     struct kspan_magazine *empty)
+{
+	struct kspan_magazine *mag;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&central->lock, flags);
+	mag = take_first(&central->depot_full);
+	if (mag) {
+		central->nr_depot_full--;
+		central->nr_depot_objects -= mag->count;
+		if (empty)
+			list_add(&empty->list, &central->depot_empty);
+	}
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	return mag;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_depot_take_full);
+
+/**
+ * kspan_depot_put_full() - exchange a full magazine for an empty one
+ * @central:	the central
+ * @full:	given to the depot; may be NULL
+ *
+ * Return: an empty magazine; or NULL with @full kept when the depot has none,
+ * or has reached its limit.
+ */
+struct kspan_magazine *kspan_depot_put_full(struct kspan_central *central,
+					    struct kspan_magazine *full)
+{
+	unsigned int limit = depot_limit(central->class);
+	struct kspan_magazine *empty = NULL;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&central->lock, flags);
+	if (!full || central->nr_depot_full < limit) {
+		empty = take_first(&central->depot_empty);
+		central->wanted |= !empty && central->nr_magazines < limit + 2 * nr_cpu_ids;
+	}
+	if (empty && full) {
+		list_add(&full->list, &central->depot_full);
+		central->nr_depot_full++;
+		central->nr_depot_objects += full->count;
+	}
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	return empty;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_depot_put_full);
+
+/**
+ * kspan_depot_retire() - free a magazine of a CPU
+ * @central:	the central
+ * @mag:	the magazine; its objects are returned
+ */
+void kspan_depot_retire(struct kspan_central *central, struct kspan_magazine *mag)
+{
+	unsigned long flags;
+
+	kspan_central_give(central, mag->slot, mag->count);
+	raw_spin_lock_irqsave(&central->lock, flags);
+	central->nr_magazines--;
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	kfree_rcu(mag, rcu);
+}
+
+/**
+ * kspan_depot_flush() - return all objects of the depot to their spans
+ * @central: the central
+ */
+void kspan_depot_flush(struct kspan_central *central)
+{
+	struct kspan_magazine *mag;
+	unsigned long flags;
+
+	while ((mag = kspan_depot_take_full(central, NULL))) {
+		kspan_central_give(central, mag->slot, mag->count);
+		mag->count = 0;
+		raw_spin_lock_irqsave(&central->lock, flags);
+		list_add(&mag->list, &central->depot_empty);
+		raw_spin_unlock_irqrestore(&central->lock, flags);
+	}
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_depot_flush);

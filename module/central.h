@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The spans of one class on one node, and the depot of magazines. */
+#ifndef KSPAN_CENTRAL_H
+#define KSPAN_CENTRAL_H
+
+#include "page_heap.h"
+
+/**
+ * struct kspan_central - one size class of a heap on one node
+ * @lock:	protects all fields, the slots of the spans, and the depot
+ * @class:	size class; fixed
+ * @nid:	node; fixed
+ * @partial:	spans with a free slot, the one to take from first
+ * @full:	spans without
+ * @depot_full:	magazines that hold objects
+ * @depot_empty: magazines that hold none
+ * @nr_spans:	spans on both lists
+ * @nr_out:	slots that are out: cached + live
+ * @nr_depot_full: magazines on @depot_full
+ * @nr_depot_objects: objects in them
+ * @nr_magazines: magazines of this class and node, wherever they are
+ * @wanted:	somebody found @depot_empty empty
+ * @allocs:	slots handed to callers one by one, past the CPU caches
+ */
+struct kspan_central {
+	raw_spinlock_t lock;
+	unsigned int class;
+	int nid;
+	struct list_head partial;
+	struct list_head full;
+	struct list_head depot_full;
+	struct list_head depot_empty;
+	unsigned long nr_spans;
+	unsigned long nr_out;
+	unsigned int nr_depot_full;
+	unsigned long nr_depot_objects;
+	unsigned int nr_magazines;
+	bool wanted;
+	u64 allocs;
+} ____cacheline_aligned_in_smp;
+
+/* Bytes of objects that a magazine, and that a depot, may hold; parameters. */
+extern unsigned int kspan_magazine_bytes;
+extern unsigned int kspan_depot_bytes;
+
+void kspan_central_init(struct kspan_central *central, unsigned int class, int nid);
+void kspan_central_exit(struct kspan_central *central);
+
+unsigned int kspan_central_take(struct kspan_central *central, void **slots, unsigned int n);
+void kspan_central_give(struct kspan_central *central, void **slots, unsigned int n);
+void *kspan_central_alloc(struct kspan_central *central);
+void *kspan_central_adopt(struct kspan_central *central, struct kspan_span *span);
+bool kspan_central_free(unsigned long addr);
+int kspan_central_slot(unsigned long addr, bool free, unsigned int *class);
+bool kspan_depot_holds(struct kspan_central *central, const void *object);
+
+unsigned int kspan_magazine_cap(unsigned int class);
+size_t kspan_magazine_sizeof(unsigned int class);
+void kspan_depot_provision(struct kspan_central *central, gfp_t gfp);
+struct kspan_magazine *kspan_depot_take_full(struct kspan_central *central,
+					     struct kspan_magazine *empty);
+struct kspan_magazine *kspan_depot_put_full(struct kspan_central *central,
+					    struct kspan_magazine *full);
+void kspan_depot_retire(struct kspan_central *central, struct kspan_magazine *mag);
+void kspan_depot_flush(struct kspan_central *central);
+
+#endif /* KSPAN_CENTRAL_H */

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * CPU caches
+ *
+ * Two magazines a class and CPU, as Bonwick's: whatever the pattern, at least
+ * a magazine's worth of operations lies between two visits to the depot, since
+ * the loaded and the previous one change places first.
+ *
+ *	loaded   [ o o o . . . . ]	alloc and free
+ *	previous [ o o o o o o o ]	full or empty
+ *
+ * Every class starts with kspan_no_magazine, which is empty for allocations
+ * and full for frees, so that the fast paths need no test for it; real ones
+ * come from the depot.
+ *
+ * Context: task, softirq, hardirq; functions that take an entered cache run
+ * with preemption off.
+ */
+#include <linux/cpu.h>
+#include <linux/nodemask.h>
+#include <linux/rcupdate.h>
+#include <linux/topology.h>
+#include <linux/workqueue.h>
+
+#include "cpu_cache.h"
+#include "kunit_export.h"
+
+DEFINE_STATIC_KEY_FALSE(kspan_numa);
+
+/* Empty and full at once, so never written to. */
+struct kspan_magazine kspan_no_magazine;
+KSPAN_EXPORT_FOR_KUNIT(kspan_no_magazine);
+
+static bool is_magazine(const struct kspan_magazine *mag)
+{
+	return mag != &kspan_no_magazine;
+}
+
+static void load(struct kspan_cpu_cache *cache, unsigned int class, struct kspan_magazine *mag)
+{
+	cache->previous[class] = cache->loaded[class];
+	WRITE_ONCE(cache->loaded[class], mag);
+}
+
+static void swap_magazines(struct kspan_cpu_cache *cache, unsigned int class)
+{
+	load(cache, class, cache->previous[class]);
+}
+
+/* The magazine that a new one pushes out, or NULL when there is room for it. */
+static struct kspan_magazine *displaced(struct kspan_magazine *mag)
+{
+	return is_magazine(mag) ? mag : NULL;
+}
+
+static void *pop_loaded(struct kspan_cpu_cache *cache, unsigned int class)
+{
+	struct kspan_magazine *mag = cache->loaded[class];
+
+	cache->allocs[class]++;
+	return mag->slot[--mag->count];
+}
+
+/**
+ * kspan_cpu_cache_refill() - allocate where the loaded magazine is empty
+ * @heap:	the heap
+ * @cache:	its entered cache
+ * @class:	size class
+ *
+ * Return: an object, or NULL when the central has no free slot either, or
+ * there is no magazine to be had.
+ */
+void *kspan_cpu_cache_refill(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
+			     unsigned int class)
+{
+	struct kspan_magazine *previous = cache->previous[class], *mag;
+	struct kspan_central *central;
+
+	if (!class)
+		return NULL;
+	if (previous->count) {
+		swap_magazines(cache, class);
+		return pop_loaded(cache, class);
+	}
+	central = kspan_heap_central(heap, cache->nid, class);
+	mag = kspan_depot_take_full(central, displaced(previous));
+	if (mag) {
+		load(cache, class, mag);
+		return pop_loaded(cache, class);
+	}
+	mag = cache->loaded[class];
+	if (!is_magazine(mag)) {
+		mag = kspan_depot_put_full(central, NULL);
+		if (!mag)
+			return NULL;
+		load(cache, class, mag);
+	}
+	mag->count = kspan_central_take(central, mag->slot, mag->cap);
+	return mag->count ? pop_loaded(cache, class) : NULL;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_refill);
+
+static void push_loaded(struct kspan_cpu_cache *cache, unsigned int class, void *object)
+{
+	struct kspan_magazine *mag = cache->loaded[class];
+
+	mag->slot[mag->count++] = object;
+}
+
+static void return_objects(struct kspan_central *central, struct kspan_magazine *mag)
+{
+	kspan_central_give(central, mag->slot, mag->count);
+	mag->count = 0;
+}
+
+/**
+ * kspan_cpu_cache_spill() - free where the loaded magazine is full
+ * @heap:	the heap
+ * @cache:	its entered cache
+ * @class:	size class
+ * @object:	the object
+ *
+ * Return: whether the object was taken; not for class 0, nor when there is no
+ * magazine to be had.
+ */
+bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
+			   unsigned int class, void *object)
+{
+	struct kspan_magazine *previous = cache->previous[class], *mag;
+	struct kspan_central *central;
+
+	if (!class)
+		return false;
+	central = kspan_heap_central(heap, cache->nid, class);
+	if (previous->count < previous->cap) {
+		swap_magazines(cache, class);
+	} else if ((mag = kspan_depot_put_full(central, displaced(previous)))) {
+		load(cache, class, mag);
+	} else if (is_magazine(previous)) {
+		return_objects(central, previous);
+		swap_magazines(cache, class);
+	} else if (is_magazine(cache->loaded[class])) {
+		return_objects(central, cache->loaded[class]);
+	} else {
+		return false;
+	}
+	push_loaded(cache, class, object);
+	return true;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_spill);
+
+static void retire(struct kspan_heap *heap, struct kspan_cpu_cache *cache, unsigned int class,
+		   struct kspan_magazine **where)
+{
+	struct kspan_magazine *mag = *where;
+
+	WRITE_ONCE(*where, &kspan_no_magazine);
+	if (is_magazine(mag))
+		kspan_depot_retire(kspan_heap_central(heap, cache->nid, class), mag);
+}
+
+static void drain(struct kspan_heap *heap, struct kspan_cpu_cache *cache)
+{
+	unsigned int class;
+
+	for (class = 1; class < KSPAN_NR_CLASSES; class++) {
+		retire(heap, cache, class, &cache->loaded[class]);
+		retire(heap, cache, class, &cache->previous[class]);
+	}
+}
+
+/**
+ * kspan_cpu_cache_drain() - return all that the cache of an idle CPU holds
+ * @heap:	the heap
+ * @cpu:	a CPU that is dead, or where nobody can be using the heap
+ */
+void kspan_cpu_cache_drain(struct kspan_heap *heap, unsigned int cpu)
+{
+	drain(heap, per_cpu_ptr(heap->cpu, cpu));
+}
+
+static long drain_this_cpu(void *heap)
+{
+	struct kspan_cpu_cache *cache = kspan_cpu_cache_enter(heap);
+
+	/* Interrupts do not last into task context. */
+	if (WARN_ON_ONCE(!cache))
+		return -EBUSY;
+	drain(heap, cache);
+	kspan_cpu_cache_leave(cache);
+	return 0;
+}
+
+/**
+ * kspan_cpu_caches_flush() - return all that the caches of a live heap hold
+ * @heap: the heap
+ *
+ * Context: task; sleeps.
+ */
+void kspan_cpu_caches_flush(struct kspan_heap *heap)
+{
+	unsigned int cpu;
+
+	cpus_read_lock();
+	for_each_online_cpu(cpu)
+		work_on_cpu(cpu, drain_this_cpu, heap);
+	cpus_read_unlock();
+}
+
+/* The node with memory that is nearest to a CPU. */
+static int home_node(unsigned int cpu)
+{
+	int here = cpu_to_node(cpu), nearest = NUMA_NO_NODE, nid;
+
+	if (here == NUMA_NO_NODE)
+		here = first_memory_node;
+	for_each_node_state(nid, N_MEMORY)
+		if (nearest == NUMA_NO_NODE ||
+		    node_distance(here, nid) < node_distance(here, nearest))
+			nearest = nid;
+	return nearest;
+}
+
+/**
+ * kspan_cpu_caches_init() - make empty caches for all possible CPUs
+ * @heap: the heap
+ * Return: 0 or -ENOMEM.
+ */
+int kspan_cpu_caches_init(struct kspan_heap *heap)
+{
+	unsigned int cpu, class;
+
+	heap->cpu = alloc_percpu(struct kspan_cpu_cache);
+	if (!heap->cpu)
+		return -ENOMEM;
+	for_each_possible_cpu(cpu) {
+		struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
+
+		cache->nid = home_node(cpu);
+		for (class = 0; class < KSPAN_NR_CLASSES; class++) {
+			cache->loaded[class] = &kspan_no_magazine;
+			cache->previous[class] = &kspan_no_magazine;
+		}
+	}
+	if (num_possible_nodes() > 1)
+		static_branch_enable(&kspan_numa);
+	return 0;
+}
+
+/**
+ * kspan_cpu_caches_exit() - drain and free the caches
+ * @heap: the heap, which nobody uses any more; may lack caches
+ */
+void kspan_cpu_caches_exit(struct kspan_heap *heap)
+{
+	unsigned int cpu;
+
+	if (!heap->cpu)
+		return;
+	for_each_possible_cpu(cpu)
+		kspan_cpu_cache_drain(heap, cpu);
+	free_percpu(heap->cpu);
+	heap->cpu = NULL;
+}
+
+static bool magazine_holds(const struct kspan_magazine *mag, const void *object)
+{
+	unsigned int count = min_t(unsigned int, READ_ONCE(mag->count), READ_ONCE(mag->cap));
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		if (READ_ONCE(mag->slot[i]) == object)
+			return true;
+	return false;
+}
+
+/**
+ * kspan_cpu_caches_hold() - whether an object is cached by some CPU
+ * @heap:	the heap
+ * @class:	size class of the object
+ * @object:	address
+ *
+ * Return: whether it is; while others allocate and free objects of the class,
+ * the answer may be outdated.
+ */
+bool kspan_cpu_caches_hold(struct kspan_heap *heap, unsigned int class, const void *object)
+{
+	unsigned int cpu;
+	bool found = false;
+
+	/* Keeps retired magazines readable. */
+	rcu_read_lock();
+	for_each_possible_cpu(cpu) {
+		struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
+
+		found |= magazine_holds(READ_ONCE(cache->loaded[class]), object) ||
+			 magazine_holds(READ_ONCE(cache->previous[class]), object);
+	}
+	rcu_read_unlock();
+	return found;
+}
+
+/**
+ * kspan_cpu_caches_count() - statistics of a class over all CPUs
+ * @heap:	the heap
+ * @class:	size class
+ * @cached:	set to the objects in magazines of CPUs
+ * @allocs:	set to the objects handed out since load
+ *
+ * Exact when nobody uses the class, close otherwise.
+ */
+void kspan_cpu_caches_count(struct kspan_heap *heap, unsigned int class,
+			    unsigned long *cached, u64 *allocs)
+{
+	unsigned int cpu;
+
+	*cached = 0;
+	*allocs = 0;
+	rcu_read_lock();
+	for_each_possible_cpu(cpu) {
+		struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
+
+		*cached += READ_ONCE(READ_ONCE(cache->loaded[class])->count) +
+			   READ_ONCE(READ_ONCE(cache->previous[class])->count);
+		*allocs += READ_ONCE(cache->allocs[class]);
+	}
+	rcu_read_unlock();
+}

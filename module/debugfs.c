@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * debugfs
+ *
+ *	stats	name: value; names of Go's runtime.MemStats where they fit
+ *	classes	a line per size class
+ *	arenas	a line per arena
+ *	map	a character per 8 KiB page
+ *
+ * The first line of a table names its version and columns. An arena is named
+ * by its first page's number in kspan's map, not by an address. Arenas are
+ * shown one at a time from a copy made under the page heap lock, which is held
+ * for one pass over the arena's pages.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/debugfs.h>
+#include <linux/seq_file.h>
+
+#include "bad_free.h"
+#include "debugfs.h"
+#include "stats.h"
+
+#define MAP_COLUMNS	64
+
+static struct dentry *directory;
+
+static void show(struct seq_file *m, const char *name, u64 value)
+{
+	seq_printf(m, "%s: %llu\n", name, value);
+}
+
+static int stats_show(struct seq_file *m, void *unused)
+{
+	struct kspan_stats stats;
+
+	kspan_stats_read(&stats);
+	show(m, "Alloc", stats.alloc);
+	show(m, "TotalAlloc", stats.total_alloc);
+	show(m, "Sys", stats.sys);
+	show(m, "Mallocs", stats.mallocs);
+	show(m, "Frees", stats.frees);
+	show(m, "HeapAlloc", stats.alloc);
+	show(m, "HeapSys", stats.heap_sys);
+	show(m, "HeapIdle", stats.heap_idle);
+	show(m, "HeapInuse", stats.heap_inuse);
+	show(m, "HeapReleased", stats.heap_released);
+	show(m, "HeapObjects", stats.heap_objects);
+	show(m, "HeapCached", stats.heap_cached);
+	show(m, "HeapPeak", stats.heap_peak);
+	show(m, "MSpanInuse", stats.mspan_inuse);
+	show(m, "MSpanSys", stats.mspan_sys);
+	show(m, "MCacheSys", stats.mcache_sys);
+	show(m, "OtherSys", stats.other_sys);
+	show(m, "Arenas", stats.arenas);
+	show(m, "FreeRuns", stats.free_runs);
+	show(m, "BadFreeDouble", kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE));
+	show(m, "BadFreeInterior", kspan_bad_free_count(KSPAN_BAD_FREE_INTERIOR));
+	show(m, "BadFreeMisaligned", kspan_bad_free_count(KSPAN_BAD_FREE_MISALIGNED));
+	show(m, "BadFreeNeverAllocated", kspan_bad_free_count(KSPAN_BAD_FREE_NEVER_ALLOCATED));
+	show(m, "BadFreeForeign", kspan_bad_free_count(KSPAN_BAD_FREE_FOREIGN));
+	show(m, "RefusedZone", kspan_refused(KSPAN_REFUSED_ZONE));
+	show(m, "RefusedSize", kspan_refused(KSPAN_REFUSED_SIZE));
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(stats);
+
+static void show_class(struct seq_file *m, const struct kspan_class_stats *stats,
+		       u64 span_bytes, u64 live_bytes)
+{
+	seq_printf(m, " %8lu %10lu %10lu %8lu %12llu %12llu %12llu\n", stats->spans, stats->slots,
+		   stats->in_use, stats->cached, stats->allocs, stats->frees,
+		   span_bytes - min(live_bytes, span_bytes));
+}
+
+static int classes_show(struct seq_file *m, void *unused)
+{
+	struct kspan_class_stats stats;
+	struct kspan_page_stats pages;
+	unsigned int class;
+
+	seq_puts(m, "# kspan classes v1: class size span_pages spans slots in_use cached allocs frees waste_bytes\n");
+	for (class = 1; class < KSPAN_NR_CLASSES; class++) {
+		const struct kspan_size_class *sc = &kspan_size_classes[class];
+
+		kspan_class_stats_read(class, &stats);
+		seq_printf(m, "%5u %6u %3u", class, sc->size, sc->pages);
+		show_class(m, &stats, (u64)stats.spans * sc->pages << KSPAN_PAGE_SHIFT,
+			   (u64)stats.in_use * sc->size);
+	}
+	kspan_page_stats_read(&pages);
+	seq_printf(m, "%5s %6s %3s", "large", "-", "-");
+	show_class(m, &pages.large, 0, 0);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(classes);
+
+/* What is shown of an arena; @page is the number of its first page. */
+struct arena_copy {
+	unsigned long page;
+	int nid;
+	unsigned int order;
+	unsigned int npages;
+	unsigned int used;
+	unsigned int free_runs;
+	unsigned int largest_run;
+	char map[KSPAN_ARENA_PAGES];
+};
+
+static unsigned long page_address_of(unsigned long page)
+{
+	return kspan_map.base + (page << KSPAN_PAGE_SHIFT);
+}
+
+static char small_span_char(const struct kspan_span *span)
+{
+	unsigned int used = READ_ONCE(span->used);
+
+	if (used == span->nslots)
+		return '#';
+	return '0' + clamp(used * 10 / span->nslots, 1U, 9U);
+}
+
+static void copy_span(struct arena_copy *copy, unsigned int first, const struct kspan_span *span)
+{
+	char c = '1';
+
+	if (span->state == KSPAN_SPAN_FREE) {
+		c = '.';
+		copy->free_runs++;
+		copy->largest_run = max(copy->largest_run, span->npages);
+	} else if (span->state == KSPAN_SPAN_LARGE) {
+		c = 'l';
+	} else if (span->state == KSPAN_SPAN_SMALL) {
+		c = small_span_char(span);
+	}
+	memset(copy->map + first, c, span->npages);
+	if (c == 'l')
+		copy->map[first] = 'L';
+}
+
+static void copy_arena(struct arena_copy *copy, struct kspan_arena *arena)
+{
+	unsigned int page = 0;
+
+	copy->page = kspan_map_page(arena->start);
+	copy->nid = arena->nid;
+	copy->order = arena->order;
+	copy->npages = arena->npages;
+	copy->used = arena->used;
+	copy->free_runs = 0;
+	copy->largest_run = 0;
+	while (page < arena->npages) {
+		struct kspan_span *span;
+
+		span = *kspan_map_entry(arena->start + ((unsigned long)page << KSPAN_PAGE_SHIFT));
+		copy_span(copy, page, span);
+		page += span->npages;
+	}
+}
+
+/* Copy the first arena of the node at or above @page, if it is below @copy. */
+static void copy_next_of_node(struct arena_copy *copy, int nid, unsigned long page)
+{
+	struct kspan_page_heap *ph = kspan_page_heap(nid);
+	struct kspan_arena *arena;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&ph->lock, flags);
+	arena = kspan_page_heap_next_arena(ph, page_address_of(page));
+	if (arena && kspan_map_page(arena->start) < copy->page)
+		copy_arena(copy, arena);
+	raw_spin_unlock_irqrestore(&ph->lock, flags);
+}
+
+/* Position 0 is the header, position p the first arena from page p - 1 on. */
+static void *arena_start(struct seq_file *m, loff_t *pos)
+{
+	struct arena_copy *copy = m->private;
+	int nid;
+
+	if (!*pos)
+		return SEQ_START_TOKEN;
+	copy->page = ULONG_MAX;
+	for_each_node(nid)
+		copy_next_of_node(copy, nid, *pos - 1);
+	return copy->page == ULONG_MAX ? NULL : copy;
+}
+
+static void *arena_next(struct seq_file *m, void *v, loff_t *pos)
+{
+	struct arena_copy *copy = m->private;
+
+	*pos = v == SEQ_START_TOKEN ? 1 : copy->page + copy->npages + 1;
+	return arena_start(m, pos);
+}
+
+static void arena_stop(struct seq_file *m, void *v)
+{
+}
+
+static int arenas_show(struct seq_file *m, void *v)
+{
+	const struct arena_copy *copy = v;
+
+	if (v == SEQ_START_TOKEN) {
+		seq_puts(m, "# kspan arenas v1: node start order pages used_pages free_runs largest_run\n");
+		return 0;
+	}
+	seq_printf(m, "%d %#lx %u %u %u %u %u\n", copy->nid, copy->page, copy->order, copy->npages,
+		   copy->used, copy->free_runs, copy->largest_run);
+	return 0;
+}
+
+static int map_show(struct seq_file *m, void *v)
+{
+	const struct arena_copy *copy = v;
+	unsigned int first;
+
+	if (v == SEQ_START_TOKEN) {
+		seq_printf(m, "# kspan map v1: page_size %lu . free, # full span, digits 1-9 tenths of a partly used span, L large, l large continued\n",
+			   KSPAN_PAGE_SIZE);
+		return 0;
+	}
+	for (first = 0; first < copy->npages; first += MAP_COLUMNS)
+		seq_printf(m, "%d %#lx %.*s\n", copy->nid, copy->page + first,
+			   min_t(int, MAP_COLUMNS, copy->npages - first), copy->map + first);
+	return 0;
+}
+
+static const struct seq_operations arenas_sops = {
+	.start = arena_start,
+	.next = arena_next,
+	.stop = arena_stop,
+	.show = arenas_show,
+};
+
+static const struct seq_operations map_sops = {
+	.start = arena_start,
+	.next = arena_next,
+	.stop = arena_stop,
+	.show = map_show,
+};
+
+static int arenas_open(struct inode *inode, struct file *file)
+{
+	return seq_open_private(file, &arenas_sops, sizeof(struct arena_copy));
+}
+
+static int map_open(struct inode *inode, struct file *file)
+{
+	return seq_open_private(file, &map_sops, sizeof(struct arena_copy));
+}
+
+static const struct file_operations arenas_fops = {
+	.owner = THIS_MODULE,
+	.open = arenas_open,
+	.read = seq_read,
+	.llseek = seq_lseek,
+	.release = seq_release_private,
+};
+
+static const struct file_operations map_fops = {
+	.owner = THIS_MODULE,
+	.open = map_open,
+	.read = seq_read,
+	.llseek = seq_lseek,
+	.release = seq_release_private,
+};
+
+/**
+ * kspan_debugfs_init() - make the files
+ *
+ * As is usual with debugfs, a failure is no reason not to go on.
+ */
+void kspan_debugfs_init(void)
+{
+	directory = debugfs_create_dir("kspan", NULL);
+	debugfs_create_file("stats", 0444, directory, NULL, &stats_fops);
+	debugfs_create_file("classes", 0444, directory, NULL, &classes_fops);
+	debugfs_create_file("arenas", 0444, directory, NULL, &arenas_fops);
+	debugfs_create_file("map", 0444, directory, NULL, &map_fops);
+	if (kspan_arena_debugfs_init(directory))
+		pr_warn("no failkspan/ in debugfs\n");
+}
+
+/** kspan_debugfs_exit() - remove the files; readers are waited for */
+void kspan_debugfs_exit(void)
+{
+	debugfs_remove_recursive(directory);
+}

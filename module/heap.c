@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Heaps
+ *
+ * A heap is a set of centrals, one per node and class, and a cache per CPU.
+ * Pages come from the page heaps, which all heaps share. Here is what happens
+ * when the CPU cache can't serve: a single slot from the node's central, from
+ * a new span, or from another node.
+ *
+ * Context: allocation as the gfp flags say.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/nodemask.h>
+
+#include "heap.h"
+#include "kunit_export.h"
+
+/**
+ * kspan_heap_init() - make an empty heap
+ * @heap:	zeroed memory for it
+ * @name:	its name, which must live as long
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int kspan_heap_init(struct kspan_heap *heap, const char *name)
+{
+	unsigned int class;
+	int nid;
+
+	heap->name = name;
+	for_each_node(nid) {
+		int home = node_online(nid) ? nid : NUMA_NO_NODE;
+
+		heap->node[nid] = kcalloc_node(KSPAN_NR_CLASSES, sizeof(struct kspan_central),
+					       GFP_KERNEL, home);
+		if (!heap->node[nid])
+			goto fail;
+		for (class = 0; class < KSPAN_NR_CLASSES; class++)
+			kspan_central_init(kspan_heap_central(heap, nid, class), class, nid);
+	}
+	if (kspan_cpu_caches_init(heap))
+		goto fail;
+	return 0;
+fail:
+	kspan_heap_exit(heap);
+	return -ENOMEM;
+}
+
+static void flush_depots(struct kspan_heap *heap)
+{
+	unsigned int class;
+	int nid;
+
+	for_each_node(nid)
+		for (class = 1; class < KSPAN_NR_CLASSES; class++)
+			kspan_depot_flush(kspan_heap_central(heap, nid, class));
+}
+
+/**
+ * kspan_heap_flush() - return all cached objects to their spans
+ * @heap: the heap, in use or not
+ *
+ * Context: task; sleeps.
+ */
+void kspan_heap_flush(struct kspan_heap *heap)
+{
+	kspan_cpu_caches_flush(heap);
+	flush_depots(heap);
+}
+
+/**
+ * kspan_heap_caches() - whether an object is in a magazine
+ * @heap:	the heap
+ * @class:	size class of the object
+ * @object:	address
+ *
+ * Return: whether it is; may be outdated while others use the class.
+ */
+bool kspan_heap_caches(struct kspan_heap *heap, unsigned int class, const void *object)
+{
+	int nid;
+
+	if (kspan_cpu_caches_hold(heap, class, object))
+		return true;
+	for_each_node(nid)
+		if (kspan_depot_holds(kspan_heap_central(heap, nid, class), object))
+			return true;
+	return false;
+}
+
+static void report_leftovers(struct kspan_heap *heap, unsigned int class)
+{
+	unsigned long live = 0;
+	int nid;
+
+	for_each_node(nid)
+		live += kspan_heap_central(heap, nid, class)->nr_out;
+	if (live)
+		pr_warn("heap %s: %lu objects of class %u were never freed\n", heap->name, live,
+			kspan_size_classes[class].size);
+}
+
+/**
+ * kspan_heap_exit() - take a heap down
+ * @heap: the heap, which nobody uses any more; may be half-built
+ *
+ * Reports live objects by class. Their spans stay with the page heap.
+ */
+void kspan_heap_exit(struct kspan_heap *heap)
+{
+	unsigned int class;
+	int nid;
+
+	if (heap->cpu) {
+		kspan_cpu_caches_exit(heap);
+		flush_depots(heap);
+		for (class = 1; class < KSPAN_NR_CLASSES; class++)
+			report_leftovers(heap, class);
+	}
+	for_each_node(nid) {
+		if (!heap->node[nid])
+			continue;
+		for (class = 0; class < KSPAN_NR_CLASSES; class++)
+			kspan_central_exit(kspan_heap_central(heap, nid, class));
+		kfree(heap->node[nid]);
+		heap->node[nid] = NULL;
+	}
+}
+
+/* A slot of a new span, or NULL. */
+static void *alloc_from_new_span(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp)
+{
+	const struct kspan_size_class *sc = &kspan_size_classes[class];
+	gfp_t meta = gfp & ~(__GFP_ZERO | __GFP_NOFAIL | __GFP_THISNODE);
+	struct kspan_span *span;
+
+	span = kspan_page_heap_alloc(nid, sc->pages, sc->align, class, gfp);
+	if (!span)
+		return NULL;
+	if (kspan_span_format(span, class, meta)) {
+		kspan_page_heap_free(span, span->start, KSPAN_SPAN_DETACHED);
+		return NULL;
+	}
+	return kspan_central_adopt(kspan_heap_central(heap, span->nid, class), span);
+}
+
+static void *alloc_from_other_centrals(struct kspan_heap *heap, unsigned int class, int nid)
+{
+	void *object = NULL;
+	int other = nid;
+
+	while (!object && (other = next_node_in(other, node_possible_map)) != nid)
+		object = kspan_central_alloc(kspan_heap_central(heap, other, class));
+	return object;
+}
+
+/**
+ * kspan_heap_alloc_slot() - allocate past the CPU caches
+ * @heap:	the heap
+ * @class:	size class, not 0
+ * @nid:	preferred node, the only one with __GFP_THISNODE
+ * @gfp:	the caller's flags
+ *
+ * Return: an object or NULL.
+ */
+void *kspan_heap_alloc_slot(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp)
+{
+	struct kspan_central *central = kspan_heap_central(heap, nid, class);
+	void *object = kspan_central_alloc(central);
+
+	if (!object)
+		object = alloc_from_new_span(heap, class, nid, gfp);
+	if (!object && !(gfp & __GFP_THISNODE))
+		object = alloc_from_other_centrals(heap, class, nid);
+	if (object)
+		kspan_depot_provision(central, gfp & ~__GFP_THISNODE);
+	return object;
+}

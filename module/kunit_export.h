@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Exports that exist only where the KUnit suites can be built. */
+#ifndef KSPAN_KUNIT_EXPORT_H
+#define KSPAN_KUNIT_EXPORT_H
+
+#include <linux/export.h>
+#include <linux/kconfig.h>
+
+#if IS_ENABLED(CONFIG_KUNIT)
+#define KSPAN_EXPORT_FOR_KUNIT(symbol)	EXPORT_SYMBOL_GPL(symbol)
+#else
+#define KSPAN_EXPORT_FOR_KUNIT(symbol)	static_assert(true)
+#endif
+
+#endif /* KSPAN_KUNIT_EXPORT_H */

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Large objects
+ *
+ * An object above 32 KiB is a run of pages of its own, in steps of 8 KiB, at
+ * most one arena of the largest order: the limit of the kernel's own kmalloc.
+ * It is aligned as kmalloc's objects are, to the largest power of two that
+ * divides the requested size.
+ *
+ * Context: task, softirq, hardirq; allocation as the gfp flags say.
+ */
+#include <linux/rcupdate.h>
+
+#include "bad_free.h"
+#include "kunit_export.h"
+#include "large.h"
+
+static unsigned int size_to_pages(size_t size)
+{
+	return (size + KSPAN_PAGE_SIZE - 1) >> KSPAN_PAGE_SHIFT;
+}
+
+/* Alignment in pages that a request asks for. */
+static unsigned int size_to_align(size_t size)
+{
+	return max_t(size_t, (size & -size) >> KSPAN_PAGE_SHIFT, 1);
+}
+
+/**
+ * kspan_large_roundup() - what a request gets
+ * @size: bytes, at most KSPAN_MAX_SIZE
+ * Return: bytes.
+ */
+size_t kspan_large_roundup(size_t size)
+{
+	return (size_t)size_to_pages(size) << KSPAN_PAGE_SHIFT;
+}
+
+/**
+ * kspan_large_alloc() - allocate a large object
+ * @size:	bytes, above KSPAN_MAX_SMALL, at most KSPAN_MAX_SIZE
+ * @nid:	preferred node, the only one with __GFP_THISNODE
+ * @gfp:	the caller's flags; zeroing is left to the caller
+ *
+ * Return: the object or NULL.
+ */
+void *kspan_large_alloc(size_t size, int nid, gfp_t gfp)
+{
+	struct kspan_span *span;
+
+	span = kspan_page_heap_alloc(nid, size_to_pages(size), size_to_align(size), 0, gfp);
+	return span ? (void *)span->start : NULL;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_large_alloc);
+
+static void report(enum kspan_span_state state, unsigned long addr)
+{
+	enum kspan_bad_free_kind kind = KSPAN_BAD_FREE_DOUBLE;
+
+	if (!IS_ALIGNED(addr, 8))
+		kind = KSPAN_BAD_FREE_MISALIGNED;
+	else if (state == KSPAN_SPAN_LARGE)
+		kind = KSPAN_BAD_FREE_INTERIOR;
+	else if (state == KSPAN_SPAN_FREE && !kspan_page_heap_was_used(addr))
+		kind = KSPAN_BAD_FREE_NEVER_ALLOCATED;
+	kspan_bad_free_report(kind, addr, 0);
+}
+
+/**
+ * kspan_large_free() - free an object that is not in a small span
+ * @addr: any address
+ *
+ * Frees the large object, or reports what is wrong with the address.
+ *
+ * Return: false, and nothing done, when @addr is in no arena at all.
+ */
+bool kspan_large_free(unsigned long addr)
+{
+	struct kspan_span *span;
+	enum kspan_span_state state;
+	bool freed = false;
+
+	rcu_read_lock();
+	span = kspan_map_span(addr);
+	if (span) {
+		state = READ_ONCE(span->state);
+		if (state == KSPAN_SPAN_LARGE && READ_ONCE(span->start) == addr) {
+			freed = kspan_page_heap_free(span, addr, KSPAN_SPAN_LARGE);
+			state = KSPAN_SPAN_FREE;
+		}
+	}
+	rcu_read_unlock();
+	if (span && !freed)
+		report(state, addr);
+	return span;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_large_free);
+
+/**
+ * kspan_large_size() - usable size of a large object
+ * @addr: any address
+ * Return: bytes; 0 when @addr is not the start of a large object.
+ */
+size_t kspan_large_size(unsigned long addr)
+{
+	struct kspan_span *span;
+	size_t size = 0;
+
+	rcu_read_lock();
+	span = kspan_map_span(addr);
+	if (span && READ_ONCE(span->state) == KSPAN_SPAN_LARGE &&
+	    READ_ONCE(span->start) == addr)
+		size = kspan_span_bytes(span);
+	rcu_read_unlock();
+	return size;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_large_size);

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Load and unload, module parameters
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cpuhotplug.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+
+#include "debugfs.h"
+#include "malloc.h"
+
+static int set_arena_reserve(const char *value, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(value, kp, 0, 1024);
+}
+
+static int set_magazine_bytes(const char *value, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(value, kp, 16, 1 << 20);
+}
+
+static int set_depot_bytes(const char *value, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(value, kp, 0, 1 << 30);
+}
+
+static const struct kernel_param_ops arena_reserve_ops = {
+	.set = set_arena_reserve,
+	.get = param_get_uint,
+};
+
+static const struct kernel_param_ops magazine_bytes_ops = {
+	.set = set_magazine_bytes,
+	.get = param_get_uint,
+};
+
+static const struct kernel_param_ops depot_bytes_ops = {
+	.set = set_depot_bytes,
+	.get = param_get_uint,
+};
+
+module_param_cb(arena_reserve, &arena_reserve_ops, &kspan_arena_reserve, 0644);
+MODULE_PARM_DESC(arena_reserve,
+		 "empty 4 MiB arenas that a node keeps, 0...1024 (default 1)");
+module_param_cb(magazine_bytes, &magazine_bytes_ops, &kspan_magazine_bytes, 0444);
+MODULE_PARM_DESC(magazine_bytes,
+		 "bytes of objects in a magazine, of which a CPU has two per class, 16...1048576; at least 2 and at most 61 objects (default 16384)");
+module_param_cb(depot_bytes, &depot_bytes_ops, &kspan_depot_bytes, 0644);
+MODULE_PARM_DESC(depot_bytes,
+		 "bytes of objects in full magazines that a node keeps per class, 0...1073741824; at least 1 and at most 64 magazines (default 131072)");
+
+static enum cpuhp_state hotplug_state;
+
+static int cpu_dead(unsigned int cpu)
+{
+	kspan_cpu_cache_drain(&kspan_default_heap, cpu);
+	return 0;
+}
+
+static int __init kspan_init(void)
+{
+	int err;
+
+	err = kspan_map_init();
+	if (err)
+		return err;
+	err = kspan_span_cache_init();
+	if (err)
+		goto err_map;
+	err = kspan_page_heap_init();
+	if (err)
+		goto err_span_cache;
+	err = kspan_heap_init(&kspan_default_heap, "default");
+	if (err)
+		goto err_page_heap;
+	err = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "kspan:dead", NULL, cpu_dead);
+	if (err < 0)
+		goto err_heap;
+	hotplug_state = err;
+	kspan_debugfs_init();
+	pr_info("loaded, map of %lu pages of %lu KiB\n", kspan_map.nr_pages,
+		KSPAN_PAGE_SIZE / 1024);
+	return 0;
+
+err_heap:
+	kspan_heap_exit(&kspan_default_heap);
+err_page_heap:
+	kspan_page_heap_exit();
+err_span_cache:
+	kspan_span_cache_exit();
+err_map:
+	kspan_map_exit();
+	return err;
+}
+
+static void __exit kspan_exit(void)
+{
+	kspan_debugfs_exit();
+	cpuhp_remove_state_nocalls(hotplug_state);
+	kspan_heap_exit(&kspan_default_heap);
+	kspan_page_heap_exit();
+	kspan_span_cache_exit();
+	kspan_map_exit();
+	pr_info("unloaded\n");
+}
+
+module_init(kspan_init);
+module_exit(kspan_exit);
+
+MODULE_DESCRIPTION("General-purpose heap for modules, built as the Go runtime's allocator is");
+MODULE_LICENSE("GPL");
+MODULE_VERSION("0.1");

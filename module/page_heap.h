@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The free pages of a NUMA node. */
+#ifndef KSPAN_PAGE_HEAP_H
+#define KSPAN_PAGE_HEAP_H
+
+#include "arena.h"
+#include "span.h"
+
+/**
+ * struct kspan_page_heap - runs of pages of one node
+ * @lock:	protects all fields, the runs, and the map's entries for them
+ * @runs:	free runs by length, then address
+ * @arenas:	all arenas by address
+ * @spares:	DEAD descriptors for the next split
+ * @nr_spares:	length of @spares
+ * @nr_runs:	free runs
+ * @nr_arenas:	arenas
+ * @nr_empty:	arenas without a used page
+ * @pages:	pages of all arenas; pages = used + free
+ * @used:	pages of spans in use
+ * @peak:	highest value of @pages
+ * @released:	pages given back to buddy since load
+ * @large:	large spans in use
+ * @large_pages: pages of large spans in use
+ * @large_allocs: large spans ever allocated
+ * @large_alloc_pages: their pages
+ */
+struct kspan_page_heap {
+	raw_spinlock_t lock;
+	struct rb_root runs;
+	struct rb_root arenas;
+	struct list_head spares;
+	unsigned int nr_spares;
+	unsigned long nr_runs;
+	unsigned long nr_arenas;
+	unsigned long nr_empty;
+	unsigned long pages;
+	unsigned long used;
+	unsigned long peak;
+	u64 released;
+	unsigned long large;
+	unsigned long large_pages;
+	u64 large_allocs;
+	u64 large_alloc_pages;
+} ____cacheline_aligned_in_smp;
+
+/* Empty arenas of the largest order that a node keeps; a module parameter. */
+extern unsigned int kspan_arena_reserve;
+
+int kspan_page_heap_init(void);
+void kspan_page_heap_exit(void);
+struct kspan_page_heap *kspan_page_heap(int nid);
+
+struct kspan_span *kspan_page_heap_alloc(int nid, unsigned int npages, unsigned int align,
+					 unsigned int class, gfp_t gfp);
+bool kspan_page_heap_free(struct kspan_span *span, unsigned long start,
+			  enum kspan_span_state expected);
+void kspan_page_heap_trim(void);
+bool kspan_page_heap_was_used(unsigned long addr);
+
+struct kspan_arena *kspan_page_heap_next_arena(struct kspan_page_heap *ph, unsigned long start);
+
+#endif /* KSPAN_PAGE_HEAP_H */

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Span descriptors, their states, and the slots of small spans. */
+#ifndef KSPAN_SPAN_H
+#define KSPAN_SPAN_H
+
+#include "size_class.h"
+
+int kspan_span_cache_init(void);
+void kspan_span_cache_exit(void);
+
+struct kspan_span *kspan_span_alloc_descriptor(gfp_t gfp);
+void kspan_span_free_descriptor(struct kspan_span *span);
+void kspan_span_free_descriptors(struct list_head *spans);
+
+void kspan_span_set_state(struct kspan_span *span, enum kspan_span_state state);
+
+int kspan_span_format(struct kspan_span *span, unsigned int class, gfp_t gfp);
+void kspan_span_unformat(struct kspan_span *span);
+
+unsigned int kspan_span_take(struct kspan_span *span, void **slots, unsigned int n);
+
+enum kspan_slot_state {
+	KSPAN_SLOT_OUT,			/* live, or in a magazine */
+	KSPAN_SLOT_FREE,		/* was out before */
+	KSPAN_SLOT_NEVER_OUT,		/* or the unused tail of the span */
+	KSPAN_SLOT_INSIDE,		/* not the start of a slot */
+};
+
+enum kspan_slot_state kspan_span_slot_state(const struct kspan_span *span, unsigned long addr);
+void kspan_span_give(struct kspan_span *span, unsigned long addr);
+
+static inline unsigned int kspan_span_words(const struct kspan_span *span)
+{
+	return DIV_ROUND_UP(span->nslots, 64);
+}
+
+static inline unsigned long kspan_span_bytes(const struct kspan_span *span)
+{
+	return (unsigned long)span->npages << KSPAN_PAGE_SHIFT;
+}
+
+#endif /* KSPAN_SPAN_H */

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Statistics
+ *
+ * Nothing is counted twice on the way of an object: allocations are counted by
+ * the CPU that serves them, slots by their central when they leave and return
+ * in batches, pages by the page heap. The rest is derived here:
+ *
+ *	in use = out of spans - in magazines
+ *	frees  = allocations - in use
+ *
+ * Each lock is held for a few loads. The figures are exact when nobody
+ * allocates or frees, and off by what is under way otherwise.
+ *
+ * Context: task.
+ */
+#include <linux/cpumask.h>
+
+#include "kunit_export.h"
+#include "stats.h"
+
+static void add_central(struct kspan_central *central, struct kspan_class_stats *stats,
+			unsigned long *out)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&central->lock, flags);
+	stats->spans += central->nr_spans;
+	stats->cached += central->nr_depot_objects;
+	stats->allocs += central->allocs;
+	stats->magazines += central->nr_magazines;
+	*out += central->nr_out;
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+}
+
+/**
+ * kspan_class_stats_read() - statistics of a size class
+ * @class:	size class, not 0
+ * @stats:	result
+ */
+void kspan_class_stats_read(unsigned int class, struct kspan_class_stats *stats)
+{
+	struct kspan_heap *heap = &kspan_default_heap;
+	unsigned long out = 0;
+	int nid;
+
+	memset(stats, 0, sizeof(*stats));
+	kspan_cpu_caches_count(heap, class, &stats->cached, &stats->allocs);
+	for_each_node(nid)
+		add_central(kspan_heap_central(heap, nid, class), stats, &out);
+	stats->slots = stats->spans * kspan_size_classes[class].slots;
+	/* Objects on the move may be counted twice or not at all. */
+	stats->cached = min(stats->cached, out);
+	stats->in_use = out - stats->cached;
+	stats->frees = max_t(u64, stats->allocs, stats->in_use) - stats->in_use;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_class_stats_read);
+
+static void add_page_heap(struct kspan_page_heap *ph, struct kspan_page_stats *stats)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&ph->lock, flags);
+	stats->arenas += ph->nr_arenas;
+	stats->runs += ph->nr_runs;
+	stats->spares += ph->nr_spares;
+	stats->pages += ph->pages;
+	stats->used += ph->used;
+	stats->peak += ph->peak;
+	stats->released += ph->released;
+	stats->large.spans += ph->large;
+	stats->large.allocs += ph->large_allocs;
+	stats->large_pages += ph->large_pages;
+	stats->large_alloc_pages += ph->large_alloc_pages;
+	raw_spin_unlock_irqrestore(&ph->lock, flags);
+}
+
+/**
+ * kspan_page_stats_read() - statistics of pages and large objects
+ * @stats: result
+ */
+void kspan_page_stats_read(struct kspan_page_stats *stats)
+{
+	int nid;
+
+	memset(stats, 0, sizeof(*stats));
+	for_each_node(nid)
+		add_page_heap(kspan_page_heap(nid), stats);
+	stats->large.slots = stats->large.spans;
+	stats->large.in_use = stats->large.spans;
+	stats->large.frees = stats->large.allocs - stats->large.in_use;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_page_stats_read);
+
+static void add_class(unsigned int class, struct kspan_stats *total, u64 *spans)
+{
+	u64 size = kspan_size_classes[class].size;
+	unsigned int slots = kspan_size_classes[class].slots;
+	struct kspan_class_stats stats;
+
+	kspan_class_stats_read(class, &stats);
+	total->alloc += stats.in_use * size;
+	total->total_alloc += stats.allocs * size;
+	total->mallocs += stats.allocs;
+	total->frees += stats.frees;
+	total->heap_cached += stats.cached * size;
+	total->mcache_sys += stats.magazines * kspan_magazine_sizeof(class);
+	if (slots > 64)
+		total->mspan_sys += stats.spans * DIV_ROUND_UP(slots, 64) * sizeof(u64);
+	*spans += stats.spans;
+}
+
+/**
+ * kspan_stats_read() - all totals
+ * @total: result
+ */
+void kspan_stats_read(struct kspan_stats *total)
+{
+	struct kspan_page_stats pages;
+	unsigned int class;
+	u64 spans = 0;
+
+	memset(total, 0, sizeof(*total));
+	for (class = 1; class < KSPAN_NR_CLASSES; class++)
+		add_class(class, total, &spans);
+	kspan_page_stats_read(&pages);
+	total->alloc += (u64)pages.large_pages << KSPAN_PAGE_SHIFT;
+	total->total_alloc += pages.large_alloc_pages << KSPAN_PAGE_SHIFT;
+	total->mallocs += pages.large.allocs;
+	total->frees += pages.large.frees;
+	total->heap_objects = total->mallocs - total->frees;
+	total->heap_sys = (u64)pages.pages << KSPAN_PAGE_SHIFT;
+	total->heap_inuse = (u64)pages.used << KSPAN_PAGE_SHIFT;
+	total->heap_idle = total->heap_sys - total->heap_inuse;
+	total->heap_released = pages.released << KSPAN_PAGE_SHIFT;
+	total->heap_peak = (u64)pages.peak << KSPAN_PAGE_SHIFT;
+	spans += pages.large.spans;
+	total->mspan_inuse = spans * sizeof(struct kspan_span);
+	total->mspan_sys += (spans + pages.runs + pages.spares) * sizeof(struct kspan_span);
+	total->mcache_sys += num_possible_cpus() * sizeof(struct kspan_cpu_cache);
+	total->other_sys = kspan_map_bytes() + pages.arenas * sizeof(struct kspan_arena) +
+			   num_possible_nodes() * (sizeof(struct kspan_page_heap) +
+			   KSPAN_NR_CLASSES * sizeof(struct kspan_central));
+	total->sys = total->heap_sys + total->mspan_sys + total->mcache_sys + total->other_sys;
+	total->arenas = pages.arenas;
+	total->free_runs = pages.runs;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_stats_read);

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Statistics of the default heap and of the pages below it. */
+#ifndef KSPAN_STATS_H
+#define KSPAN_STATS_H
+
+#include "malloc.h"
+
+/**
+ * struct kspan_class_stats - a size class over all nodes and CPUs
+ * @spans:	spans
+ * @slots:	slots of them; slots = @in_use + @cached + free
+ * @in_use:	live objects
+ * @cached:	free objects in magazines
+ * @allocs:	objects ever handed out
+ * @frees:	objects ever freed: @allocs - @in_use
+ * @magazines:	magazines
+ */
+struct kspan_class_stats {
+	unsigned long spans;
+	unsigned long slots;
+	unsigned long in_use;
+	unsigned long cached;
+	u64 allocs;
+	u64 frees;
+	unsigned long magazines;
+};
+
+/* Sums over the page heaps of all nodes; units as in struct kspan_page_heap. */
+struct kspan_page_stats {
+	unsigned long arenas;
+	unsigned long runs;
+	unsigned long spares;
+	unsigned long pages;
+	unsigned long used;
+	unsigned long peak;
+	u64 released;
+	struct kspan_class_stats large;
+	unsigned long large_pages;
+	u64 large_alloc_pages;
+};
+
+void kspan_class_stats_read(unsigned int class, struct kspan_class_stats *stats);
+void kspan_page_stats_read(struct kspan_page_stats *stats);
+
+/* Totals in the terms of Go's runtime.MemStats; bytes unless objects. */
+struct kspan_stats {
+	u64 alloc;
+	u64 total_alloc;
+	u64 mallocs;
+	u64 frees;
+	u64 heap_objects;
+	u64 heap_cached;
+	u64 heap_sys;
+	u64 heap_idle;
+	u64 heap_inuse;
+	u64 heap_released;
+	u64 heap_peak;
+	u64 mspan_inuse;
+	u64 mspan_sys;
+	u64 mcache_sys;
+	u64 other_sys;
+	u64 sys;
+	u64 arenas;
+	u64 free_runs;
+};
+
+void kspan_stats_read(struct kspan_stats *stats);
+
+#endif /* KSPAN_STATS_H */

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * kspan: shared types, and how they work together
+ *
+ *	buddy allocator
+ *	  arena		one aligned block of buddy pages, up to 4 MiB
+ *	    page heap	per node: the free runs of 8 KiB pages of all arenas
+ *	      span	a run in use: equal slots of one size class, or one
+ *			large object
+ *	        central	per heap, node and class: spans with free slots, full
+ *			spans, and a depot of magazines
+ *	          CPU cache	per heap and CPU: two magazines per class
+ *	            kspan_malloc(), kspan_free()
+ *
+ * A layer knows the layers above its own in this picture only, and includes
+ * nothing below it.
+ *
+ * The life of one allocation, told upwards
+ * ----------------------------------------
+ * The size gives the class by one table load. The newest object of this CPU's
+ * magazine of the class is popped, with preemption off and the cache marked
+ * busy. When the magazine is empty it changes places with the CPU's other
+ * magazine; when both are empty, a full one is taken from the depot of the
+ * CPU's node; when the depot has none, the magazine is refilled from the
+ * bitmaps of spans with free slots, in address order, under the central lock.
+ * When the class has no free slot, the page heap of the node gives the best
+ * fitting run, or one of another node, or a new arena is taken from buddy with
+ * the caller's gfp flags; the run becomes a span, the caller gets its first
+ * slot, and the rest serves the next refill. Else the result is NULL.
+ *
+ * The life of one free, told downwards
+ * ------------------------------------
+ * The address gives the class of its page by one load from the page map. The
+ * object is pushed on this CPU's magazine of the class. When the magazine is
+ * full it changes places with the other one; when both are full, one goes to
+ * the depot in exchange for an empty one; when the depot has none to give, the
+ * objects of the older magazine are returned to their spans' bitmaps. This is
+ * where a wrong free is found at the latest. A span without an object goes
+ * back to the page heap, where it coalesces with free neighbours; an arena
+ * without a used page goes back to buddy.
+ *
+ * Where an object is
+ * ------------------
+ * A slot's bit in kspan_span.alloc_bits is set while the slot is out of the
+ * span: live, or cached in a magazine. For every class of a node
+ *
+ *	slots = free + cached + live
+ *
+ * with free and out = cached + live counted under the central lock, cached
+ * summed over magazines, and live derived.
+ *
+ * Contexts
+ * --------
+ * A CPU cache belongs to whoever set its busy mark, with preemption off. An
+ * interrupt that finds the mark set does not wait: it takes or returns a
+ * single slot at the central, whose lock is only held with interrupts off.
+ *
+ * Locks
+ * -----
+ * All are raw spinlocks taken with interrupts off. None is held while another
+ * is taken, none across a call to the page allocator or SLUB:
+ *
+ *	1. kspan_central.lock		slots of a class: bitmaps, span lists, depot
+ *	2. kspan_page_heap.lock		free runs, arenas and page table of a node
+ *	3. bad_free.c: last_lock	the last report
+ */
+#ifndef KSPAN_TYPES_H
+#define KSPAN_TYPES_H
+
+#include <linux/cache.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/rbtree.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+#ifndef CONFIG_64BIT
+#error "kspan needs a 64-bit kernel: every page it uses must be in the direct map"
+#endif
+
+/* kspan's page: 8 KiB, or the kernel's page where that is larger. */
+#define KSPAN_PAGE_SHIFT	(PAGE_SHIFT > 13 ? PAGE_SHIFT : 13)
+#define KSPAN_PAGE_SIZE		(1UL << KSPAN_PAGE_SHIFT)
+#define KSPAN_PAGE_ORDER	(KSPAN_PAGE_SHIFT - PAGE_SHIFT)
+
+/* The largest arena is the largest block of the buddy allocator. */
+#define KSPAN_ARENA_SHIFT	KMALLOC_SHIFT_MAX
+#define KSPAN_ARENA_SIZE	(1UL << KSPAN_ARENA_SHIFT)
+#define KSPAN_ARENA_ORDER	(KSPAN_ARENA_SHIFT - PAGE_SHIFT)
+#define KSPAN_ARENA_PAGES	(1U << (KSPAN_ARENA_SHIFT - KSPAN_PAGE_SHIFT))
+
+#include "size_class_table.h"
+
+/**
+ * struct kspan_arena - one naturally aligned block of buddy pages
+ * @node:	in kspan_page_heap.arenas, by address; page heap lock
+ * @start:	address of the first byte
+ * @nid:	NUMA node of the block
+ * @order:	order of the block
+ * @npages:	kspan pages in the block
+ * @used:	pages of spans in use, 0...@npages; page heap lock
+ * @touched:	pages that were ever part of a span; page heap lock
+ */
+struct kspan_arena {
+	struct rb_node node;
+	unsigned long start;
+	int nid;
+	unsigned int order;
+	unsigned int npages;
+	unsigned int used;
+	DECLARE_BITMAP(touched, KSPAN_ARENA_PAGES);
+};
+
+/*
+ * Life of a run of pages. DETACHED lies between the page heap and the central,
+ * on the way up and on the way down; DEAD is a descriptor without a run.
+ */
+enum kspan_span_state {
+	KSPAN_SPAN_DEAD,
+	KSPAN_SPAN_FREE,
+	KSPAN_SPAN_DETACHED,
+	KSPAN_SPAN_SMALL,
+	KSPAN_SPAN_LARGE,
+};
+
+/**
+ * struct kspan_span - a run of pages, free or in use
+ * @start:	address of the first byte
+ * @npages:	length of the run in kspan pages
+ * @class:	size class of the slots; 0 unless SMALL or DETACHED
+ * @state:	enum kspan_span_state; page heap lock, to and from SMALL the
+ *		central lock
+ * @nslots:	slots of a SMALL span
+ * @used:	slots that are out (bits set), 0...@nslots; central lock
+ * @free_index:	no slot below it is free; central lock
+ * @high:	no slot from it on was ever handed out; central lock
+ * @nid:	node of the run
+ * @arena:	the block the run lies in; fixed while not DEAD
+ * @central:	owner of a SMALL span
+ * @node:	FREE: in kspan_page_heap.runs, by length and address
+ * @list:	SMALL: in a list of @central; DEAD: in a list of spares
+ * @alloc_bits:	a bit per slot, set while it is out; central lock
+ * @inline_bits: @alloc_bits of spans of up to 64 slots
+ *
+ * Descriptors are type-stable (SLAB_TYPESAFE_BY_RCU), so that the span of an
+ * arbitrary address can be looked up without a lock and verified under one.
+ */
+struct kspan_span {
+	unsigned long start;
+	u32 npages;
+	u8 class;
+	u8 state;
+	u16 nslots;
+	u16 used;
+	u16 free_index;
+	u16 high;
+	u16 nid;
+	struct kspan_arena *arena;
+	struct kspan_central *central;
+	union {
+		struct rb_node node;
+		struct list_head list;
+	};
+	u64 *alloc_bits;
+	u64 inline_bits;
+};
+
+/**
+ * struct kspan_magazine - a bounded stack of free objects of one class
+ * @list:	in a list of the depot
+ * @rcu:	statistics may still look at a freed magazine
+ * @count:	objects held, 0...@cap
+ * @cap:	slots, fixed
+ * @slot:	the objects, newest last
+ *
+ * @count and @cap stand right before @slot: the word before the first slot is
+ * never an object's address, so that the newest entry of an empty magazine
+ * can be compared with one.
+ */
+struct kspan_magazine {
+	union {
+		struct list_head list;
+		struct rcu_head rcu;
+	};
+	u32 count;
+	u32 cap;
+	void *slot[];
+};
+
+/* Spans of at most this many bytes of objects fill a magazine. */
+#define KSPAN_MAGAZINE_MAX	61
+
+#endif /* KSPAN_TYPES_H */
