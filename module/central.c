@@ -402,7 +402,7 @@ void kspan_depot_provision(struct kspan_central *central, gfp_t gfp)
 	if (likely(!READ_ONCE(central->wanted)))
 		return;
 	mag = kmalloc(kspan_magazine_sizeof(central->class),
-		      (gfp & ~(__GFP_NOFAIL | __GFP_ZERO)) | __GFP_NOWARN);
+		      (gfp & ~(__GFP_NOFAIL | __GFP_ZERO | __GFP_THISNODE)) | __GFP_NOWARN);
 	if (!mag)
 		return;
 	mag->count = 0;

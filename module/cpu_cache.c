@@ -181,10 +181,10 @@ void kspan_cpu_cache_drain(struct kspan_heap *heap, unsigned int cpu)
 
 static long drain_this_cpu(void *heap)
 {
-	struct kspan_cpu_cache *cache = kspan_cpu_cache_enter(heap);
+	struct kspan_cpu_cache *cache;
 
-	/* Interrupts do not last into task context. */
-	if (WARN_ON_ONCE(!cache))
+	/* What an interrupt does under the mark is over before a task runs. */
+	if (WARN_ON_ONCE(!kspan_cpu_cache_enter(heap, &cache)))
 		return -EBUSY;
 	drain(heap, cache);
 	kspan_cpu_cache_leave(cache);

@@ -55,95 +55,94 @@ static inline struct kspan_central *kspan_heap_central(struct kspan_heap *heap, 
 
 /**
  * kspan_cpu_cache_enter() - make this CPU's cache one's own
- * @heap: the heap
+ * @heap:	the heap
+ * @cache:	set to the cache
  *
  * No locked instruction, and interrupts stay on: preemption is turned off, and
  * an interrupt that finds the mark set keeps away from the cache.
  *
  * Context: any, NMI included.
- * Return: the cache, or NULL when the interrupted code is at work with it.
+ * Return: false, with nothing done, when the interrupted code is at work with
+ * the cache.
  */
-static __always_inline struct kspan_cpu_cache *kspan_cpu_cache_enter(struct kspan_heap *heap)
+static __always_inline bool kspan_cpu_cache_enter(struct kspan_heap *heap,
+						  struct kspan_cpu_cache **cache)
 {
-	struct kspan_cpu_cache *cache;
-
 	preempt_disable();
-	cache = this_cpu_ptr(heap->cpu);
-	if (unlikely(READ_ONCE(cache->busy))) {
+	*cache = this_cpu_ptr(heap->cpu);
+	/* Only this CPU writes the mark, an interrupt leaves it as it was. */
+	if (unlikely((*cache)->busy)) {
 		preempt_enable();
-		return NULL;
+		return false;
 	}
-	WRITE_ONCE(cache->busy, 1);
+	(*cache)->busy = 1;
 	/* To interrupts the mark stands before all that is done under it. */
 	barrier();
-	return cache;
+	return true;
 }
 
 /** kspan_cpu_cache_leave() - undo kspan_cpu_cache_enter() */
 static __always_inline void kspan_cpu_cache_leave(struct kspan_cpu_cache *cache)
 {
 	barrier();
-	WRITE_ONCE(cache->busy, 0);
+	cache->busy = 0;
 	preempt_enable();
+}
+
+/**
+ * kspan_cpu_cache_pop() - take an object from the loaded magazine
+ * @cache:	an entered cache
+ * @class:	size class
+ * @object:	set to the object
+ *
+ * Return: false when the magazine is empty, as it always is for class 0.
+ */
+static __always_inline bool kspan_cpu_cache_pop(struct kspan_cpu_cache *cache,
+						unsigned int class, void **object)
+{
+	struct kspan_magazine *mag = cache->loaded[class];
+	u32 count = mag->count;
+
+	if (unlikely(!count))
+		return false;
+	*object = mag->slot[--count];
+	mag->count = count;
+	cache->allocs[class]++;
+	return true;
+}
+
+/* The newest object of a magazine; of an empty one, what is no object. */
+static __always_inline void *kspan_magazine_newest(const struct kspan_magazine *mag, u32 count)
+{
+	return mag->slot[(long)count - 1];
+}
+
+/**
+ * kspan_cpu_cache_push() - give an object to the loaded magazine
+ * @cache:	an entered cache
+ * @class:	size class of the object's page
+ * @object:	the object
+ *
+ * Return: false when the magazine is full, as it always is for class 0, or
+ * when @object is the newest in it already.
+ */
+static __always_inline bool kspan_cpu_cache_push(struct kspan_cpu_cache *cache,
+						 unsigned int class, void *object)
+{
+	struct kspan_magazine *mag = cache->loaded[class];
+	u32 count = mag->count;
+
+	if (unlikely(kspan_magazine_newest(mag, count) == object || count == mag->cap))
+		return false;
+	mag->slot[count] = object;
+	mag->count = count + 1;
+	return true;
 }
 
 void *kspan_cpu_cache_refill(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 			     unsigned int class);
 bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 			   unsigned int class, void *object);
-
-/**
- * kspan_cpu_cache_pop() - take an object
- * @heap:	the heap
- * @cache:	its entered cache
- * @class:	size class; 0 gives NULL
- *
- * Return: an object, or NULL when neither the cache nor the central has one.
- */
-static __always_inline void *kspan_cpu_cache_pop(struct kspan_heap *heap,
-						 struct kspan_cpu_cache *cache,
-						 unsigned int class)
-{
-	struct kspan_magazine *mag = cache->loaded[class];
-
-	if (unlikely(!mag->count))
-		return kspan_cpu_cache_refill(heap, cache, class);
-	cache->allocs[class]++;
-	return mag->slot[--mag->count];
-}
-
-enum kspan_push {
-	KSPAN_PUSHED,
-	KSPAN_PUSH_REPEATED,	/* the newest object of the magazine again */
-	KSPAN_PUSH_FULL,	/* class 0, or no magazine to be had */
-};
-
-/**
- * kspan_cpu_cache_push() - give an object
- * @heap:	the heap
- * @cache:	its entered cache
- * @class:	size class of the object's page; 0 gives KSPAN_PUSH_FULL
- * @object:	the object
- *
- * Return: enum kspan_push; the object was taken if KSPAN_PUSHED.
- */
-static __always_inline enum kspan_push kspan_cpu_cache_push(struct kspan_heap *heap,
-							    struct kspan_cpu_cache *cache,
-							    unsigned int class, void *object)
-{
-	struct kspan_magazine *mag = cache->loaded[class];
-	u32 count = mag->count;
-
-	/* In an empty magazine this compares with count and cap. */
-	if (unlikely(mag->slot[(long)count - 1] == object))
-		return KSPAN_PUSH_REPEATED;
-	if (unlikely(count == mag->cap))
-		return kspan_cpu_cache_spill(heap, cache, class, object) ?
-			KSPAN_PUSHED : KSPAN_PUSH_FULL;
-	mag->slot[count] = object;
-	mag->count = count + 1;
-	return KSPAN_PUSHED;
-}
 
 int kspan_cpu_caches_init(struct kspan_heap *heap);
 void kspan_cpu_caches_exit(struct kspan_heap *heap);

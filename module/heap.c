@@ -166,14 +166,11 @@ static void *alloc_from_other_centrals(struct kspan_heap *heap, unsigned int cla
  */
 void *kspan_heap_alloc_slot(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp)
 {
-	struct kspan_central *central = kspan_heap_central(heap, nid, class);
-	void *object = kspan_central_alloc(central);
+	void *object = kspan_central_alloc(kspan_heap_central(heap, nid, class));
 
 	if (!object)
 		object = alloc_from_new_span(heap, class, nid, gfp);
 	if (!object && !(gfp & __GFP_THISNODE))
 		object = alloc_from_other_centrals(heap, class, nid);
-	if (object)
-		kspan_depot_provision(central, gfp & ~__GFP_THISNODE);
 	return object;
 }

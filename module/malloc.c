@@ -93,7 +93,7 @@ static int home_node(void)
 }
 
 /* Small objects past the CPU cache; class 0 stands for size 0. */
-static noinline void *malloc_slow(unsigned int class, gfp_t gfp, int nid)
+static void *malloc_on_node(unsigned int class, gfp_t gfp, int nid)
 {
 	void *object;
 
@@ -105,7 +105,32 @@ static noinline void *malloc_slow(unsigned int class, gfp_t gfp, int nid)
 	return object ? initialise(object, kspan_size_classes[class].size, gfp) : NULL;
 }
 
-static noinline void *malloc_large(size_t size, gfp_t gfp, int nid)
+static noinline void *malloc_slow(unsigned int class, gfp_t gfp)
+{
+	return malloc_on_node(class, gfp, home_node());
+}
+
+/* Give the depot of this CPU's node a magazine, if somebody missed one there. */
+static void provision(unsigned int class, gfp_t gfp)
+{
+	if (class)
+		kspan_depot_provision(kspan_heap_central(&kspan_default_heap, home_node(), class),
+				      gfp);
+}
+
+/* The loaded magazine is empty; @cache is entered, and left here. */
+static noinline void *malloc_refill(struct kspan_cpu_cache *cache, unsigned int class, gfp_t gfp)
+{
+	void *object = kspan_cpu_cache_refill(&kspan_default_heap, cache, class);
+
+	kspan_cpu_cache_leave(cache);
+	provision(class, gfp);
+	if (!object)
+		return malloc_slow(class, gfp);
+	return initialise(object, kspan_size_classes[class].size, gfp);
+}
+
+static void *malloc_large_on_node(size_t size, gfp_t gfp, int nid)
 {
 	void *object;
 
@@ -119,17 +144,22 @@ static noinline void *malloc_large(size_t size, gfp_t gfp, int nid)
 	return object ? initialise(object, kspan_large_roundup(size), gfp) : NULL;
 }
 
+static noinline void *malloc_large(size_t size, gfp_t gfp)
+{
+	return malloc_large_on_node(size, gfp, home_node());
+}
+
+/* Slow paths are tail calls, so that this needs no stack frame. */
 static __always_inline void *malloc_class(unsigned int class, gfp_t gfp)
 {
-	struct kspan_cpu_cache *cache = kspan_cpu_cache_enter(&kspan_default_heap);
-	void *object = NULL;
+	struct kspan_cpu_cache *cache;
+	void *object;
 
-	if (likely(cache)) {
-		object = kspan_cpu_cache_pop(&kspan_default_heap, cache, class);
-		kspan_cpu_cache_leave(cache);
-	}
-	if (unlikely(!object))
-		return malloc_slow(class, gfp, home_node());
+	if (unlikely(!kspan_cpu_cache_enter(&kspan_default_heap, &cache)))
+		return malloc_slow(class, gfp);
+	if (unlikely(!kspan_cpu_cache_pop(cache, class, &object)))
+		return malloc_refill(cache, class, gfp);
+	kspan_cpu_cache_leave(cache);
 	return initialise(object, kspan_size_classes[class].size, gfp);
 }
 
@@ -159,7 +189,7 @@ void *kspan_malloc(size_t size, gfp_t gfp)
 
 	check_context(gfp);
 	if (unlikely(size > KSPAN_MAX_SMALL))
-		return malloc_large(size, gfp, home_node());
+		return malloc_large(size, gfp);
 	class = kspan_size_class(size);
 	if (unlikely(gfp & KSPAN_GFP_SPECIAL))
 		return malloc_special(class, gfp);
@@ -199,10 +229,10 @@ void *kspan_malloc_node(size_t size, gfp_t gfp, int node)
 		return gfp & __GFP_THISNODE ? NULL : kspan_malloc(size, gfp);
 	check_context(gfp);
 	if (size > KSPAN_MAX_SMALL)
-		return malloc_large(size, gfp, node);
+		return malloc_large_on_node(size, gfp, node);
 	if (gfp & KSPAN_GFP_REFUSED)
 		return refuse_zone(gfp);
-	return malloc_slow(kspan_size_class(size), gfp, node);
+	return malloc_on_node(kspan_size_class(size), gfp, node);
 }
 EXPORT_SYMBOL_GPL(kspan_malloc_node);
 
@@ -240,27 +270,42 @@ void *kspan_calloc(size_t n, size_t size, gfp_t gfp)
 }
 EXPORT_SYMBOL_GPL(kspan_calloc);
 
-static void free_past_cache(unsigned long addr, unsigned int class)
+/* Objects past the CPU cache, and addresses that are none. */
+static noinline void free_slow(const void *p, unsigned int class)
 {
+	unsigned long addr = (unsigned long)p;
+
+	if (ZERO_OR_NULL_PTR(p))
+		return;
 	if (!kspan_central_free(addr) && !kspan_large_free(addr))
 		kspan_bad_free_report(KSPAN_BAD_FREE_FOREIGN, addr, 0);
-	/* On PREEMPT_RT only the allocating side can go to SLUB from anywhere. */
-	if (class && !IS_ENABLED(CONFIG_PREEMPT_RT))
-		kspan_depot_provision(kspan_heap_central(&kspan_default_heap, home_node(), class),
-				      GFP_NOWAIT);
 }
 
-static noinline void free_slow(unsigned long addr, unsigned int class, enum kspan_push push)
+/* The loaded magazine did not take @p; @cache is entered, and left here. */
+static noinline void free_spill(struct kspan_cpu_cache *cache, const void *p, unsigned int class)
 {
-	if (ZERO_OR_NULL_PTR((void *)addr))
-		return;
-	if (push == KSPAN_PUSH_REPEATED)
-		kspan_bad_free_report(KSPAN_BAD_FREE_DOUBLE, addr, class);
-	else
-		free_past_cache(addr, class);
+	const struct kspan_magazine *mag = cache->loaded[class];
+	bool repeated = kspan_magazine_newest(mag, mag->count) == p;
+	bool taken = !repeated && kspan_cpu_cache_spill(&kspan_default_heap, cache, class,
+							(void *)p);
+
+	kspan_cpu_cache_leave(cache);
+	/* On PREEMPT_RT only the allocating side can go to SLUB from anywhere. */
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		provision(class, GFP_NOWAIT);
+	if (repeated)
+		kspan_bad_free_report(KSPAN_BAD_FREE_DOUBLE, (unsigned long)p, class);
+	else if (!taken)
+		free_slow(p, class);
 }
 
-/* Objects of other nodes go home, past the cache. */
+/* Objects of other nodes go home. */
+static noinline void free_remote(struct kspan_cpu_cache *cache, const void *p, unsigned int class)
+{
+	kspan_cpu_cache_leave(cache);
+	free_slow(p, class);
+}
+
 static __always_inline bool is_remote(const struct kspan_cpu_cache *cache, const void *p)
 {
 	return static_branch_unlikely(&kspan_numa) &&
@@ -288,33 +333,29 @@ static noinline void wipe(const void *p)
 void kspan_free(const void *p)
 {
 	unsigned long page = kspan_map_page((unsigned long)p);
-	enum kspan_push push = KSPAN_PUSH_FULL;
 	struct kspan_cpu_cache *cache;
-	unsigned int class = 0;
+	unsigned int class;
 
 	if (unlikely(page >= kspan_map.nr_pages))
-		goto slow;
+		return free_slow(p, 0);
 	class = READ_ONCE(kspan_map.page_class[page]);
 	if (want_init_on_free())
 		wipe(p);
 	kmemleak_free(p);
-	cache = kspan_cpu_cache_enter(&kspan_default_heap);
-	if (unlikely(!cache))
-		goto slow;
-	if (likely(!is_remote(cache, p)))
-		push = kspan_cpu_cache_push(&kspan_default_heap, cache, class, (void *)p);
+	if (unlikely(!kspan_cpu_cache_enter(&kspan_default_heap, &cache)))
+		return free_slow(p, class);
+	if (is_remote(cache, p))
+		return free_remote(cache, p, class);
+	if (unlikely(!kspan_cpu_cache_push(cache, class, (void *)p)))
+		return free_spill(cache, p, class);
 	kspan_cpu_cache_leave(cache);
-	if (likely(push == KSPAN_PUSHED))
-		return;
-slow:
-	free_slow((unsigned long)p, class, push);
 }
 EXPORT_SYMBOL_GPL(kspan_free);
 
 /* A pointer that has no size is wrong; told at once, not put into a magazine. */
 static void free_wrong(const void *p)
 {
-	free_slow((unsigned long)p, 0, KSPAN_PUSH_FULL);
+	free_slow(p, 0);
 }
 
 /**

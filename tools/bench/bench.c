@@ -16,8 +16,7 @@
  *	lifo	the same in reverse order
  *	random	the same in random order
  *
- * Parameters: rounds, n, seed. Loading ends with -EAGAIN by design, so that
- * there is nothing to unload.
+ * Parameters: rounds, n, seed.
  */
 #define pr_fmt(fmt) "kspan-bench: " fmt
 
@@ -166,6 +165,7 @@ static void run_all(void)
 
 static int __init bench_init(void)
 {
+	int err = -ENOMEM;
 	unsigned int i;
 
 	if (!n || !rounds) {
@@ -180,15 +180,21 @@ static int __init bench_init(void)
 		pr_info("seed=%u rounds=%u n=%u; instructions under -icount, else TSC ticks\n",
 			seed, rounds, n);
 		run_all();
+		err = 0;
 	} else {
 		pr_err("no memory for %u objects\n", n);
 	}
 	for (i = 0; i < ARRAY_SIZE(orders); i++)
 		vfree(orders[i]);
 	vfree(objects);
-	return -EAGAIN;
+	return err;
 }
 module_init(bench_init);
+
+static void __exit bench_exit(void)
+{
+}
+module_exit(bench_exit);
 
 MODULE_DESCRIPTION("kspan beside SLUB");
 MODULE_LICENSE("GPL");
