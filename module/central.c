@@ -30,6 +30,7 @@
 
 unsigned int kspan_magazine_bytes = 16 * 1024;
 unsigned int kspan_depot_bytes = 128 * 1024;
+KSPAN_EXPORT_FOR_KUNIT(kspan_depot_bytes);
 
 /**
  * kspan_central_init() - an empty central
@@ -354,6 +355,7 @@ bool kspan_depot_holds(struct kspan_central *central, const void *object)
 	raw_spin_unlock_irqrestore(&central->lock, flags);
 	return found;
 }
+KSPAN_EXPORT_FOR_KUNIT(kspan_depot_holds);
 
 /**
  * kspan_magazine_cap() - objects that a magazine of a class can hold
@@ -496,6 +498,7 @@ void kspan_depot_retire(struct kspan_central *central, struct kspan_magazine *ma
 	raw_spin_unlock_irqrestore(&central->lock, flags);
 	kfree_rcu(mag, rcu);
 }
+KSPAN_EXPORT_FOR_KUNIT(kspan_depot_retire);
 
 /**
  * kspan_depot_flush() - return all objects of the depot to their spans

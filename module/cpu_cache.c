@@ -178,6 +178,7 @@ void kspan_cpu_cache_drain(struct kspan_heap *heap, unsigned int cpu)
 {
 	drain(heap, per_cpu_ptr(heap->cpu, cpu));
 }
+KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_drain);
 
 static long drain_this_cpu(void *heap)
 {

@@ -46,6 +46,7 @@ fail:
 	kspan_heap_exit(heap);
 	return -ENOMEM;
 }
+KSPAN_EXPORT_FOR_KUNIT(kspan_heap_init);
 
 static void flush_depots(struct kspan_heap *heap)
 {
@@ -68,6 +69,7 @@ void kspan_heap_flush(struct kspan_heap *heap)
 	kspan_cpu_caches_flush(heap);
 	flush_depots(heap);
 }
+KSPAN_EXPORT_FOR_KUNIT(kspan_heap_flush);
 
 /**
  * kspan_heap_caches() - whether an object is in a magazine
@@ -88,6 +90,7 @@ bool kspan_heap_caches(struct kspan_heap *heap, unsigned int class, const void *
 			return true;
 	return false;
 }
+KSPAN_EXPORT_FOR_KUNIT(kspan_heap_caches);
 
 static void report_leftovers(struct kspan_heap *heap, unsigned int class)
 {
@@ -127,6 +130,7 @@ void kspan_heap_exit(struct kspan_heap *heap)
 		heap->node[nid] = NULL;
 	}
 }
+KSPAN_EXPORT_FOR_KUNIT(kspan_heap_exit);
 
 /* A slot of a new span, or NULL. */
 static void *alloc_from_new_span(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp)
@@ -174,3 +178,4 @@ void *kspan_heap_alloc_slot(struct kspan_heap *heap, unsigned int class, int nid
 		object = alloc_from_other_centrals(heap, class, nid);
 	return object;
 }
+KSPAN_EXPORT_FOR_KUNIT(kspan_heap_alloc_slot);

@@ -35,6 +35,7 @@ size_t kspan_large_roundup(size_t size)
 {
 	return (size_t)size_to_pages(size) << KSPAN_PAGE_SHIFT;
 }
+KSPAN_EXPORT_FOR_KUNIT(kspan_large_roundup);
 
 /**
  * kspan_large_alloc() - allocate a large object

@@ -69,9 +69,9 @@ static __always_inline void check_context(gfp_t gfp)
 		might_alloc(gfp);
 }
 
-static __always_inline void *initialise(void *object, size_t size, gfp_t gfp)
+static __always_inline void *initialise(void *object, size_t size, gfp_t zero, gfp_t gfp)
 {
-	if (want_init_on_alloc(gfp))
+	if (want_init_on_alloc(zero))
 		memset(object, 0, size);
 	kmemleak_alloc(object, size, 1, gfp);
 	return object;
@@ -102,7 +102,7 @@ static void *malloc_on_node(unsigned int class, gfp_t gfp, int nid)
 	do {
 		object = kspan_heap_alloc_slot(&kspan_default_heap, class, nid, gfp);
 	} while (!object && must_retry(gfp));
-	return object ? initialise(object, kspan_size_classes[class].size, gfp) : NULL;
+	return object ? initialise(object, kspan_size_classes[class].size, gfp, gfp) : NULL;
 }
 
 static noinline void *malloc_slow(unsigned int class, gfp_t gfp)
@@ -127,7 +127,7 @@ static noinline void *malloc_refill(struct kspan_cpu_cache *cache, unsigned int 
 	provision(class, gfp);
 	if (!object)
 		return malloc_slow(class, gfp);
-	return initialise(object, kspan_size_classes[class].size, gfp);
+	return initialise(object, kspan_size_classes[class].size, gfp, gfp);
 }
 
 static void *malloc_large_on_node(size_t size, gfp_t gfp, int nid)
@@ -141,7 +141,7 @@ static void *malloc_large_on_node(size_t size, gfp_t gfp, int nid)
 	do {
 		object = kspan_large_alloc(size, nid, gfp);
 	} while (!object && must_retry(gfp));
-	return object ? initialise(object, kspan_large_roundup(size), gfp) : NULL;
+	return object ? initialise(object, kspan_large_roundup(size), gfp, gfp) : NULL;
 }
 
 static noinline void *malloc_large(size_t size, gfp_t gfp)
@@ -149,8 +149,11 @@ static noinline void *malloc_large(size_t size, gfp_t gfp)
 	return malloc_large_on_node(size, gfp, home_node());
 }
 
-/* Slow paths are tail calls, so that this needs no stack frame. */
-static __always_inline void *malloc_class(unsigned int class, gfp_t gfp)
+/*
+ * Slow paths are tail calls, so that this needs no stack frame. @zero is what
+ * @gfp says of __GFP_ZERO, as a constant where the caller knows it.
+ */
+static __always_inline void *malloc_class(unsigned int class, gfp_t gfp, gfp_t zero)
 {
 	struct kspan_cpu_cache *cache;
 	void *object;
@@ -160,14 +163,14 @@ static __always_inline void *malloc_class(unsigned int class, gfp_t gfp)
 	if (unlikely(!kspan_cpu_cache_pop(cache, class, &object)))
 		return malloc_refill(cache, class, gfp);
 	kspan_cpu_cache_leave(cache);
-	return initialise(object, kspan_size_classes[class].size, gfp);
+	return initialise(object, kspan_size_classes[class].size, zero, gfp);
 }
 
 static noinline void *malloc_special(unsigned int class, gfp_t gfp)
 {
 	if (gfp & KSPAN_GFP_REFUSED)
 		return refuse_zone(gfp);
-	return malloc_class(class, gfp);
+	return malloc_class(class, gfp, gfp);
 }
 
 /**
@@ -193,8 +196,7 @@ void *kspan_malloc(size_t size, gfp_t gfp)
 	class = kspan_size_class(size);
 	if (unlikely(gfp & KSPAN_GFP_SPECIAL))
 		return malloc_special(class, gfp);
-	/* Lets the compiler drop the test for a flag that is known to be off. */
-	return malloc_class(class, gfp & ~__GFP_ZERO);
+	return malloc_class(class, gfp, 0);
 }
 EXPORT_SYMBOL_GPL(kspan_malloc);
 
@@ -277,7 +279,9 @@ static noinline void free_slow(const void *p, unsigned int class)
 
 	if (ZERO_OR_NULL_PTR(p))
 		return;
-	if (!kspan_central_free(addr) && !kspan_large_free(addr))
+	if (class && kspan_central_free(addr))
+		return;
+	if (!kspan_large_free(addr))
 		kspan_bad_free_report(KSPAN_BAD_FREE_FOREIGN, addr, 0);
 }
 
@@ -312,13 +316,28 @@ static __always_inline bool is_remote(const struct kspan_cpu_cache *cache, const
 	       page_to_nid(virt_to_page(p)) != cache->nid;
 }
 
+static __always_inline void free_class(const void *p, unsigned int class)
+{
+	struct kspan_cpu_cache *cache;
+
+	kmemleak_free(p);
+	if (unlikely(!kspan_cpu_cache_enter(&kspan_default_heap, &cache)))
+		return free_slow(p, class);
+	if (is_remote(cache, p))
+		return free_remote(cache, p, class);
+	if (unlikely(!kspan_cpu_cache_push(cache, class, (void *)p)))
+		return free_spill(cache, p, class);
+	kspan_cpu_cache_leave(cache);
+}
+
 static bool is_out(const void *p);
 
 /* init_on_free: only what certainly is an object in use is overwritten. */
-static noinline void wipe(const void *p)
+static noinline void wipe_and_free(const void *p, unsigned int class)
 {
 	if (is_out(p))
 		memset((void *)p, 0, kspan_size(p));
+	free_class(p, class);
 }
 
 /**
@@ -333,22 +352,14 @@ static noinline void wipe(const void *p)
 void kspan_free(const void *p)
 {
 	unsigned long page = kspan_map_page((unsigned long)p);
-	struct kspan_cpu_cache *cache;
 	unsigned int class;
 
 	if (unlikely(page >= kspan_map.nr_pages))
 		return free_slow(p, 0);
 	class = READ_ONCE(kspan_map.page_class[page]);
 	if (want_init_on_free())
-		wipe(p);
-	kmemleak_free(p);
-	if (unlikely(!kspan_cpu_cache_enter(&kspan_default_heap, &cache)))
-		return free_slow(p, class);
-	if (is_remote(cache, p))
-		return free_remote(cache, p, class);
-	if (unlikely(!kspan_cpu_cache_push(cache, class, (void *)p)))
-		return free_spill(cache, p, class);
-	kspan_cpu_cache_leave(cache);
+		return wipe_and_free(p, class);
+	free_class(p, class);
 }
 EXPORT_SYMBOL_GPL(kspan_free);
 

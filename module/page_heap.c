@@ -2,18 +2,20 @@
 /*
  * Page heap
  *
- *	arena:   |####......##..........########|
- *	runs:         \____/  \________/           free, in an rbtree
+ *	arena:		|####......##..........########|
+ *	runs[6]:	     \____/			free, trees by address
+ *	runs[10]:	             \________/
  *
- * The unit is kspan's page. A node's free runs are kept in one rbtree ordered
- * by length, then address: the leftmost run that is long enough is the best
- * fit, and the lowest of its length. Both ends of a run point to its
- * descriptor in the map, so a freed run finds its neighbours by two loads and
- * coalesces. Runs do not cross arenas.
+ * The unit is kspan's page. A node's free runs are kept in a tree for each
+ * length, with a bitmap of the trees that are not empty: the next bit gives
+ * the best fit, and the first of its tree is the lowest of its length. Both
+ * ends of a run point to its descriptor in the map, so a freed run finds its
+ * neighbours by two loads and coalesces. Runs do not cross arenas.
  *
- * Cost, with r free runs: alloc and free O(log r), whatever the length. An
- * aligned request looks at up to KSPAN_ALIGN_PROBES runs from the best fit on,
- * then takes the first that is so long that alignment can't fail.
+ * Cost, with r free runs of the same length: finding a fit is O(1), a scan of
+ * at most 9 words of bitmap; linking and unlinking a run O(log r). An aligned
+ * request looks at the first run of up to KSPAN_ALIGN_PROBES lengths, then
+ * takes one that is so long that alignment can't fail.
  *
  * An arena whose last page was freed goes back to buddy, except that a node
  * keeps kspan_arena_reserve of the largest ones against thrashing.
@@ -21,6 +23,9 @@
  * Context: task, softirq, hardirq; never waits but for the node's lock and as
  * gfp flags say.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/kmemleak.h>
 #include <linux/nodemask.h>
 
 #include "kunit_export.h"
@@ -47,39 +52,20 @@ struct kspan_page_heap *kspan_page_heap(int nid)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap);
 
-static int run_compare(unsigned int npages, unsigned long start, const struct kspan_span *run)
-{
-	if (npages != run->npages)
-		return npages < run->npages ? -1 : 1;
-	if (start != run->start)
-		return start < run->start ? -1 : 1;
-	return 0;
-}
-
 static bool run_less(struct rb_node *a, const struct rb_node *b)
 {
-	const struct kspan_span *run = rb_entry(a, struct kspan_span, node);
-
-	return run_compare(run->npages, run->start, rb_entry(b, struct kspan_span, node)) < 0;
+	return rb_entry(a, struct kspan_span, node)->start <
+	       rb_entry(b, struct kspan_span, node)->start;
 }
 
-/* The shortest run of at least @npages pages, the lowest of its length. */
+/* The lowest of the shortest runs of at least @npages pages. */
 static struct kspan_span *best_fit(struct kspan_page_heap *ph, unsigned int npages)
 {
-	struct rb_node *node = ph->runs.rb_node;
-	struct kspan_span *best = NULL;
+	unsigned int length = find_next_bit(ph->lengths, KSPAN_ARENA_PAGES + 1, npages);
 
-	while (node) {
-		struct kspan_span *run = rb_entry(node, struct kspan_span, node);
-
-		if (run_compare(npages, 0, run) <= 0) {
-			best = run;
-			node = node->rb_left;
-		} else {
-			node = node->rb_right;
-		}
-	}
-	return best;
+	if (length > KSPAN_ARENA_PAGES)
+		return NULL;
+	return rb_entry(rb_first_cached(&ph->runs[length]), struct kspan_span, node);
 }
 
 static unsigned long run_end(const struct kspan_span *run)
@@ -102,35 +88,38 @@ static struct kspan_span *find_run(struct kspan_page_heap *ph, unsigned int npag
 				   unsigned int align)
 {
 	struct kspan_span *run = best_fit(ph, npages);
-	unsigned int probes;
+	unsigned int probes = KSPAN_ALIGN_PROBES;
 
-	for (probes = 0; run && probes < KSPAN_ALIGN_PROBES; probes++) {
-		struct rb_node *next;
-
-		if (fits_aligned(run, npages, align))
-			return run;
-		next = rb_next(&run->node);
-		run = next ? rb_entry(next, struct kspan_span, node) : NULL;
-	}
-	return run ? best_fit(ph, npages + align - 1) : NULL;
+	while (run && !fits_aligned(run, npages, align))
+		run = best_fit(ph, --probes ? run->npages + 1 :
+					      max(run->npages + 1, npages + align - 1));
+	return run;
 }
 
+/* A run lies in one arena, so its entries in one leaf. */
 static void set_ends(struct kspan_span *run, struct kspan_span *to)
 {
-	WRITE_ONCE(*kspan_map_entry(run->start), to);
-	WRITE_ONCE(*kspan_map_entry(run_end(run) - 1), to);
+	struct kspan_span **entry = kspan_map_entry(run->start);
+
+	WRITE_ONCE(entry[0], to);
+	WRITE_ONCE(entry[run->npages - 1], to);
 }
 
 static void insert_run(struct kspan_page_heap *ph, struct kspan_span *run)
 {
-	rb_add(&run->node, &ph->runs, run_less);
+	rb_add_cached(&run->node, &ph->runs[run->npages], run_less);
+	__set_bit(run->npages, ph->lengths);
 	set_ends(run, run);
 	ph->nr_runs++;
 }
 
 static void remove_run(struct kspan_page_heap *ph, struct kspan_span *run)
 {
-	rb_erase(&run->node, &ph->runs);
+	struct rb_root_cached *tree = &ph->runs[run->npages];
+
+	rb_erase_cached(&run->node, tree);
+	if (RB_EMPTY_ROOT(&tree->rb_root))
+		__clear_bit(run->npages, ph->lengths);
 	set_ends(run, NULL);
 	ph->nr_runs--;
 }
@@ -559,6 +548,7 @@ bool kspan_page_heap_was_used(unsigned long addr)
 	}
 	return used;
 }
+KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_was_used);
 
 /* One empty arena, unlinked, or NULL. */
 static struct kspan_arena *take_empty_arena(struct kspan_page_heap *ph)
@@ -610,7 +600,6 @@ int kspan_page_heap_init(void)
 			return -ENOMEM;
 		}
 		raw_spin_lock_init(&ph->lock);
-		ph->runs = RB_ROOT;
 		ph->arenas = RB_ROOT;
 		INIT_LIST_HEAD(&ph->spares);
 		page_heaps[nid] = ph;
@@ -618,7 +607,21 @@ int kspan_page_heap_init(void)
 	return 0;
 }
 
-/* At unload: everything in the arena is dropped, in use or not. */
+/* At unload: objects that nobody freed end here, also for kmemleak. */
+static void drop_objects(struct kspan_span *span)
+{
+	unsigned int size = kspan_size_classes[span->class].size, i;
+
+	if (span->state == KSPAN_SPAN_LARGE)
+		kmemleak_free((void *)span->start);
+	if (span->state != KSPAN_SPAN_SMALL)
+		return;
+	for (i = 0; IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) && i < span->nslots; i++)
+		if (span->alloc_bits[i / 64] & BIT_ULL(i % 64))
+			kmemleak_free((void *)(span->start + (unsigned long)i * size));
+	kspan_span_unformat(span);
+}
+
 static void drop_arena(struct kspan_arena *arena)
 {
 	unsigned long end = arena->start + ((unsigned long)arena->npages << KSPAN_PAGE_SHIFT);
@@ -628,8 +631,7 @@ static void drop_arena(struct kspan_arena *arena)
 		struct kspan_span *span = *kspan_map_entry(addr);
 
 		addr = run_end(span);
-		if (span->state == KSPAN_SPAN_SMALL)
-			kspan_span_unformat(span);
+		drop_objects(span);
 		kspan_span_free_descriptor(span);
 	}
 	kspan_arena_free(arena);
@@ -650,6 +652,9 @@ void kspan_page_heap_exit(void)
 
 		if (!ph)
 			continue;
+		if (ph->large)
+			pr_warn("%lu large objects, %lu KiB, were never freed\n", ph->large,
+				ph->large_pages << (KSPAN_PAGE_SHIFT - 10));
 		rbtree_postorder_for_each_entry_safe(arena, next, &ph->arenas, node)
 			drop_arena(arena);
 		kspan_span_free_descriptors(&ph->spares);

@@ -9,7 +9,8 @@
 /**
  * struct kspan_page_heap - runs of pages of one node
  * @lock:	protects all fields, the runs, and the map's entries for them
- * @runs:	free runs by length, then address
+ * @runs:	free runs by length in pages, each tree by address
+ * @lengths:	a bit for each tree that is not empty
  * @arenas:	all arenas by address
  * @spares:	DEAD descriptors for the next split
  * @nr_spares:	length of @spares
@@ -27,7 +28,8 @@
  */
 struct kspan_page_heap {
 	raw_spinlock_t lock;
-	struct rb_root runs;
+	struct rb_root_cached runs[KSPAN_ARENA_PAGES + 1];
+	DECLARE_BITMAP(lengths, KSPAN_ARENA_PAGES + 1);
 	struct rb_root arenas;
 	struct list_head spares;
 	unsigned int nr_spares;

@@ -138,7 +138,7 @@ enum kspan_span_state {
  * @nid:	node of the run
  * @arena:	the block the run lies in; fixed while not DEAD
  * @central:	owner of a SMALL span
- * @node:	FREE: in kspan_page_heap.runs, by length and address
+ * @node:	FREE: in kspan_page_heap.runs of its length, by address
  * @list:	SMALL: in a list of @central; DEAD: in a list of spares
  * @alloc_bits:	a bit per slot, set while it is out; central lock
  * @inline_bits: @alloc_bits of spans of up to 64 slots
