@@ -113,6 +113,18 @@ static void return_objects(struct kspan_central *central, struct kspan_magazine 
 	mag->count = 0;
 }
 
+/* Empty the magazine that was filled first, and load it. */
+static bool return_older(struct kspan_central *central, struct kspan_cpu_cache *cache,
+			 unsigned int class)
+{
+	if (is_magazine(cache->previous[class]))
+		swap_magazines(cache, class);
+	if (!is_magazine(cache->loaded[class]))
+		return false;
+	return_objects(central, cache->loaded[class]);
+	return true;
+}
+
 /**
  * kspan_cpu_cache_spill() - free where the loaded magazine is full
  * @heap:	the heap
@@ -131,19 +143,17 @@ bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 
 	if (!class)
 		return false;
-	central = kspan_heap_central(heap, cache->nid, class);
 	if (previous->count < previous->cap) {
 		swap_magazines(cache, class);
-	} else if ((mag = kspan_depot_put_full(central, displaced(previous)))) {
-		load(cache, class, mag);
-	} else if (is_magazine(previous)) {
-		return_objects(central, previous);
-		swap_magazines(cache, class);
-	} else if (is_magazine(cache->loaded[class])) {
-		return_objects(central, cache->loaded[class]);
-	} else {
-		return false;
+		push_loaded(cache, class, object);
+		return true;
 	}
+	central = kspan_heap_central(heap, cache->nid, class);
+	mag = kspan_depot_put_full(central, displaced(previous));
+	if (mag)
+		load(cache, class, mag);
+	else if (!return_older(central, cache, class))
+		return false;
 	push_loaded(cache, class, object);
 	return true;
 }

@@ -3,13 +3,14 @@
 #ifndef KSPAN_KUNIT_EXPORT_H
 #define KSPAN_KUNIT_EXPORT_H
 
+#include <linux/build_bug.h>
 #include <linux/export.h>
 #include <linux/kconfig.h>
 
 #if IS_ENABLED(CONFIG_KUNIT)
 #define KSPAN_EXPORT_FOR_KUNIT(symbol)	EXPORT_SYMBOL_GPL(symbol)
 #else
-#define KSPAN_EXPORT_FOR_KUNIT(symbol)	static_assert(true)
+#define KSPAN_EXPORT_FOR_KUNIT(symbol)	static_assert(sizeof(&(symbol)))
 #endif
 
 #endif /* KSPAN_KUNIT_EXPORT_H */

@@ -81,12 +81,12 @@
 
 /* kspan's page: 8 KiB, or the kernel's page where that is larger. */
 #define KSPAN_PAGE_SHIFT	(PAGE_SHIFT > 13 ? PAGE_SHIFT : 13)
-#define KSPAN_PAGE_SIZE		(1UL << KSPAN_PAGE_SHIFT)
+#define KSPAN_PAGE_SIZE		BIT(KSPAN_PAGE_SHIFT)
 #define KSPAN_PAGE_ORDER	(KSPAN_PAGE_SHIFT - PAGE_SHIFT)
 
 /* The largest arena is the largest block of the buddy allocator. */
 #define KSPAN_ARENA_SHIFT	KMALLOC_SHIFT_MAX
-#define KSPAN_ARENA_SIZE	(1UL << KSPAN_ARENA_SHIFT)
+#define KSPAN_ARENA_SIZE	BIT(KSPAN_ARENA_SHIFT)
 #define KSPAN_ARENA_ORDER	(KSPAN_ARENA_SHIFT - PAGE_SHIFT)
 #define KSPAN_ARENA_PAGES	(1U << (KSPAN_ARENA_SHIFT - KSPAN_PAGE_SHIFT))
 
@@ -188,7 +188,7 @@ struct kspan_magazine {
 	void *slot[];
 };
 
-/* Spans of at most this many bytes of objects fill a magazine. */
+/* Most objects of a magazine: it fits 512 bytes of SLUB's then. */
 #define KSPAN_MAGAZINE_MAX	61
 
 #endif /* KSPAN_TYPES_H */

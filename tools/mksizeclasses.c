@@ -268,9 +268,10 @@ static void print_classes(FILE *f, unsigned int page_shift)
 		unsigned int size = classes[c].size;
 		unsigned int pages = span_pages(size, page_shift);
 
-		fprintf(f, "\t{ .size = %u, .magic = %uU, .slots = %u, .pages = %u, .align = %u },\t\\\n",
+		fprintf(f, "\t{ .size = %u, .magic = %uU, .slots = %u, .pages = %u, .align = %u },",
 			size, magic(size), (pages << page_shift) / size, pages,
 			span_align(size, page_shift));
+		fputs("\t\\\n", f);
 	}
 	fputs("}\n", f);
 }
@@ -339,10 +340,10 @@ static int check(const char *path)
 		die("cannot read %s: %s", path, strerror(errno));
 	for (i = 0; (c = fgetc(f)) != EOF; i++)
 		if (i >= len || c != (unsigned char)made[i])
-			die("%s differs from what this program makes, at byte %zu: make it anew with mksizeclasses > %s",
+	die("%s is not what is made here, from byte %zu on; mend: mksizeclasses > %s",
 			    path, i, path);
 	if (i != len)
-		die("%s ends after %zu of %zu bytes: make it anew with mksizeclasses > %s",
+		die("%s ends after %zu of %zu bytes; mend: mksizeclasses > %s",
 		    path, i, len, path);
 	fclose(f);
 	free(made);
