@@ -4,13 +4,14 @@
 #define KSPAN_KUNIT_EXPORT_H
 
 #include <linux/build_bug.h>
+#include <linux/compiler.h>
 #include <linux/export.h>
 #include <linux/kconfig.h>
 
 #if IS_ENABLED(CONFIG_KUNIT)
 #define KSPAN_EXPORT_FOR_KUNIT(symbol)	EXPORT_SYMBOL_GPL(symbol)
 #else
-#define KSPAN_EXPORT_FOR_KUNIT(symbol)	static_assert(sizeof(&(symbol)))
+#define KSPAN_EXPORT_FOR_KUNIT(symbol)	static_assert(__same_type(symbol, symbol))
 #endif
 
 #endif /* KSPAN_KUNIT_EXPORT_H */

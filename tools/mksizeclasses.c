@@ -340,7 +340,7 @@ static int check(const char *path)
 		die("cannot read %s: %s", path, strerror(errno));
 	for (i = 0; (c = fgetc(f)) != EOF; i++)
 		if (i >= len || c != (unsigned char)made[i])
-	die("%s is not what is made here, from byte %zu on; mend: mksizeclasses > %s",
+			die("%s: byte %zu is not what is made here; mend: mksizeclasses > %s",
 			    path, i, path);
 	if (i != len)
 		die("%s ends after %zu of %zu bytes; mend: mksizeclasses > %s",
