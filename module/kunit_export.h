@@ -4,14 +4,15 @@
 #define KSPAN_KUNIT_EXPORT_H
 
 #include <linux/build_bug.h>
-#include <linux/compiler.h>
 #include <linux/export.h>
 #include <linux/kconfig.h>
 
 #if IS_ENABLED(CONFIG_KUNIT)
 #define KSPAN_EXPORT_FOR_KUNIT(symbol)	EXPORT_SYMBOL_GPL(symbol)
 #else
-#define KSPAN_EXPORT_FOR_KUNIT(symbol)	static_assert(__same_type(symbol, symbol))
+/* A declaration that wants the semicolon, and says nothing. */
+#define KSPAN_EXPORT_FOR_KUNIT(symbol)	\
+	static_assert(!__builtin_types_compatible_p(typeof(symbol), void))
 #endif
 
 #endif /* KSPAN_KUNIT_EXPORT_H */
