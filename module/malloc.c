@@ -310,9 +310,11 @@ static noinline void free_remote(struct kspan_cpu_cache *cache, const void *p, u
 	free_slow(p, class);
 }
 
-static __always_inline bool is_remote(const struct kspan_cpu_cache *cache, const void *p)
+/* Only an address with a class is sure to have a struct page. */
+static __always_inline bool is_remote(const struct kspan_cpu_cache *cache, const void *p,
+				      unsigned int class)
 {
-	return static_branch_unlikely(&kspan_numa) &&
+	return static_branch_unlikely(&kspan_numa) && class &&
 	       page_to_nid(virt_to_page(p)) != cache->nid;
 }
 
@@ -323,7 +325,7 @@ static __always_inline void free_class(const void *p, unsigned int class)
 	kmemleak_free(p);
 	if (unlikely(!kspan_cpu_cache_enter(&kspan_default_heap, &cache)))
 		return free_slow(p, class);
-	if (is_remote(cache, p))
+	if (is_remote(cache, p, class))
 		return free_remote(cache, p, class);
 	if (unlikely(!kspan_cpu_cache_push(cache, class, (void *)p)))
 		return free_spill(cache, p, class);
@@ -363,10 +365,18 @@ void kspan_free(const void *p)
 }
 EXPORT_SYMBOL_GPL(kspan_free);
 
+/* Class of the page of any address, 0 for none. */
+static unsigned int class_of(const void *p)
+{
+	unsigned long page = kspan_map_page((unsigned long)p);
+
+	return page < kspan_map.nr_pages ? READ_ONCE(kspan_map.page_class[page]) : 0;
+}
+
 /* A pointer that has no size is wrong; told at once, not put into a magazine. */
 static void free_wrong(const void *p)
 {
-	free_slow(p, 0);
+	free_slow(p, class_of(p));
 }
 
 /**
@@ -412,12 +422,8 @@ static size_t small_size(unsigned long addr, unsigned int class)
  */
 size_t kspan_size(const void *p)
 {
-	unsigned long page = kspan_map_page((unsigned long)p);
-	unsigned int class;
+	unsigned int class = class_of(p);
 
-	if (page >= kspan_map.nr_pages)
-		return 0;
-	class = READ_ONCE(kspan_map.page_class[page]);
 	return class ? small_size((unsigned long)p, class) : kspan_large_size((unsigned long)p);
 }
 EXPORT_SYMBOL_GPL(kspan_size);
@@ -463,7 +469,7 @@ bool kspan_owns(const void *p)
 
 	if (!is_out(p))
 		return false;
-	class = READ_ONCE(kspan_map.page_class[kspan_map_page((unsigned long)p)]);
+	class = class_of(p);
 	return !class || !kspan_heap_caches(&kspan_default_heap, class, p);
 }
 EXPORT_SYMBOL_GPL(kspan_owns);
