@@ -67,8 +67,7 @@ static void *pop_loaded(struct kspan_cpu_cache *cache, unsigned int class)
  * @cache:	its entered cache
  * @class:	size class
  *
- * Return: an object, or NULL when the central has no free slot either, or
- * there is no magazine to be had.
+ * Return: an object, or NULL when the central of this node has none either.
  */
 void *kspan_cpu_cache_refill(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 			     unsigned int class)
@@ -92,7 +91,7 @@ void *kspan_cpu_cache_refill(struct kspan_heap *heap, struct kspan_cpu_cache *ca
 	if (!is_magazine(mag)) {
 		mag = kspan_depot_put_full(central, NULL);
 		if (!mag)
-			return NULL;
+			return kspan_central_alloc(central);
 		load(cache, class, mag);
 	}
 	mag->count = kspan_central_take(central, mag->slot, mag->cap);

@@ -160,6 +160,24 @@ static void *alloc_from_other_centrals(struct kspan_heap *heap, unsigned int cla
 }
 
 /**
+ * kspan_heap_grow() - allocate where a node's central has no free slot
+ * @heap:	the heap
+ * @class:	size class, not 0
+ * @nid:	preferred node, the only one with __GFP_THISNODE
+ * @gfp:	the caller's flags
+ *
+ * Return: an object of a new span, or one of another node's, or NULL.
+ */
+void *kspan_heap_grow(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp)
+{
+	void *object = alloc_from_new_span(heap, class, nid, gfp);
+
+	if (!object && !(gfp & __GFP_THISNODE))
+		object = alloc_from_other_centrals(heap, class, nid);
+	return object;
+}
+
+/**
  * kspan_heap_alloc_slot() - allocate past the CPU caches
  * @heap:	the heap
  * @class:	size class, not 0
@@ -172,10 +190,6 @@ void *kspan_heap_alloc_slot(struct kspan_heap *heap, unsigned int class, int nid
 {
 	void *object = kspan_central_alloc(kspan_heap_central(heap, nid, class));
 
-	if (!object)
-		object = alloc_from_new_span(heap, class, nid, gfp);
-	if (!object && !(gfp & __GFP_THISNODE))
-		object = alloc_from_other_centrals(heap, class, nid);
-	return object;
+	return object ? object : kspan_heap_grow(heap, class, nid, gfp);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_heap_alloc_slot);

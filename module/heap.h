@@ -11,5 +11,6 @@ void kspan_heap_flush(struct kspan_heap *heap);
 
 bool kspan_heap_caches(struct kspan_heap *heap, unsigned int class, const void *object);
 void *kspan_heap_alloc_slot(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp);
+void *kspan_heap_grow(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp);
 
 #endif /* KSPAN_HEAP_H */

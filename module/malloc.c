@@ -125,6 +125,8 @@ static noinline void *malloc_refill(struct kspan_cpu_cache *cache, unsigned int 
 
 	kspan_cpu_cache_leave(cache);
 	provision(class, gfp);
+	if (!object && class)
+		object = kspan_heap_grow(&kspan_default_heap, class, home_node(), gfp);
 	if (!object)
 		return malloc_slow(class, gfp);
 	return initialise(object, kspan_size_classes[class].size, gfp, gfp);

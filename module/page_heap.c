@@ -31,10 +31,11 @@
 #include "kunit_export.h"
 #include "page_heap.h"
 
-#define KSPAN_ALIGN_PROBES	8
+#define KSPAN_ALIGN_PROBES	4
 /* Most descriptors that one allocation can need: a cut on both sides. */
 #define KSPAN_SPARES_MIN	2
-#define KSPAN_SPARES_MAX	32
+/* Most that are kept, 20 KiB a node: else every split would go to SLUB. */
+#define KSPAN_SPARES_MAX	256
 
 unsigned int kspan_arena_reserve = 1;
 KSPAN_EXPORT_FOR_KUNIT(kspan_arena_reserve);
