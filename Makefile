@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Makefile is for people; Kbuild is for objects. `make help` lists the targets.
+
+KDIR	?= /lib/modules/$(shell uname -r)/build
+PREFIX	?= /usr/local
+VERSION	= $(shell sed -n 's/^MODULE_VERSION("\(.*\)");.*/\1/p' module/main.c 2>/dev/null)
+
+# Given on the command line, these reach the tools through the environment.
+export KERNEL FLAVOUR KSRC INPUT SAMPLE JOBS TIMEOUT
+
+# Where a dependent's build looks: see `make help` and README.md.
+dependents = $(DESTDIR)$(PREFIX)/src/kspan
+release = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
+
+.PHONY: all modules clean modules_install install dkms-install \
+	demo check kunit kselftest bench style help kdir
+
+all: modules
+
+modules: kdir
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+clean:
+	@if [ -f $(KDIR)/Makefile ]; then \
+		$(MAKE) -C $(KDIR) M=$(CURDIR) clean; \
+	else \
+		find . \( -name '*.o' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' \
+			-o -name '.*.cmd' -o -name modules.order -o -name Module.symvers \) \
+			-not -path './.git/*' -delete; \
+	fi
+
+modules_install: modules
+	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_PATH=$(DESTDIR) modules_install
+
+install: modules
+	install -D -m 644 module/include/linux/kspan.h $(dependents)/include/linux/kspan.h
+	install -D -m 644 Module.symvers $(dependents)/$(release)/Module.symvers
+	@echo
+	@echo "A dependent module's Kbuild finds kspan with:"
+	@echo "  ccflags-y += -I$(PREFIX)/src/kspan/include"
+	@echo "  KBUILD_EXTRA_SYMBOLS := $(PREFIX)/src/kspan/\$$(KERNELRELEASE)/Module.symvers"
+
+dkms-install:
+	tools/dkms-install.sh $(or $(VERSION),0) $(if $(filter-out file,$(origin KDIR)),$(KDIR))
+
+demo:
+	@tools/demo.sh
+
+check:
+	@tools/check.sh
+
+kunit:
+	@tools/check.sh kunit
+
+kselftest:
+	@tools/check.sh kselftest
+
+bench:
+	@tools/bench.sh
+
+style:
+	@tools/style.sh
+
+# A kernel's build directory is what every build needs; say so in time.
+kdir:
+	@if [ ! -d "$(KDIR)" ]; then \
+		echo "kspan: error: there is no kernel build directory at KDIR=$(KDIR)." >&2; \
+		echo "       Install the headers of the running kernel (Debian: apt-get install linux-headers-\$$(uname -r))," >&2; \
+		echo "       or name another kernel's: make KDIR=/path/to/build," >&2; \
+		echo "       or see kspan run on a stock kernel without installing one: make demo" >&2; \
+		exit 2; \
+	elif [ ! -f "$(KDIR)/Makefile" ] || [ ! -f "$(KDIR)/include/config/auto.conf" ]; then \
+		echo "kspan: error: KDIR=$(KDIR) holds no configured kernel build:" >&2; \
+		echo "       it has no Makefile or no include/config/auto.conf." >&2; \
+		echo "       Give the directory of a built kernel, or of a linux-headers package." >&2; \
+		exit 2; \
+	fi
+
+help:
+	@echo 'Build and install (KDIR=DIR: the kernel build directory; the running kernel'"'"'s if not given)'
+	@echo '  all              build kspan.ko, the sample, the benchmark and the KUnit suites (default)'
+	@echo '  clean            remove what the build left in the checkout'
+	@echo '  modules_install  install the modules for the kernel of KDIR (DESTDIR=)'
+	@echo '  install          install header and Module.symvers for dependents (DESTDIR=, PREFIX=/usr/local)'
+	@echo '  dkms-install     register kspan with DKMS, which builds it for every kernel to come'
+	@echo
+	@echo 'See it run, in QEMU, with nothing to install (KERNEL=6.1|6.12: which stock kernel)'
+	@echo '  demo             load kspan and a module that uses it on a stock kernel (INPUT=FILE: a text of your own)'
+	@echo
+	@echo 'Tests, in QEMU (KERNEL=6.1|6.12|7.3, FLAVOUR=plain|debug; KSRC=DIR: a kernel source of your own)'
+	@echo '  check            style, KUnit and kselftest on 6.12 plain and debug, 6.1 plain, 7.3 plain'
+	@echo '  kunit            the KUnit suites alone'
+	@echo '  kselftest        the tests from user space alone'
+	@echo '  bench            the benchmarks against SLUB'
+	@echo '  style            generated tables, checkpatch, licences, shellcheck'
+	@echo '  help             this list'
+	@echo
+	@echo 'Fetched sources, kernels and logs are kept in $${XDG_CACHE_HOME:-~/.cache}/kspan (KSPAN_CACHE= to move it).'

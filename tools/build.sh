@@ -1,0 +1,90 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Build the project's modules against a test kernel, as clean as asked:
+# W=1, sparse, and any warning about a file of ours is an error.
+#
+#   tools/build.sh KERNEL FLAVOUR       print the directory of the .ko files
+#   tools/build.sh --kdir DIR NAME      the same against any kernel build
+#
+# The checkout stays as it is: its sources are copied to a directory of that
+# kernel under the cache, where objects of earlier builds are still good.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+# Only what make compiles; a build in the checkout leaves no trace here.
+copy_sources() {
+	local to=$1 parts=("$KSPAN_TOP/Kbuild" "$KSPAN_TOP/module")
+	[ ! -d "$KSPAN_TOP/kunit" ] || parts+=("$KSPAN_TOP/kunit")
+	mkdir -p "$to"
+	# By content, and without its time: make then sees what changed.
+	rsync -rlp --checksum --delete --delete-excluded --prune-empty-dirs \
+		--filter='P *.o' --filter='P *.ko' --filter='P *.mod*' \
+		--filter='P .*.cmd' --filter='P Module.symvers' \
+		--filter='P modules.order' --filter='P *.log' --filter='P .module-common*' \
+		--include='*/' --include='*.c' --include='*.h' --include='*.S' \
+		--include='Kbuild' --exclude='*' \
+		"${parts[@]}" "$to/"
+	rsync -rlp --checksum --prune-empty-dirs \
+		--include='*/' --include='*.c' --include='*.h' --exclude='*' \
+		"$KSPAN_TOP/tools" "$to/"
+}
+
+# Warnings about files of ours; the kernel's own headers are not ours.
+our_warnings() {
+	local log=$1 kdir=$2 source=$3
+	grep -E '(warning|error|WARNING|ERROR):' "$log" |
+		grep -vE 'the compiler differs from the one used|Skipping BTF|warning: (make|Clock skew)' |
+		grep -vF -e "$source/" -e "$kdir/" |
+		grep -vE '^(\./)?(include|arch)/' || :
+}
+
+compile() {
+	make -C "$1" M="$2" W=1 C=2 CHECK="$KSPAN_TOP/tools/sparse.sh" -j"$KSPAN_JOBS" modules
+}
+
+build_modules() {
+	local kdir=$1 name=$2 dir=$3 log=$3/build.log rc=0 source warnings
+	info "building the modules for $name"
+	copy_sources "$dir"
+	source=$(source_of "$kdir")
+	# A failed build may have left objects whose warnings would not come again.
+	[ ! -e "$dir/.failed.log" ] || find "$dir" -name '*.o' -delete
+	: >"$dir/.failed.log"
+	compile "$kdir" "$dir" >"$log" 2>&1 </dev/null || rc=$?
+	! grep -q 'sparse is not available' "$log" ||
+		die "this sparse is too old for $name: $(sparse --version)." "The log: $log"
+	warnings=$(our_warnings "$log" "$kdir" "$source")
+	if [ $rc -ne 0 ]; then
+		printf '%s\n' "${warnings:-$(tail -n 20 "$log")}" >&2
+		die "building the modules for $name failed." "The log: $log"
+	fi
+	if [ -n "$warnings" ]; then
+		printf '%s\n' "$warnings" >&2
+		die "the modules built for $name with $(echo "$warnings" | wc -l) warnings (above); none is allowed." \
+		    "The log: $log"
+	fi
+	rm -f "$dir/.failed.log"
+}
+
+source_of() {
+	if [ -e "$1/source" ]; then realpath "$1/source"; else realpath "$1"; fi
+}
+
+main() {
+	local kdir name dir
+	[ $# -ge 2 ] || die "usage: tools/build.sh KERNEL FLAVOUR | --kdir DIR NAME"
+	if [ "$1" = --kdir ]; then
+		kdir=$2 name=$3
+	else
+		kdir=$("$KSPAN_TOP/tools/kernel.sh" "$1" "$2")
+		name=$(basename "$kdir")
+	fi
+	[ -f "$KSPAN_TOP/Kbuild" ] || die "$KSPAN_TOP has no Kbuild to build."
+	need_packages $KSPAN_NEEDS_BUILD
+	dir=$KSPAN_CACHE/modules/$name-$(echo "$KSPAN_TOP" | sha256sum | cut -c1-6)
+	with_lock "modules-$(basename "$dir")" build_modules "$kdir" "$name" "$dir"
+	echo "$dir"
+}
+
+main "$@"

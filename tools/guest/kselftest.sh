@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+#
+# Guest: run the installed selftests with the kernel's own runner. The tests
+# load the modules themselves, from $KSPAN_MODULES.
+# shellcheck disable=SC1091
+. /guest/lib.sh
+
+# The runner wants /usr/bin/timeout with an option that busybox has no need of.
+mkdir -p /usr/bin
+cat >/usr/bin/timeout <<'END'
+#!/bin/sh
+[ "$1" != --foreground ] || shift
+exec /bin/timeout "$@"
+END
+chmod +x /usr/bin/timeout
+ln -sf /bin/env /usr/bin/env
+
+export KSPAN_MODULES=/payload/modules
+before=$(settled_mem_free)
+echo "KSPAN-LOADING selftests"
+log_mark "kselftest begin"
+cd /payload/kselftest || exit 1
+sh ./run_kselftest.sh 2>&1
+log_mark "kselftest end"
+cd /
+for module in kspan_words kspan_kunit kspan_bench kspan; do
+	grep -q "^$module " /proc/modules || continue
+	echo "the tests left $module loaded"
+	rmmod $module || exit 1
+done
+echo "free pages (MemFree and per-CPU lists) before: $before kB, after: $(settled_mem_free) kB"

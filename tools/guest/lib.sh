@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+#
+# Functions of the guest's scripts. Output goes to the results port; a line
+# that starts with KSPAN- speaks to tools/qemu.sh on the host.
+
+# A line in the kernel's log, to find its parts by.
+log_mark() {
+	echo "kspan-guest: $*" >/dev/kmsg
+}
+
+# load FILE [param=value...]: insmod. From the first one on, no failure of the
+# boot is put down to the emulator.
+load() {
+	echo "KSPAN-LOADING $1"
+	insmod "$@"
+}
+
+# Free memory in kB: MemFree, and what the page allocator keeps on its per-CPU
+# lists (several MiB that come and go, free all the same).
+mem_free() {
+	awk '$1 == "MemFree:" { kb += $2 } $1 == "count:" { kb += 4 * $2 } END { print kb }' \
+		/proc/meminfo /proc/zoneinfo
+}
+
+# Free memory in kB after everything that can be given back was. Shrinking a
+# slab cache also empties KASAN's quarantine of it, up to 1/32 of the memory.
+settled_mem_free() {
+	sync
+	for shrink in /sys/kernel/slab/*/shrink; do
+		[ ! -w "$shrink" ] || echo 1 >"$shrink"
+	done
+	for _ in 1 2; do
+		echo 3 >/proc/sys/vm/drop_caches
+		[ ! -e /proc/sys/vm/compact_memory ] || echo 1 >/proc/sys/vm/compact_memory
+		sleep 1
+	done
+	mem_free
+}
+
+# Two scans, as an object must be 5 s old and stay unreferenced.
+leak_scan() {
+	local file=/sys/kernel/debug/kmemleak
+	[ -e $file ] || return 0
+	sleep 6
+	echo scan >$file
+	sleep 1
+	echo scan >$file
+	if [ -n "$(head -c 1 $file)" ]; then
+		cat $file
+		return 1
+	fi
+	echo "kmemleak: two scans, nothing found"
+}
+
+# The last word: whatever comes after it is not believed.
+verdict() {
+	log_mark "verdict: $1"
+	sleep 1
+	echo "KSPAN-VERDICT $1"
+	sync
+	sleep 1
+	poweroff -f
+}

@@ -1,0 +1,219 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Boot a kernel in QEMU, run one script in it, judge what happened.
+#
+#   tools/qemu.sh --kernel BZIMAGE --guest SCRIPT --out DIR [options]
+#
+#   --kernel FILE      the bzImage to boot
+#   --guest SCRIPT     run in the guest: a name under tools/guest/, or a file
+#   --out DIR          gets console.log (kernel), results.log (the script's
+#                      output) and verdict (one line)
+#   --payload DIR      is /payload in the guest, the script's working directory
+#   --env NAME=VALUE   set for the script (may be repeated)
+#   --cpus N --nodes N --mem MIB   default 2, 2, 1024
+#   --timeout SECONDS  default 300
+#   --append WORDS     more kernel parameters
+#   --icount           one CPU whose TSC counts instructions exactly
+#   --label TEXT       what progress lines call this run
+#
+# Exit 0 when the guest's last word is "pass" and the kernel's log holds no
+# complaint: no oops, BUG, WARN, lockup, stall, sanitizer, lockdep, leak or
+# bad-page line. Silence is failure. A line "kspan-expect: TEXT" in the kernel's
+# log allows one complaint that contains TEXT: a test's own crime.
+#
+# KVM is used only where the processor has it; under TCG a two-CPU boot fails
+# now and then before any module is loaded. Such a boot is repeated, once, and
+# the verdict says so.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+KERNEL='' GUEST='' OUT='' PAYLOAD='' ENV=() CPUS=2 NODES=2 MEM=1024 TIMEOUT=300
+APPEND='' ICOUNT='' LABEL='' QEMU_PID=''
+
+COMPLAINTS='BUG: |BUG [a-z]|Oops|kernel BUG at|general protection fault|WARNING: |Kernel panic'
+COMPLAINTS+='|KASAN: |UBSAN: |KCSAN: |KMSAN: |KFENCE: |ODEBUG: |DEBUG_LOCKS_WARN_ON'
+COMPLAINTS+='|detected stall|self-detected|rcu.*stall|blocked for more than|soft lockup|hard LOCKUP|LOCKUP'
+COMPLAINTS+='|Bad page (state|map|cache)|unreferenced object|kmemleak: [1-9][0-9]* new suspected'
+COMPLAINTS+='|possible (circular|recursive)|inconsistent lock state|suspicious RCU usage|bad unlock balance'
+COMPLAINTS+='|sleeping function called|scheduling while atomic|(list_add|list_del) corruption|refcount_t: '
+COMPLAINTS+='|pagealloc: memory corruption|lockdep is turned off|nobody cared|kmem_cache_destroy .*: .*objects'
+COMPLAINTS+='|kmemleak: .*(disabled|Cannot)|[Oo]ut of memory|invoked oom-killer|unable to handle'
+
+parse_arguments() {
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--icount) ICOUNT=1; shift; continue ;;
+		--kernel|--guest|--out|--payload|--env|--cpus|--nodes|--mem|--timeout|--append|--label)
+			[ $# -ge 2 ] || die "$1 wants a value." ;;
+		*) die "unknown argument: $1" "The head of tools/qemu.sh lists what there is." ;;
+		esac
+		case $1 in
+		--kernel) KERNEL=$2 ;;
+		--guest) GUEST=$2 ;;
+		--out) OUT=$2 ;;
+		--payload) PAYLOAD=$2 ;;
+		--env) ENV+=("$2") ;;
+		--cpus) CPUS=$2 ;;
+		--nodes) NODES=$2 ;;
+		--mem) MEM=$2 ;;
+		--timeout) TIMEOUT=$2 ;;
+		--append) APPEND=$2 ;;
+		--label) LABEL=$2 ;;
+		esac
+		shift 2
+	done
+	[ -n "$KERNEL" ] && [ -n "$GUEST" ] && [ -n "$OUT" ] ||
+		die "usage: tools/qemu.sh --kernel BZIMAGE --guest SCRIPT --out DIR [options]"
+	[ -r "$KERNEL" ] || die "no kernel image at $KERNEL." "tools/kernel.sh KERNEL FLAVOUR makes one."
+	[ $((CPUS % NODES)) -eq 0 ] || die "--cpus $CPUS is no multiple of --nodes $NODES."
+	[ -z "$PAYLOAD" ] || [ -d "$PAYLOAD" ] || die "no payload directory at $PAYLOAD."
+	[ -f "$GUEST" ] || GUEST=$KSPAN_TOP/tools/guest/$GUEST
+	[ -f "$GUEST" ] || die "no guest script at $GUEST."
+	LABEL=${LABEL:-$(basename "$GUEST" .sh)}
+}
+
+# The initramfs: busybox, tools/guest and the payload.
+make_initramfs() {
+	local root=$OUT/root busybox env
+	busybox=$(command -v busybox) || die "no busybox; install busybox-static."
+	rm -rf "$root"
+	mkdir -p "$root/bin" "$root/guest" "$root/payload"
+	cp "$busybox" "$root/bin/busybox"
+	ln -s busybox "$root/bin/sh"
+	cp "$KSPAN_TOP"/tools/guest/* "$root/guest/"
+	cp "$GUEST" "$root/guest/"
+	mv "$root/guest/init" "$root/init"
+	chmod +x "$root/init"
+	[ -z "$PAYLOAD" ] || cp -rL "$PAYLOAD/." "$root/payload/"
+	{
+		printf 'export GUEST=%q\n' "$(basename "$GUEST")"
+		for env in ${ENV+"${ENV[@]}"}; do
+			printf 'export %s=%q\n' "${env%%=*}" "${env#*=}"
+		done
+	} >"$root/guest/env"
+	(cd "$root" && find . | cpio -o -H newc -R 0:0 --quiet | gzip -1) >"$OUT/initramfs.gz"
+	rm -rf "$root"
+}
+
+# Sets ARGS, QEMU's command line.
+qemu_arguments() {
+	local words="console=ttyS0 no_timer_check panic=-1 oops=panic nokaslr"
+	words+=" ignore_loglevel kunit.enable=1 page_poison=1 $APPEND"
+	ARGS=(-nodefaults -no-user-config -display none -no-reboot -m "$MEM"
+	      -kernel "$KERNEL" -initrd "$OUT/initramfs.gz"
+	      -serial "file:$OUT/console.log" -serial "file:$OUT/results.log")
+	if [ -n "$ICOUNT" ]; then
+		ARGS+=(-accel tcg -icount "shift=0,sleep=off" -cpu "qemu64,+cx16")
+		CPUS=1 NODES=1
+	elif grep -qwE 'svm|vmx' /proc/cpuinfo && [ -w /dev/kvm ]; then
+		ARGS+=(-accel kvm -cpu host)
+	else
+		ARGS+=(-accel "tcg,thread=multi" -cpu "qemu64,+cx16")
+	fi
+	# A node is a socket: a package across nodes is nonsense to the kernel.
+	ARGS+=(-smp "$CPUS,sockets=$NODES,cores=$((CPUS / NODES)),threads=1" -append "$words")
+	[ "$NODES" -gt 1 ] || return 0
+	local node cpu owned
+	for node in $(seq 0 $((NODES - 1))); do
+		owned=
+		for cpu in $(seq $((node * CPUS / NODES)) $(((node + 1) * CPUS / NODES - 1))); do owned+=",cpus=$cpu"; done
+		ARGS+=(-object "memory-backend-ram,id=mem$node,size=$((MEM / NODES))M"
+		       -numa "node,nodeid=$node,memdev=mem$node$owned")
+	done
+}
+
+stop_qemu() {
+	[ -z "$QEMU_PID" ] || kill "$QEMU_PID" 2>/dev/null || :
+	QEMU_PID=
+}
+
+# Runs QEMU to its end or the time limit; sets ENDED to "exit" or "timeout".
+boot() {
+	local start=$SECONDS next=20 last
+	: >"$OUT/console.log"
+	: >"$OUT/results.log"
+	ENDED='exit'
+	qemu-system-x86_64 "${ARGS[@]}" >"$OUT/qemu.log" 2>&1 </dev/null &
+	QEMU_PID=$!
+	trap stop_qemu EXIT
+	trap 'stop_qemu; exit 130' INT TERM
+	while kill -0 "$QEMU_PID" 2>/dev/null; do
+		sleep 0.5
+		[ -d "/proc/$PPID" ] || die "$LABEL: whoever started this boot is gone."
+		if [ $((SECONDS - start)) -ge "$TIMEOUT" ]; then
+			ENDED=timeout
+			break
+		fi
+		if [ $((SECONDS - start)) -ge $next ]; then
+			next=$((next + 20))
+			last=$(cat "$OUT/results.log" "$OUT/console.log" | tr -d '\r\000' |
+				grep -aE '^ *(\[[ 0-9.]*\] *)?(# Subtest|ok |not ok |KSPAN-|# )' | tail -n 1 | cut -c1-70 || :)
+			info "$LABEL: $((SECONDS - start)) s ${last:+(}${last}${last:+)}"
+		fi
+	done
+	stop_qemu
+	wait 2>/dev/null || :
+	TOOK=$((SECONDS - start))
+}
+
+# Complaints in the kernel's log, less those that a test announced.
+complaints() {
+	tr -d '\r\000' <"$OUT/console.log" | awk -v bad="$COMPLAINTS" '
+		/kspan-expect: / { sub(/.*kspan-expect: /, ""); allowed[$0]++; next }
+		/^(\[[ 0-9.]+\]( *\[ *[TC][0-9]+\])? )?kspan: / { next }
+		$0 ~ bad {
+			for (text in allowed)
+				if (allowed[text] > 0 && index($0, text)) { allowed[text]--; next }
+			print
+		}'
+}
+
+# Prints the verdict of the boot that ended.
+judge() {
+	local found last
+	found=$(complaints | head -n 3)
+	last=$(tr -d '\r\000' <"$OUT/results.log" | sed -n 's/^KSPAN-VERDICT //p' | tail -n 1)
+	if [ -n "$found" ]; then
+		echo "fail: the kernel complained: $(echo "$found" | head -n 1 | sed 's/^\[[^]]*\] *//')"
+	elif [ "$ENDED" = timeout ] && [ -z "$last" ]; then
+		echo "fail: no verdict within $TIMEOUT s"
+	elif [ -z "$last" ]; then
+		echo "fail: the guest ended without a verdict$(head -n 1 "$OUT/qemu.log" | sed 's/^/: /')"
+	else
+		echo "$last"
+	fi
+}
+
+# Nothing of ours was loaded yet: the emulator's doing, or the kernel's.
+failed_before_us() {
+	! grep -aq '^KSPAN-LOADING' "$OUT/results.log" &&
+		! grep -aq 'loading out-of-tree module' "$OUT/console.log" &&
+		! grep -aq '^KSPAN-VERDICT' "$OUT/results.log"
+}
+
+main() {
+	local verdict repeated=
+	parse_arguments "$@"
+	need_packages $KSPAN_NEEDS_BOOT
+	mkdir -p "$OUT"
+	OUT=$(cd "$OUT" && pwd)
+	rm -f "$OUT/verdict"
+	make_initramfs
+	qemu_arguments
+	boot
+	verdict=$(judge)
+	if [ "$verdict" != pass ] && failed_before_us; then
+		info "$LABEL: the boot failed before a module was loaded ($verdict); repeating it"
+		cp "$OUT/console.log" "$OUT/console.first-boot.log"
+		repeated=" (boot repeated: ${verdict#fail: })"
+		boot
+		verdict=$(judge)
+	fi
+	rm -f "$OUT/initramfs.gz"
+	echo "$verdict$repeated" >"$OUT/verdict"
+	info "$LABEL: $verdict$repeated, $TOOK s"
+	[ "$verdict" = pass ] || { complaints | head -n 20 >&2; exit 1; }
+}
+
+main "$@"

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * CPU 1 goes offline and comes back while words are counted: nothing is lost of
+ * what its cache held, and nothing of it is kept when it is gone.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "kspan_tables.h"
+#include "kspan_test.h"
+
+#define CPU_ONLINE "/sys/devices/system/cpu/cpu1/online"
+
+static void __attribute__((constructor)) need_cpu1(void)
+{
+	if (!access(CPU_ONLINE, W_OK))
+		return;
+	ksft_print_header();
+	ksft_exit_skip("CPU 1 is not hotpluggable\n");
+}
+
+FIXTURE(cpu_hotplug) {
+	struct words_load load;
+	struct stats stats;
+	struct classes classes;
+};
+
+FIXTURE_SETUP(cpu_hotplug)
+{
+	ASSERT_EQ(0, words_reset());
+	ASSERT_EQ(0, load_create(&self->load, 1000));
+}
+
+FIXTURE_TEARDOWN(cpu_hotplug)
+{
+	file_put(CPU_ONLINE, "1");
+	words_reset();
+	load_destroy(&self->load);
+}
+
+static bool still_runs(pid_t pid)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	return !waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) && !info.si_pid;
+}
+
+#define WRITERS	4
+#define CYCLES	10
+
+/* Writers on all CPUs, CPU 1 off and on ten times and until they are done. */
+TEST_F_TIMEOUT(cpu_hotplug, writers_lose_nothing, KSPAN_TIMEOUT)
+{
+	uint64_t seed = test_seed();
+	unsigned int cycles = 0;
+	pid_t pids[WRITERS];
+
+	while (cycles < CYCLES) {
+		ASSERT_EQ(0, load_fork(&self->load, WRITERS, seed++, 20000, pids));
+		do {
+			ASSERT_EQ(0, file_put(CPU_ONLINE, "0"));
+			ASSERT_EQ(0, file_put(CPU_ONLINE, "1"));
+			cycles++;
+		} while (still_runs(pids[0]));
+		ASSERT_EQ(0, load_wait(pids, WRITERS));
+	}
+	ksft_print_msg("CPU 1 went and came %u times\n", cycles);
+	EXPECT_TRUE(load_matches(&self->load));
+}
+
+/* Resets, too: objects of a CPU are freed by another, with the first one gone. */
+TEST_F_TIMEOUT(cpu_hotplug, objects_outlive_their_cpu, KSPAN_TIMEOUT)
+{
+	unsigned long long before;
+	int i;
+
+	ASSERT_EQ(0, stats_read(&self->stats));
+	before = stats_value(&self->stats, "HeapObjects");
+	for (i = 0; i < CYCLES; i++) {
+		ASSERT_EQ(0, run_on_cpu(1));
+		ASSERT_EQ(0, load_write(&self->load, i, 2000));
+		ASSERT_EQ(0, run_on_cpu(0));
+		ASSERT_EQ(0, file_put(CPU_ONLINE, "0"));
+		ASSERT_EQ(0, words_reset());
+
+		ASSERT_EQ(0, stats_read(&self->stats));
+		EXPECT_EQ(before, stats_value(&self->stats, "HeapObjects"));
+		ASSERT_EQ(0, file_put(CPU_ONLINE, "1"));
+	}
+}
+
+static unsigned long long all_cached(struct classes *classes)
+{
+	unsigned long long cached = 0;
+	unsigned int i;
+
+	for (i = 0; i < NR_CLASSES; i++)
+		cached += classes->lines[i].cached;
+	return cached;
+}
+
+/* What CPU 1's cache holds goes back when it goes. */
+TEST_F(cpu_hotplug, cache_is_drained)
+{
+	unsigned long long online;
+
+	ASSERT_EQ(0, run_on_cpu(1));
+	ASSERT_EQ(0, load_write(&self->load, 1, 5000));
+	ASSERT_EQ(0, words_reset());
+	ASSERT_EQ(0, classes_read(&self->classes));
+	online = all_cached(&self->classes);
+	ASSERT_LT(0, online);
+
+	ASSERT_EQ(0, run_on_cpu(0));
+	ASSERT_EQ(0, file_put(CPU_ONLINE, "0"));
+	ASSERT_EQ(0, classes_read(&self->classes));
+	EXPECT_GT(online, all_cached(&self->classes));
+}
+
+TEST_HARNESS_MAIN

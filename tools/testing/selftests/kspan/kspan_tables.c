@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kselftest.h"
+#include "kspan_tables.h"
+#include "kspan_test.h"
+
+#define CLASSES_HEAD "# kspan classes v1: class size span_pages spans slots " \
+		     "in_use cached allocs frees waste_bytes"
+#define ARENAS_HEAD "# kspan arenas v1: node start order pages used_pages " \
+		    "free_runs largest_run"
+#define MAP_HEAD "# kspan map v1: page_size %llu . free, # full span, digits 1-9 " \
+		 "tenths of a partly used span, L large, l large continued"
+
+#define MAX_COLUMNS	16
+#define MAP_LINE	64
+
+/* A file, line by line. */
+struct lines {
+	const char *name;
+	char *text;
+	char *next;
+	unsigned int nr;
+};
+
+static int bad(const struct lines *lines, const char *why)
+{
+	ksft_print_msg("%s, line %u: %s\n", lines->name, lines->nr, why);
+	return -EPROTO;
+}
+
+static int lines_open(struct lines *lines, const char *name)
+{
+	char path[128];
+	size_t len;
+
+	snprintf(path, sizeof(path), KSPAN_DEBUGFS "%s", name);
+	memset(lines, 0, sizeof(*lines));
+	lines->name = name;
+	lines->text = file_get(path, &len);
+	lines->next = lines->text;
+	if (!lines->text)
+		return bad(lines, "cannot be read");
+	if (!len || lines->text[len - 1] != '\n')
+		return bad(lines, "the file does not end with a line");
+	return 0;
+}
+
+static void lines_close(struct lines *lines)
+{
+	free(lines->text);
+}
+
+static char *lines_next(struct lines *lines)
+{
+	char *line = lines->next;
+	char *end;
+
+	if (!line || !*line)
+		return NULL;
+	end = strchr(line, '\n');
+	*end = 0;
+	lines->next = end + 1;
+	lines->nr++;
+	return line;
+}
+
+/* Cuts @line at its blanks; the number of columns, too many counting as one more. */
+static unsigned int split(char *line, char **columns)
+{
+	unsigned int nr = 0;
+	char *save = NULL;
+	char *column;
+
+	for (column = strtok_r(line, " \t", &save); column;
+	     column = strtok_r(NULL, " \t", &save)) {
+		if (nr == MAX_COLUMNS)
+			return nr + 1;
+		columns[nr++] = column;
+	}
+	return nr;
+}
+
+/* Decimal digits and nothing else, that fit. */
+static bool number(const char *text, unsigned long long *value)
+{
+	char *end;
+
+	if (!isdigit((unsigned char)*text))
+		return false;
+	errno = 0;
+	*value = strtoull(text, &end, 10);
+	return !*end && !errno;
+}
+
+/* stats */
+
+static bool stats_has(const struct stats *stats, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < stats->nr; i++)
+		if (!strcmp(stats->lines[i].name, name))
+			return true;
+	return false;
+}
+
+static int stats_parse_line(struct lines *lines, char *text, struct stats *stats)
+{
+	struct stats_line *line = &stats->lines[stats->nr];
+	char *colon = strchr(text, ':');
+	char *value;
+
+	if (!colon || colon == text || colon - text >= (ptrdiff_t)sizeof(line->name))
+		return bad(lines, "no \"Name: value\"");
+	*colon = 0;
+	if (strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789") !=
+	    strlen(text))
+		return bad(lines, "a name of other characters than letters, digits and _");
+	if (stats_has(stats, text))
+		return bad(lines, "a name that was there before");
+	value = colon + 1 + strspn(colon + 1, " \t");
+	if (!number(value, &line->value))
+		return bad(lines, "a value that is no number");
+	strcpy(line->name, text);
+	stats->nr++;
+	return 0;
+}
+
+int stats_read(struct stats *stats)
+{
+	struct lines lines;
+	char *line;
+	int ret;
+
+	stats->nr = 0;
+	ret = lines_open(&lines, "stats");
+	while (!ret && (line = lines_next(&lines))) {
+		if (stats->nr == sizeof(stats->lines) / sizeof(stats->lines[0]))
+			ret = bad(&lines, "more lines than expected");
+		else
+			ret = stats_parse_line(&lines, line, stats);
+	}
+	lines_close(&lines);
+	return ret;
+}
+
+unsigned long long stats_value(const struct stats *stats, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < stats->nr; i++)
+		if (!strcmp(stats->lines[i].name, name))
+			return stats->lines[i].value;
+	ksft_print_msg("stats: there is no %s\n", name);
+	return ~0ULL;
+}
+
+/* classes */
+
+/* "large", "-" and "-" stand where a class has its number, size and pages. */
+static int classes_parse_line(struct lines *lines, char *text, struct class_line *line,
+			      unsigned int i)
+{
+	unsigned long long *values = &line->size;
+	char *columns[MAX_COLUMNS];
+	unsigned int column;
+	char class[16];
+
+	if (split(text, columns) != 10)
+		return bad(lines, "not 10 columns");
+	snprintf(class, sizeof(class), "%u", i + 1);
+	if (strcmp(columns[0], i == LARGE ? "large" : class))
+		return bad(lines, "not the next class");
+	for (column = 1; column < 10; column++) {
+		if (i == LARGE && column < 3) {
+			if (strcmp(columns[column], "-"))
+				return bad(lines, "large objects have no size and span_pages");
+			values[column - 1] = 0;
+		} else if (!number(columns[column], &values[column - 1])) {
+			return bad(lines, "a column that is no number");
+		}
+	}
+	return 0;
+}
+
+int classes_read(struct classes *classes)
+{
+	unsigned int i = 0;
+	struct lines lines;
+	char *line;
+	int ret;
+
+	ret = lines_open(&lines, "classes");
+	if (!ret && ((line = lines_next(&lines)) == NULL || strcmp(line, CLASSES_HEAD)))
+		ret = bad(&lines, "not the expected version and columns");
+	while (!ret && (line = lines_next(&lines))) {
+		if (i > LARGE)
+			ret = bad(&lines, "more lines than classes");
+		else
+			ret = classes_parse_line(&lines, line, &classes->lines[i], i);
+		i++;
+	}
+	if (!ret && i != NR_CLASSES + 1)
+		ret = bad(&lines, "fewer lines than classes");
+	lines_close(&lines);
+	return ret;
+}
+
+const struct class_line *classes_find(const struct classes *classes,
+				      unsigned long long size)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_CLASSES; i++)
+		if (classes->lines[i].size >= size)
+			return &classes->lines[i];
+	return &classes->lines[LARGE];
+}
+
+/* arenas */
+
+static int arenas_parse_line(struct lines *lines, char *text, struct arenas *arenas)
+{
+	unsigned long long node, order, pages, used, runs, largest;
+	char *columns[MAX_COLUMNS];
+
+	if (split(text, columns) != 7)
+		return bad(lines, "not 7 columns");
+	if (!number(columns[0], &node) || !number(columns[2], &order) ||
+	    !number(columns[3], &pages) || !number(columns[4], &used) ||
+	    !number(columns[5], &runs) || !number(columns[6], &largest))
+		return bad(lines, "a column that is no number");
+	if (columns[1][strspn(columns[1], "0123456789abcdefx")])
+		return bad(lines, "a start that is not hexadecimal");
+	if (!pages || used > pages || largest > pages - used)
+		return bad(lines, "more pages used or free than there are");
+	if (!runs != (used == pages) || !largest != !runs || runs > pages - used)
+		return bad(lines, "as many free runs as this cannot be");
+	arenas->nr++;
+	arenas->pages += pages;
+	arenas->used_pages += used;
+	return 0;
+}
+
+int arenas_read(struct arenas *arenas)
+{
+	struct lines lines;
+	char *line;
+	int ret;
+
+	memset(arenas, 0, sizeof(*arenas));
+	ret = lines_open(&lines, "arenas");
+	if (!ret && ((line = lines_next(&lines)) == NULL || strcmp(line, ARENAS_HEAD)))
+		ret = bad(&lines, "not the expected version and columns");
+	while (!ret && (line = lines_next(&lines)))
+		ret = arenas_parse_line(&lines, line, arenas);
+	lines_close(&lines);
+	return ret;
+}
+
+/* map */
+
+static int map_parse_head(struct lines *lines, const char *text, struct map *map)
+{
+	char head[256];
+
+	if (!text || sscanf(text, "# kspan map v1: page_size %llu ", &map->page_size) != 1)
+		return bad(lines, "not the expected version");
+	snprintf(head, sizeof(head), MAP_HEAD, map->page_size);
+	if (strcmp(text, head))
+		return bad(lines, "not the expected signs");
+	if (map->page_size < 8192 || map->page_size & (map->page_size - 1))
+		return bad(lines, "no page size");
+	return 0;
+}
+
+static int map_parse_page(struct lines *lines, char c, char before, struct map *map)
+{
+	map->pages++;
+	if (c == '.')
+		map->free++;
+	else if (c == '#')
+		map->full++;
+	else if (c >= '1' && c <= '9')
+		map->partial++;
+	else if (c == 'L')
+		map->large++;
+	else if (c != 'l')
+		return bad(lines, "a character that stands for nothing");
+	else if (before != 'L' && before != 'l')
+		return bad(lines, "an l that continues nothing");
+	return 0;
+}
+
+int map_read(struct map *map)
+{
+	char *columns[MAX_COLUMNS], *line, *c;
+	unsigned long long node;
+	struct lines lines;
+	char before = 0;
+	int ret;
+
+	memset(map, 0, sizeof(*map));
+	ret = lines_open(&lines, "map");
+	if (!ret)
+		ret = map_parse_head(&lines, lines_next(&lines), map);
+	while (!ret && (line = lines_next(&lines))) {
+		if (split(line, columns) != 3 || !number(columns[0], &node) ||
+		    strlen(columns[2]) > MAP_LINE)
+			ret = bad(&lines, "not \"node start characters\"");
+		for (c = columns[2]; !ret && *c; c++) {
+			ret = map_parse_page(&lines, *c, before, map);
+			before = *c;
+		}
+	}
+	lines_close(&lines);
+	return ret;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * kspan's debugfs tables, parsed as strictly as their first lines promise:
+ * each function here returns 0, or -EPROTO after a message saying what is wrong.
+ */
+#ifndef KSPAN_TABLES_H
+#define KSPAN_TABLES_H
+
+#include <stddef.h>
+
+/* stats: "Name: value" lines */
+
+struct stats_line {
+	char name[64];
+	unsigned long long value;
+};
+
+struct stats {
+	struct stats_line lines[128];
+	size_t nr;
+};
+
+int stats_read(struct stats *stats);
+/* A name that is not there is reported, and gives all ones. */
+unsigned long long stats_value(const struct stats *stats, const char *name);
+
+/* classes: one line per size class, then one for large objects */
+
+#define NR_CLASSES	67
+#define LARGE		NR_CLASSES
+
+struct class_line {
+	unsigned long long size;	/* 0: large */
+	unsigned long long span_pages;	/* 0: large */
+	unsigned long long spans;
+	unsigned long long slots;
+	unsigned long long in_use;
+	unsigned long long cached;
+	unsigned long long allocs;
+	unsigned long long frees;
+	unsigned long long waste_bytes;
+};
+
+/* Class 1 is [0]. */
+struct classes {
+	struct class_line lines[NR_CLASSES + 1];
+};
+
+int classes_read(struct classes *classes);
+const struct class_line *classes_find(const struct classes *classes,
+				      unsigned long long size);
+
+/* arenas: all lines added up */
+
+struct arenas {
+	size_t nr;
+	unsigned long long pages;
+	unsigned long long used_pages;
+};
+
+int arenas_read(struct arenas *arenas);
+
+/* map: one character a page */
+
+struct map {
+	unsigned long long page_size;
+	unsigned long long pages;
+	unsigned long long free;	/* '.' */
+	unsigned long long full;	/* '#' */
+	unsigned long long partial;	/* '1' to '9' */
+	unsigned long long large;	/* 'L': the first page of each */
+};
+
+int map_read(struct map *map);
+
+#endif

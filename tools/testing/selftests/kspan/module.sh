@@ -1,0 +1,219 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# kspan and kspan_words as modules: load, unload, reload, bad parameters, who may
+# be unloaded when, and that the kernel has all its memory back and nothing to
+# complain about. KSPAN_MODULES is the directory of the .ko files (unset: modprobe).
+
+HELPERS=${KTAP_HELPERS:-$(dirname "$(readlink -f "$0")")/../kselftest/ktap_helpers.sh}
+if [ ! -r "$HELPERS" ]; then
+	echo "1..0 # SKIP no ktap_helpers.sh: it came with Linux 6.8"
+	exit 4
+fi
+# shellcheck disable=SC1090
+. "$HELPERS"
+
+DEVICE=/dev/kspan_words
+DEBUGFS=/sys/kernel/debug/kspan
+RELOADS=10
+# What all rounds together may seem to cost: the kernel's own noise.
+NOISE_KB=2048
+PAGE_KB=$(awk '$1 == "KernelPageSize:" { print $2; exit }' /proc/self/smaps)
+WORDS=5000
+TEXT=$(mktemp)
+
+# load MODULE [parameter=value...]
+load() {
+	local module=$1
+	shift
+	if [ -n "$KSPAN_MODULES" ]; then
+		insmod "$KSPAN_MODULES/$module.ko" "$@" 2>/dev/null
+	else
+		modprobe "$module" "$@" 2>/dev/null
+	fi
+}
+
+loaded() {
+	[ -d "/sys/module/$1" ]
+}
+
+# Both modules gone, whatever was there.
+unload_all() {
+	! loaded kspan_words || rmmod kspan_words
+	! loaded kspan || rmmod kspan
+}
+
+# Some 700 kB in kspan.
+use_words() {
+	cat "$TEXT" >$DEVICE && [ "$(wc -l <$DEVICE)" -eq $WORDS ]
+}
+
+# cycle [parameter=value...]: load kspan with them, use it, unload; true if all
+# went well and nothing is left
+cycle() {
+	load kspan "$@" && load kspan_words && use_words &&
+		rmmod kspan_words && rmmod kspan &&
+		! loaded kspan && [ ! -e $DEVICE ] && [ ! -e $DEBUGFS ]
+}
+
+# A sanitizer keeps freed slab objects for a while; its kernel has kmemleak to
+# look for those of kspan that were not freed.
+slab_counted() {
+	if grep -q kasan_quarantine /proc/kallsyms; then
+		echo Slab:
+	else
+		echo SReclaimable:
+	fi
+}
+
+# What is free in kB: with the pages that wait in the CPUs' lists for their next
+# use, which may be many more after a round than before.
+mem_free() {
+	sleep 1
+	awk -v page_kb="$PAGE_KB" -v slab="$(slab_counted)" '
+		$1 == "MemFree:" || $1 == slab { free += $2 }
+		$1 == "count:" { free += $2 * page_kb }
+		END { print free }' /proc/meminfo /proc/zoneinfo
+}
+
+# The tests, in this order
+
+test_load() {
+	load kspan && loaded kspan && [ -r $DEBUGFS/stats ]
+}
+
+test_load_words() {
+	load kspan_words && [ -c $DEVICE ]
+}
+
+test_kspan_in_use() {
+	! rmmod kspan 2>/dev/null && loaded kspan
+}
+
+# The device is open.
+test_words_in_use() {
+	# shellcheck disable=SC2217
+	! rmmod kspan_words 2>/dev/null <$DEVICE && loaded kspan_words
+}
+
+test_unload_words() {
+	rmmod kspan_words && [ ! -e $DEVICE ] && loaded kspan
+}
+
+test_unload() {
+	rmmod kspan && ! loaded kspan && [ ! -e $DEBUGFS ]
+}
+
+# Rounds that do not end where they began would show: a leak of 200 kB a round
+# is more than the noise.
+test_reload() {
+	local i before after
+	cycle || return 1
+	before=$(mem_free)
+	for i in $(seq $RELOADS); do
+		cycle || { ktap_print_msg "round $i failed"; return 1; }
+	done
+	after=$(mem_free)
+	ktap_print_msg "free before $RELOADS rounds: $before kB, after: $after kB"
+	[ $((before - after)) -le $NOISE_KB ]
+}
+
+# refused MODULE PARAMETER VALUE: neither insmod nor sysfs takes it
+refused() {
+	local file=/sys/module/$1/parameters/$2 before after
+	unload_all
+	[ "$1" = kspan ] || load kspan
+	if load "$1" "$2=$3"; then
+		ktap_print_msg "$1 was loaded with $2=$3"
+		return 1
+	fi
+	! loaded "$1" || return 1
+	load "$1" || return 1
+	[ -w "$file" ] || return 0
+	before=$(cat "$file" 2>/dev/null)
+	if echo "$3" 2>/dev/null >"$file"; then
+		ktap_print_msg "$file took $3"
+		return 1
+	fi
+	after=$(cat "$file" 2>/dev/null)
+	[ "$before" = "$after" ]
+}
+
+# All parameters are numbers or switches: none takes any of these.
+test_bad_values() {
+	local module parameter value rc=0
+	for module in kspan kspan_words; do
+		unload_all
+		load kspan && load kspan_words || return 1
+		for parameter in $(ls /sys/module/$module/parameters); do
+			for value in what -1 99999999999999999999 ''; do
+				refused $module "$parameter" "$value" || rc=1
+			done
+		done
+	done
+	unload_all
+	return $rc
+}
+
+test_bad_ranges() {
+	local rc=0
+	refused kspan arena_reserve 1025 || rc=1
+	refused kspan magazine_bytes 15 || rc=1
+	refused kspan magazine_bytes 1048577 || rc=1
+	refused kspan depot_bytes 1073741825 || rc=1
+	refused kspan_words max_word 0 || rc=1
+	refused kspan_words max_word 1048577 || rc=1
+	unload_all
+	return $rc
+}
+
+# The smallest and the largest caches there can be.
+test_good_ranges() {
+	cycle arena_reserve=0 magazine_bytes=16 depot_bytes=0 &&
+		cycle arena_reserve=1024 magazine_bytes=1048576 depot_bytes=1073741824
+}
+
+# A failed load leaves nothing behind that a good one stumbles over.
+test_load_after_refusal() {
+	cycle
+}
+
+test_quiet_log() {
+	local found
+	found=$(dmesg | sed "1,/$MARK/d" |
+		grep -E 'WARNING|BUG|Oops|never freed|Call Trace|bad page|refcount_t')
+	[ -z "$found" ] || ktap_print_msg "$found"
+	[ -z "$found" ]
+}
+
+ktap_print_header
+if [ "$(id -u)" -ne 0 ]; then
+	ktap_skip_all "not root"
+	exit "$KSFT_SKIP"
+fi
+unload_all
+if ! load kspan; then
+	ktap_skip_all "cannot load kspan (KSPAN_MODULES?)"
+	exit "$KSFT_SKIP"
+fi
+unload_all
+
+trap 'unload_all; rm -f "$TEXT"' EXIT
+MARK="kspan-module-test-$$"
+echo "$MARK" >/dev/kmsg
+awk -v words=$WORDS 'BEGIN { for (i = 0; i < words; i++) printf "%d_%0100d ", i, 0 }' >"$TEXT"
+
+ktap_set_plan 12
+ktap_test_result "load kspan" test_load
+ktap_test_result "load kspan_words" test_load_words
+ktap_test_result "kspan stays while kspan_words uses it" test_kspan_in_use
+ktap_test_result "kspan_words stays while its device is open" test_words_in_use
+ktap_test_result "unload kspan_words" test_unload_words
+ktap_test_result "unload kspan" test_unload
+ktap_test_result "reload $RELOADS times, memory comes back" test_reload
+ktap_test_result "bad values of parameters are refused" test_bad_values
+ktap_test_result "values out of range are refused" test_bad_ranges
+ktap_test_result "the smallest and the largest values work" test_good_ranges
+ktap_test_result "load after a refusal" test_load_after_refusal
+ktap_test_result "nothing to complain about in the kernel log" test_quiet_log
+ktap_finished
