@@ -110,10 +110,13 @@ static noinline void *malloc_slow(unsigned int class, gfp_t gfp)
 	return malloc_on_node(class, gfp, home_node());
 }
 
-/* Give the depot of this CPU's node a magazine, if somebody missed one there. */
+/*
+ * Give the depot of this CPU's node a magazine, if somebody missed one there.
+ * Not from a hardirq, where SLUB's locks are not for everybody to take.
+ */
 static void provision(unsigned int class, gfp_t gfp)
 {
-	if (class)
+	if (class && !in_hardirq())
 		kspan_depot_provision(kspan_heap_central(&kspan_default_heap, home_node(), class),
 				      gfp);
 }
