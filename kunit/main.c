@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /* kspan_kunit - a suite per layer of kspan; loading the module runs them. */
 #include <linux/module.h>
+#include <linux/moduleparam.h>
+
+#include "kspan_kunit.h"
+
+unsigned long kspan_kunit_seed;
+module_param_named(seed, kspan_kunit_seed, ulong, 0444);
+MODULE_PARM_DESC(seed, "of the random sequences, printed by those that use it; 0: one at random (default 0)");
 
 MODULE_DESCRIPTION("KUnit suites of kspan");
 MODULE_LICENSE("GPL");

@@ -1,20 +1,154 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Size classes: the generated tables, seen from the kernel. */
-#include <kunit/test.h>
+#include <linux/kspan.h>
 
-#include "size_class.h"
+#include "kspan_kunit.h"
+
+static u32 class_bytes(unsigned int class)
+{
+	return kspan_size_classes[class].size;
+}
+
+/* The slots of a span start at multiples of the size in an aligned run. */
+static size_t class_align(unsigned int class)
+{
+	size_t size = class_bytes(class);
+
+	return min_t(size_t, size & -size,
+		     KSPAN_KUNIT_PAGES(kspan_size_classes[class].align));
+}
 
 static void every_size_fits_its_class(struct kunit *test)
 {
 	size_t size;
 
 	for (size = 1; size <= KSPAN_MAX_SMALL; size++)
-		KUNIT_ASSERT_GE_MSG(test, kspan_size_classes[kspan_size_class(size)].size,
-				    (u32)size, "size %zu", size);
+		KUNIT_ASSERT_GE_MSG(test, class_bytes(kspan_size_class(size)), (u32)size,
+				    "size %zu", size);
+}
+
+static void size_zero_has_no_class(struct kunit *test)
+{
+	size_t zero = 0;
+
+	OPTIMIZER_HIDE_VAR(zero);
+	KUNIT_EXPECT_EQ(test, kspan_size_class(zero), 0U);
+}
+
+static void classes_rise(struct kunit *test)
+{
+	unsigned int class;
+
+	for (class = 1; class < KSPAN_NR_CLASSES; class++)
+		KUNIT_EXPECT_GT(test, class_bytes(class), class_bytes(class - 1));
+	KUNIT_EXPECT_EQ(test, class_bytes(KSPAN_NR_CLASSES - 1), (u32)KSPAN_MAX_SMALL);
+}
+
+/* No class below the chosen one is large enough and aligned as promised. */
+static void smallest_conforming_class_is_chosen(struct kunit *test)
+{
+	size_t size;
+
+	for (size = 8; size <= KSPAN_MAX_SMALL; size += 8) {
+		unsigned int class = 1;
+
+		while (class_bytes(class) < size || class_align(class) < kspan_kunit_align(size))
+			class++;
+		KUNIT_ASSERT_EQ_MSG(test, kspan_size_class(size), class, "size %zu", size);
+	}
+}
+
+static void sizes_between_multiples_of_8_round_up(struct kunit *test)
+{
+	size_t size;
+
+	for (size = 1; size <= KSPAN_MAX_SMALL; size++)
+		KUNIT_ASSERT_EQ_MSG(test, kspan_size_class(size),
+				    kspan_size_class(ALIGN(size, 8)), "size %zu", size);
+}
+
+static void slots_are_aligned_as_promised(struct kunit *test)
+{
+	size_t size;
+
+	for (size = 1; size <= KSPAN_MAX_SMALL; size++)
+		KUNIT_ASSERT_GE_MSG(test, class_align(kspan_size_class(size)),
+				    kspan_kunit_align(size), "size %zu", size);
+}
+
+static void constants_fold_to_what_the_table_says(struct kunit *test)
+{
+	size_t size;
+
+	for (size = 1; size <= KSPAN_MAX_SMALL; size++)
+		KUNIT_ASSERT_EQ_MSG(test, kspan_constant_class(size),
+				    (unsigned int)kspan_size_to_class[(size + 7) >> 3],
+				    "size %zu", size);
+	/* Needs no table, but the compiler. */
+	BUILD_BUG_ON(kspan_size_class(100) != 9);
+}
+
+/*
+ *	slot	0      1      2          tail
+ *		|size  |size  |size  ... |  |
+ *	exact	^      ^      ^          ^
+ */
+static void slot_index_is_a_division(struct kunit *test)
+{
+	unsigned int class;
+
+	for (class = 1; class < KSPAN_NR_CLASSES; class++) {
+		unsigned long end = KSPAN_KUNIT_PAGES(kspan_size_classes[class].pages);
+		u32 size = class_bytes(class);
+		unsigned long offset;
+		bool exact;
+
+		for (offset = 0; offset < end; offset++)
+			if (kspan_slot_index(class, offset, &exact) != offset / size ||
+			    exact != (offset % size == 0))
+				break;
+		KUNIT_EXPECT_EQ_MSG(test, offset, end, "class %u", size);
+	}
+}
+
+static void slots_fill_the_span(struct kunit *test)
+{
+	unsigned int class;
+
+	for (class = 1; class < KSPAN_NR_CLASSES; class++) {
+		const struct kspan_size_class *sc = &kspan_size_classes[class];
+
+		KUNIT_EXPECT_EQ_MSG(test, (unsigned long)sc->slots,
+				    KSPAN_KUNIT_PAGES(sc->pages) / sc->size, "class %u", sc->size);
+	}
+}
+
+static void roundup_tells_what_one_gets(struct kunit *test)
+{
+	size_t size;
+
+	for (size = 1; size <= KSPAN_MAX_SMALL; size++)
+		KUNIT_ASSERT_EQ(test, kspan_size_roundup(size),
+				(size_t)class_bytes(kspan_size_class(size)));
+	KUNIT_EXPECT_EQ(test, kspan_size_roundup(0), (size_t)0);
+	KUNIT_EXPECT_EQ(test, kspan_size_roundup(KSPAN_MAX_SMALL + 1),
+			ALIGN(KSPAN_MAX_SMALL + 1, KSPAN_PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, kspan_size_roundup(KSPAN_MAX_SIZE), (size_t)KSPAN_MAX_SIZE);
+	KUNIT_EXPECT_EQ(test, kspan_size_roundup(KSPAN_MAX_SIZE + 1), (size_t)KSPAN_MAX_SIZE + 1);
+	KUNIT_EXPECT_EQ(test, kspan_size_roundup(SIZE_MAX), SIZE_MAX);
 }
 
 static struct kunit_case size_class_cases[] = {
 	KUNIT_CASE(every_size_fits_its_class),
+	KUNIT_CASE(size_zero_has_no_class),
+	KUNIT_CASE(classes_rise),
+	KUNIT_CASE(smallest_conforming_class_is_chosen),
+	KUNIT_CASE(sizes_between_multiples_of_8_round_up),
+	KUNIT_CASE(slots_are_aligned_as_promised),
+	KUNIT_CASE(constants_fold_to_what_the_table_says),
+	KUNIT_CASE(slot_index_is_a_division),
+	KUNIT_CASE(slots_fill_the_span),
+	KUNIT_CASE(roundup_tells_what_one_gets),
 	{}
 };
 

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Arenas and the map from any address to its span. */
+#include <linux/kspan.h>
+#include <linux/nodemask.h>
+#include <linux/vmalloc.h>
+
+#include "kspan_kunit.h"
+
+/* As cheap as the attempts of arena.c that have a smaller one to fall back to. */
+#define CHEAP	(__GFP_NOWARN | __GFP_NORETRY | __GFP_THISNODE | __GFP_NOMEMALLOC)
+
+static unsigned long arena_bytes(const struct kspan_arena *arena)
+{
+	return KSPAN_KUNIT_PAGES(arena->npages);
+}
+
+static struct kspan_arena *arena_alloc(struct kunit *test, unsigned int npages)
+{
+	struct kspan_arena *arena = kspan_arena_alloc(first_memory_node, npages, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, arena);
+	return arena;
+}
+
+static void block_is_naturally_aligned(struct kunit *test)
+{
+	struct kspan_arena *arena = arena_alloc(test, 1);
+
+	KUNIT_EXPECT_TRUE(test, IS_ALIGNED(arena->start, PAGE_SIZE << arena->order));
+	KUNIT_EXPECT_EQ(test, arena_bytes(arena), PAGE_SIZE << arena->order);
+	KUNIT_EXPECT_EQ(test, arena->used, 0U);
+	KUNIT_EXPECT_EQ(test, arena->nid, page_to_nid(virt_to_page((void *)arena->start)));
+	kspan_arena_free(arena);
+}
+
+static void block_holds_the_request_aligned(struct kunit *test)
+{
+	unsigned int npages, power;
+
+	for (power = 1; power <= KSPAN_ARENA_PAGES; power *= 2) {
+		for (npages = power / 2 + 1; npages <= power; npages += max(power / 2 - 1, 1U)) {
+			struct kspan_arena *arena = arena_alloc(test, npages);
+
+			KUNIT_EXPECT_GE_MSG(test, arena->npages, power, "%u pages", npages);
+			kspan_arena_free(arena);
+		}
+	}
+}
+
+static void largest_order_is_tried_first(struct kunit *test)
+{
+	struct page *page = alloc_pages(GFP_KERNEL, KSPAN_ARENA_ORDER);
+	struct kspan_arena *arena;
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	__free_pages(page, KSPAN_ARENA_ORDER);
+	arena = kspan_arena_alloc(page_to_nid(page), 1, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, arena);
+	KUNIT_EXPECT_EQ(test, arena->order, (unsigned int)KSPAN_ARENA_ORDER);
+	kspan_arena_free(arena);
+}
+
+/* All blocks of an order of a node, taken out of the way. */
+static void hoard(struct list_head *hoarded, int nid, unsigned int order)
+{
+	struct page *page;
+
+	while ((page = alloc_pages_node(nid, CHEAP, order)))
+		list_add(&page->lru, hoarded);
+}
+
+static void release(struct list_head *hoarded, unsigned int order)
+{
+	struct page *page, *next;
+
+	list_for_each_entry_safe(page, next, hoarded, lru) {
+		list_del(&page->lru);
+		__free_pages(page, order);
+	}
+}
+
+/* One block of every order below @order is free, the last page is held. */
+static struct page *break_up(struct page *page, unsigned int order)
+{
+	unsigned long i;
+
+	split_page(page, order);
+	for (i = 1; i < 1UL << order; i++)
+		__free_page(page + i);
+	return page;
+}
+
+static bool is_to_be_had(int nid, unsigned int order)
+{
+	struct page *page = alloc_pages_node(nid, CHEAP, order);
+
+	if (page)
+		__free_pages(page, order);
+	return page;
+}
+
+/* The arena is the largest block there was: none larger can be had now. */
+static void expect_largest(struct kunit *test, struct kspan_arena *arena, int nid)
+{
+	unsigned int order;
+
+	KUNIT_EXPECT_LT(test, arena->order, (unsigned int)KSPAN_ARENA_ORDER);
+	for (order = arena->order + 1; order <= KSPAN_ARENA_ORDER; order++)
+		KUNIT_EXPECT_FALSE_MSG(test, is_to_be_had(nid, order),
+				       "order %u instead of %u", arena->order, order);
+}
+
+/*
+ *	order 10	all held, one of them but for a page
+ *	order 9...0	one at least
+ *
+ * The arenas to be had fall order by order; a request of 512 pages gets none.
+ */
+static void smaller_orders_serve_when_large_ones_are_gone(struct kunit *test)
+{
+	struct kspan_arena *arenas[4] = { NULL };
+	int nid = first_memory_node;
+	struct page *page;
+	LIST_HEAD(hoarded);
+	unsigned int i;
+
+	if (IS_ENABLED(CONFIG_PAGE_POISONING))
+		kunit_skip(test, "takes minutes with page poisoning");
+	page = alloc_pages_node(nid, CHEAP, KSPAN_ARENA_ORDER);
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	break_up(page, KSPAN_ARENA_ORDER);
+	hoard(&hoarded, nid, KSPAN_ARENA_ORDER);
+	KUNIT_EXPECT_NULL(test, kspan_arena_alloc(nid, KSPAN_ARENA_PAGES, CHEAP));
+	for (i = 0; i < ARRAY_SIZE(arenas); i++) {
+		arenas[i] = kspan_arena_alloc(nid, 1, CHEAP);
+		KUNIT_EXPECT_NOT_NULL(test, arenas[i]);
+		if (!arenas[i])
+			break;
+		expect_largest(test, arenas[i], nid);
+		KUNIT_EXPECT_TRUE(test, IS_ALIGNED(arenas[i]->start, arena_bytes(arenas[i])));
+	}
+	while (i--)
+		kspan_arena_free(arenas[i]);
+	release(&hoarded, KSPAN_ARENA_ORDER);
+	__free_page(page);
+}
+
+/* Attempts before the last one must not reclaim: such can be made to fail. */
+static void next_order_serves_when_the_largest_fails(struct kunit *test)
+{
+	struct kspan_arena *arena;
+
+	if (!IS_ENABLED(CONFIG_FAIL_PAGE_ALLOC))
+		kunit_skip(test, "CONFIG_FAIL_PAGE_ALLOC is off");
+	/* The first is the arena itself, the second its first block. */
+	kspan_kunit_fail_nth(2);
+	arena = kspan_arena_alloc(first_memory_node, 1, GFP_KERNEL);
+	KUNIT_EXPECT_TRUE(test, kspan_kunit_nth_failed());
+	KUNIT_ASSERT_NOT_NULL(test, arena);
+	KUNIT_EXPECT_EQ(test, arena->order, (unsigned int)KSPAN_ARENA_ORDER - 1);
+	kspan_arena_free(arena);
+}
+
+static void block_goes_back(struct kunit *test)
+{
+	struct kspan_arena *arena = arena_alloc(test, KSPAN_ARENA_PAGES);
+	struct page *page = virt_to_page((void *)arena->start);
+
+	KUNIT_EXPECT_EQ(test, page_ref_count(page), 1);
+	kspan_arena_free(arena);
+	KUNIT_EXPECT_EQ(test, page_ref_count(page), 0);
+}
+
+static void node_is_the_one_asked_for(struct kunit *test)
+{
+	int nid;
+
+	for_each_node_state(nid, N_MEMORY) {
+		struct kspan_arena *arena = kspan_arena_alloc(nid, 1, GFP_KERNEL | __GFP_THISNODE);
+
+		KUNIT_ASSERT_NOT_NULL(test, arena);
+		KUNIT_EXPECT_EQ(test, arena->nid, nid);
+		kspan_arena_free(arena);
+	}
+}
+
+static void failure_is_injected(struct kunit *test)
+{
+	struct kspan_arena *arena;
+
+	kspan_kunit_needs_faults(test);
+	kspan_kunit_fail_arenas(2, 1);
+	arena = kspan_arena_alloc(first_memory_node, 1, GFP_KERNEL);
+	KUNIT_EXPECT_NOT_NULL(test, arena);
+	KUNIT_EXPECT_NULL(test, kspan_arena_alloc(first_memory_node, 1, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, kspan_kunit_stop_failing(), 1U);
+	if (arena)
+		kspan_arena_free(arena);
+}
+
+static void expect_nothing_there(struct kunit *test, unsigned long addr, const char *what)
+{
+	unsigned int class = 0;
+
+	rcu_read_lock();
+	KUNIT_EXPECT_NULL_MSG(test, kspan_map_span(addr), "%s %#lx", what, addr);
+	rcu_read_unlock();
+	KUNIT_EXPECT_EQ_MSG(test, kspan_central_slot(addr, false, &class), -ENOENT, "%s", what);
+	KUNIT_EXPECT_EQ_MSG(test, kspan_large_size(addr), (size_t)0, "%s", what);
+	KUNIT_EXPECT_EQ_MSG(test, kspan_size((void *)addr), (size_t)0, "%s", what);
+	KUNIT_EXPECT_FALSE_MSG(test, kspan_owns((void *)addr), "%s", what);
+}
+
+static void addresses_of_no_memory_are_nobodys(struct kunit *test)
+{
+	expect_nothing_there(test, 0, "NULL");
+	expect_nothing_there(test, 8, "the NULL page");
+	expect_nothing_there(test, (unsigned long)ZERO_SIZE_PTR, "ZERO_SIZE_PTR");
+	expect_nothing_there(test, 0x400000, "user space");
+	expect_nothing_there(test, TASK_SIZE - 1, "the end of user space");
+	expect_nothing_there(test, 1UL << 62, "a non-canonical address");
+	expect_nothing_there(test, (1UL << 63) + 4711, "a non-canonical address");
+	expect_nothing_there(test, (unsigned long)ERR_PTR(-ENOMEM), "ERR_PTR");
+	expect_nothing_there(test, ULONG_MAX, "ULONG_MAX");
+}
+
+static void addresses_of_other_kernel_memory_are_nobodys(struct kunit *test)
+{
+	static int data;
+	void *mapped = vmalloc(PAGE_SIZE);
+	void *object = kmalloc(100, GFP_KERNEL);
+	int local;
+
+	expect_nothing_there(test, (unsigned long)&local, "the stack");
+	expect_nothing_there(test, (unsigned long)&data, "data of a module");
+	expect_nothing_there(test, (unsigned long)&expect_nothing_there, "text of a module");
+	expect_nothing_there(test, (unsigned long)&jiffies, "data of the kernel");
+	expect_nothing_there(test, (unsigned long)&vfree, "text of the kernel");
+	expect_nothing_there(test, (unsigned long)mapped, "vmalloc");
+	expect_nothing_there(test, (unsigned long)object, "kmalloc");
+	expect_nothing_there(test, (unsigned long)virt_to_page(object), "struct page");
+	expect_nothing_there(test, (unsigned long)kspan_map.page_class, "the map itself");
+	expect_nothing_there(test, (unsigned long)raw_cpu_ptr(kspan_default_heap.cpu),
+			     "per-CPU memory");
+	kfree(object);
+	vfree(mapped);
+}
+
+static void addresses_around_the_map_are_nobodys(struct kunit *test)
+{
+	unsigned long end = kspan_map.base + (kspan_map.nr_pages << KSPAN_PAGE_SHIFT);
+	unsigned long step = max(1UL, kspan_map.nr_pages / 4096) << KSPAN_PAGE_SHIFT, addr;
+
+	expect_nothing_there(test, kspan_map.base - 1, "below the map");
+	expect_nothing_there(test, kspan_map.base - KSPAN_ARENA_SIZE, "below the map");
+	expect_nothing_there(test, end, "above the map");
+	expect_nothing_there(test, end + KSPAN_ARENA_SIZE, "above the map");
+	/* The heap is empty: nothing in it either, be there memory or not. */
+	for (addr = kspan_map.base; addr < end; addr += step)
+		expect_nothing_there(test, addr, "in the map");
+	expect_nothing_there(test, end - 1, "the last byte of the map");
+}
+
+/* The span of the first, a middle and the last byte of every page of a run. */
+static void expect_span_of_all_pages(struct kunit *test, unsigned long start, unsigned int npages,
+				     enum kspan_span_state state)
+{
+	unsigned long end = start + KSPAN_KUNIT_PAGES(npages), addr;
+
+	for (addr = start; addr < end; addr += KSPAN_PAGE_SIZE / 2) {
+		struct kspan_span *first = kspan_map_span(addr);
+		struct kspan_span *last = kspan_map_span(addr + KSPAN_PAGE_SIZE / 2 - 1);
+
+		KUNIT_ASSERT_NOT_NULL(test, first);
+		KUNIT_ASSERT_PTR_EQ(test, first, last);
+		KUNIT_ASSERT_EQ(test, first->start, start);
+		KUNIT_ASSERT_EQ(test, first->npages, npages);
+		KUNIT_ASSERT_EQ(test, (int)first->state, (int)state);
+	}
+}
+
+static void every_page_of_a_small_span_finds_it(struct kunit *test)
+{
+	/* The class whose spans are longest: 10 pages of 3 slots. */
+	void *p = kspan_malloc(27264, GFP_KERNEL);
+	unsigned int class = kspan_size_class(27264);
+	struct kspan_span *span;
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	span = kspan_map_span((unsigned long)p);
+	KUNIT_ASSERT_NOT_NULL(test, span);
+	expect_span_of_all_pages(test, span->start, kspan_size_classes[class].pages,
+				 KSPAN_SPAN_SMALL);
+	kspan_free(p);
+}
+
+/*
+ *	|L 5 pages|F 7 pages|L 100 pages|F the rest|
+ */
+static void every_page_of_large_and_free_runs_finds_them(struct kunit *test)
+{
+	void *a = kspan_malloc(KSPAN_KUNIT_PAGES(5), GFP_KERNEL);
+	void *hole = kspan_malloc(KSPAN_KUNIT_PAGES(7), GFP_KERNEL);
+	void *b = kspan_malloc(KSPAN_KUNIT_PAGES(100) - 5, GFP_KERNEL);
+	unsigned long start = (unsigned long)a;
+
+	KUNIT_ASSERT_NOT_NULL(test, a);
+	KUNIT_ASSERT_PTR_EQ(test, hole, a + KSPAN_KUNIT_PAGES(5));
+	KUNIT_ASSERT_PTR_EQ(test, b, a + KSPAN_KUNIT_PAGES(12));
+	kspan_free(hole);
+	expect_span_of_all_pages(test, start, 5, KSPAN_SPAN_LARGE);
+	expect_span_of_all_pages(test, start + KSPAN_KUNIT_PAGES(5), 7, KSPAN_SPAN_FREE);
+	expect_span_of_all_pages(test, start + KSPAN_KUNIT_PAGES(12), 100, KSPAN_SPAN_LARGE);
+	expect_span_of_all_pages(test, start + KSPAN_KUNIT_PAGES(112), KSPAN_ARENA_PAGES - 112,
+				 KSPAN_SPAN_FREE);
+	kspan_free(a);
+	kspan_free(b);
+}
+
+static void pages_of_a_released_arena_are_nobodys(struct kunit *test)
+{
+	void *p = kspan_malloc(KSPAN_KUNIT_PAGES(5), GFP_KERNEL);
+	unsigned long addr = (unsigned long)p, i;
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	kspan_free(p);
+	kspan_page_heap_trim();
+	for (i = 0; i < KSPAN_ARENA_PAGES; i++)
+		expect_nothing_there(test, ALIGN_DOWN(addr, KSPAN_ARENA_SIZE) +
+				     KSPAN_KUNIT_PAGES(i), "trimmed");
+}
+
+static struct kunit_case arena_cases[] = {
+	KUNIT_CASE(block_is_naturally_aligned),
+	KUNIT_CASE(block_holds_the_request_aligned),
+	KUNIT_CASE(largest_order_is_tried_first),
+	KUNIT_CASE(smaller_orders_serve_when_large_ones_are_gone),
+	KUNIT_CASE(next_order_serves_when_the_largest_fails),
+	KUNIT_CASE(block_goes_back),
+	KUNIT_CASE(node_is_the_one_asked_for),
+	KUNIT_CASE(failure_is_injected),
+	KUNIT_CASE(addresses_of_no_memory_are_nobodys),
+	KUNIT_CASE(addresses_of_other_kernel_memory_are_nobodys),
+	KUNIT_CASE(addresses_around_the_map_are_nobodys),
+	KUNIT_CASE(every_page_of_a_small_span_finds_it),
+	KUNIT_CASE(every_page_of_large_and_free_runs_finds_them),
+	KUNIT_CASE(pages_of_a_released_arena_are_nobodys),
+	{}
+};
+
+static struct kunit_suite arena_suite = {
+	.name = "kspan_arena",
+	.init = kspan_kunit_init,
+	.exit = kspan_kunit_exit,
+	.test_cases = arena_cases,
+};
+
+kunit_test_suite(arena_suite);

@@ -1,0 +1,621 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Central lists and the depot
+ *
+ * On a heap of the case's own, past its CPU caches. Spans of class 1024 have 8
+ * slots, drawn with x for one that is out.
+ */
+#include <linux/kspan.h>
+#include <linux/nodemask.h>
+
+#include "kspan_kunit.h"
+
+#define SIZE	1024
+#define SLOTS	8
+
+static struct kspan_heap *heap;
+
+static struct kspan_central *central_of(size_t size)
+{
+	return kspan_heap_central(heap, first_memory_node, kspan_size_class(size));
+}
+
+static int central_init(struct kunit *test)
+{
+	kspan_kunit_init(test);
+	heap = kspan_kunit_heap(test);
+	return heap ? 0 : -ENOMEM;
+}
+
+/* Full magazines that the depot of a class may hold. */
+static unsigned int depot_limit(const struct kspan_central *central)
+{
+	unsigned int bytes = kspan_magazine_cap(central->class) *
+			     kspan_size_classes[central->class].size;
+
+	return clamp(kspan_depot_bytes / bytes, 1U, 64U);
+}
+
+/* A new span; returns its first slot, which is out. */
+static void *new_span(struct kunit *test, struct kspan_central *central)
+{
+	const struct kspan_size_class *sc = &kspan_size_classes[central->class];
+	struct kspan_span *span;
+
+	span = kspan_page_heap_alloc(central->nid, sc->pages, sc->align, central->class,
+				     GFP_KERNEL | __GFP_THISNODE);
+	KUNIT_ASSERT_NOT_NULL(test, span);
+	KUNIT_ASSERT_EQ(test, kspan_span_format(span, central->class, GFP_KERNEL), 0);
+	return kspan_central_adopt(central, span);
+}
+
+static void give(struct kspan_central *central, void **objects, unsigned int n)
+{
+	kspan_central_give(central, objects, n);
+}
+
+static void give_one(struct kspan_central *central, void *object)
+{
+	give(central, &object, 1);
+}
+
+/* Take @n objects; they end up in rising order. */
+static void take(struct kunit *test, struct kspan_central *central, void **objects,
+		 unsigned int n)
+{
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, kspan_central_take(central, objects, n), n);
+	for (i = 0; i < n / 2; i++)
+		swap(objects[i], objects[n - 1 - i]);
+}
+
+static unsigned int list_length(const struct list_head *list)
+{
+	const struct list_head *entry;
+	unsigned int length = 0;
+
+	list_for_each(entry, list)
+		length++;
+	return length;
+}
+
+static void expect_lists(struct kunit *test, struct kspan_central *central,
+			 unsigned int partial, unsigned int full)
+{
+	KUNIT_EXPECT_EQ(test, list_length(&central->partial), partial);
+	KUNIT_EXPECT_EQ(test, list_length(&central->full), full);
+	KUNIT_EXPECT_EQ(test, central->nr_spans, (unsigned long)partial + full);
+}
+
+/* An empty magazine more in the depot. */
+static void provide(struct kunit *test, struct kspan_central *central)
+{
+	unsigned int before = central->nr_magazines;
+
+	central->wanted = true;
+	kspan_depot_provision(central, GFP_KERNEL);
+	KUNIT_ASSERT_EQ(test, central->nr_magazines, before + 1);
+}
+
+/* An empty magazine out of the depot. */
+static struct kspan_magazine *empty_magazine(struct kunit *test, struct kspan_central *central)
+{
+	struct kspan_magazine *mag;
+
+	provide(test, central);
+	mag = kspan_depot_put_full(central, NULL);
+	KUNIT_ASSERT_NOT_NULL(test, mag);
+	return mag;
+}
+
+/* A magazine with @n objects. */
+static struct kspan_magazine *magazine_of(struct kunit *test, struct kspan_central *central,
+					  unsigned int n)
+{
+	struct kspan_magazine *mag = empty_magazine(test, central);
+
+	mag->count = kspan_central_take(central, mag->slot, n);
+	KUNIT_ASSERT_EQ(test, mag->count, n);
+	return mag;
+}
+
+/*
+ *	partial: x.......
+ */
+static void adopted_span_is_partial(struct kunit *test)
+{
+	struct kspan_central *central = central_of(SIZE);
+	void *object = new_span(test, central);
+	struct kspan_span *span = kspan_map_span((unsigned long)object);
+
+	KUNIT_EXPECT_EQ(test, (unsigned long)object, span->start);
+	KUNIT_EXPECT_EQ(test, (int)span->state, (int)KSPAN_SPAN_SMALL);
+	KUNIT_EXPECT_PTR_EQ(test, span->central, central);
+	expect_lists(test, central, 1, 0);
+	KUNIT_EXPECT_EQ(test, central->nr_out, 1UL);
+	KUNIT_EXPECT_EQ(test, central->allocs, 1ULL);
+	kspan_verify(test, heap);
+	give_one(central, object);
+}
+
+/*
+ *	full: x		class 8192
+ */
+static void adopted_span_of_one_slot_is_full(struct kunit *test)
+{
+	struct kspan_central *central = central_of(KSPAN_PAGE_SIZE);
+	void *object = new_span(test, central);
+
+	expect_lists(test, central, 0, 1);
+	give_one(central, object);
+	expect_lists(test, central, 0, 0);
+}
+
+static void batch_is_taken_in_address_order(struct kunit *test)
+{
+	struct kspan_central *central = central_of(SIZE);
+	void *objects[SLOTS], *first = new_span(test, central);
+	unsigned int i;
+
+	objects[0] = first;
+	take(test, central, objects + 1, 5);
+	for (i = 0; i < 6; i++)
+		KUNIT_EXPECT_PTR_EQ(test, objects[i], first + i * SIZE);
+	KUNIT_EXPECT_EQ(test, central->nr_out, 6UL);
+	give(central, objects, 6);
+}
+
+/*
+ *	partial: xx...... x.......  ->  full: xxxxxxxx  partial: xxxx....
+ */
+static void batch_goes_on_in_the_next_span(struct kunit *test)
+{
+	struct kspan_central *central = central_of(SIZE);
+	struct kspan_span *first, *last;
+	void *objects[12];
+
+	objects[0] = new_span(test, central);
+	objects[1] = new_span(test, central);
+	take(test, central, objects + 2, 10);
+	expect_lists(test, central, 1, 1);
+	first = kspan_map_span((unsigned long)objects[2]);
+	last = kspan_map_span((unsigned long)objects[11]);
+	KUNIT_EXPECT_PTR_NE(test, first, last);
+	KUNIT_EXPECT_EQ(test, (unsigned int)first->used, (unsigned int)SLOTS);
+	KUNIT_EXPECT_EQ(test, (unsigned int)last->used, 4U);
+	kspan_verify(test, heap);
+	give(central, objects, 12);
+}
+
+/*
+ *	slots[]		o o o ? ? ? ?
+ */
+static void what_is_left_is_taken(struct kunit *test)
+{
+	struct kspan_central *central = central_of(SIZE);
+	void *objects[SLOTS], *batch[SLOTS] = { NULL };
+	unsigned int i;
+
+	objects[0] = new_span(test, central);
+	take(test, central, objects + 1, 4);
+	KUNIT_EXPECT_EQ(test, kspan_central_take(central, batch, 7), 3U);
+	for (i = 0; i < 3; i++)
+		KUNIT_EXPECT_PTR_EQ(test, batch[i], objects[0] + (7 - i) * SIZE);
+	KUNIT_EXPECT_EQ(test, kspan_central_take(central, objects + 5, 1), 0U);
+	give(central, batch, 3);
+	give(central, objects, 5);
+}
+
+/*
+ *	full: xxxxxxxx  ->  partial: xxx.xxxx  ->  full: xxxxxxxx
+ */
+static void spans_move_between_the_lists(struct kunit *test)
+{
+	struct kspan_central *central = central_of(SIZE);
+	void *objects[SLOTS];
+
+	objects[0] = new_span(test, central);
+	take(test, central, objects + 1, SLOTS - 1);
+	expect_lists(test, central, 0, 1);
+	give_one(central, objects[3]);
+	expect_lists(test, central, 1, 0);
+	KUNIT_EXPECT_PTR_EQ(test, kspan_central_alloc(central), objects[3]);
+	expect_lists(test, central, 0, 1);
+	give(central, objects, SLOTS);
+}
+
+static void span_without_an_object_goes_back(struct kunit *test)
+{
+	struct kspan_central *central = central_of(SIZE);
+	struct kspan_page_heap *ph = kspan_page_heap(central->nid);
+	unsigned long used = ph->used;
+	void *objects[SLOTS];
+	struct kspan_span *span;
+
+	objects[0] = new_span(test, central);
+	take(test, central, objects + 1, SLOTS - 1);
+	KUNIT_EXPECT_EQ(test, ph->used, used + 1);
+	give(central, objects, SLOTS);
+	expect_lists(test, central, 0, 0);
+	KUNIT_EXPECT_EQ(test, ph->used, used);
+	KUNIT_EXPECT_EQ(test, central->nr_out, 0UL);
+	span = kspan_map_span((unsigned long)objects[0]);
+	KUNIT_EXPECT_TRUE(test, !span || span->state == KSPAN_SPAN_FREE);
+}
+
+static void batch_of_many_spans_retires_them_all(struct kunit *test)
+{
+	struct kspan_central *central = central_of(SIZE);
+	void *objects[KSPAN_MAGAZINE_MAX];
+	unsigned int i;
+
+	for (i = 0; i < 7; i++)
+		objects[i] = new_span(test, central);
+	take(test, central, objects + 7, 7 * (SLOTS - 1));
+	expect_lists(test, central, 0, 7);
+	give(central, objects, 7 * SLOTS);
+	expect_lists(test, central, 0, 0);
+}
+
+static void alloc_counts_what_goes_past_the_caches(struct kunit *test)
+{
+	struct kspan_central *central = central_of(SIZE);
+	void *objects[3];
+
+	objects[0] = new_span(test, central);
+	objects[1] = kspan_central_alloc(central);
+	take(test, central, objects + 2, 1);
+	KUNIT_EXPECT_EQ(test, central->allocs, 2ULL);
+	KUNIT_EXPECT_EQ(test, central->nr_out, 3UL);
+	give(central, objects, 3);
+}
+
+static void alloc_without_spans_gives_null(struct kunit *test)
+{
+	struct kspan_central *central = central_of(SIZE);
+
+	KUNIT_EXPECT_NULL(test, kspan_central_alloc(central));
+	KUNIT_EXPECT_EQ(test, central->allocs, 0ULL);
+}
+
+/*
+ *	full: xxxxxxxx		depot: a magazine with one of them
+ */
+static void last_resort_of_alloc_is_the_depot(struct kunit *test)
+{
+	struct kspan_central *central = central_of(SIZE);
+	struct kspan_magazine *mag, *spare;
+	void *objects[SLOTS], *cached;
+
+	objects[0] = new_span(test, central);
+	mag = magazine_of(test, central, 1);
+	cached = mag->slot[0];
+	take(test, central, objects + 1, SLOTS - 2);
+	provide(test, central);
+	spare = kspan_depot_put_full(central, mag);
+	KUNIT_ASSERT_NOT_NULL(test, spare);
+	objects[SLOTS - 1] = kspan_central_alloc(central);
+	KUNIT_EXPECT_PTR_EQ(test, objects[SLOTS - 1], cached);
+	KUNIT_EXPECT_EQ(test, central->nr_depot_full, 0U);
+	KUNIT_EXPECT_EQ(test, central->nr_depot_objects, 0UL);
+	KUNIT_EXPECT_EQ(test, list_length(&central->depot_empty), 1U);
+	kspan_depot_retire(central, spare);
+	give(central, objects, SLOTS);
+}
+
+/*
+ *	batch: a, into b, a again, c, and a slot that was never out
+ */
+static void wrong_entries_of_a_batch_are_reported_and_the_rest_returned(struct kunit *test)
+{
+	u64 twice = kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE);
+	u64 inside = kspan_bad_free_count(KSPAN_BAD_FREE_INTERIOR);
+	u64 never = kspan_bad_free_count(KSPAN_BAD_FREE_NEVER_ALLOCATED);
+	struct kspan_central *central = central_of(SIZE);
+	void *objects[4], *batch[5];
+
+	objects[0] = new_span(test, central);
+	take(test, central, objects + 1, 3);
+	batch[0] = objects[0];
+	batch[1] = objects[1] + 16;
+	batch[2] = objects[0];
+	batch[3] = objects[2];
+	batch[4] = objects[0] + 6 * SIZE;
+	give(central, batch, 5);
+	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE) - twice, 1ULL);
+	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_INTERIOR) - inside, 1ULL);
+	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_NEVER_ALLOCATED) - never, 1ULL);
+	KUNIT_EXPECT_EQ(test, central->nr_out, 2UL);
+	kspan_verify(test, heap);
+	give_one(central, objects[1]);
+	give_one(central, objects[3]);
+}
+
+/* The span is gone when the second entry's turn comes. */
+static void double_entry_of_a_retired_span_is_reported(struct kunit *test)
+{
+	u64 before = kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE);
+	struct kspan_central *central = central_of(SIZE);
+	void *batch[2];
+
+	batch[0] = new_span(test, central);
+	batch[1] = batch[0];
+	give(central, batch, 2);
+	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE) - before, 1ULL);
+	KUNIT_EXPECT_EQ(test, central->nr_spans, 0UL);
+}
+
+/* Two centrals of a class; an object of one in a batch for the other. */
+static void object_of_another_heap_is_left_alone(struct kunit *test)
+{
+	struct kspan_central *central = central_of(SIZE);
+	struct kspan_central *other = kspan_heap_central(&kspan_default_heap, central->nid,
+							 central->class);
+	u64 before = kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE);
+	void *object = new_span(test, central);
+
+	give_one(other, object);
+	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE) - before, 1ULL);
+	KUNIT_EXPECT_EQ(test, central->nr_out, 1UL);
+	give_one(central, object);
+}
+
+static void slot_tells_what_an_address_is(struct kunit *test)
+{
+	struct kspan_central *central = central_of(SIZE);
+	void *objects[3];
+	unsigned long base;
+	unsigned int class = 0;
+
+	objects[0] = new_span(test, central);
+	take(test, central, objects + 1, 2);
+	base = (unsigned long)objects[0];
+	give_one(central, objects[1]);
+	KUNIT_EXPECT_EQ(test, kspan_central_slot(base, false, &class), (int)KSPAN_SLOT_OUT);
+	KUNIT_EXPECT_EQ(test, class, central->class);
+	KUNIT_EXPECT_EQ(test, kspan_central_slot(base + SIZE, false, &class),
+			(int)KSPAN_SLOT_FREE);
+	KUNIT_EXPECT_EQ(test, kspan_central_slot(base + 3 * SIZE, false, &class),
+			(int)KSPAN_SLOT_NEVER_OUT);
+	KUNIT_EXPECT_EQ(test, kspan_central_slot(base + 1, false, &class),
+			(int)KSPAN_SLOT_INSIDE);
+	KUNIT_EXPECT_EQ(test, kspan_central_slot(base + KSPAN_PAGE_SIZE, false, &class), -ENOENT);
+	KUNIT_EXPECT_EQ(test, central->nr_out, 2UL);
+	give_one(central, objects[0]);
+	give_one(central, objects[2]);
+}
+
+static void slot_frees_on_demand(struct kunit *test)
+{
+	struct kspan_central *central = central_of(SIZE);
+	unsigned long addr = (unsigned long)new_span(test, central);
+	unsigned int class;
+
+	KUNIT_EXPECT_EQ(test, kspan_central_slot(addr, true, &class), (int)KSPAN_SLOT_OUT);
+	KUNIT_EXPECT_EQ(test, central->nr_out, 0UL);
+	KUNIT_EXPECT_EQ(test, kspan_central_slot(addr, true, &class), -ENOENT);
+}
+
+static void free_reports_a_slot_that_is_not_out(struct kunit *test)
+{
+	u64 before = kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE);
+	struct kspan_central *central = central_of(SIZE);
+	void *objects[2];
+
+	objects[0] = new_span(test, central);
+	take(test, central, objects + 1, 1);
+	KUNIT_EXPECT_TRUE(test, kspan_central_free((unsigned long)objects[1]));
+	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE), before);
+	KUNIT_EXPECT_TRUE(test, kspan_central_free((unsigned long)objects[1]));
+	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE), before + 1);
+	KUNIT_EXPECT_TRUE(test, kspan_central_free((unsigned long)objects[0]));
+	KUNIT_EXPECT_FALSE(test, kspan_central_free((unsigned long)central));
+}
+
+static void magazines_are_bounded(struct kunit *test)
+{
+	unsigned int class;
+
+	for (class = 1; class < KSPAN_NR_CLASSES; class++) {
+		unsigned int cap = kspan_magazine_cap(class);
+
+		KUNIT_EXPECT_GE(test, cap, 2U);
+		KUNIT_EXPECT_LE(test, cap, (unsigned int)KSPAN_MAGAZINE_MAX);
+		if (class > 1)
+			KUNIT_EXPECT_LE(test, cap, kspan_magazine_cap(class - 1));
+	}
+}
+
+/* One for each time that somebody found none; not more. */
+static void depot_is_provided_with_what_is_wanted(struct kunit *test)
+{
+	struct kspan_central *central = central_of(SIZE);
+
+	kspan_depot_provision(central, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, central->nr_magazines, 0U);
+	KUNIT_EXPECT_NULL(test, kspan_depot_put_full(central, NULL));
+	KUNIT_EXPECT_TRUE(test, central->wanted);
+	kspan_depot_provision(central, GFP_KERNEL);
+	kspan_depot_provision(central, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, central->nr_magazines, 1U);
+	KUNIT_EXPECT_FALSE(test, central->wanted);
+	KUNIT_EXPECT_EQ(test, list_length(&central->depot_empty), 1U);
+}
+
+/*
+ *	CPU: full	depot: empty	->	CPU: empty	depot: full
+ */
+static void full_magazine_is_exchanged_for_an_empty_one(struct kunit *test)
+{
+	struct kspan_central *central = central_of(SIZE);
+	void *first = new_span(test, central);
+	struct kspan_magazine *full = magazine_of(test, central, 3), *empty;
+
+	provide(test, central);
+	empty = kspan_depot_put_full(central, full);
+	KUNIT_ASSERT_NOT_NULL(test, empty);
+	KUNIT_EXPECT_EQ(test, empty->count, 0U);
+	KUNIT_EXPECT_EQ(test, central->nr_depot_full, 1U);
+	KUNIT_EXPECT_EQ(test, central->nr_depot_objects, 3UL);
+	KUNIT_EXPECT_TRUE(test, kspan_depot_holds(central, full->slot[1]));
+	KUNIT_EXPECT_FALSE(test, kspan_depot_holds(central, first));
+	KUNIT_EXPECT_PTR_EQ(test, kspan_depot_take_full(central, empty), full);
+	KUNIT_EXPECT_EQ(test, central->nr_depot_full, 0U);
+	KUNIT_EXPECT_EQ(test, central->nr_depot_objects, 0UL);
+	KUNIT_EXPECT_EQ(test, list_length(&central->depot_empty), 1U);
+	kspan_depot_retire(central, full);
+	give_one(central, first);
+}
+
+static void empty_magazine_is_kept_when_there_is_no_full_one(struct kunit *test)
+{
+	struct kspan_central *central = central_of(SIZE);
+	struct kspan_magazine *empty = empty_magazine(test, central);
+
+	KUNIT_EXPECT_NULL(test, kspan_depot_take_full(central, empty));
+	KUNIT_EXPECT_EQ(test, list_length(&central->depot_empty), 0U);
+	kspan_depot_retire(central, empty);
+	KUNIT_EXPECT_EQ(test, central->nr_magazines, 0U);
+}
+
+static void full_magazine_is_kept_when_there_is_no_empty_one(struct kunit *test)
+{
+	struct kspan_central *central = central_of(SIZE);
+	void *first = new_span(test, central);
+	struct kspan_magazine *full = magazine_of(test, central, 3);
+
+	KUNIT_EXPECT_NULL(test, kspan_depot_put_full(central, full));
+	KUNIT_EXPECT_EQ(test, central->nr_depot_full, 0U);
+	KUNIT_EXPECT_TRUE(test, central->wanted);
+	kspan_depot_retire(central, full);
+	give_one(central, first);
+}
+
+/* Put magazines of one object each, until the depot takes no more. */
+static unsigned int fill_depot(struct kunit *test, struct kspan_central *central,
+			       struct kspan_magazine **refused)
+{
+	struct kspan_magazine *empty;
+	unsigned int put = 0;
+
+	for (;;) {
+		*refused = magazine_of(test, central, 1);
+		provide(test, central);
+		empty = kspan_depot_put_full(central, *refused);
+		if (!empty)
+			return put;
+		kspan_depot_retire(central, empty);
+		put++;
+	}
+}
+
+static void depot_is_limited(struct kunit *test)
+{
+	struct kspan_central *central = central_of(SIZE);
+	unsigned int limit = depot_limit(central);
+	struct kspan_magazine *refused;
+	void *spans[4];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(spans); i++)
+		spans[i] = new_span(test, central);
+	KUNIT_EXPECT_EQ(test, fill_depot(test, central, &refused), limit);
+	KUNIT_EXPECT_EQ(test, central->nr_depot_full, limit);
+	/* At the limit a magazine more would not help. */
+	KUNIT_EXPECT_FALSE(test, central->wanted);
+	kspan_depot_retire(central, refused);
+	kspan_verify(test, heap);
+	kspan_depot_flush(central);
+	for (i = 0; i < ARRAY_SIZE(spans); i++)
+		give_one(central, spans[i]);
+}
+
+static void magazines_wanted_are_limited(struct kunit *test)
+{
+	struct kspan_central *central = central_of(KSPAN_MAX_SMALL);
+	unsigned int limit = 2 * nr_cpu_ids + depot_limit(central), i;
+	LIST_HEAD(taken);
+	struct kspan_magazine *mag, *next;
+
+	for (i = 0; i < limit; i++) {
+		KUNIT_EXPECT_NULL(test, kspan_depot_put_full(central, NULL));
+		kspan_depot_provision(central, GFP_KERNEL);
+		mag = kspan_depot_put_full(central, NULL);
+		KUNIT_ASSERT_NOT_NULL(test, mag);
+		list_add(&mag->list, &taken);
+	}
+	KUNIT_EXPECT_NULL(test, kspan_depot_put_full(central, NULL));
+	KUNIT_EXPECT_FALSE(test, central->wanted);
+	list_for_each_entry_safe(mag, next, &taken, list)
+		kspan_depot_retire(central, mag);
+}
+
+static void retired_magazine_returns_its_objects(struct kunit *test)
+{
+	struct kspan_central *central = central_of(SIZE);
+	void *first = new_span(test, central);
+	struct kspan_magazine *mag = magazine_of(test, central, 5);
+
+	KUNIT_EXPECT_EQ(test, central->nr_out, 6UL);
+	kspan_depot_retire(central, mag);
+	KUNIT_EXPECT_EQ(test, central->nr_out, 1UL);
+	KUNIT_EXPECT_EQ(test, central->nr_magazines, 0U);
+	give_one(central, first);
+}
+
+static void flushed_depot_keeps_empty_magazines(struct kunit *test)
+{
+	struct kspan_central *central = central_of(SIZE);
+	void *first = new_span(test, central);
+	struct kspan_magazine *mag = magazine_of(test, central, 5), *empty;
+
+	provide(test, central);
+	empty = kspan_depot_put_full(central, mag);
+	KUNIT_ASSERT_NOT_NULL(test, empty);
+	kspan_depot_flush(central);
+	KUNIT_EXPECT_EQ(test, central->nr_out, 1UL);
+	KUNIT_EXPECT_EQ(test, central->nr_depot_objects, 0UL);
+	KUNIT_EXPECT_EQ(test, list_length(&central->depot_empty), 1U);
+	kspan_depot_retire(central, empty);
+	give_one(central, first);
+}
+
+static struct kunit_case central_cases[] = {
+	KUNIT_CASE(adopted_span_is_partial),
+	KUNIT_CASE(adopted_span_of_one_slot_is_full),
+	KUNIT_CASE(batch_is_taken_in_address_order),
+	KUNIT_CASE(batch_goes_on_in_the_next_span),
+	KUNIT_CASE(what_is_left_is_taken),
+	KUNIT_CASE(spans_move_between_the_lists),
+	KUNIT_CASE(span_without_an_object_goes_back),
+	KUNIT_CASE(batch_of_many_spans_retires_them_all),
+	KUNIT_CASE(alloc_counts_what_goes_past_the_caches),
+	KUNIT_CASE(alloc_without_spans_gives_null),
+	KUNIT_CASE(last_resort_of_alloc_is_the_depot),
+	KUNIT_CASE(wrong_entries_of_a_batch_are_reported_and_the_rest_returned),
+	KUNIT_CASE(double_entry_of_a_retired_span_is_reported),
+	KUNIT_CASE(object_of_another_heap_is_left_alone),
+	KUNIT_CASE(slot_tells_what_an_address_is),
+	KUNIT_CASE(slot_frees_on_demand),
+	KUNIT_CASE(free_reports_a_slot_that_is_not_out),
+	KUNIT_CASE(magazines_are_bounded),
+	KUNIT_CASE(depot_is_provided_with_what_is_wanted),
+	KUNIT_CASE(full_magazine_is_exchanged_for_an_empty_one),
+	KUNIT_CASE(empty_magazine_is_kept_when_there_is_no_full_one),
+	KUNIT_CASE(full_magazine_is_kept_when_there_is_no_empty_one),
+	KUNIT_CASE(depot_is_limited),
+	KUNIT_CASE(magazines_wanted_are_limited),
+	KUNIT_CASE(retired_magazine_returns_its_objects),
+	KUNIT_CASE(flushed_depot_keeps_empty_magazines),
+	{}
+};
+
+static struct kunit_suite central_suite = {
+	.name = "kspan_central",
+	.init = central_init,
+	.exit = kspan_kunit_exit,
+	.test_cases = central_cases,
+};
+
+kunit_test_suite(central_suite);

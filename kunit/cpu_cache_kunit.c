@@ -1,0 +1,579 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * CPU caches
+ *
+ * Most cases work with the cache of one CPU of a heap of their own, where
+ * nobody else comes by. Magazines of class 1024 hold 16 objects; o is one of
+ * them in
+ *
+ *	loaded   [ o o o . . . ]
+ *	previous [ o o o o o o ]
+ */
+#include <linux/cpu.h>
+#include <linux/irq_work.h>
+#include <linux/kspan.h>
+#include <linux/nodemask.h>
+#include <linux/workqueue.h>
+
+#include "kspan_kunit.h"
+
+#define SIZE	1024
+
+static struct kspan_heap *heap;
+static struct kspan_cpu_cache *cache;
+static struct kspan_central *central;
+static unsigned int class, cap;
+
+static int cpu_cache_init(struct kunit *test)
+{
+	int cpu;
+
+	kspan_kunit_init(test);
+	heap = kspan_kunit_heap(test);
+	if (!heap)
+		return -ENOMEM;
+	cpu = kspan_kunit_pin(test);
+	cache = per_cpu_ptr(heap->cpu, cpu);
+	class = kspan_size_class(SIZE);
+	central = kspan_heap_central(heap, cache->nid, class);
+	cap = kspan_magazine_cap(class);
+	return 0;
+}
+
+static struct kspan_cpu_cache *enter(struct kspan_heap *which)
+{
+	struct kspan_cpu_cache *entered;
+
+	return kspan_cpu_cache_enter(which, &entered) ? entered : NULL;
+}
+
+static void *pop(void)
+{
+	struct kspan_cpu_cache *entered = enter(heap);
+	void *object;
+
+	if (!kspan_cpu_cache_pop(entered, class, &object))
+		object = kspan_cpu_cache_refill(heap, entered, class);
+	kspan_cpu_cache_leave(entered);
+	return object;
+}
+
+static bool push(void *object)
+{
+	struct kspan_cpu_cache *entered = enter(heap);
+	bool taken;
+
+	taken = kspan_cpu_cache_push(entered, class, object) ||
+		kspan_cpu_cache_spill(heap, entered, class, object);
+	kspan_cpu_cache_leave(entered);
+	return taken;
+}
+
+static void drain(void)
+{
+	kspan_cpu_cache_drain(heap, raw_smp_processor_id());
+}
+
+/* @n empty magazines more in the depot. */
+static void provide(unsigned int n)
+{
+	while (n--) {
+		central->wanted = true;
+		kspan_depot_provision(central, GFP_KERNEL);
+	}
+}
+
+/* Exactly @n. */
+static void stock(unsigned int n)
+{
+	struct kspan_magazine *mag;
+
+	while ((mag = kspan_depot_put_full(central, NULL)))
+		kspan_depot_retire(central, mag);
+	provide(n);
+	central->wanted = false;
+}
+
+static void *alloc(struct kunit *test)
+{
+	void *object = pop();
+
+	if (!object)
+		object = kspan_heap_alloc_slot(heap, class, cache->nid, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, object);
+	return object;
+}
+
+/* Objects of this node; the first of each span has come past the cache. */
+static void alloc_all(struct kunit *test, void **objects, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		objects[i] = alloc(test);
+}
+
+static void push_all(struct kunit *test, void **objects, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		KUNIT_ASSERT_TRUE(test, push(objects[i]));
+}
+
+/* What the magazines hold; room for some more than all cases ask for. */
+static void **some_objects(struct kunit *test)
+{
+	void **objects = kunit_kcalloc(test, 8 * KSPAN_MAGAZINE_MAX, sizeof(void *), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, objects);
+	return objects;
+}
+
+static void expect_counts(struct kunit *test, unsigned int loaded, unsigned int previous)
+{
+	KUNIT_EXPECT_EQ(test, cache->loaded[class]->count, loaded);
+	KUNIT_EXPECT_EQ(test, cache->previous[class]->count, previous);
+}
+
+static void new_cache_has_no_magazine(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 0; i < KSPAN_NR_CLASSES; i++) {
+		KUNIT_EXPECT_PTR_EQ(test, cache->loaded[i], &kspan_no_magazine);
+		KUNIT_EXPECT_PTR_EQ(test, cache->previous[i], &kspan_no_magazine);
+	}
+	KUNIT_EXPECT_EQ(test, kspan_no_magazine.count, 0U);
+	KUNIT_EXPECT_EQ(test, kspan_no_magazine.cap, 0U);
+}
+
+static void magazine_that_is_missing_is_wanted(struct kunit *test)
+{
+	KUNIT_EXPECT_NULL(test, pop());
+	KUNIT_EXPECT_TRUE(test, central->wanted);
+	KUNIT_EXPECT_PTR_EQ(test, cache->loaded[class], &kspan_no_magazine);
+}
+
+static void free_without_a_magazine_is_not_taken(struct kunit *test)
+{
+	void *object = alloc(test);
+
+	KUNIT_EXPECT_FALSE(test, push(object));
+	KUNIT_EXPECT_TRUE(test, central->wanted);
+	KUNIT_EXPECT_TRUE(test, kspan_central_free((unsigned long)object));
+}
+
+static void class_0_has_nothing_and_takes_nothing(struct kunit *test)
+{
+	struct kspan_cpu_cache *entered = enter(heap);
+	void *object = NULL;
+	bool popped = kspan_cpu_cache_pop(entered, 0, &object);
+	bool pushed = kspan_cpu_cache_push(entered, 0, test);
+	bool spilled = kspan_cpu_cache_spill(heap, entered, 0, test);
+
+	object = kspan_cpu_cache_refill(heap, entered, 0);
+	kspan_cpu_cache_leave(entered);
+	KUNIT_EXPECT_FALSE(test, popped);
+	KUNIT_EXPECT_NULL(test, object);
+	KUNIT_EXPECT_FALSE(test, pushed);
+	KUNIT_EXPECT_FALSE(test, spilled);
+}
+
+/*
+ *	span x.......  ->  loaded [ 7 6 5 4 3 2 1 ]
+ */
+static void refill_gives_rising_addresses(struct kunit *test)
+{
+	void *objects[8];
+	unsigned int i;
+
+	provide(1);
+	objects[0] = kspan_heap_alloc_slot(heap, class, cache->nid, GFP_KERNEL);
+	for (i = 1; i < 8; i++) {
+		objects[i] = pop();
+		KUNIT_EXPECT_PTR_EQ(test, objects[i], objects[0] + i * SIZE);
+		KUNIT_EXPECT_EQ(test, central->nr_out, 8UL);
+	}
+	KUNIT_EXPECT_EQ(test, cache->allocs[class], 7ULL);
+	KUNIT_EXPECT_NULL(test, pop());
+	push_all(test, objects, 8);
+}
+
+static void newest_is_reused_first(struct kunit *test)
+{
+	void **objects = some_objects(test);
+
+	provide(2);
+	alloc_all(test, objects, 3);
+	push_all(test, objects, 3);
+	KUNIT_EXPECT_PTR_EQ(test, pop(), objects[2]);
+	KUNIT_EXPECT_PTR_EQ(test, pop(), objects[1]);
+	push_all(test, objects + 1, 2);
+}
+
+/*
+ *	loaded [ p q . . . . ]	q comes again: not taken, though there is room
+ */
+static void immediate_repeat_is_refused(struct kunit *test)
+{
+	struct kspan_cpu_cache *entered;
+	bool newest, other;
+	void *objects[3];
+
+	provide(1);
+	alloc_all(test, objects, 3);
+	push_all(test, objects, 2);
+	entered = enter(heap);
+	newest = kspan_cpu_cache_push(entered, class, objects[1]);
+	other = kspan_cpu_cache_push(entered, class, objects[2]);
+	kspan_cpu_cache_leave(entered);
+	KUNIT_EXPECT_FALSE(test, newest);
+	KUNIT_EXPECT_TRUE(test, other);
+	KUNIT_EXPECT_LT(test, cache->loaded[class]->count, cap);
+}
+
+/* The word before the first slot of an empty magazine is no object. */
+static void empty_magazine_takes_any_object(struct kunit *test)
+{
+	void *object = alloc(test);
+
+	stock(1);
+	KUNIT_EXPECT_TRUE(test, push(object));
+	KUNIT_EXPECT_PTR_EQ(test, pop(), object);
+	KUNIT_EXPECT_EQ(test, cache->loaded[class]->count, 0U);
+	KUNIT_EXPECT_TRUE(test, push(object));
+}
+
+/* Objects that all are live, and as many empty magazines, all in the depot. */
+static void **live_objects(struct kunit *test, unsigned int n, unsigned int magazines)
+{
+	void **objects = some_objects(test);
+
+	alloc_all(test, objects, n);
+	drain();
+	stock(magazines);
+	KUNIT_ASSERT_EQ(test, central->nr_out, (unsigned long)n);
+	return objects;
+}
+
+/*
+ *	loaded [ o ... o ]  previous none	->	loaded [ o ]  previous [ o ... o ]
+ */
+static void full_magazine_becomes_the_previous_one(struct kunit *test)
+{
+	void **objects = live_objects(test, cap + 1, 2);
+
+	push_all(test, objects, cap);
+	expect_counts(test, cap, 0);
+	push_all(test, objects + cap, 1);
+	expect_counts(test, 1, cap);
+}
+
+/*
+ *	loaded [ ]  previous [ o ... o ]	->	loaded [ o ... ]  previous [ ]
+ */
+static void empty_magazine_changes_places_with_a_full_one(struct kunit *test)
+{
+	void **objects = live_objects(test, cap + 1, 2);
+
+	push_all(test, objects, cap + 1);
+	KUNIT_EXPECT_PTR_EQ(test, pop(), objects[cap]);
+	expect_counts(test, 0, cap);
+	KUNIT_EXPECT_PTR_EQ(test, pop(), objects[cap - 1]);
+	expect_counts(test, cap - 1, 0);
+	push_all(test, objects + cap - 1, 2);
+}
+
+/*
+ *	loaded [ o ]  previous [ o ... o ]	<->	loaded [ o ... ]  previous [ ]
+ *
+ * Back and forth at the edge of a magazine the central has nothing to do.
+ */
+static void two_magazines_keep_from_going_to_and_fro(struct kunit *test)
+{
+	void **objects = live_objects(test, cap + 1, 2);
+	unsigned int round;
+
+	push_all(test, objects, cap + 1);
+	for (round = 0; round < 3 * cap; round++) {
+		KUNIT_ASSERT_PTR_EQ(test, pop(), objects[cap]);
+		KUNIT_ASSERT_PTR_EQ(test, pop(), objects[cap - 1]);
+		push_all(test, objects + cap - 1, 2);
+	}
+	expect_counts(test, 1, cap);
+	KUNIT_EXPECT_FALSE(test, central->wanted);
+	KUNIT_EXPECT_EQ(test, central->nr_out, cap + 1UL);
+}
+
+/*
+ *	loaded, previous full; depot: an empty one	->	depot: a full one
+ */
+static void spill_goes_to_the_depot(struct kunit *test)
+{
+	void **objects = live_objects(test, 2 * cap + 1, 2);
+
+	push_all(test, objects, 2 * cap);
+	provide(1);
+	expect_counts(test, cap, cap);
+	push_all(test, objects + 2 * cap, 1);
+	expect_counts(test, 1, cap);
+	KUNIT_EXPECT_EQ(test, central->nr_depot_full, 1U);
+	KUNIT_EXPECT_EQ(test, central->nr_depot_objects, (unsigned long)cap);
+	KUNIT_EXPECT_EQ(test, central->nr_out, 2UL * cap + 1);
+	KUNIT_EXPECT_PTR_EQ(test, pop(), objects[2 * cap]);
+	push(objects[2 * cap]);
+}
+
+/*
+ *	loaded, previous full; depot: none	->	the older objects go to their spans
+ */
+static void spill_without_a_depot_goes_to_the_spans(struct kunit *test)
+{
+	void **objects = live_objects(test, 2 * cap + 1, 2);
+
+	push_all(test, objects, 2 * cap);
+	push_all(test, objects + 2 * cap, 1);
+	expect_counts(test, 1, cap);
+	KUNIT_EXPECT_EQ(test, central->nr_out, cap + 1UL);
+	KUNIT_EXPECT_TRUE(test, central->wanted);
+	KUNIT_EXPECT_TRUE(test, kspan_heap_caches(heap, class, objects[2 * cap - 1]));
+	KUNIT_EXPECT_FALSE(test, kspan_heap_caches(heap, class, objects[0]));
+}
+
+static void spill_with_one_magazine_returns_its_objects(struct kunit *test)
+{
+	void **objects = live_objects(test, cap + 1, 1);
+
+	push_all(test, objects, cap);
+	push_all(test, objects + cap, 1);
+	expect_counts(test, 1, 0);
+	KUNIT_EXPECT_EQ(test, central->nr_out, 1UL);
+}
+
+/*
+ *	depot: a full one	->	loaded; no bitmap is touched
+ */
+static void refill_takes_a_full_magazine_of_the_depot(struct kunit *test)
+{
+	void **objects = live_objects(test, 2 * cap + 1, 2);
+	unsigned int i;
+
+	push_all(test, objects, 2 * cap);
+	provide(1);
+	push_all(test, objects + 2 * cap, 1);
+	for (i = 0; i < cap + 1; i++)
+		KUNIT_ASSERT_NOT_NULL(test, pop());
+	expect_counts(test, 0, 0);
+	KUNIT_EXPECT_PTR_EQ(test, pop(), objects[cap - 1]);
+	KUNIT_EXPECT_EQ(test, central->nr_depot_full, 0U);
+	KUNIT_EXPECT_EQ(test, central->nr_out, 2UL * cap + 1);
+	push(objects[cap - 1]);
+	push_all(test, objects + cap, cap + 1);
+}
+
+static void drain_returns_all(struct kunit *test)
+{
+	void **objects = live_objects(test, 2 * cap, 2);
+
+	push_all(test, objects, 2 * cap - 1);
+	drain();
+	KUNIT_EXPECT_EQ(test, central->nr_out, 1UL);
+	KUNIT_EXPECT_EQ(test, central->nr_magazines, 0U);
+	KUNIT_EXPECT_PTR_EQ(test, cache->loaded[class], &kspan_no_magazine);
+	KUNIT_EXPECT_PTR_EQ(test, cache->previous[class], &kspan_no_magazine);
+	kspan_verify(test, heap);
+	KUNIT_EXPECT_TRUE(test, kspan_central_free((unsigned long)objects[2 * cap - 1]));
+}
+
+/* On the CPU it is queued for: 8 objects are cached there. */
+static long cache_some(void *unused)
+{
+	void *objects[8];
+	unsigned int round, i;
+
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < ARRAY_SIZE(objects); i++)
+			objects[i] = kspan_malloc(SIZE, GFP_KERNEL);
+		for (i = 0; i < ARRAY_SIZE(objects); i++)
+			kspan_free(objects[i]);
+	}
+	return raw_cpu_ptr(kspan_default_heap.cpu)->loaded[class]->count;
+}
+
+static void flush_reaches_all_cpus(struct kunit *test)
+{
+	unsigned int cpu;
+
+	cpus_read_lock();
+	for_each_online_cpu(cpu)
+		KUNIT_EXPECT_GT(test, work_on_cpu(cpu, cache_some, NULL), 0L);
+	cpus_read_unlock();
+	KUNIT_EXPECT_GT(test, kspan_kunit_out(&kspan_default_heap, class), 0UL);
+	kspan_heap_flush(&kspan_default_heap);
+	KUNIT_EXPECT_EQ(test, kspan_kunit_out(&kspan_default_heap, class), 0UL);
+	for_each_possible_cpu(cpu)
+		KUNIT_EXPECT_PTR_EQ(test, per_cpu_ptr(kspan_default_heap.cpu, cpu)->loaded[class],
+				    &kspan_no_magazine);
+}
+
+static void busy_cache_is_not_entered(struct kunit *test)
+{
+	struct kspan_cpu_cache *entered = enter(heap);
+	struct kspan_cpu_cache *again = enter(heap);
+
+	kspan_cpu_cache_leave(entered);
+	KUNIT_EXPECT_PTR_EQ(test, entered, cache);
+	KUNIT_EXPECT_NULL(test, again);
+	KUNIT_EXPECT_EQ(test, (unsigned int)cache->busy, 0U);
+}
+
+/* What somebody does who has interrupted the owner of the default cache. */
+struct interruption {
+	struct irq_work work;
+	bool in_hardirq;
+	bool cached;
+	u64 past_cache;
+	void *object;
+	size_t size;
+};
+
+static void malloc_and_free(struct interruption *in)
+{
+	struct kspan_central *home;
+
+	home = kspan_heap_central(&kspan_default_heap, cache->nid, class);
+	in->past_cache = home->allocs;
+	in->object = kspan_malloc(SIZE, GFP_ATOMIC);
+	in->past_cache = home->allocs - in->past_cache;
+	in->size = kspan_size(in->object);
+	kspan_free(in->object);
+	in->cached = kspan_heap_caches(&kspan_default_heap, class, in->object);
+}
+
+static void expect_served_past_the_cache(struct kunit *test, const struct interruption *in)
+{
+	KUNIT_EXPECT_NOT_NULL(test, in->object);
+	KUNIT_EXPECT_EQ(test, in->size, (size_t)SIZE);
+	KUNIT_EXPECT_EQ(test, in->past_cache, 1ULL);
+	KUNIT_EXPECT_FALSE(test, in->cached);
+}
+
+static void malloc_and_free_work_past_a_busy_cache(struct kunit *test)
+{
+	struct interruption in = { 0 };
+	struct kspan_cpu_cache *entered;
+
+	kspan_kunit_warm(test, SIZE);
+	entered = enter(&kspan_default_heap);
+	malloc_and_free(&in);
+	kspan_cpu_cache_leave(entered);
+	expect_served_past_the_cache(test, &in);
+}
+
+static void interrupt_handler(struct irq_work *work)
+{
+	struct interruption *in = container_of(work, struct interruption, work);
+
+	in->in_hardirq = in_hardirq();
+	malloc_and_free(in);
+}
+
+/* Preemption may be off, so the interrupt can't be slept for. */
+static void interrupt(struct interruption *in)
+{
+	unsigned long end = jiffies + HZ;
+
+	init_irq_work(&in->work, interrupt_handler);
+	irq_work_queue(&in->work);
+	while (irq_work_is_busy(&in->work) && time_before(jiffies, end))
+		cpu_relax();
+}
+
+static struct interruption *interruption_new(struct kunit *test)
+{
+	struct interruption *in = kunit_kzalloc(test, sizeof(*in), GFP_KERNEL);
+
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		kunit_skip(test, "irq_work does not interrupt");
+	KUNIT_ASSERT_NOT_NULL(test, in);
+	kspan_kunit_warm(test, SIZE);
+	return in;
+}
+
+static void interrupt_works_past_a_busy_cache(struct kunit *test)
+{
+	struct interruption *in = interruption_new(test);
+	struct kspan_cpu_cache *entered;
+
+	entered = enter(&kspan_default_heap);
+	interrupt(in);
+	kspan_cpu_cache_leave(entered);
+	irq_work_sync(&in->work);
+	KUNIT_EXPECT_TRUE(test, in->in_hardirq);
+	expect_served_past_the_cache(test, in);
+}
+
+static void interrupt_of_an_idle_cache_uses_it(struct kunit *test)
+{
+	struct interruption *in = interruption_new(test);
+
+	interrupt(in);
+	irq_work_sync(&in->work);
+	KUNIT_EXPECT_EQ(test, in->past_cache, 0ULL);
+	KUNIT_EXPECT_TRUE(test, in->cached);
+}
+
+static void objects_of_other_nodes_go_home(struct kunit *test)
+{
+	int other = kspan_kunit_other_node(cache->nid);
+	struct kspan_central *home;
+	void *object;
+
+	if (other == NUMA_NO_NODE)
+		kunit_skip(test, "only one node has memory");
+	kspan_kunit_warm(test, SIZE);
+	home = kspan_heap_central(&kspan_default_heap, other, class);
+	object = kspan_malloc_node(SIZE, GFP_KERNEL | __GFP_THISNODE, other);
+	KUNIT_ASSERT_NOT_NULL(test, object);
+	KUNIT_EXPECT_EQ(test, page_to_nid(virt_to_page(object)), other);
+	KUNIT_EXPECT_EQ(test, home->nr_out, 1UL);
+	kspan_free(object);
+	KUNIT_EXPECT_EQ(test, home->nr_out, 0UL);
+	KUNIT_EXPECT_FALSE(test, kspan_heap_caches(&kspan_default_heap, class, object));
+}
+
+static struct kunit_case cpu_cache_cases[] = {
+	KUNIT_CASE(new_cache_has_no_magazine),
+	KUNIT_CASE(magazine_that_is_missing_is_wanted),
+	KUNIT_CASE(free_without_a_magazine_is_not_taken),
+	KUNIT_CASE(class_0_has_nothing_and_takes_nothing),
+	KUNIT_CASE(refill_gives_rising_addresses),
+	KUNIT_CASE(newest_is_reused_first),
+	KUNIT_CASE(immediate_repeat_is_refused),
+	KUNIT_CASE(empty_magazine_takes_any_object),
+	KUNIT_CASE(full_magazine_becomes_the_previous_one),
+	KUNIT_CASE(empty_magazine_changes_places_with_a_full_one),
+	KUNIT_CASE(two_magazines_keep_from_going_to_and_fro),
+	KUNIT_CASE(spill_goes_to_the_depot),
+	KUNIT_CASE(spill_without_a_depot_goes_to_the_spans),
+	KUNIT_CASE(spill_with_one_magazine_returns_its_objects),
+	KUNIT_CASE(refill_takes_a_full_magazine_of_the_depot),
+	KUNIT_CASE(drain_returns_all),
+	KUNIT_CASE(flush_reaches_all_cpus),
+	KUNIT_CASE(busy_cache_is_not_entered),
+	KUNIT_CASE(malloc_and_free_work_past_a_busy_cache),
+	KUNIT_CASE(interrupt_works_past_a_busy_cache),
+	KUNIT_CASE(interrupt_of_an_idle_cache_uses_it),
+	KUNIT_CASE(objects_of_other_nodes_go_home),
+	{}
+};
+
+static struct kunit_suite cpu_cache_suite = {
+	.name = "kspan_cpu_cache",
+	.init = cpu_cache_init,
+	.exit = kspan_kunit_exit,
+	.test_cases = cpu_cache_cases,
+};
+
+kunit_test_suite(cpu_cache_suite);

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Every case starts with flushed caches and trimmed page heaps, and must leave
+ * as many pages in use as it found, in a consistent heap.
+ */
+#include <linux/cpumask.h>
+#include <linux/kspan.h>
+#include <linux/nodemask.h>
+#include <linux/random.h>
+#include <linux/sched.h>
+
+#include "kspan_kunit.h"
+
+/* Cases run one after the other. */
+static struct kspan_page_stats before;
+static unsigned int reserve_before;
+static struct kspan_heap *private_heap;
+
+/** kspan_kunit_settle() - return what is cached, and empty arenas */
+void kspan_kunit_settle(void)
+{
+	kspan_heap_flush(&kspan_default_heap);
+	if (private_heap)
+		kspan_heap_flush(private_heap);
+	kspan_page_heap_trim();
+}
+
+/**
+ * kspan_kunit_init() - .init of all suites
+ * @test: the case
+ * Return: 0.
+ */
+int kspan_kunit_init(struct kunit *test)
+{
+	reserve_before = kspan_arena_reserve;
+	kspan_arena_reserve = 1;
+	kspan_kunit_settle();
+	kspan_page_stats_read(&before);
+	return 0;
+}
+
+/**
+ * kspan_kunit_heap() - a heap of the case's own
+ * @test: the case
+ *
+ * Return: an empty heap; kspan_kunit_exit() takes it down.
+ */
+struct kspan_heap *kspan_kunit_heap(struct kunit *test)
+{
+	struct kspan_heap *heap = kzalloc(sizeof(*heap), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, heap);
+	if (kspan_heap_init(heap, "kunit")) {
+		kfree(heap);
+		KUNIT_FAIL(test, "no memory for a heap");
+		return NULL;
+	}
+	private_heap = heap;
+	return heap;
+}
+
+/**
+ * kspan_kunit_out() - slots of a class that are out of their spans
+ * @heap:	the heap
+ * @class:	size class
+ * Return: how many.
+ */
+unsigned long kspan_kunit_out(struct kspan_heap *heap, unsigned int class)
+{
+	unsigned long out = 0;
+	int nid;
+
+	for_each_node(nid)
+		out += READ_ONCE(kspan_heap_central(heap, nid, class)->nr_out);
+	return out;
+}
+
+static unsigned long all_out(struct kspan_heap *heap)
+{
+	unsigned long out = 0;
+	unsigned int class;
+
+	for (class = 1; class < KSPAN_NR_CLASSES; class++)
+		out += kspan_kunit_out(heap, class);
+	return out;
+}
+
+/* A heap with objects left can't go: its spans would lose their owner. */
+static void take_down_private_heap(struct kunit *test)
+{
+	struct kspan_heap *heap = private_heap;
+
+	private_heap = NULL;
+	if (!heap)
+		return;
+	kspan_verify(test, heap);
+	KUNIT_EXPECT_EQ(test, all_out(heap), 0UL);
+	if (all_out(heap))
+		return;
+	kspan_heap_exit(heap);
+	kfree(heap);
+}
+
+/**
+ * kspan_kunit_exit() - .exit of all suites
+ * @test: the case
+ */
+void kspan_kunit_exit(struct kunit *test)
+{
+	struct kspan_page_stats after;
+
+	kspan_kunit_stop_failing();
+	kspan_kunit_fail_nth(0);
+	kspan_kunit_settle();
+	take_down_private_heap(test);
+	kspan_verify(test, &kspan_default_heap);
+	kspan_page_stats_read(&after);
+	KUNIT_EXPECT_EQ(test, after.used, before.used);
+	KUNIT_EXPECT_EQ(test, after.pages, before.pages);
+	KUNIT_EXPECT_EQ(test, after.arenas, before.arenas);
+	kspan_arena_reserve = reserve_before;
+}
+
+/**
+ * kspan_kunit_pin() - keep the case on the CPU it runs on
+ * @test: the case
+ * Return: the CPU.
+ */
+int kspan_kunit_pin(struct kunit *test)
+{
+	int cpu = raw_smp_processor_id();
+
+	KUNIT_ASSERT_EQ(test, set_cpus_allowed_ptr(current, cpumask_of(cpu)), 0);
+	return cpu;
+}
+
+/**
+ * kspan_kunit_warm() - have this CPU cache objects of a size
+ * @test:	the case, pinned to a CPU
+ * @size:	bytes, at most KSPAN_MAX_SMALL
+ *
+ * The default heap then has two magazines on this CPU, one of them with at
+ * least an object and room for some, unless the class is of the largest.
+ */
+void kspan_kunit_warm(struct kunit *test, size_t size)
+{
+	void *objects[8];
+	unsigned int round, i;
+
+	/* Each round provides for a magazine that was missed in it. */
+	for (round = 0; round < 4; round++) {
+		for (i = 0; i < ARRAY_SIZE(objects); i++) {
+			objects[i] = kspan_malloc(size, GFP_KERNEL);
+			KUNIT_ASSERT_NOT_NULL(test, objects[i]);
+		}
+		for (i = 0; i < ARRAY_SIZE(objects); i++)
+			kspan_free(objects[i]);
+	}
+}
+
+/**
+ * kspan_kunit_other_node() - a node with memory other than the given one
+ * @nid: node
+ * Return: the node or NUMA_NO_NODE.
+ */
+int kspan_kunit_other_node(int nid)
+{
+	int other;
+
+	for_each_node_state(other, N_MEMORY)
+		if (other != nid)
+			return other;
+	return NUMA_NO_NODE;
+}
+
+/**
+ * kspan_kunit_align() - alignment that a request is promised
+ * @size: bytes, not 0
+ * Return: bytes.
+ */
+size_t kspan_kunit_align(size_t size)
+{
+	return max_t(size_t, size & -size, 8);
+}
+
+/**
+ * kspan_kunit_random_seed() - where a random sequence starts
+ * @test: the case, whose log shows it
+ * Return: the module parameter seed, or a random number when it is 0.
+ */
+u64 kspan_kunit_random_seed(struct kunit *test)
+{
+	u64 start = kspan_kunit_seed ?: get_random_u32() | 1;
+
+	kunit_info(test, "seed=%llu\n", start);
+	return start;
+}

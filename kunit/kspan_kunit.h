@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the suites share: the consistency check, a clean start, injected failures. */
+#ifndef KSPAN_KUNIT_H
+#define KSPAN_KUNIT_H
+
+#include <kunit/test.h>
+#include <linux/prandom.h>
+
+#include "bad_free.h"
+#include "large.h"
+#include "malloc.h"
+#include "stats.h"
+
+#define KSPAN_KUNIT_PAGES(n)	((unsigned long)(n) << KSPAN_PAGE_SHIFT)
+
+/* For all random sequences; printed, and a module parameter. */
+extern unsigned long kspan_kunit_seed;
+
+/**
+ * struct kspan_finding - the first thing that is wrong with the heap
+ * @what:	what it is, NULL for nothing
+ * @addr:	of the page, object or structure it was found at
+ * @got:	value found
+ * @want:	value expected
+ */
+struct kspan_finding {
+	const char *what;
+	unsigned long addr;
+	u64 got;
+	u64 want;
+};
+
+void kspan_find_inconsistency(struct kspan_heap *heap, struct kspan_finding *finding);
+void kspan_verify(struct kunit *test, struct kspan_heap *heap);
+
+int kspan_kunit_init(struct kunit *test);
+void kspan_kunit_exit(struct kunit *test);
+struct kspan_heap *kspan_kunit_heap(struct kunit *test);
+void kspan_kunit_settle(void);
+int kspan_kunit_pin(struct kunit *test);
+void kspan_kunit_warm(struct kunit *test, size_t size);
+int kspan_kunit_other_node(int nid);
+size_t kspan_kunit_align(size_t size);
+u64 kspan_kunit_random_seed(struct kunit *test);
+unsigned long kspan_kunit_out(struct kspan_heap *heap, unsigned int class);
+
+void kspan_kunit_needs_faults(struct kunit *test);
+void kspan_kunit_fail_arenas(unsigned int first, int times);
+unsigned int kspan_kunit_stop_failing(void);
+void kspan_kunit_fail_nth(unsigned int nth);
+bool kspan_kunit_nth_failed(void);
+
+/* Uniform below @n. */
+static inline u32 kspan_kunit_below(struct rnd_state *rnd, u32 n)
+{
+	return ((u64)prandom_u32_state(rnd) * n) >> 32;
+}
+
+#endif /* KSPAN_KUNIT_H */

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Random sizes and patterns for the model checks
+ *
+ * A pattern covers the first and last 32 bytes of an object and a byte of
+ * every 500 between: enough to see that another object lies over it, and cheap
+ * for large ones.
+ */
+#include "model.h"
+
+#define EDGE	32
+#define STRIDE	500
+
+/* Around the edges of classes, of small and large, and of alignment rules. */
+static const u32 edge_sizes[] = {
+	1, 7, 8, 9, 15, 16, 17, 24, 64, 1023, 1024, 1025, 2560, 2688, 4096, 8191, 8192, 8193,
+	16384, 27264, 32767, 32768, 32769, 40960, 65536, 65537, 98304, 131072,
+};
+
+/**
+ * model_size() - a random size
+ * @rnd:	state of the generator
+ * @max_shift:	the sizes are below 2^@max_shift, edge cases excepted
+ *
+ * Return: bytes; every eighth an edge case, the others log-uniform.
+ */
+size_t model_size(struct rnd_state *rnd, unsigned int max_shift)
+{
+	unsigned int shift;
+
+	if (!kspan_kunit_below(rnd, 8))
+		return edge_sizes[kspan_kunit_below(rnd, ARRAY_SIZE(edge_sizes))];
+	shift = kspan_kunit_below(rnd, max_shift);
+	return (1U << shift) + kspan_kunit_below(rnd, 1U << shift);
+}
+
+static u8 pattern(size_t offset, u32 tag)
+{
+	return tag + offset * 7 + (tag >> 8) * (offset >> 5);
+}
+
+/* The offset that carries a pattern after @offset. */
+static size_t next(size_t offset, size_t size)
+{
+	if (offset + 1 < EDGE || offset + 1 + EDGE >= size)
+		return offset + 1;
+	return min(ALIGN(offset + 1, STRIDE), size - EDGE);
+}
+
+/**
+ * model_stamp() - write a pattern
+ * @p:		object
+ * @size:	bytes
+ * @tag:	tells patterns apart
+ */
+void model_stamp(u8 *p, size_t size, u32 tag)
+{
+	size_t offset;
+
+	for (offset = 0; offset < size; offset = next(offset, size))
+		p[offset] = pattern(offset, tag);
+}
+
+/**
+ * model_stamped() - whether a pattern is intact
+ * @p:		object
+ * @size:	bytes, as stamped
+ * @tag:	as stamped
+ * Return: whether it is.
+ */
+bool model_stamped(const u8 *p, size_t size, u32 tag)
+{
+	size_t offset;
+
+	for (offset = 0; offset < size; offset = next(offset, size))
+		if (p[offset] != pattern(offset, tag))
+			return false;
+	return true;
+}

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The whole against a plain oracle
+ *
+ * Random calls, and beside them what a heap has to be: a tree of intervals
+ * that do not meet, each with a size, a pattern and a class; and how many
+ * objects of each class were allocated and are live.
+ */
+#include <linux/kspan.h>
+#include <linux/nodemask.h>
+#include <linux/string.h>
+
+#include "model.h"
+
+#define OPERATIONS	100000
+#define SLOTS		1024
+#define MAX_SHIFT	17
+/* Operations between two looks at everything. */
+#define INTERVAL	5000
+
+struct object {
+	struct rb_node node;
+	u8 *p;
+	size_t size;
+	size_t usable;
+	u32 tag;
+};
+
+struct model {
+	struct rnd_state rnd;
+	struct object slots[SLOTS];
+	struct rb_root by_address;
+	u32 tag;
+	unsigned long live;
+	unsigned long live_of_class[KSPAN_NR_CLASSES];
+	u64 allocs_of_class[KSPAN_NR_CLASSES];
+	u64 allocs_before[KSPAN_NR_CLASSES];
+	gfp_t gfp;
+};
+
+static struct model *model;
+
+static u32 below(u32 n)
+{
+	return kspan_kunit_below(&model->rnd, n);
+}
+
+/* Class 0 stands for large objects. */
+static unsigned int class_of(size_t usable)
+{
+	return usable <= KSPAN_MAX_SMALL ? kspan_size_class(usable) : 0;
+}
+
+static u64 allocs_of(unsigned int class)
+{
+	struct kspan_class_stats stats;
+	struct kspan_page_stats pages;
+
+	if (class) {
+		kspan_class_stats_read(class, &stats);
+		return stats.allocs;
+	}
+	kspan_page_stats_read(&pages);
+	return pages.large.allocs;
+}
+
+static unsigned long in_use_of(unsigned int class)
+{
+	struct kspan_class_stats stats;
+	struct kspan_page_stats pages;
+
+	if (class) {
+		kspan_class_stats_read(class, &stats);
+		return stats.in_use;
+	}
+	kspan_page_stats_read(&pages);
+	return pages.large.in_use;
+}
+
+static int model_init(struct kunit *test)
+{
+	unsigned int class;
+
+	kspan_kunit_init(test);
+	model = kunit_kzalloc(test, sizeof(*model), GFP_KERNEL);
+	if (!model)
+		return -ENOMEM;
+	model->by_address = RB_ROOT;
+	model->gfp = GFP_KERNEL;
+	for (class = 0; class < KSPAN_NR_CLASSES; class++)
+		model->allocs_before[class] = allocs_of(class);
+	return 0;
+}
+
+static struct object *neighbour(struct rb_node *node)
+{
+	return node ? rb_entry(node, struct object, node) : NULL;
+}
+
+static bool before(struct rb_node *a, const struct rb_node *b)
+{
+	return rb_entry(a, struct object, node)->p < rb_entry(b, struct object, node)->p;
+}
+
+/* A live interval more; it must not meet any other. */
+static void insert(struct kunit *test, struct object *object)
+{
+	struct object *left, *right;
+
+	rb_add(&object->node, &model->by_address, before);
+	left = neighbour(rb_prev(&object->node));
+	right = neighbour(rb_next(&object->node));
+	if (left)
+		KUNIT_ASSERT_LE(test, (unsigned long)left->p + left->usable,
+				(unsigned long)object->p);
+	if (right)
+		KUNIT_ASSERT_LE(test, (unsigned long)object->p + object->usable,
+				(unsigned long)right->p);
+	model->live++;
+	model->live_of_class[class_of(object->usable)]++;
+}
+
+static void erase(struct object *object)
+{
+	rb_erase(&object->node, &model->by_address);
+	model->live--;
+	model->live_of_class[class_of(object->usable)]--;
+}
+
+/* The heap gave @p for @size bytes; it is what was promised, and nobody else's. */
+static void take_in(struct kunit *test, struct object *object, void *p, size_t size)
+{
+	KUNIT_ASSERT_TRUE_MSG(test, IS_ALIGNED((unsigned long)p, kspan_kunit_align(size)),
+			      "%zu at %p", size, p);
+	KUNIT_ASSERT_EQ(test, kspan_size(p), kspan_size_roundup(size));
+	object->p = p;
+	object->size = size;
+	object->usable = kspan_size(p);
+	object->tag = ++model->tag;
+	model->allocs_of_class[class_of(object->usable)]++;
+	insert(test, object);
+	model_stamp(p, size, object->tag);
+}
+
+static void expect_intact(struct kunit *test, const struct object *object)
+{
+	KUNIT_ASSERT_TRUE_MSG(test, model_stamped(object->p, object->size, object->tag),
+			      "%zu bytes at %p", object->size, object->p);
+}
+
+enum call { MALLOC, ZALLOC, CALLOC, MALLOC_NODE, MALLOC_ARRAY, MEMDUP, NR_CALLS };
+
+/* A copy needs a source: any live object that is large enough, or none. */
+static void *copy(struct kunit *test, size_t size)
+{
+	struct object *source = &model->slots[below(SLOTS)];
+	void *p;
+
+	if (!source->p || source->size < size)
+		return kspan_malloc(size, model->gfp);
+	p = kspan_memdup(source->p, size, model->gfp);
+	if (p)
+		KUNIT_ASSERT_EQ(test, memcmp(p, source->p, size), 0);
+	return p;
+}
+
+static int random_node(void)
+{
+	unsigned int n = below(num_node_state(N_MEMORY) + 1);
+	int nid;
+
+	for_each_node_state(nid, N_MEMORY)
+		if (!n--)
+			return nid;
+	return NUMA_NO_NODE;
+}
+
+static void *call(struct kunit *test, enum call which, size_t size)
+{
+	switch (which) {
+	case ZALLOC:
+		return kspan_zalloc(size, model->gfp);
+	case CALLOC:
+		return kspan_calloc(1, size, model->gfp);
+	case MALLOC_NODE:
+		return kspan_malloc_node(size, model->gfp, random_node());
+	case MALLOC_ARRAY:
+		return kspan_malloc_array(size, 1, model->gfp);
+	case MEMDUP:
+		return copy(test, size);
+	default:
+		return kspan_malloc(size, model->gfp);
+	}
+}
+
+static void allocate(struct kunit *test, struct object *object)
+{
+	size_t size = model_size(&model->rnd, MAX_SHIFT);
+	enum call which = below(NR_CALLS);
+	void *p = call(test, which, size);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	if (which == ZALLOC || which == CALLOC)
+		KUNIT_ASSERT_NULL_MSG(test, memchr_inv(p, 0, kspan_size(p)), "%zu", size);
+	take_in(test, object, p, size);
+}
+
+static void release(struct kunit *test, struct object *object)
+{
+	expect_intact(test, object);
+	erase(object);
+	if (below(16))
+		kspan_free(object->p);
+	else
+		kspan_free_sensitive(object->p);
+	object->p = NULL;
+}
+
+/*
+ *	old	|pattern........|
+ *	new	|pattern...|		or	|pattern........|........|
+ */
+static void resize(struct kunit *test, struct object *object)
+{
+	size_t size = model_size(&model->rnd, MAX_SHIFT), kept = min(size, object->size);
+	void *p;
+
+	expect_intact(test, object);
+	model_stamp(object->p, kept, object->tag);
+	p = kspan_realloc(object->p, size, model->gfp);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	KUNIT_ASSERT_EQ(test, p == object->p, size <= object->usable);
+	KUNIT_ASSERT_TRUE(test, model_stamped(p, kept, object->tag));
+	if (p == object->p) {
+		object->size = size;
+		model_stamp(p, size, object->tag);
+	} else {
+		erase(object);
+		take_in(test, object, p, size);
+	}
+}
+
+/* Phases of growth and of decay, so that spans and arenas come and go. */
+static void operate(struct kunit *test, unsigned int i)
+{
+	struct object *object = &model->slots[below(SLOTS)];
+	bool growing = i / (OPERATIONS / 16) % 2 == 0;
+
+	if (!object->p) {
+		if (growing || !below(3))
+			allocate(test, object);
+	} else if (!below(4)) {
+		resize(test, object);
+	} else if (!growing || !below(3)) {
+		release(test, object);
+	} else {
+		expect_intact(test, object);
+	}
+}
+
+/* Live + cached + free = slots in every class, and each as the oracle has it. */
+static void compare(struct kunit *test)
+{
+	unsigned int class;
+
+	for (class = 0; class < KSPAN_NR_CLASSES; class++) {
+		KUNIT_ASSERT_EQ_MSG(test, in_use_of(class), model->live_of_class[class],
+				    "class %u", class);
+		KUNIT_ASSERT_EQ_MSG(test, allocs_of(class) - model->allocs_before[class],
+				    model->allocs_of_class[class], "class %u", class);
+	}
+	kspan_verify(test, &kspan_default_heap);
+}
+
+static void release_all(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 0; i < SLOTS; i++)
+		if (model->slots[i].p)
+			release(test, &model->slots[i]);
+	KUNIT_EXPECT_EQ(test, model->live, 0UL);
+	compare(test);
+}
+
+static void random_sequence_agrees_with_the_oracle(struct kunit *test)
+{
+	unsigned int i;
+
+	prandom_seed_state(&model->rnd, kspan_kunit_random_seed(test));
+	for (i = 0; i < OPERATIONS; i++) {
+		operate(test, i);
+		if (i % INTERVAL == 0)
+			compare(test);
+	}
+	release_all(test);
+}
+
+/* Between two flushes everything may be anywhere; after one nothing is cached. */
+static void flushing_and_trimming_loses_nothing(struct kunit *test)
+{
+	unsigned int i;
+
+	prandom_seed_state(&model->rnd, kspan_kunit_random_seed(test));
+	for (i = 0; i < OPERATIONS / 10; i++) {
+		operate(test, i * 10);
+		if (i % 500 == 0) {
+			kspan_kunit_settle();
+			compare(test);
+		}
+	}
+	release_all(test);
+}
+
+/* One after the other on every CPU: each finds what another has cached. */
+static void moving_from_cpu_to_cpu_loses_nothing(struct kunit *test)
+{
+	unsigned int i, cpu = 0;
+
+	prandom_seed_state(&model->rnd, kspan_kunit_random_seed(test));
+	for (i = 0; i < OPERATIONS / 5; i++) {
+		if (i % 300 == 0) {
+			cpu = cpumask_next(cpu, cpu_online_mask);
+			if (cpu >= nr_cpu_ids)
+				cpu = cpumask_first(cpu_online_mask);
+			set_cpus_allowed_ptr(current, cpumask_of(cpu));
+		}
+		operate(test, i * 5);
+	}
+	release_all(test);
+}
+
+static struct kunit_case model_cases[] = {
+	KUNIT_CASE(random_sequence_agrees_with_the_oracle),
+	KUNIT_CASE(flushing_and_trimming_loses_nothing),
+	KUNIT_CASE(moving_from_cpu_to_cpu_loses_nothing),
+	{}
+};
+
+static struct kunit_suite model_suite = {
+	.name = "kspan_model",
+	.init = model_init,
+	.exit = kspan_kunit_exit,
+	.test_cases = model_cases,
+};
+
+kunit_test_suite(model_suite);

@@ -1,0 +1,487 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Is the heap consistent?
+ *
+ *	1. page heaps	runs tile every arena, no two free ones touch, the map
+ *			says of each page what types.h and arena.h promise, and
+ *			counters are the sums over what was seen
+ *	2. centrals	spans are on the right list, bitmaps, used, free_index
+ *			and high agree, the sum of used is nr_out
+ *	3. magazines	what they hold is out of its span, of their class and
+ *			node, and held once; out = cached + live
+ *
+ * To be called while nobody uses the heap. Locks are taken where the fields
+ * want them; nothing is printed or asserted under one, the first finding is
+ * noted instead.
+ */
+#include <linux/bitmap.h>
+#include <linux/sort.h>
+
+#include "kspan_kunit.h"
+
+struct check {
+	struct kspan_finding *finding;
+	struct kspan_heap *heap;
+	unsigned int *small;	/* spans of @heap seen in arenas, by node and class */
+	void **cached;		/* objects seen in magazines of one central */
+	unsigned int nr_cached;
+	unsigned int nr_magazines;
+};
+
+/* What a walk over the arenas of a node adds up to. */
+struct page_sums {
+	unsigned long arenas;
+	unsigned long empty;
+	unsigned long pages;
+	unsigned long used;
+	unsigned long runs;
+	unsigned long large;
+	unsigned long large_pages;
+};
+
+/* Depots of 64 magazines and two a CPU, and one too many. */
+static unsigned int max_cached(void)
+{
+	return (64 + 2 * nr_cpu_ids + 1) * KSPAN_MAGAZINE_MAX;
+}
+
+static bool same(struct check *check, const char *what, unsigned long addr, u64 got, u64 want)
+{
+	if (got == want)
+		return true;
+	if (!check->finding->what)
+		*check->finding = (struct kspan_finding) {
+			.what = what, .addr = addr, .got = got, .want = want,
+		};
+	return false;
+}
+
+static bool holds(struct check *check, const char *what, unsigned long addr, bool truth)
+{
+	return same(check, what, addr, truth, true);
+}
+
+static u64 id(const void *p)
+{
+	return (unsigned long)p;
+}
+
+static unsigned int *small_count(struct check *check, int nid, unsigned int class)
+{
+	return &check->small[nid * KSPAN_NR_CLASSES + class];
+}
+
+/* Small: every page has an entry. Others: the first and the last one. */
+static void check_map_of_run(struct check *check, struct kspan_span *span)
+{
+	bool small = span->state == KSPAN_SPAN_SMALL || span->state == KSPAN_SPAN_DETACHED;
+	unsigned int i;
+
+	for (i = 0; i < span->npages; i++) {
+		unsigned long addr = span->start + KSPAN_KUNIT_PAGES(i);
+		bool entry = small || i == 0 || i == span->npages - 1;
+
+		same(check, "map entry", addr, id(*kspan_map_entry(addr)), entry ? id(span) : 0);
+		same(check, "class of page", addr, kspan_map.page_class[kspan_map_page(addr)],
+		     small ? span->class : 0);
+	}
+}
+
+static void check_small(struct check *check, struct kspan_span *span)
+{
+	const struct kspan_size_class *sc = &kspan_size_classes[span->class];
+	struct kspan_central *central = span->central;
+
+	if (!holds(check, "small span has a class", span->start,
+		   span->class && span->class < KSPAN_NR_CLASSES))
+		return;
+	same(check, "pages of small span", span->start, span->npages, sc->pages);
+	holds(check, "alignment of small span", span->start,
+	      IS_ALIGNED(span->start, KSPAN_KUNIT_PAGES(sc->align)));
+	if (!holds(check, "small span has an owner", span->start, central))
+		return;
+	same(check, "class of owner", span->start, central->class, span->class);
+	same(check, "node of owner", span->start, central->nid, span->nid);
+	if (central == kspan_heap_central(check->heap, span->nid, span->class))
+		++*small_count(check, span->nid, span->class);
+}
+
+static void check_touched(struct check *check, struct kspan_span *span)
+{
+	unsigned long first = (span->start - span->arena->start) >> KSPAN_PAGE_SHIFT;
+	unsigned long end = first + span->npages;
+
+	same(check, "used pages are marked as touched", span->start,
+	     find_next_zero_bit(span->arena->touched, end, first), end);
+}
+
+static void check_used(struct check *check, struct kspan_span *span, struct page_sums *sums)
+{
+	sums->used += span->npages;
+	check_touched(check, span);
+	if (span->state == KSPAN_SPAN_LARGE) {
+		sums->large++;
+		sums->large_pages += span->npages;
+		same(check, "class of large span", span->start, span->class, 0);
+	} else if (span->state == KSPAN_SPAN_SMALL) {
+		check_small(check, span);
+	} else {
+		same(check, "state of run", span->start, span->state, KSPAN_SPAN_DETACHED);
+	}
+}
+
+/* The run at @addr; NULL when the map makes no sense from there on. */
+static struct kspan_span *check_run(struct check *check, struct kspan_arena *arena,
+				    unsigned long addr)
+{
+	unsigned long end = arena->start + KSPAN_KUNIT_PAGES(arena->npages);
+	struct kspan_span *span = *kspan_map_entry(addr);
+
+	if (!holds(check, "page has a run", addr, span) ||
+	    !same(check, "start of run", addr, span->start, addr) ||
+	    !holds(check, "run ends in its arena", addr,
+		   span->npages && kspan_span_bytes(span) <= end - addr))
+		return NULL;
+	same(check, "arena of run", addr, id(span->arena), id(arena));
+	same(check, "node of run", addr, span->nid, arena->nid);
+	check_map_of_run(check, span);
+	return span;
+}
+
+static void check_arena(struct check *check, struct kspan_arena *arena, struct page_sums *sums)
+{
+	unsigned long end = arena->start + KSPAN_KUNIT_PAGES(arena->npages);
+	unsigned long addr = arena->start, used_before = sums->used;
+	struct kspan_span *span;
+	bool was_free = false;
+
+	sums->arenas++;
+	sums->pages += arena->npages;
+	same(check, "pages of arena", addr, arena->npages, 1 << (arena->order - KSPAN_PAGE_ORDER));
+	holds(check, "natural alignment of arena", addr,
+	      IS_ALIGNED(addr, PAGE_SIZE << arena->order));
+	for (; addr < end; addr += kspan_span_bytes(span)) {
+		span = check_run(check, arena, addr);
+		if (!span)
+			return;
+		if (span->state == KSPAN_SPAN_FREE) {
+			sums->runs++;
+			holds(check, "neighbours coalesced", addr, !was_free);
+			same(check, "class of free run", addr, span->class, 0);
+		} else {
+			check_used(check, span, sums);
+		}
+		was_free = span->state == KSPAN_SPAN_FREE;
+	}
+	same(check, "used pages of arena", arena->start, arena->used, sums->used - used_before);
+	if (!arena->used)
+		sums->empty++;
+	holds(check, "no empty arena of a smaller order stays", arena->start,
+	      arena->used || arena->order == KSPAN_ARENA_ORDER);
+}
+
+/* Free runs of @length pages, lowest first. */
+static unsigned long check_run_tree(struct check *check, struct kspan_page_heap *ph,
+				    unsigned int length)
+{
+	struct rb_node *node = rb_first_cached(&ph->runs[length]);
+	unsigned long count = 0, end = 0;
+
+	same(check, "tree of length is marked", length, test_bit(length, ph->lengths), !!node);
+	for (; node; node = rb_next(node)) {
+		struct kspan_span *span = rb_entry(node, struct kspan_span, node);
+
+		same(check, "state of run in tree", span->start, span->state, KSPAN_SPAN_FREE);
+		same(check, "length of run in tree", span->start, span->npages, length);
+		same(check, "map knows run in tree", span->start,
+		     id(*kspan_map_entry(span->start)), id(span));
+		holds(check, "order of tree", span->start, span->start >= end);
+		end = span->start + kspan_span_bytes(span);
+		count++;
+	}
+	return count;
+}
+
+static void check_run_trees(struct check *check, struct kspan_page_heap *ph)
+{
+	unsigned long count = 0;
+	unsigned int length;
+
+	for (length = 0; length <= KSPAN_ARENA_PAGES; length++)
+		count += check_run_tree(check, ph, length);
+	same(check, "runs in trees", id(ph), count, ph->nr_runs);
+}
+
+static void check_spares(struct check *check, struct kspan_page_heap *ph)
+{
+	struct kspan_span *span;
+	unsigned int count = 0;
+
+	list_for_each_entry(span, &ph->spares, list) {
+		same(check, "state of spare", id(span), span->state, KSPAN_SPAN_DEAD);
+		count++;
+	}
+	same(check, "spares", id(ph), count, ph->nr_spares);
+}
+
+static void check_page_sums(struct check *check, struct kspan_page_heap *ph,
+			    const struct page_sums *sums)
+{
+	same(check, "arenas", id(ph), ph->nr_arenas, sums->arenas);
+	same(check, "empty arenas", id(ph), ph->nr_empty, sums->empty);
+	same(check, "pages", id(ph), ph->pages, sums->pages);
+	same(check, "used pages", id(ph), ph->used, sums->used);
+	same(check, "free runs", id(ph), ph->nr_runs, sums->runs);
+	same(check, "large spans", id(ph), ph->large, sums->large);
+	same(check, "pages of large spans", id(ph), ph->large_pages, sums->large_pages);
+	holds(check, "peak", id(ph), ph->peak >= ph->pages);
+	holds(check, "reserve", id(ph), ph->nr_empty <= kspan_arena_reserve);
+}
+
+static void check_page_heap(struct check *check, int nid)
+{
+	struct kspan_page_heap *ph = kspan_page_heap(nid);
+	struct page_sums sums = { 0 };
+	unsigned long end = 0, flags;
+	struct rb_node *node;
+
+	raw_spin_lock_irqsave(&ph->lock, flags);
+	for (node = rb_first(&ph->arenas); node; node = rb_next(node)) {
+		struct kspan_arena *arena = rb_entry(node, struct kspan_arena, node);
+
+		holds(check, "order of arenas", arena->start, arena->start >= end);
+		same(check, "node of arena", arena->start, arena->nid, nid);
+		end = arena->start + KSPAN_KUNIT_PAGES(arena->npages);
+		check_arena(check, arena, &sums);
+	}
+	check_run_trees(check, ph);
+	check_spares(check, ph);
+	check_page_sums(check, ph, &sums);
+	raw_spin_unlock_irqrestore(&ph->lock, flags);
+}
+
+static unsigned int first_free_slot(const struct kspan_span *span)
+{
+	unsigned int slot = 0;
+
+	while (slot < span->nslots && span->alloc_bits[slot / 64] & BIT_ULL(slot % 64))
+		slot++;
+	return slot;
+}
+
+/* One more than the last slot that is out. */
+static unsigned int end_of_out(const struct kspan_span *span)
+{
+	unsigned int slot = kspan_span_words(span) * 64;
+
+	while (slot && !(span->alloc_bits[(slot - 1) / 64] & BIT_ULL((slot - 1) % 64)))
+		slot--;
+	return slot;
+}
+
+static void check_slots(struct check *check, const struct kspan_span *span)
+{
+	unsigned int words = kspan_span_words(span), out = 0, i;
+
+	same(check, "slots of span", span->start, span->nslots,
+	     kspan_size_classes[span->class].slots);
+	if (words == 1)
+		same(check, "bitmap of one word is inline", span->start, id(span->alloc_bits),
+		     id(&span->inline_bits));
+	for (i = 0; i < words; i++)
+		out += hweight64(span->alloc_bits[i]);
+	same(check, "used slots of span", span->start, span->used, out);
+	holds(check, "no slot below free_index is free", span->start,
+	      first_free_slot(span) >= span->free_index);
+	holds(check, "no slot from high on is out", span->start, end_of_out(span) <= span->high);
+	holds(check, "high is within the span", span->start, span->high <= span->nslots);
+}
+
+/* Spans of one list of a locked central; returns how many. */
+static unsigned long check_list(struct check *check, struct kspan_central *central,
+				struct list_head *list, bool full, unsigned long *out)
+{
+	struct kspan_span *span;
+	unsigned long count = 0;
+
+	list_for_each_entry(span, list, list) {
+		same(check, "state of span on list", span->start, span->state, KSPAN_SPAN_SMALL);
+		same(check, "owner of span on list", span->start, id(span->central), id(central));
+		same(check, "map knows span on list", span->start,
+		     id(*kspan_map_entry(span->start)), id(span));
+		same(check, "span is on the list of full ones", span->start,
+		     full, span->used == span->nslots);
+		holds(check, "span in use has a slot out", span->start, span->used);
+		check_slots(check, span);
+		*out += span->used;
+		count++;
+	}
+	return count;
+}
+
+static void check_spans(struct check *check, struct kspan_central *central)
+{
+	unsigned long out = 0, spans;
+
+	spans = check_list(check, central, &central->partial, false, &out);
+	spans += check_list(check, central, &central->full, true, &out);
+	same(check, "spans of central", id(central), spans, central->nr_spans);
+	same(check, "spans of central in arenas", id(central),
+	     *small_count(check, central->nid, central->class), central->nr_spans);
+	same(check, "slots out", id(central), central->nr_out, out);
+}
+
+/* Note the objects of a magazine; @min is what it must hold at least. */
+static void collect(struct check *check, struct kspan_central *central,
+		    struct kspan_magazine *mag, unsigned int min)
+{
+	unsigned int i;
+
+	check->nr_magazines++;
+	same(check, "capacity of magazine", id(mag), mag->cap,
+	     kspan_magazine_cap(central->class));
+	if (!holds(check, "count of magazine", id(mag), mag->count >= min &&
+		   mag->count <= mag->cap && check->nr_cached + mag->count <= max_cached()))
+		return;
+	for (i = 0; i < mag->count; i++)
+		check->cached[check->nr_cached++] = mag->slot[i];
+}
+
+static void collect_depot(struct check *check, struct kspan_central *central)
+{
+	unsigned int magazines = 0;
+	struct kspan_magazine *mag;
+
+	list_for_each_entry(mag, &central->depot_full, list) {
+		collect(check, central, mag, 1);
+		magazines++;
+	}
+	same(check, "full magazines of depot", id(central), magazines, central->nr_depot_full);
+	same(check, "objects of depot", id(central), check->nr_cached, central->nr_depot_objects);
+	list_for_each_entry(mag, &central->depot_empty, list) {
+		same(check, "count of empty magazine", id(mag), mag->count, 0);
+		collect(check, central, mag, 0);
+	}
+}
+
+static void collect_cpus(struct check *check, struct kspan_central *central)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct kspan_cpu_cache *cache = per_cpu_ptr(check->heap->cpu, cpu);
+		struct kspan_magazine *loaded = cache->loaded[central->class];
+		struct kspan_magazine *previous = cache->previous[central->class];
+
+		same(check, "busy mark of idle cache", id(cache), cache->busy, 0);
+		if (cache->nid != central->nid)
+			continue;
+		if (loaded != &kspan_no_magazine)
+			collect(check, central, loaded, 0);
+		if (previous != &kspan_no_magazine)
+			collect(check, central, previous, 0);
+		if (loaded != &kspan_no_magazine)
+			holds(check, "magazines are two", id(loaded), loaded != previous);
+	}
+}
+
+static int compare_addresses(const void *a, const void *b)
+{
+	unsigned long left = *(unsigned long *)a, right = *(unsigned long *)b;
+
+	return left < right ? -1 : left > right;
+}
+
+static void check_cached_object(struct check *check, struct kspan_central *central,
+				unsigned long addr)
+{
+	struct kspan_span *span = kspan_map_span(addr);
+
+	if (!holds(check, "cached object is in a small span", addr,
+		   span && span->state == KSPAN_SPAN_SMALL))
+		return;
+	same(check, "owner of cached object", addr, id(span->central), id(central));
+	same(check, "cached object is out", addr, kspan_span_slot_state(span, addr),
+	     KSPAN_SLOT_OUT);
+}
+
+static void check_cached(struct check *check, struct kspan_central *central)
+{
+	unsigned int i;
+
+	sort(check->cached, check->nr_cached, sizeof(void *), compare_addresses, NULL);
+	for (i = 0; i < check->nr_cached; i++) {
+		unsigned long addr = (unsigned long)check->cached[i];
+
+		holds(check, "object is cached once", addr,
+		      !i || check->cached[i] != check->cached[i - 1]);
+		check_cached_object(check, central, addr);
+	}
+	holds(check, "cached are out", id(central), check->nr_cached <= central->nr_out);
+}
+
+static void check_central(struct check *check, struct kspan_central *central)
+{
+	unsigned long flags;
+
+	check->nr_cached = 0;
+	check->nr_magazines = 0;
+	raw_spin_lock_irqsave(&central->lock, flags);
+	check_spans(check, central);
+	collect_depot(check, central);
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	collect_cpus(check, central);
+	same(check, "magazines of central", id(central), check->nr_magazines,
+	     central->nr_magazines);
+	rcu_read_lock();
+	check_cached(check, central);
+	rcu_read_unlock();
+}
+
+static void check_all(struct check *check)
+{
+	unsigned int class;
+	int nid;
+
+	for_each_node(nid)
+		check_page_heap(check, nid);
+	/* Lists lead astray when the map is wrong already. */
+	for_each_node(nid)
+		for (class = 1; class < KSPAN_NR_CLASSES && !check->finding->what; class++)
+			check_central(check, kspan_heap_central(check->heap, nid, class));
+}
+
+/**
+ * kspan_find_inconsistency() - look for one
+ * @heap:	a heap that nobody uses meanwhile; spans of others are checked as
+ *		runs of pages only
+ * @finding:	set to what was found
+ */
+void kspan_find_inconsistency(struct kspan_heap *heap, struct kspan_finding *finding)
+{
+	struct check check = { .finding = finding, .heap = heap };
+
+	memset(finding, 0, sizeof(*finding));
+	check.small = kcalloc(MAX_NUMNODES * KSPAN_NR_CLASSES, sizeof(*check.small), GFP_KERNEL);
+	check.cached = kmalloc_array(max_cached(), sizeof(void *), GFP_KERNEL);
+	if (check.small && check.cached)
+		check_all(&check);
+	else
+		finding->what = "no memory to check in";
+	kfree(check.cached);
+	kfree(check.small);
+}
+
+/**
+ * kspan_verify() - expect no inconsistency
+ * @test:	the test that fails otherwise
+ * @heap:	as for kspan_find_inconsistency()
+ */
+void kspan_verify(struct kunit *test, struct kspan_heap *heap)
+{
+	struct kspan_finding finding;
+
+	kspan_find_inconsistency(heap, &finding);
+	KUNIT_EXPECT_TRUE_MSG(test, !finding.what, "%s at %#lx: %#llx instead of %#llx",
+			      finding.what, finding.addr, finding.got, finding.want);
+}
