@@ -28,15 +28,17 @@
 struct kspan_map kspan_map __read_mostly;
 KSPAN_EXPORT_FOR_KUNIT(kspan_map);
 
-/* What of the caller's flags is passed to the page allocator. */
+/* Flags that open the reserve for atomic allocations; one of its own up to 6.2. */
 #ifdef __GFP_ATOMIC
-#define KSPAN_GFP_ATOMIC_BIT	__GFP_ATOMIC
+#define KSPAN_GFP_RESERVE	(__GFP_HIGH | __GFP_ATOMIC)
 #else
-#define KSPAN_GFP_ATOMIC_BIT	((__force gfp_t)0)
+#define KSPAN_GFP_RESERVE	__GFP_HIGH
 #endif
-#define KSPAN_GFP_PAGES		(__GFP_RECLAIM | __GFP_HIGH | __GFP_IO | __GFP_FS | \
-				 __GFP_NOWARN | __GFP_RETRY_MAYFAIL | __GFP_NORETRY | \
-				 __GFP_HARDWALL | __GFP_THISNODE | KSPAN_GFP_ATOMIC_BIT)
+
+/* What of the caller's flags is passed to the page allocator. */
+#define KSPAN_GFP_PAGES		(__GFP_RECLAIM | __GFP_IO | __GFP_FS | __GFP_NOWARN | \
+				 __GFP_RETRY_MAYFAIL | __GFP_NORETRY | __GFP_HARDWALL | \
+				 __GFP_THISNODE | KSPAN_GFP_RESERVE)
 
 #ifdef CONFIG_FAULT_INJECTION
 DECLARE_FAULT_ATTR(kspan_fail_arena);
@@ -206,11 +208,12 @@ static bool block_is_mapped(unsigned long start, unsigned int order)
 
 /*
  * The largest block to be had, of at least @min order. Attempts that have a
- * smaller one to fall back to must be cheap and silent.
+ * smaller one to fall back to must be cheap and silent, and leave the reserve
+ * for atomic allocations to those who have no choice.
  */
 static struct page *alloc_block(int nid, unsigned int min, gfp_t gfp, unsigned int *order)
 {
-	gfp_t cheap = (gfp & ~(__GFP_RECLAIM | __GFP_RETRY_MAYFAIL)) |
+	gfp_t cheap = (gfp & ~(__GFP_RECLAIM | __GFP_RETRY_MAYFAIL | KSPAN_GFP_RESERVE)) |
 		      __GFP_NOWARN | __GFP_NORETRY;
 	struct page *page;
 

@@ -232,6 +232,17 @@ static int home_node(unsigned int cpu)
 }
 
 /**
+ * kspan_cpu_cache_prepare() - prepare the cache of a CPU that comes online
+ * @heap:	the heap
+ * @cpu:	the CPU, which may be on another node than when it was last seen;
+ *		its cache is empty
+ */
+void kspan_cpu_cache_prepare(struct kspan_heap *heap, unsigned int cpu)
+{
+	per_cpu_ptr(heap->cpu, cpu)->nid = home_node(cpu);
+}
+
+/**
  * kspan_cpu_caches_init() - make empty caches for all possible CPUs
  * @heap: the heap
  * Return: 0 or -ENOMEM.
@@ -246,7 +257,7 @@ int kspan_cpu_caches_init(struct kspan_heap *heap)
 	for_each_possible_cpu(cpu) {
 		struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
 
-		cache->nid = home_node(cpu);
+		kspan_cpu_cache_prepare(heap, cpu);
 		for (class = 0; class < KSPAN_NR_CLASSES; class++) {
 			cache->loaded[class] = &kspan_no_magazine;
 			cache->previous[class] = &kspan_no_magazine;

@@ -147,6 +147,7 @@ bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 int kspan_cpu_caches_init(struct kspan_heap *heap);
 void kspan_cpu_caches_exit(struct kspan_heap *heap);
 void kspan_cpu_caches_flush(struct kspan_heap *heap);
+void kspan_cpu_cache_prepare(struct kspan_heap *heap, unsigned int cpu);
 void kspan_cpu_cache_drain(struct kspan_heap *heap, unsigned int cpu);
 bool kspan_cpu_caches_hold(struct kspan_heap *heap, unsigned int class, const void *object);
 void kspan_cpu_caches_count(struct kspan_heap *heap, unsigned int class,

@@ -242,27 +242,15 @@ static const struct seq_operations map_sops = {
 	.show = map_show,
 };
 
-static int arenas_open(struct inode *inode, struct file *file)
+/* The operations of the file are its private data. */
+static int arena_file_open(struct inode *inode, struct file *file)
 {
-	return seq_open_private(file, &arenas_sops, sizeof(struct arena_copy));
+	return seq_open_private(file, inode->i_private, sizeof(struct arena_copy));
 }
 
-static int map_open(struct inode *inode, struct file *file)
-{
-	return seq_open_private(file, &map_sops, sizeof(struct arena_copy));
-}
-
-static const struct file_operations arenas_fops = {
+static const struct file_operations arena_file_fops = {
 	.owner = THIS_MODULE,
-	.open = arenas_open,
-	.read = seq_read,
-	.llseek = seq_lseek,
-	.release = seq_release_private,
-};
-
-static const struct file_operations map_fops = {
-	.owner = THIS_MODULE,
-	.open = map_open,
+	.open = arena_file_open,
 	.read = seq_read,
 	.llseek = seq_lseek,
 	.release = seq_release_private,
@@ -278,8 +266,8 @@ void kspan_debugfs_init(void)
 	directory = debugfs_create_dir("kspan", NULL);
 	debugfs_create_file("stats", 0444, directory, NULL, &stats_fops);
 	debugfs_create_file("classes", 0444, directory, NULL, &classes_fops);
-	debugfs_create_file("arenas", 0444, directory, NULL, &arenas_fops);
-	debugfs_create_file("map", 0444, directory, NULL, &map_fops);
+	debugfs_create_file("arenas", 0444, directory, (void *)&arenas_sops, &arena_file_fops);
+	debugfs_create_file("map", 0444, directory, (void *)&map_sops, &arena_file_fops);
 	if (kspan_arena_debugfs_init(directory))
 		pr_warn("no failkspan/ in debugfs\n");
 }

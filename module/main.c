@@ -53,6 +53,12 @@ MODULE_PARM_DESC(depot_bytes,
 
 static enum cpuhp_state hotplug_state;
 
+static int cpu_prepare(unsigned int cpu)
+{
+	kspan_cpu_cache_prepare(&kspan_default_heap, cpu);
+	return 0;
+}
+
 static int cpu_dead(unsigned int cpu)
 {
 	kspan_cpu_cache_drain(&kspan_default_heap, cpu);
@@ -75,7 +81,8 @@ static int __init kspan_init(void)
 	err = kspan_heap_init(&kspan_default_heap, "default");
 	if (err)
 		goto err_page_heap;
-	err = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "kspan:dead", NULL, cpu_dead);
+	err = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "kspan:prepare", cpu_prepare,
+					cpu_dead);
 	if (err < 0)
 		goto err_heap;
 	hotplug_state = err;

@@ -230,7 +230,8 @@ EXPORT_SYMBOL_GPL(kspan_zalloc);
  */
 void *kspan_malloc_node(size_t size, gfp_t gfp, int node)
 {
-	if (node == NUMA_NO_NODE || node == home_node())
+	/* With __GFP_THISNODE not by the cache: the task may move to another. */
+	if (node == NUMA_NO_NODE || (node == home_node() && !(gfp & __GFP_THISNODE)))
 		return kspan_malloc(size, gfp);
 	if (node < 0 || node >= MAX_NUMNODES || !node_online(node))
 		return gfp & __GFP_THISNODE ? NULL : kspan_malloc(size, gfp);

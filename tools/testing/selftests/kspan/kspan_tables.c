@@ -71,6 +71,15 @@ static char *lines_next(struct lines *lines)
 	return line;
 }
 
+static int lines_head(struct lines *lines, const char *head)
+{
+	char *line = lines_next(lines);
+
+	if (!line || strcmp(line, head))
+		return bad(lines, "not the expected version and columns");
+	return 0;
+}
+
 /* Cuts @line at its blanks; the number of columns, too many counting as one more. */
 static unsigned int split(char *line, char **columns)
 {
@@ -128,7 +137,7 @@ static int stats_parse_line(struct lines *lines, char *text, struct stats *stats
 	value = colon + 1 + strspn(colon + 1, " \t");
 	if (!number(value, &line->value))
 		return bad(lines, "a value that is no number");
-	strcpy(line->name, text);
+	memcpy(line->name, text, colon - text + 1);
 	stats->nr++;
 	return 0;
 }
@@ -142,7 +151,7 @@ int stats_read(struct stats *stats)
 	stats->nr = 0;
 	ret = lines_open(&lines, "stats");
 	while (!ret && (line = lines_next(&lines))) {
-		if (stats->nr == sizeof(stats->lines) / sizeof(stats->lines[0]))
+		if (stats->nr == ARRAY_SIZE(stats->lines))
 			ret = bad(&lines, "more lines than expected");
 		else
 			ret = stats_parse_line(&lines, line, stats);
@@ -198,8 +207,8 @@ int classes_read(struct classes *classes)
 	int ret;
 
 	ret = lines_open(&lines, "classes");
-	if (!ret && ((line = lines_next(&lines)) == NULL || strcmp(line, CLASSES_HEAD)))
-		ret = bad(&lines, "not the expected version and columns");
+	if (!ret)
+		ret = lines_head(&lines, CLASSES_HEAD);
 	while (!ret && (line = lines_next(&lines))) {
 		if (i > LARGE)
 			ret = bad(&lines, "more lines than classes");
@@ -241,7 +250,7 @@ static int arenas_parse_line(struct lines *lines, char *text, struct arenas *are
 		return bad(lines, "a start that is not hexadecimal");
 	if (!pages || used > pages || largest > pages - used)
 		return bad(lines, "more pages used or free than there are");
-	if (!runs != (used == pages) || !largest != !runs || runs > pages - used)
+	if (!runs != !(pages - used) || !largest != !runs || runs > pages - used)
 		return bad(lines, "as many free runs as this cannot be");
 	arenas->nr++;
 	arenas->pages += pages;
@@ -257,8 +266,8 @@ int arenas_read(struct arenas *arenas)
 
 	memset(arenas, 0, sizeof(*arenas));
 	ret = lines_open(&lines, "arenas");
-	if (!ret && ((line = lines_next(&lines)) == NULL || strcmp(line, ARENAS_HEAD)))
-		ret = bad(&lines, "not the expected version and columns");
+	if (!ret)
+		ret = lines_head(&lines, ARENAS_HEAD);
 	while (!ret && (line = lines_next(&lines)))
 		ret = arenas_parse_line(&lines, line, arenas);
 	lines_close(&lines);

@@ -53,8 +53,18 @@ FIXTURE_TEARDOWN(words)
 		ASSERT_EQ(0, words_get(&self->table));			\
 	} while (0)
 
-#define WRITE(text)	write(self->fd, text, strlen(text))
-#define COUNT(word)	words_count(&self->table, word, strlen(word))
+#define WRITE(text)	write_text(self->fd, text)
+#define COUNT(word)	count_of(&self->table, word)
+
+static ssize_t write_text(int fd, const char *text)
+{
+	return write(fd, text, strlen(text));
+}
+
+static unsigned long long count_of(const struct words_table *table, const char *word)
+{
+	return words_count(table, word, strlen(word));
+}
 
 /* Formats */
 
@@ -97,7 +107,7 @@ TEST_F(words, short_reads)
 	char *text, c;
 	size_t len, i;
 
-	ASSERT_EQ(0, words_put("one two two three three three", 29));
+	ASSERT_EQ(0, words_put("a b a c a b ab ba", 17));
 	text = file_get(WORDS_DEVICE, &len);
 	ASSERT_NE(NULL, text);
 	for (i = 0; i < len; i++) {
@@ -235,13 +245,16 @@ TEST_F(words, empty_write)
 
 /* Bad addresses */
 
+static void *nowhere(void)
+{
+	return mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
 /* Nothing is taken, and the word that was begun can go on. */
 TEST_F(words, bad_address)
 {
-	void *volatile nowhere = (void *)8;
-
 	ASSERT_EQ(2, WRITE("ab"));
-	EXPECT_EQ(-1, write(self->fd, nowhere, 100));
+	EXPECT_EQ(-1, write(self->fd, nowhere(), 100));
 	EXPECT_EQ(EFAULT, errno);
 	ASSERT_EQ(2, WRITE("cd"));
 	CLOSE_AND_GET();
@@ -251,10 +264,8 @@ TEST_F(words, bad_address)
 
 TEST_F(words, bad_address_to_read_to)
 {
-	void *volatile nowhere = (void *)8;
-
 	ASSERT_EQ(0, words_put("word", 4));
-	EXPECT_EQ(-1, read(self->fd, nowhere, 100));
+	EXPECT_EQ(-1, read(self->fd, nowhere(), 100));
 	EXPECT_EQ(EFAULT, errno);
 }
 
