@@ -64,10 +64,9 @@ not_our_own() {
 check_patch() {
 	local source status=0 out
 	source=$("$KSPAN_TOP/tools/kernel.sh" --source "${KERNEL:-6.12}")
-	# shellcheck disable=SC2046
-	out=$("$source/scripts/checkpatch.pl" --root="$source" --no-tree --file --strict \
-		--terse --quiet --show-types --max-line-length=100 \
-		--ignore "$IGNORED" $(sources) 2>&1) || status=1
+	out=$(sources | xargs -n 8 -P "$(nproc)" "$source/scripts/checkpatch.pl" \
+		--root="$source" --no-tree --file --strict --terse --quiet --show-types \
+		--max-line-length=100 --ignore "$IGNORED" 2>&1) || status=1
 	out=$(printf '%s\n' "$out" | grep -v '^total:' | grep . | not_our_own)
 	[ -z "$out" ] && status=0
 	[ $status -eq 0 ] || printf '%s\n' "$out"
