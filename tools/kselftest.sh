@@ -5,12 +5,14 @@
 #
 #   tools/kselftest.sh KERNEL DIR     DIR gets run_kselftest.sh and the tests
 #
-# The tests' Makefile includes lib.mk of the source tree that KSRC names: the
-# fetched source, or the user's own. Nothing is written to either tree.
+# The framework (lib.mk, headers, runner, shell helpers) is that of one source
+# tree for all kernels: KSRC=, or the fetched 6.12, since 6.1's has no helpers
+# for tests in shell. Nothing is written to it.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 TESTS=tools/testing/selftests/kspan
+FRAMEWORK=6.12
 
 # Objects and the installed tests go to $2; the runner's parts beside them, as
 # the selftests' top Makefile does.
@@ -28,7 +30,7 @@ install_tests() {
 
 build() {
 	local kernel=$1 to=$2 source work
-	source=$("$KSPAN_TOP/tools/kernel.sh" --source "$kernel")
+	source=$("$KSPAN_TOP/tools/kernel.sh" --source "$FRAMEWORK")
 	work=$KSPAN_CACHE/kselftest/$kernel-$(echo "$KSPAN_TOP$source" | sha256sum | cut -c1-6)
 	rm -rf "$work"
 	mkdir -p "$work"

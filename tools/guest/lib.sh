@@ -31,7 +31,7 @@ settled_mem_free() {
 		[ ! -w "$shrink" ] || echo 1 >"$shrink"
 	done
 	for _ in 1 2; do
-		echo 3 >/proc/sys/vm/drop_caches
+		[ ! -e /proc/sys/vm/drop_caches ] || echo 3 >/proc/sys/vm/drop_caches
 		[ ! -e /proc/sys/vm/compact_memory ] || echo 1 >/proc/sys/vm/compact_memory
 		sleep 1
 	done

@@ -319,7 +319,7 @@ TEST_F_TIMEOUT(debugfs, formats_under_load, KSPAN_TIMEOUT)
 	int i;
 
 	ASSERT_EQ(0, load_fork(&self->load, 4, seed, 1000000000, pids));
-	for (i = 0; i < 50; i++) {
+	for (i = 0; i < 25; i++) {
 		EXPECT_EQ(0, stats_read(&self->stats));
 		EXPECT_EQ(0, classes_read(&self->classes));
 		EXPECT_EQ(0, arenas_read(&self->arenas));

@@ -37,10 +37,14 @@ loaded() {
 	[ -d "/sys/module/$1" ]
 }
 
-# Both modules gone, whatever was there.
-unload_all() {
+# Without the module, and those that use it, whatever was there.
+unload() {
 	! loaded kspan_words || rmmod kspan_words
-	! loaded kspan || rmmod kspan
+	[ "$1" = kspan_words ] || ! loaded kspan || rmmod kspan
+}
+
+unload_all() {
+	unload kspan
 }
 
 # Some 700 kB in kspan.
@@ -121,8 +125,7 @@ test_reload() {
 # refused MODULE PARAMETER VALUE: neither insmod nor sysfs takes it
 refused() {
 	local file=/sys/module/$1/parameters/$2 before after
-	unload_all
-	[ "$1" = kspan ] || load kspan
+	unload "$1"
 	if load "$1" "$2=$3"; then
 		ktap_print_msg "$1 was loaded with $2=$3"
 		return 1
