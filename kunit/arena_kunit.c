@@ -60,89 +60,61 @@ static void largest_order_is_tried_first(struct kunit *test)
 	kspan_arena_free(arena);
 }
 
-/* All blocks of an order of a node, taken out of the way. */
-static void hoard(struct list_head *hoarded, int nid, unsigned int order)
+/*
+ * No block of an order stays free: of each the first page is held, the rest
+ * given back as one block of every smaller order. That is what the page
+ * allocator does when somebody else holds a reference to the first page.
+ */
+static void break_up_all(struct list_head *held, int nid, unsigned int order)
 {
 	struct page *page;
 
-	while ((page = alloc_pages_node(nid, CHEAP, order)))
-		list_add(&page->lru, hoarded);
+	while ((page = alloc_pages_node(nid, CHEAP, order))) {
+		get_page(page);
+		__free_pages(page, order);
+		list_add(&page->lru, held);
+	}
 }
 
-static void release(struct list_head *hoarded, unsigned int order)
+static void release(struct list_head *held)
 {
 	struct page *page, *next;
 
-	list_for_each_entry_safe(page, next, hoarded, lru) {
+	list_for_each_entry_safe(page, next, held, lru) {
 		list_del(&page->lru);
-		__free_pages(page, order);
+		__free_page(page);
 	}
-}
-
-/* One block of every order below @order is free, the last page is held. */
-static struct page *break_up(struct page *page, unsigned int order)
-{
-	unsigned long i;
-
-	split_page(page, order);
-	for (i = 1; i < 1UL << order; i++)
-		__free_page(page + i);
-	return page;
-}
-
-static bool is_to_be_had(int nid, unsigned int order)
-{
-	struct page *page = alloc_pages_node(nid, CHEAP, order);
-
-	if (page)
-		__free_pages(page, order);
-	return page;
-}
-
-/* The arena is the largest block there was: none larger can be had now. */
-static void expect_largest(struct kunit *test, struct kspan_arena *arena, int nid)
-{
-	unsigned int order;
-
-	KUNIT_EXPECT_LT(test, arena->order, (unsigned int)KSPAN_ARENA_ORDER);
-	for (order = arena->order + 1; order <= KSPAN_ARENA_ORDER; order++)
-		KUNIT_EXPECT_FALSE_MSG(test, is_to_be_had(nid, order),
-				       "order %u instead of %u", arena->order, order);
 }
 
 /*
- *	order 10	all held, one of them but for a page
- *	order 9...0	one at least
- *
- * The arenas to be had fall order by order; a request of 512 pages gets none.
+ *	order 10	none free
+ *	order 9...0	one at least; then none of order 9 either, and so on
  */
 static void smaller_orders_serve_when_large_ones_are_gone(struct kunit *test)
 {
-	struct kspan_arena *arenas[4] = { NULL };
 	int nid = first_memory_node;
-	struct page *page;
-	LIST_HEAD(hoarded);
-	unsigned int i;
+	unsigned int order;
+	LIST_HEAD(held);
 
 	if (IS_ENABLED(CONFIG_PAGE_POISONING))
 		kunit_skip(test, "takes minutes with page poisoning");
-	page = alloc_pages_node(nid, CHEAP, KSPAN_ARENA_ORDER);
-	KUNIT_ASSERT_NOT_NULL(test, page);
-	break_up(page, KSPAN_ARENA_ORDER);
-	hoard(&hoarded, nid, KSPAN_ARENA_ORDER);
-	KUNIT_EXPECT_NULL(test, kspan_arena_alloc(nid, KSPAN_ARENA_PAGES, CHEAP));
-	for (i = 0; i < ARRAY_SIZE(arenas); i++) {
-		arenas[i] = kspan_arena_alloc(nid, 1, CHEAP);
-		KUNIT_EXPECT_NOT_NULL(test, arenas[i]);
-		if (!arenas[i])
+	/* What other CPUs have on their lists can't be had here. */
+	kspan_kunit_pin(test);
+	for (order = KSPAN_ARENA_ORDER; order > KSPAN_ARENA_ORDER - 4; order--) {
+		struct kspan_arena *arena;
+
+		break_up_all(&held, nid, order);
+		arena = kspan_arena_alloc(nid, 1, CHEAP);
+		KUNIT_EXPECT_NOT_NULL(test, arena);
+		KUNIT_EXPECT_NULL(test, kspan_arena_alloc(nid, 1U << (order - KSPAN_PAGE_ORDER),
+							  CHEAP));
+		if (!arena)
 			break;
-		expect_largest(test, arenas[i], nid);
-		KUNIT_EXPECT_TRUE(test, IS_ALIGNED(arenas[i]->start, arena_bytes(arenas[i])));
+		KUNIT_EXPECT_EQ(test, arena->order, order - 1);
+		KUNIT_EXPECT_TRUE(test, IS_ALIGNED(arena->start, arena_bytes(arena)));
+		kspan_arena_free(arena);
 	}
-	while (i--)
-		kspan_arena_free(arenas[i]);
-	release(&hoarded, KSPAN_ARENA_ORDER);
-	__free_page(page);
+	release(&held);
 }
 
 /* Attempts before the last one must not reclaim: such can be made to fail. */

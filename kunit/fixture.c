@@ -27,11 +27,12 @@ void kspan_kunit_settle(void)
 
 /**
  * kspan_kunit_init() - .init of all suites
- * @test: the case
+ * @test: the case, which stays on one CPU and so on one node from here on
  * Return: 0.
  */
 int kspan_kunit_init(struct kunit *test)
 {
+	kspan_kunit_pin(test);
 	reserve_before = kspan_arena_reserve;
 	kspan_arena_reserve = 1;
 	kspan_kunit_settle();

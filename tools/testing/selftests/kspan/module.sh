@@ -182,6 +182,30 @@ test_good_ranges() {
 		cycle arena_reserve=1024 magazine_bytes=1048576 depot_bytes=1073741824
 }
 
+# kspan_leftover frees nothing of its 3 objects of 64 bytes and 2 of 64 KiB.
+test_leftovers() {
+	local found
+	load kspan && load kspan_leftover && rmmod kspan_leftover && rmmod kspan || return 1
+	found=$(dmesg | grep 'never freed')
+	ktap_print_msg "$found"
+	echo "$found" | grep -q 'heap default: 3 objects of class 64 were never freed' &&
+		echo "$found" | grep -q '2 large objects, 128 KiB, were never freed' &&
+		[ "$(echo "$found" | wc -l)" -eq 2 ]
+}
+
+# Rounds with leftovers do not lose their memory.
+test_leftover_pages() {
+	local i before after
+	before=$(mem_free)
+	for i in $(seq $RELOADS); do
+		load kspan && load kspan_leftover && rmmod kspan_leftover && rmmod kspan ||
+			return 1
+	done
+	after=$(mem_free)
+	ktap_print_msg "free before $RELOADS rounds: $before kB, after: $after kB"
+	[ $((before - after)) -le $NOISE_KB ]
+}
+
 # A failed load leaves nothing behind that a good one stumbles over.
 test_load_after_refusal() {
 	cycle
@@ -209,10 +233,18 @@ unload_all
 
 trap 'unload_all; rm -f "$TEXT"' EXIT
 MARK="kspan-module-test-$$"
-echo "$MARK" >/dev/kmsg
 awk -v words=$WORDS 'BEGIN { for (i = 0; i < words; i++) printf "%d_%0100d ", i, 0 }' >"$TEXT"
 
-ktap_set_plan 12
+ktap_set_plan 14
+if [ -z "$KSPAN_MODULES" ] || [ -e "$KSPAN_MODULES/kspan_leftover.ko" ]; then
+	ktap_test_result "what was left behind is told" test_leftovers
+	ktap_test_result "what was left behind goes back" test_leftover_pages
+else
+	ktap_test_skip "what was left behind is told (no kspan_leftover.ko: kernel without KUnit)"
+	ktap_test_skip "what was left behind goes back (no kspan_leftover.ko: kernel without KUnit)"
+fi
+# From here on the log is to be quiet.
+echo "$MARK" >/dev/kmsg
 ktap_test_result "load kspan" test_load
 ktap_test_result "load kspan_words" test_load_words
 ktap_test_result "kspan stays while kspan_words uses it" test_kspan_in_use
