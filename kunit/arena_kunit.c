@@ -60,61 +60,109 @@ static void largest_order_is_tried_first(struct kunit *test)
 	kspan_arena_free(arena);
 }
 
-/*
- * No block of an order stays free: of each the first page is held, the rest
- * given back as one block of every smaller order. That is what the page
- * allocator does when somebody else holds a reference to the first page.
- */
-static void break_up_all(struct list_head *held, int nid, unsigned int order)
+/* Takes blocks until there is none left, or memory is down to a watermark. */
+static unsigned int hoard(struct list_head *hoarded, int nid, unsigned int order)
 {
+	unsigned int count = 0;
 	struct page *page;
 
 	while ((page = alloc_pages_node(nid, CHEAP, order))) {
-		get_page(page);
-		__free_pages(page, order);
-		list_add(&page->lru, held);
+		list_add(&page->lru, hoarded);
+		count++;
 	}
+	return count;
 }
 
-static void release(struct list_head *held)
+static void release(struct list_head *hoarded, unsigned int order)
 {
 	struct page *page, *next;
 
-	list_for_each_entry_safe(page, next, held, lru) {
+	list_for_each_entry_safe(page, next, hoarded, lru) {
 		list_del(&page->lru);
-		__free_page(page);
+		__free_pages(page, order);
 	}
 }
 
 /*
- *	order 10	none free
- *	order 9...0	one at least; then none of order 9 either, and so on
+ * Of two blocks the first page is kept, the rest given back as one block of
+ * every smaller order. That is what __free_pages() does when somebody else has
+ * a reference to the first page.
  */
+static void break_up_two(struct list_head *hoarded, struct list_head *kept, unsigned int order)
+{
+	struct page *page;
+	unsigned int i;
+
+	for (i = 0; i < 2 && !list_empty(hoarded); i++) {
+		page = list_first_entry(hoarded, struct page, lru);
+		list_move(&page->lru, kept);
+		get_page(page);
+		__free_pages(page, order);
+	}
+}
+
+static bool is_to_be_had(int nid, unsigned int order)
+{
+	struct page *page = alloc_pages_node(nid, CHEAP, order);
+
+	if (page)
+		__free_pages(page, order);
+	return page;
+}
+
+/* The arena is the largest block there was: none larger can be had now. */
+static void expect_largest(struct kunit *test, struct kspan_arena *arena, int nid)
+{
+	unsigned int order;
+
+	KUNIT_EXPECT_LT(test, arena->order, (unsigned int)KSPAN_ARENA_ORDER);
+	for (order = arena->order + 1; order <= KSPAN_ARENA_ORDER; order++)
+		KUNIT_EXPECT_FALSE_MSG(test, is_to_be_had(nid, order),
+				       "order %u instead of %u", arena->order, order);
+	KUNIT_EXPECT_TRUE(test, IS_ALIGNED(arena->start, arena_bytes(arena)));
+}
+
+/*
+ *	order 10	none
+ *	order 9...0	two at least
+ *
+ * Arenas are of order 9, 9, 8, 8, or larger where there are more of them; a
+ * request for all pages of order 10 gets none.
+ */
+static void expect_smaller_arenas(struct kunit *test, int nid)
+{
+	struct kspan_arena *arenas[4];
+	unsigned int i;
+
+	KUNIT_EXPECT_NULL(test, kspan_arena_alloc(nid, KSPAN_ARENA_PAGES, CHEAP));
+	for (i = 0; i < ARRAY_SIZE(arenas); i++) {
+		arenas[i] = kspan_arena_alloc(nid, 1, CHEAP);
+		KUNIT_EXPECT_NOT_NULL(test, arenas[i]);
+		if (!arenas[i])
+			break;
+		expect_largest(test, arenas[i], nid);
+	}
+	while (i--)
+		kspan_arena_free(arenas[i]);
+}
+
 static void smaller_orders_serve_when_large_ones_are_gone(struct kunit *test)
 {
 	int nid = first_memory_node;
-	unsigned int order;
-	LIST_HEAD(held);
+	LIST_HEAD(hoarded);
+	LIST_HEAD(kept);
 
 	if (IS_ENABLED(CONFIG_PAGE_POISONING))
 		kunit_skip(test, "takes minutes with page poisoning");
 	/* What other CPUs have on their lists can't be had here. */
 	kspan_kunit_pin(test);
-	for (order = KSPAN_ARENA_ORDER; order > KSPAN_ARENA_ORDER - 4; order--) {
-		struct kspan_arena *arena;
-
-		break_up_all(&held, nid, order);
-		arena = kspan_arena_alloc(nid, 1, CHEAP);
-		KUNIT_EXPECT_NOT_NULL(test, arena);
-		KUNIT_EXPECT_NULL(test, kspan_arena_alloc(nid, 1U << (order - KSPAN_PAGE_ORDER),
-							  CHEAP));
-		if (!arena)
-			break;
-		KUNIT_EXPECT_EQ(test, arena->order, order - 1);
-		KUNIT_EXPECT_TRUE(test, IS_ALIGNED(arena->start, arena_bytes(arena)));
-		kspan_arena_free(arena);
-	}
-	release(&held);
+	hoard(&hoarded, nid, KSPAN_ARENA_ORDER);
+	do {
+		break_up_two(&hoarded, &kept, KSPAN_ARENA_ORDER);
+	} while (hoard(&hoarded, nid, KSPAN_ARENA_ORDER));
+	expect_smaller_arenas(test, nid);
+	release(&hoarded, KSPAN_ARENA_ORDER);
+	release(&kept, 0);
 }
 
 /* Attempts before the last one must not reclaim: such can be made to fail. */
@@ -266,15 +314,29 @@ static void every_page_of_a_small_span_finds_it(struct kunit *test)
 	kspan_free(p);
 }
 
+/* An arena of the largest order is at hand, and no other. */
+static void keep_largest_arena(struct kunit *test)
+{
+	/* Reclaims, if it must: the cases before leave memory in pieces. */
+	void *p = kspan_malloc(KSPAN_ARENA_SIZE, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	kspan_free(p);
+}
+
 /*
  *	|L 5 pages|F 7 pages|L 100 pages|F the rest|
  */
 static void every_page_of_large_and_free_runs_finds_them(struct kunit *test)
 {
-	void *a = kspan_malloc(KSPAN_KUNIT_PAGES(5), GFP_KERNEL);
-	void *hole = kspan_malloc(KSPAN_KUNIT_PAGES(7), GFP_KERNEL);
-	void *b = kspan_malloc(KSPAN_KUNIT_PAGES(100) - 5, GFP_KERNEL);
-	unsigned long start = (unsigned long)a;
+	unsigned long start;
+	void *a, *hole, *b;
+
+	keep_largest_arena(test);
+	a = kspan_malloc(KSPAN_KUNIT_PAGES(5), GFP_KERNEL);
+	hole = kspan_malloc(KSPAN_KUNIT_PAGES(7), GFP_KERNEL);
+	b = kspan_malloc(KSPAN_KUNIT_PAGES(100) - 5, GFP_KERNEL);
+	start = (unsigned long)a;
 
 	KUNIT_ASSERT_NOT_NULL(test, a);
 	KUNIT_ASSERT_PTR_EQ(test, hole, a + KSPAN_KUNIT_PAGES(5));
