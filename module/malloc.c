@@ -324,11 +324,28 @@ static __always_inline bool is_remote(const struct kspan_cpu_cache *cache, const
 	       page_to_nid(virt_to_page(p)) != cache->nid;
 }
 
+/* Whether an address is a slot that is out of its span, or a large object. */
+static bool is_out(const void *p)
+{
+	unsigned long addr = (unsigned long)p;
+	unsigned int class;
+	int state = kspan_central_slot(addr, false, &class);
+
+	return state < 0 ? kspan_large_size(addr) : state == KSPAN_SLOT_OUT;
+}
+
+/* kmemleak is not to forget what is not kspan's, nor to meet what it can't judge. */
+static __always_inline void forget(const void *p)
+{
+	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) && is_out(p))
+		kmemleak_free(p);
+}
+
 static __always_inline void free_class(const void *p, unsigned int class)
 {
 	struct kspan_cpu_cache *cache;
 
-	kmemleak_free(p);
+	forget(p);
 	if (unlikely(!kspan_cpu_cache_enter(&kspan_default_heap, &cache)))
 		return free_slow(p, class);
 	if (is_remote(cache, p, class))
@@ -337,8 +354,6 @@ static __always_inline void free_class(const void *p, unsigned int class)
 		return free_spill(cache, p, class);
 	kspan_cpu_cache_leave(cache);
 }
-
-static bool is_out(const void *p);
 
 /* init_on_free: only what certainly is an object in use is overwritten. */
 static noinline void wipe_and_free(const void *p, unsigned int class)
@@ -448,16 +463,6 @@ size_t kspan_size_roundup(size_t size)
 	return size <= KSPAN_MAX_SIZE ? kspan_large_roundup(size) : size;
 }
 EXPORT_SYMBOL_GPL(kspan_size_roundup);
-
-/* Whether an address is a slot that is out of its span, or a large object. */
-static bool is_out(const void *p)
-{
-	unsigned long addr = (unsigned long)p;
-	unsigned int class;
-	int state = kspan_central_slot(addr, false, &class);
-
-	return state < 0 ? kspan_large_size(addr) : state == KSPAN_SLOT_OUT;
-}
 
 /**
  * kspan_owns() - whether an address is a live object

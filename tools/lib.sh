@@ -12,10 +12,12 @@
 # but what `make` itself builds. Only need_packages installs anything.
 
 KSPAN_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-KSPAN_CACHE=${KSPAN_CACHE:-${XDG_CACHE_HOME:-${HOME:?HOME is not set; set KSPAN_CACHE to a directory of your own}/.cache}/kspan}
+# A service may run without HOME.
+HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
+KSPAN_CACHE=${KSPAN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kspan}
 KSPAN_KERNELS="6.1 6.12 7.3"
 KSPAN_JOBS=${KSPAN_JOBS:-$(nproc)}
-export KSPAN_CACHE KSPAN_TOP LC_ALL=C DEBIAN_FRONTEND=noninteractive
+export HOME KSPAN_CACHE KSPAN_TOP LC_ALL=C DEBIAN_FRONTEND=noninteractive
 # A make above us must not leak its flags into the kernel's make.
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 
