@@ -364,7 +364,19 @@ static void pages_of_a_released_arena_are_nobodys(struct kunit *test)
 				     KSPAN_KUNIT_PAGES(i), "trimmed");
 }
 
+static void metadata_has_no_flags_of_the_object(struct kunit *test)
+{
+	gfp_t gfp = GFP_HIGHUSER_MOVABLE | __GFP_ZERO | __GFP_ACCOUNT | __GFP_COMP |
+		    __GFP_NOFAIL | __GFP_THISNODE | __GFP_NOWARN | __GFP_NORETRY;
+
+	KUNIT_EXPECT_TRUE(test, kspan_gfp_metadata(gfp) ==
+			  (GFP_KERNEL | __GFP_HARDWALL | __GFP_NOWARN | __GFP_NORETRY));
+	KUNIT_EXPECT_TRUE(test, kspan_gfp_metadata(GFP_ATOMIC) == GFP_ATOMIC);
+	KUNIT_EXPECT_TRUE(test, kspan_gfp_metadata(GFP_NOIO) == GFP_NOIO);
+}
+
 static struct kunit_case arena_cases[] = {
+	KUNIT_CASE(metadata_has_no_flags_of_the_object),
 	KUNIT_CASE(block_is_naturally_aligned),
 	KUNIT_CASE(block_holds_the_request_aligned),
 	KUNIT_CASE(largest_order_is_tried_first),

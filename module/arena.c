@@ -28,18 +28,6 @@
 struct kspan_map kspan_map __read_mostly;
 KSPAN_EXPORT_FOR_KUNIT(kspan_map);
 
-/* Flags that open the reserve for atomic allocations; one of its own up to 6.2. */
-#ifdef __GFP_ATOMIC
-#define KSPAN_GFP_RESERVE	(__GFP_HIGH | __GFP_ATOMIC)
-#else
-#define KSPAN_GFP_RESERVE	__GFP_HIGH
-#endif
-
-/* What of the caller's flags is passed to the page allocator. */
-#define KSPAN_GFP_PAGES		(__GFP_RECLAIM | __GFP_IO | __GFP_FS | __GFP_NOWARN | \
-				 __GFP_RETRY_MAYFAIL | __GFP_NORETRY | __GFP_HARDWALL | \
-				 __GFP_THISNODE | KSPAN_GFP_RESERVE)
-
 #ifdef CONFIG_FAULT_INJECTION
 DECLARE_FAULT_ATTR(kspan_fail_arena);
 KSPAN_EXPORT_FOR_KUNIT(kspan_fail_arena);
@@ -245,8 +233,8 @@ struct kspan_arena *kspan_arena_alloc(int nid, unsigned int npages, gfp_t gfp)
 
 	if (fail_arena())
 		return NULL;
-	gfp = (gfp & KSPAN_GFP_PAGES) | __GFP_NOMEMALLOC;
-	arena = kzalloc(sizeof(*arena), gfp & ~__GFP_THISNODE);
+	gfp = (gfp & KSPAN_GFP_PASSED) | __GFP_NOMEMALLOC;
+	arena = kzalloc(sizeof(*arena), kspan_gfp_metadata(gfp));
 	if (!arena)
 		return NULL;
 	page = alloc_block(nid, min, gfp, &arena->order);
@@ -260,7 +248,7 @@ struct kspan_arena *kspan_arena_alloc(int nid, unsigned int npages, gfp_t gfp)
 			     (void *)arena->start);
 		goto free_block;
 	}
-	if (!ensure_leaf(arena->start, gfp & ~__GFP_THISNODE))
+	if (!ensure_leaf(arena->start, kspan_gfp_metadata(gfp)))
 		goto free_block;
 	return arena;
 

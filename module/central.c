@@ -404,16 +404,21 @@ void kspan_depot_provision(struct kspan_central *central, gfp_t gfp)
 	if (likely(!READ_ONCE(central->wanted)))
 		return;
 	mag = kmalloc(kspan_magazine_sizeof(central->class),
-		      (gfp & ~(__GFP_NOFAIL | __GFP_ZERO | __GFP_THISNODE)) | __GFP_NOWARN);
+		      kspan_gfp_metadata(gfp) | __GFP_NOWARN);
 	if (!mag)
 		return;
 	mag->count = 0;
 	mag->cap = kspan_magazine_cap(central->class);
 	raw_spin_lock_irqsave(&central->lock, flags);
-	list_add(&mag->list, &central->depot_empty);
-	central->nr_magazines++;
-	central->wanted = false;
+	/* Another may have been quicker. */
+	if (central->wanted) {
+		list_add(&mag->list, &central->depot_empty);
+		central->nr_magazines++;
+		central->wanted = false;
+		mag = NULL;
+	}
 	raw_spin_unlock_irqrestore(&central->lock, flags);
+	kfree(mag);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_depot_provision);
 

@@ -136,13 +136,12 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_heap_exit);
 static void *alloc_from_new_span(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp)
 {
 	const struct kspan_size_class *sc = &kspan_size_classes[class];
-	gfp_t meta = gfp & ~(__GFP_ZERO | __GFP_NOFAIL | __GFP_THISNODE);
 	struct kspan_span *span;
 
 	span = kspan_page_heap_alloc(nid, sc->pages, sc->align, class, gfp);
 	if (!span)
 		return NULL;
-	if (kspan_span_format(span, class, meta)) {
+	if (kspan_span_format(span, class, kspan_gfp_metadata(gfp))) {
 		kspan_page_heap_free(span, span->start, KSPAN_SPAN_DETACHED);
 		return NULL;
 	}

@@ -439,7 +439,7 @@ static size_t small_size(unsigned long addr, unsigned int class)
  * @p: a live object, NULL or ZERO_SIZE_PTR
  *
  * Context: as kspan_free().
- * Return: bytes, at least what was asked for; 0 when @p is no object.
+ * Return: bytes, at least what was asked for; 0 when no object can start at @p.
  */
 size_t kspan_size(const void *p)
 {

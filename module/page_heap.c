@@ -225,7 +225,7 @@ static bool ensure_spares(struct kspan_page_heap *ph, gfp_t gfp)
 	unsigned long flags;
 
 	while (READ_ONCE(ph->nr_spares) < KSPAN_SPARES_MIN) {
-		struct kspan_span *span = kspan_span_alloc_descriptor(gfp);
+		struct kspan_span *span = kspan_span_alloc_descriptor(kspan_gfp_metadata(gfp));
 
 		if (!span)
 			return false;
@@ -288,7 +288,7 @@ static struct kspan_span *alloc_from_new_arena(int nid, unsigned int npages, uns
 	if (!arena)
 		return NULL;
 	ph = page_heaps[arena->nid];
-	span = kspan_span_alloc_descriptor(gfp);
+	span = kspan_span_alloc_descriptor(kspan_gfp_metadata(gfp));
 	if (!span)
 		goto free_arena;
 	do {
@@ -350,15 +350,13 @@ struct kspan_span *kspan_page_heap_alloc(int nid, unsigned int npages, unsigned 
 					 unsigned int class, gfp_t gfp)
 {
 	gfp_t here = (gfp & ~__GFP_RECLAIM) | __GFP_THISNODE | __GFP_NOWARN;
-	gfp_t meta = gfp & ~(__GFP_THISNODE | __GFP_ZERO | __GFP_NOFAIL);
 	struct kspan_span *span;
 
-	gfp &= ~__GFP_NOFAIL;
-	span = alloc_from_runs(nid, npages, align, class, meta);
+	span = alloc_from_runs(nid, npages, align, class, gfp);
 	if (!span)
 		span = alloc_from_new_arena(nid, npages, align, class, here);
 	if (!span && !(gfp & __GFP_THISNODE))
-		span = alloc_from_other_nodes(nid, npages, align, class, meta);
+		span = alloc_from_other_nodes(nid, npages, align, class, gfp);
 	if (!span)
 		span = alloc_from_new_arena(nid, npages, align, class, gfp);
 	return span;
