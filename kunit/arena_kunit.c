@@ -220,12 +220,10 @@ static void failure_is_injected(struct kunit *test)
 
 static void expect_nothing_there(struct kunit *test, unsigned long addr, const char *what)
 {
-	unsigned int class = 0;
-
 	rcu_read_lock();
 	KUNIT_EXPECT_NULL_MSG(test, kspan_map_span(addr), "%s %#lx", what, addr);
 	rcu_read_unlock();
-	KUNIT_EXPECT_EQ_MSG(test, kspan_central_slot(addr, false, &class), -ENOENT, "%s", what);
+	KUNIT_EXPECT_EQ_MSG(test, kspan_central_peek(addr, 1), -ENOENT, "%s", what);
 	KUNIT_EXPECT_EQ_MSG(test, kspan_large_size(addr), (size_t)0, "%s", what);
 	KUNIT_EXPECT_EQ_MSG(test, kspan_size((void *)addr), (size_t)0, "%s", what);
 	KUNIT_EXPECT_FALSE_MSG(test, kspan_owns((void *)addr), "%s", what);

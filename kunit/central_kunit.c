@@ -46,7 +46,7 @@ static void *new_span(struct kunit *test, struct kspan_central *central)
 				     GFP_KERNEL | __GFP_THISNODE);
 	KUNIT_ASSERT_NOT_NULL(test, span);
 	KUNIT_ASSERT_EQ(test, kspan_span_format(span, central->class, GFP_KERNEL), 0);
-	return kspan_central_adopt(central, span);
+	return kspan_central_adopt(central, span, 0);
 }
 
 static void give(struct kspan_central *central, void **objects, unsigned int n)
@@ -65,7 +65,7 @@ static void take(struct kunit *test, struct kspan_central *central, void **objec
 {
 	unsigned int i;
 
-	KUNIT_ASSERT_EQ(test, kspan_central_take(central, objects, n), n);
+	KUNIT_ASSERT_EQ(test, kspan_central_take(central, objects, n, 0), n);
 	for (i = 0; i < n / 2; i++)
 		swap(objects[i], objects[n - 1 - i]);
 }
@@ -104,7 +104,7 @@ static struct kspan_magazine *empty_magazine(struct kunit *test, struct kspan_ce
 	struct kspan_magazine *mag;
 
 	provide(test, central);
-	mag = kspan_depot_put_full(central, NULL);
+	mag = kspan_depot_put_full(central, NULL, 0);
 	KUNIT_ASSERT_NOT_NULL(test, mag);
 	return mag;
 }
@@ -115,7 +115,7 @@ static struct kspan_magazine *magazine_of(struct kunit *test, struct kspan_centr
 {
 	struct kspan_magazine *mag = empty_magazine(test, central);
 
-	mag->count = kspan_central_take(central, mag->slot, n);
+	mag->count = kspan_central_take(central, mag->slot, n, 0);
 	KUNIT_ASSERT_EQ(test, mag->count, n);
 	return mag;
 }
@@ -199,10 +199,10 @@ static void what_is_left_is_taken(struct kunit *test)
 
 	objects[0] = new_span(test, central);
 	take(test, central, objects + 1, 4);
-	KUNIT_EXPECT_EQ(test, kspan_central_take(central, batch, 7), 3U);
+	KUNIT_EXPECT_EQ(test, kspan_central_take(central, batch, 7, 0), 3U);
 	for (i = 0; i < 3; i++)
 		KUNIT_EXPECT_PTR_EQ(test, batch[i], objects[0] + (7 - i) * SIZE);
-	KUNIT_EXPECT_EQ(test, kspan_central_take(central, objects + 5, 1), 0U);
+	KUNIT_EXPECT_EQ(test, kspan_central_take(central, objects + 5, 1, 0), 0U);
 	give(central, batch, 3);
 	give(central, objects, 5);
 }
@@ -220,7 +220,7 @@ static void spans_move_between_the_lists(struct kunit *test)
 	expect_lists(test, central, 0, 1);
 	give_one(central, objects[3]);
 	expect_lists(test, central, 1, 0);
-	KUNIT_EXPECT_PTR_EQ(test, kspan_central_alloc(central), objects[3]);
+	KUNIT_EXPECT_PTR_EQ(test, kspan_central_alloc(central, 0), objects[3]);
 	expect_lists(test, central, 0, 1);
 	give(central, objects, SLOTS);
 }
@@ -264,7 +264,7 @@ static void alloc_counts_what_goes_past_the_caches(struct kunit *test)
 	void *objects[3];
 
 	objects[0] = new_span(test, central);
-	objects[1] = kspan_central_alloc(central);
+	objects[1] = kspan_central_alloc(central, 0);
 	take(test, central, objects + 2, 1);
 	KUNIT_EXPECT_EQ(test, central->allocs, 2ULL);
 	KUNIT_EXPECT_EQ(test, central->nr_out, 3UL);
@@ -275,7 +275,7 @@ static void alloc_without_spans_gives_null(struct kunit *test)
 {
 	struct kspan_central *central = central_of(SIZE);
 
-	KUNIT_EXPECT_NULL(test, kspan_central_alloc(central));
+	KUNIT_EXPECT_NULL(test, kspan_central_alloc(central, 0));
 	KUNIT_EXPECT_EQ(test, central->allocs, 0ULL);
 }
 
@@ -293,9 +293,9 @@ static void last_resort_of_alloc_is_the_depot(struct kunit *test)
 	cached = mag->slot[0];
 	take(test, central, objects + 1, SLOTS - 2);
 	provide(test, central);
-	spare = kspan_depot_put_full(central, mag);
+	spare = kspan_depot_put_full(central, mag, 0);
 	KUNIT_ASSERT_NOT_NULL(test, spare);
-	objects[SLOTS - 1] = kspan_central_alloc(central);
+	objects[SLOTS - 1] = kspan_central_alloc(central, 0);
 	KUNIT_EXPECT_PTR_EQ(test, objects[SLOTS - 1], cached);
 	KUNIT_EXPECT_EQ(test, central->nr_depot_full, 0U);
 	KUNIT_EXPECT_EQ(test, central->nr_depot_objects, 0UL);
@@ -365,36 +365,37 @@ static void slot_tells_what_an_address_is(struct kunit *test)
 {
 	struct kspan_central *central = central_of(SIZE);
 	void *objects[3];
+	unsigned int class = central->class;
 	unsigned long base;
-	unsigned int class = 0;
 
 	objects[0] = new_span(test, central);
 	take(test, central, objects + 1, 2);
 	base = (unsigned long)objects[0];
 	give_one(central, objects[1]);
-	KUNIT_EXPECT_EQ(test, kspan_central_slot(base, false, &class), (int)KSPAN_SLOT_OUT);
-	KUNIT_EXPECT_EQ(test, class, central->class);
-	KUNIT_EXPECT_EQ(test, kspan_central_slot(base + SIZE, false, &class),
+	KUNIT_EXPECT_EQ(test, kspan_central_peek(base, class), (int)KSPAN_SLOT_OUT);
+	KUNIT_EXPECT_EQ(test, kspan_central_peek(base + SIZE, class),
 			(int)KSPAN_SLOT_FREE);
-	KUNIT_EXPECT_EQ(test, kspan_central_slot(base + 3 * SIZE, false, &class),
+	KUNIT_EXPECT_EQ(test, kspan_central_peek(base + 3 * SIZE, class),
 			(int)KSPAN_SLOT_NEVER_OUT);
-	KUNIT_EXPECT_EQ(test, kspan_central_slot(base + 1, false, &class),
+	KUNIT_EXPECT_EQ(test, kspan_central_peek(base + 1, class),
 			(int)KSPAN_SLOT_INSIDE);
-	KUNIT_EXPECT_EQ(test, kspan_central_slot(base + KSPAN_PAGE_SIZE, false, &class), -ENOENT);
+	KUNIT_EXPECT_EQ(test, kspan_central_peek(base + KSPAN_PAGE_SIZE, class), -ENOENT);
+	KUNIT_EXPECT_EQ(test, kspan_central_peek(base, class + 1), -ENOENT);
 	KUNIT_EXPECT_EQ(test, central->nr_out, 2UL);
 	give_one(central, objects[0]);
 	give_one(central, objects[2]);
 }
 
-static void slot_frees_on_demand(struct kunit *test)
+static void free_of_the_last_slot_frees_the_span(struct kunit *test)
 {
 	struct kspan_central *central = central_of(SIZE);
 	unsigned long addr = (unsigned long)new_span(test, central);
-	unsigned int class;
 
-	KUNIT_EXPECT_EQ(test, kspan_central_slot(addr, true, &class), (int)KSPAN_SLOT_OUT);
+	KUNIT_EXPECT_FALSE(test, kspan_central_free(addr, central->class + 1));
+	KUNIT_EXPECT_EQ(test, central->nr_out, 1UL);
+	KUNIT_EXPECT_TRUE(test, kspan_central_free(addr, central->class));
 	KUNIT_EXPECT_EQ(test, central->nr_out, 0UL);
-	KUNIT_EXPECT_EQ(test, kspan_central_slot(addr, true, &class), -ENOENT);
+	KUNIT_EXPECT_FALSE(test, kspan_central_free(addr, central->class));
 }
 
 static void free_reports_a_slot_that_is_not_out(struct kunit *test)
@@ -405,19 +406,19 @@ static void free_reports_a_slot_that_is_not_out(struct kunit *test)
 
 	objects[0] = new_span(test, central);
 	take(test, central, objects + 1, 1);
-	KUNIT_EXPECT_TRUE(test, kspan_central_free((unsigned long)objects[1]));
+	KUNIT_EXPECT_TRUE(test, kspan_central_free((unsigned long)objects[1], central->class));
 	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE), before);
-	KUNIT_EXPECT_TRUE(test, kspan_central_free((unsigned long)objects[1]));
+	KUNIT_EXPECT_TRUE(test, kspan_central_free((unsigned long)objects[1], central->class));
 	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE), before + 1);
-	KUNIT_EXPECT_TRUE(test, kspan_central_free((unsigned long)objects[0]));
-	KUNIT_EXPECT_FALSE(test, kspan_central_free((unsigned long)central));
+	KUNIT_EXPECT_TRUE(test, kspan_central_free((unsigned long)objects[0], central->class));
+	KUNIT_EXPECT_FALSE(test, kspan_central_free((unsigned long)central, central->class));
 }
 
 static void magazines_are_bounded(struct kunit *test)
 {
 	unsigned int class;
 
-	for (class = 1; class < KSPAN_NR_CLASSES; class++) {
+	for (class = 1; class < KSPAN_CLASS_TINY; class++) {
 		unsigned int cap = kspan_magazine_cap(class);
 
 		KUNIT_EXPECT_GE(test, cap, 2U);
@@ -434,7 +435,7 @@ static void depot_is_provided_with_what_is_wanted(struct kunit *test)
 
 	kspan_depot_provision(central, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, central->nr_magazines, 0U);
-	KUNIT_EXPECT_NULL(test, kspan_depot_put_full(central, NULL));
+	KUNIT_EXPECT_NULL(test, kspan_depot_put_full(central, NULL, 0));
 	KUNIT_EXPECT_TRUE(test, central->wanted);
 	kspan_depot_provision(central, GFP_KERNEL);
 	kspan_depot_provision(central, GFP_KERNEL);
@@ -453,14 +454,14 @@ static void full_magazine_is_exchanged_for_an_empty_one(struct kunit *test)
 	struct kspan_magazine *full = magazine_of(test, central, 3), *empty;
 
 	provide(test, central);
-	empty = kspan_depot_put_full(central, full);
+	empty = kspan_depot_put_full(central, full, 0);
 	KUNIT_ASSERT_NOT_NULL(test, empty);
 	KUNIT_EXPECT_EQ(test, empty->count, 0U);
 	KUNIT_EXPECT_EQ(test, central->nr_depot_full, 1U);
 	KUNIT_EXPECT_EQ(test, central->nr_depot_objects, 3UL);
 	KUNIT_EXPECT_TRUE(test, kspan_depot_holds(central, full->slot[1]));
 	KUNIT_EXPECT_FALSE(test, kspan_depot_holds(central, first));
-	KUNIT_EXPECT_PTR_EQ(test, kspan_depot_take_full(central, empty), full);
+	KUNIT_EXPECT_PTR_EQ(test, kspan_depot_take_full(central, empty, 0), full);
 	KUNIT_EXPECT_EQ(test, central->nr_depot_full, 0U);
 	KUNIT_EXPECT_EQ(test, central->nr_depot_objects, 0UL);
 	KUNIT_EXPECT_EQ(test, list_length(&central->depot_empty), 1U);
@@ -473,7 +474,7 @@ static void empty_magazine_is_kept_when_there_is_no_full_one(struct kunit *test)
 	struct kspan_central *central = central_of(SIZE);
 	struct kspan_magazine *empty = empty_magazine(test, central);
 
-	KUNIT_EXPECT_NULL(test, kspan_depot_take_full(central, empty));
+	KUNIT_EXPECT_NULL(test, kspan_depot_take_full(central, empty, 0));
 	KUNIT_EXPECT_EQ(test, list_length(&central->depot_empty), 0U);
 	kspan_depot_retire(central, empty);
 	KUNIT_EXPECT_EQ(test, central->nr_magazines, 0U);
@@ -485,7 +486,7 @@ static void full_magazine_is_kept_when_there_is_no_empty_one(struct kunit *test)
 	void *first = new_span(test, central);
 	struct kspan_magazine *full = magazine_of(test, central, 3);
 
-	KUNIT_EXPECT_NULL(test, kspan_depot_put_full(central, full));
+	KUNIT_EXPECT_NULL(test, kspan_depot_put_full(central, full, 0));
 	KUNIT_EXPECT_EQ(test, central->nr_depot_full, 0U);
 	KUNIT_EXPECT_TRUE(test, central->wanted);
 	kspan_depot_retire(central, full);
@@ -502,7 +503,7 @@ static unsigned int fill_depot(struct kunit *test, struct kspan_central *central
 	for (;;) {
 		*refused = magazine_of(test, central, 1);
 		provide(test, central);
-		empty = kspan_depot_put_full(central, *refused);
+		empty = kspan_depot_put_full(central, *refused, 0);
 		if (!empty)
 			return put;
 		kspan_depot_retire(central, empty);
@@ -539,13 +540,13 @@ static void magazines_wanted_are_limited(struct kunit *test)
 	struct kspan_magazine *mag, *next;
 
 	for (i = 0; i < limit; i++) {
-		KUNIT_EXPECT_NULL(test, kspan_depot_put_full(central, NULL));
+		KUNIT_EXPECT_NULL(test, kspan_depot_put_full(central, NULL, 0));
 		kspan_depot_provision(central, GFP_KERNEL);
-		mag = kspan_depot_put_full(central, NULL);
+		mag = kspan_depot_put_full(central, NULL, 0);
 		KUNIT_ASSERT_NOT_NULL(test, mag);
 		list_add(&mag->list, &taken);
 	}
-	KUNIT_EXPECT_NULL(test, kspan_depot_put_full(central, NULL));
+	KUNIT_EXPECT_NULL(test, kspan_depot_put_full(central, NULL, 0));
 	KUNIT_EXPECT_FALSE(test, central->wanted);
 	list_for_each_entry_safe(mag, next, &taken, list)
 		kspan_depot_retire(central, mag);
@@ -571,7 +572,7 @@ static void flushed_depot_keeps_empty_magazines(struct kunit *test)
 	struct kspan_magazine *mag = magazine_of(test, central, 5), *empty;
 
 	provide(test, central);
-	empty = kspan_depot_put_full(central, mag);
+	empty = kspan_depot_put_full(central, mag, 0);
 	KUNIT_ASSERT_NOT_NULL(test, empty);
 	kspan_depot_flush(central);
 	KUNIT_EXPECT_EQ(test, central->nr_out, 1UL);
@@ -597,7 +598,7 @@ static struct kunit_case central_cases[] = {
 	KUNIT_CASE(double_entry_of_a_retired_span_is_reported),
 	KUNIT_CASE(object_of_another_heap_is_left_alone),
 	KUNIT_CASE(slot_tells_what_an_address_is),
-	KUNIT_CASE(slot_frees_on_demand),
+	KUNIT_CASE(free_of_the_last_slot_frees_the_span),
 	KUNIT_CASE(free_reports_a_slot_that_is_not_out),
 	KUNIT_CASE(magazines_are_bounded),
 	KUNIT_CASE(depot_is_provided_with_what_is_wanted),

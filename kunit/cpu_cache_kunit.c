@@ -53,7 +53,7 @@ static void *pop(void)
 	void *object;
 
 	if (!kspan_cpu_cache_pop(entered, class, &object))
-		object = kspan_cpu_cache_refill(heap, entered, class);
+		object = kspan_cpu_cache_refill(heap, entered, class, 0);
 	kspan_cpu_cache_leave(entered);
 	return object;
 }
@@ -88,7 +88,7 @@ static void stock(unsigned int n)
 {
 	struct kspan_magazine *mag;
 
-	while ((mag = kspan_depot_put_full(central, NULL)))
+	while ((mag = kspan_depot_put_full(central, NULL, 0)))
 		kspan_depot_retire(central, mag);
 	provide(n);
 	central->wanted = false;
@@ -161,7 +161,7 @@ static void free_without_a_magazine_is_not_taken(struct kunit *test)
 
 	KUNIT_EXPECT_FALSE(test, push(object));
 	KUNIT_EXPECT_TRUE(test, central->wanted);
-	KUNIT_EXPECT_TRUE(test, kspan_central_free((unsigned long)object));
+	KUNIT_EXPECT_TRUE(test, kspan_central_free((unsigned long)object, class));
 }
 
 static void class_0_has_nothing_and_takes_nothing(struct kunit *test)
@@ -172,7 +172,7 @@ static void class_0_has_nothing_and_takes_nothing(struct kunit *test)
 	bool pushed = kspan_cpu_cache_push(entered, 0, test);
 	bool spilled = kspan_cpu_cache_spill(heap, entered, 0, test);
 
-	object = kspan_cpu_cache_refill(heap, entered, 0);
+	object = kspan_cpu_cache_refill(heap, entered, 0, 0);
 	kspan_cpu_cache_leave(entered);
 	KUNIT_EXPECT_FALSE(test, popped);
 	KUNIT_EXPECT_NULL(test, object);
@@ -383,7 +383,7 @@ static void drain_returns_all(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, cache->loaded[class], &kspan_no_magazine);
 	KUNIT_EXPECT_PTR_EQ(test, cache->previous[class], &kspan_no_magazine);
 	kspan_verify(test, heap);
-	KUNIT_EXPECT_TRUE(test, kspan_central_free((unsigned long)objects[2 * cap - 1]));
+	KUNIT_EXPECT_TRUE(test, kspan_central_free((unsigned long)objects[2 * cap - 1], class));
 }
 
 /* On the CPU it is queued for: 8 objects are cached there. */

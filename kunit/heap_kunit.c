@@ -24,7 +24,8 @@ static void *slot(struct kunit *test, unsigned int class, int nid, gfp_t gfp)
 
 static void slot_free(struct kunit *test, void *object)
 {
-	KUNIT_EXPECT_TRUE(test, kspan_central_free((unsigned long)object));
+	KUNIT_EXPECT_TRUE(test, kspan_central_free((unsigned long)object,
+						   kspan_object_class(object)));
 }
 
 static void slot_comes_from_the_central_first(struct kunit *test)

@@ -23,6 +23,7 @@ struct object {
 	u8 *p;
 	size_t size;
 	size_t usable;
+	unsigned int class;	/* 0: large */
 	u32 tag;
 };
 
@@ -117,14 +118,14 @@ static void insert(struct kunit *test, struct object *object)
 		KUNIT_ASSERT_LE(test, (unsigned long)object->p + object->usable,
 				(unsigned long)right->p);
 	model->live++;
-	model->live_of_class[class_of(object->usable)]++;
+	model->live_of_class[object->class]++;
 }
 
 static void erase(struct object *object)
 {
 	rb_erase(&object->node, &model->by_address);
 	model->live--;
-	model->live_of_class[class_of(object->usable)]--;
+	model->live_of_class[object->class]--;
 }
 
 /* The heap gave @p for @size bytes; it is what was promised, and nobody else's. */
@@ -136,8 +137,10 @@ static void take_in(struct kunit *test, struct object *object, void *p, size_t s
 	object->p = p;
 	object->size = size;
 	object->usable = kspan_size(p);
+	object->class = kspan_object_class(p);
 	object->tag = ++model->tag;
-	model->allocs_of_class[class_of(object->usable)]++;
+	KUNIT_ASSERT_EQ(test, object->class, class_of(object->usable));
+	model->allocs_of_class[object->class]++;
 	insert(test, object);
 	model_stamp(p, size, object->tag);
 }
@@ -216,6 +219,18 @@ static void release(struct kunit *test, struct object *object)
 	object->p = NULL;
 }
 
+/* It stayed where it was: a slot as a slot, a large object with other pages. */
+static void take_in_place(struct kunit *test, struct object *object, size_t size)
+{
+	erase(object);
+	object->size = size;
+	if (!object->class)
+		object->usable = kspan_large_roundup(size);
+	KUNIT_ASSERT_EQ(test, kspan_size(object->p), object->usable);
+	insert(test, object);
+	model_stamp(object->p, size, object->tag);
+}
+
 /*
  *	old	|pattern........|
  *	new	|pattern...|		or	|pattern........|........|
@@ -229,11 +244,12 @@ static void resize(struct kunit *test, struct object *object)
 	model_stamp(object->p, kept, object->tag);
 	p = kspan_realloc(object->p, size, model->gfp);
 	KUNIT_ASSERT_NOT_NULL(test, p);
-	KUNIT_ASSERT_EQ(test, p == object->p, size <= object->usable);
+	/* A large object may also grow where it is. */
+	if (size <= object->usable || object->class)
+		KUNIT_ASSERT_EQ(test, p == object->p, size <= object->usable);
 	KUNIT_ASSERT_TRUE(test, model_stamped(p, kept, object->tag));
 	if (p == object->p) {
-		object->size = size;
-		model_stamp(p, size, object->tag);
+		take_in_place(test, object, size);
 	} else {
 		erase(object);
 		take_in(test, object, p, size);

@@ -39,9 +39,18 @@ static void classes_rise(struct kunit *test)
 {
 	unsigned int class;
 
-	for (class = 1; class < KSPAN_NR_CLASSES; class++)
+	for (class = 1; class < KSPAN_CLASS_TINY; class++)
 		KUNIT_EXPECT_GT(test, class_bytes(class), class_bytes(class - 1));
-	KUNIT_EXPECT_EQ(test, class_bytes(KSPAN_NR_CLASSES - 1), (u32)KSPAN_MAX_SMALL);
+	KUNIT_EXPECT_EQ(test, class_bytes(KSPAN_CLASS_TINY - 1), (u32)KSPAN_MAX_SMALL);
+}
+
+static void no_size_leads_to_tiny_blocks(struct kunit *test)
+{
+	size_t size;
+
+	for (size = 1; size <= KSPAN_MAX_SMALL; size++)
+		KUNIT_ASSERT_LT(test, kspan_size_class(size), (unsigned int)KSPAN_CLASS_TINY);
+	KUNIT_EXPECT_EQ(test, class_bytes(KSPAN_CLASS_TINY), (u32)KSPAN_TINY_BLOCK);
 }
 
 /* No class below the chosen one is large enough and aligned as promised. */
@@ -142,6 +151,7 @@ static struct kunit_case size_class_cases[] = {
 	KUNIT_CASE(every_size_fits_its_class),
 	KUNIT_CASE(size_zero_has_no_class),
 	KUNIT_CASE(classes_rise),
+	KUNIT_CASE(no_size_leads_to_tiny_blocks),
 	KUNIT_CASE(smallest_conforming_class_is_chosen),
 	KUNIT_CASE(sizes_between_multiples_of_8_round_up),
 	KUNIT_CASE(slots_are_aligned_as_promised),

@@ -79,7 +79,7 @@ static void bitmap_is_inline_up_to_64_slots(struct kunit *test)
 	for (class = 1; class < KSPAN_NR_CLASSES; class++) {
 		struct kspan_span *span = span_new(test, kspan_size_classes[class].size);
 
-		KUNIT_EXPECT_EQ(test, span->alloc_bits == &span->inline_bits, span->nslots <= 64);
+		KUNIT_EXPECT_EQ(test, span->alloc_bits == span->inline_bits, span->nslots <= 64);
 		span_drop(span);
 	}
 }

@@ -5,33 +5,8 @@
 
 #include <linux/fault-inject.h>
 
+#include "context.h"
 #include "size_class.h"
-
-/* Flags that open the reserve for atomic allocations; one of its own up to 6.2. */
-#ifdef __GFP_ATOMIC
-#define KSPAN_GFP_RESERVE	(__GFP_HIGH | __GFP_ATOMIC)
-#else
-#define KSPAN_GFP_RESERVE	__GFP_HIGH
-#endif
-
-/* What of the caller's flags is passed on to the page allocator. */
-#define KSPAN_GFP_PASSED	(__GFP_RECLAIM | __GFP_IO | __GFP_FS | __GFP_NOWARN | \
-				 __GFP_RETRY_MAYFAIL | __GFP_NORETRY | __GFP_HARDWALL | \
-				 __GFP_THISNODE | KSPAN_GFP_RESERVE)
-
-/**
- * kspan_gfp_metadata() - flags for kspan's own data
- * @gfp: what the caller of kspan_malloc() said of an object
- *
- * Neither zone, node, zeroing nor accounting of the object are those of the
- * data that describe it, and who must not fail tries again on the whole.
- *
- * Return: flags for SLUB.
- */
-static inline gfp_t kspan_gfp_metadata(gfp_t gfp)
-{
-	return gfp & KSPAN_GFP_PASSED & ~__GFP_THISNODE;
-}
 
 /* Spans of the pages of one naturally aligned window of KSPAN_ARENA_SIZE. */
 struct kspan_map_leaf {

@@ -5,7 +5,7 @@
  * A wrong free is counted, reported at a limited rate, and otherwise ignored:
  * the object that the pointer hits, if any, stays as it is.
  *
- * Context: any but NMI.
+ * Context: any.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -42,9 +42,11 @@ void kspan_bad_free_report(enum kspan_bad_free_kind kind, unsigned long addr, un
 	unsigned long flags;
 
 	atomic64_inc(&counts[kind]);
-	raw_spin_lock_irqsave(&last_lock, flags);
-	last = (struct kspan_bad_free) { .kind = kind, .addr = addr, .class = class };
-	raw_spin_unlock_irqrestore(&last_lock, flags);
+	/* An NMI may have interrupted the owner of the lock; then the last stays. */
+	if (kspan_lock(&last_lock, &flags, in_nmi() ? KSPAN_GFP_NOLOCK : 0)) {
+		last = (struct kspan_bad_free) { .kind = kind, .addr = addr, .class = class };
+		raw_spin_unlock_irqrestore(&last_lock, flags);
+	}
 
 	if (!__ratelimit(&limit))
 		return;

@@ -3,6 +3,7 @@
 #ifndef KSPAN_BAD_FREE_H
 #define KSPAN_BAD_FREE_H
 
+#include "context.h"
 #include "types.h"
 
 enum kspan_bad_free_kind {

@@ -16,10 +16,18 @@
  * one does without, but notes that one is wanted; it is allocated by the next
  * who comes by outside of all locks and marks.
  *
+ * A free in an NMI can't wait for the lock. It sets the slot's bit among the
+ * span's deferred frees and puts the span, once, into the central's lock-free
+ * list; whoever comes next by other ways returns the slots:
+ *
+ *	deferred: span -> span -> ...
+ *
  * Context: task, softirq, hardirq; waits for nothing but the central lock,
- * whose sections are bounded by one magazine.
+ * whose sections are bounded by one magazine, or by the slots of the spans that
+ * NMIs freed to. NMI: allocation with KSPAN_GFP_NOLOCK, kspan_central_free().
  */
 #include <linux/cpumask.h>
+#include <linux/kmemleak.h>
 #include <linux/rcupdate.h>
 
 #include "bad_free.h"
@@ -47,6 +55,7 @@ void kspan_central_init(struct kspan_central *central, unsigned int class, int n
 	INIT_LIST_HEAD(&central->full);
 	INIT_LIST_HEAD(&central->depot_full);
 	INIT_LIST_HEAD(&central->depot_empty);
+	init_llist_head(&central->deferred);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_init);
 
@@ -94,27 +103,14 @@ static unsigned int take_locked(struct kspan_central *central, void **slots, uns
 	return n - left;
 }
 
-/**
- * kspan_central_take() - take a batch of free slots
- * @central:	the central
- * @slots:	receives them, the one to be used first last
- * @n:		how many at most, 1...KSPAN_MAGAZINE_MAX
- *
- * Return: how many were taken, from @slots[0] on.
- */
-unsigned int kspan_central_take(struct kspan_central *central, void **slots, unsigned int n)
+/* A span in the deferred list stays, after wrong frees only; then the merge retires it. */
+static void retire_locked(struct kspan_span *span, struct list_head *retired)
 {
-	unsigned int taken;
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&central->lock, flags);
-	taken = take_locked(central, slots, n);
-	raw_spin_unlock_irqrestore(&central->lock, flags);
-	if (taken < n)
-		memmove(slots, slots + n - taken, taken * sizeof(*slots));
-	return taken;
+	if (!kspan_span_change_state(span, KSPAN_SPAN_SMALL, KSPAN_SPAN_DETACHED))
+		return;
+	list_move(&span->list, retired);
+	span->central->nr_spans--;
 }
-KSPAN_EXPORT_FOR_KUNIT(kspan_central_take);
 
 /* Return a slot that is out; a span without any goes to @retired. */
 static void give_locked(struct kspan_span *span, unsigned long addr, struct list_head *retired)
@@ -124,13 +120,10 @@ static void give_locked(struct kspan_span *span, unsigned long addr, struct list
 
 	kspan_span_give(span, addr);
 	central->nr_out--;
-	if (!span->used) {
-		list_move(&span->list, retired);
-		central->nr_spans--;
-		kspan_span_set_state(span, KSPAN_SPAN_DETACHED);
-	} else if (was_full) {
+	if (was_full)
 		list_move(&span->list, &central->partial);
-	}
+	if (!span->used)
+		retire_locked(span, retired);
 }
 
 static void free_spans(struct list_head *retired)
@@ -166,11 +159,90 @@ static struct kspan_span *own_span(struct kspan_central *central, unsigned long 
 	struct kspan_span *span = READ_ONCE(*kspan_map_entry(addr));
 
 	/* Pairs with the release in kspan_span_set_state(). */
-	if (!span || smp_load_acquire(&span->state) != KSPAN_SPAN_SMALL ||
+	if (!span || !kspan_span_is_small(smp_load_acquire(&span->state)) ||
 	    span->central != central)
 		return NULL;
 	return span;
 }
+
+/* Return a deferred slot. Only a wrong free makes it one that is not out. */
+static void merge_slot(struct kspan_span *span, unsigned int index, struct list_head *retired)
+{
+	unsigned long addr = span->start +
+			     (unsigned long)index * kspan_size_classes[span->class].size;
+	enum kspan_slot_state state = kspan_span_slot_state(span, addr);
+
+	if (state == KSPAN_SLOT_OUT) {
+		kmemleak_free((void *)addr);
+		give_locked(span, addr, retired);
+	} else {
+		report_slot(state, addr, span->class);
+	}
+}
+
+static void merge_span(struct kspan_span *span, struct list_head *retired)
+{
+	u64 *deferred = kspan_span_deferred_bits(span);
+	unsigned int words = kspan_span_words(span), word;
+
+	/* A full barrier: whoever finds the span SMALL from here on lists it again. */
+	kspan_span_change_state(span, KSPAN_SPAN_SMALL_DEFERRED, KSPAN_SPAN_SMALL);
+	for (word = 0; word < words; word++) {
+		u64 bits = READ_ONCE(deferred[word]) ? xchg(&deferred[word], 0) : 0;
+
+		for (; bits; bits &= bits - 1)
+			merge_slot(span, word * 64 + __ffs64(bits), retired);
+	}
+	if (!span->used)
+		retire_locked(span, retired);
+}
+
+/**
+ * kspan_central_merge() - complete the frees that NMIs left behind
+ * @central:	the central, not locked
+ * @gfp:	with KSPAN_GFP_NOLOCK they are left to others
+ */
+void kspan_central_merge(struct kspan_central *central, gfp_t gfp)
+{
+	struct kspan_span *span, *next;
+	LIST_HEAD(retired);
+	unsigned long flags;
+
+	if (likely(llist_empty(&central->deferred)) || (gfp & KSPAN_GFP_NOLOCK))
+		return;
+	raw_spin_lock_irqsave(&central->lock, flags);
+	llist_for_each_entry_safe(span, next, llist_del_all(&central->deferred), deferred)
+		merge_span(span, &retired);
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	free_spans(&retired);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_central_merge);
+
+/**
+ * kspan_central_take() - take a batch of free slots
+ * @central:	the central
+ * @slots:	receives them, the one to be used first last
+ * @n:		how many at most, 1...KSPAN_MAGAZINE_MAX
+ * @gfp:	with KSPAN_GFP_NOLOCK the lock is tried once
+ *
+ * Return: how many were taken, from @slots[0] on.
+ */
+unsigned int kspan_central_take(struct kspan_central *central, void **slots, unsigned int n,
+				gfp_t gfp)
+{
+	unsigned int taken;
+	unsigned long flags;
+
+	kspan_central_merge(central, gfp);
+	if (!kspan_lock(&central->lock, &flags, gfp))
+		return 0;
+	taken = take_locked(central, slots, n);
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	if (taken < n)
+		memmove(slots, slots + n - taken, taken * sizeof(*slots));
+	return taken;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_central_take);
 
 /**
  * kspan_central_give() - return a batch of objects to their spans
@@ -186,6 +258,7 @@ void kspan_central_give(struct kspan_central *central, void **slots, unsigned in
 	LIST_HEAD(retired);
 	unsigned long flags;
 
+	kspan_central_merge(central, 0);
 	raw_spin_lock_irqsave(&central->lock, flags);
 	for (i = 0; i < n; i++) {
 		unsigned long addr = (unsigned long)slots[i];
@@ -228,16 +301,19 @@ static void *pop_depot_locked(struct kspan_central *central)
 
 /**
  * kspan_central_alloc() - allocate one slot past the CPU caches
- * @central: the central
+ * @central:	the central
+ * @gfp:	with KSPAN_GFP_NOLOCK the lock is tried once
  *
  * Return: the object or NULL.
  */
-void *kspan_central_alloc(struct kspan_central *central)
+void *kspan_central_alloc(struct kspan_central *central, gfp_t gfp)
 {
 	void *object = NULL;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&central->lock, flags);
+	kspan_central_merge(central, gfp);
+	if (!kspan_lock(&central->lock, &flags, gfp))
+		return NULL;
 	if (!take_locked(central, &object, 1))
 		object = pop_depot_locked(central);
 	if (object)
@@ -251,15 +327,17 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_central_alloc);
  * kspan_central_adopt() - take in a new span and allocate its first slot
  * @central:	the central of the span's class and node
  * @span:	a DETACHED span, formatted
+ * @gfp:	with KSPAN_GFP_NOLOCK the lock is tried once
  *
- * Return: the object.
+ * Return: the object; or NULL, and the span is still the caller's.
  */
-void *kspan_central_adopt(struct kspan_central *central, struct kspan_span *span)
+void *kspan_central_adopt(struct kspan_central *central, struct kspan_span *span, gfp_t gfp)
 {
 	unsigned long flags;
 	void *object;
 
-	raw_spin_lock_irqsave(&central->lock, flags);
+	if (!kspan_lock(&central->lock, &flags, gfp))
+		return NULL;
 	span->central = central;
 	kspan_span_set_state(span, KSPAN_SPAN_SMALL);
 	kspan_span_take(span, &object, 1);
@@ -273,15 +351,34 @@ void *kspan_central_adopt(struct kspan_central *central, struct kspan_span *span
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_adopt);
 
 /**
- * kspan_central_slot() - what an address is to the small span it lies in
+ * kspan_central_peek() - what an address is to the small span it lies in
  * @addr:	any address
- * @free:	free the slot if it is out
- * @class:	set to the class of the span
+ * @class:	class of the page it lies in, or KSPAN_CLASS_TINY
  *
- * Return: enum kspan_slot_state, before the slot was freed; -ENOENT when
- * @addr is not in a small span.
+ * Takes no lock. Only of an object that is the caller's nothing changes
+ * meanwhile.
+ *
+ * Context: any, NMI included.
+ * Return: enum kspan_slot_state; -ENOENT when @addr is not in a span of @class.
  */
-int kspan_central_slot(unsigned long addr, bool free, unsigned int *class)
+int kspan_central_peek(unsigned long addr, unsigned int class)
+{
+	struct kspan_span *span;
+	int state = -ENOENT;
+
+	rcu_read_lock();
+	span = kspan_map_span(addr);
+	/* Pairs with the release in kspan_span_set_state(). */
+	if (span && kspan_span_is_small(smp_load_acquire(&span->state)) &&
+	    span->class == class)
+		state = kspan_span_slot_state(span, addr);
+	rcu_read_unlock();
+	return state;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_central_peek);
+
+/* Free the slot if it is out; returns what it was, as kspan_central_peek() does. */
+static int free_slot(unsigned long addr, unsigned int class)
 {
 	struct kspan_span *span;
 	int state = -ENOENT;
@@ -293,17 +390,16 @@ int kspan_central_slot(unsigned long addr, bool free, unsigned int *class)
 		unsigned long flags;
 
 		/* Pairs with the release in kspan_span_set_state(). */
-		if (smp_load_acquire(&span->state) != KSPAN_SPAN_SMALL)
+		if (!kspan_span_is_small(smp_load_acquire(&span->state)))
 			break;
 		central = READ_ONCE(span->central);
-		if (!central)
+		if (!central || central->class != class)
 			break;
 		raw_spin_lock_irqsave(&central->lock, flags);
 		/* Else the span was somebody else's meanwhile: look again. */
 		if (own_span(central, addr) == span) {
-			*class = central->class;
 			state = kspan_span_slot_state(span, addr);
-			if (free && state == KSPAN_SLOT_OUT)
+			if (state == KSPAN_SLOT_OUT)
 				give_locked(span, addr, &retired);
 		}
 		raw_spin_unlock_irqrestore(&central->lock, flags);
@@ -312,20 +408,40 @@ int kspan_central_slot(unsigned long addr, bool free, unsigned int *class)
 	free_spans(&retired);
 	return state;
 }
-KSPAN_EXPORT_FOR_KUNIT(kspan_central_slot);
+
+/*
+ * free_slot() for an NMI, which may have interrupted the owner of the lock. The
+ * bitmaps can't go away meanwhile, not even in a double free: they are freed by
+ * RCU.
+ */
+static int defer_slot(unsigned long addr, unsigned int class)
+{
+	int state = kspan_central_peek(addr, class);
+	struct kspan_span *span;
+
+	if (state != KSPAN_SLOT_OUT)
+		return state;
+	span = kspan_map_span(addr);
+	if (!span || !kspan_span_defer(span, addr))
+		return KSPAN_SLOT_FREE;
+	if (kspan_span_change_state(span, KSPAN_SPAN_SMALL, KSPAN_SPAN_SMALL_DEFERRED))
+		llist_add(&span->deferred, &span->central->deferred);
+	return KSPAN_SLOT_OUT;
+}
 
 /**
  * kspan_central_free() - free one object past the CPU caches
- * @addr: any address
+ * @addr:	any address
+ * @class:	class of the page it lies in, or KSPAN_CLASS_TINY
  *
  * Frees the small object, or reports what is wrong with the address.
  *
- * Return: false, and nothing done, when @addr is not in a small span.
+ * Context: any, NMI included.
+ * Return: false, and nothing done, when @addr is not in a span of @class.
  */
-bool kspan_central_free(unsigned long addr)
+bool kspan_central_free(unsigned long addr, unsigned int class)
 {
-	unsigned int class;
-	int state = kspan_central_slot(addr, true, &class);
+	int state = in_nmi() ? defer_slot(addr, class) : free_slot(addr, class);
 
 	if (state < 0)
 		return false;
@@ -436,16 +552,18 @@ static struct kspan_magazine *take_first(struct list_head *magazines)
  * kspan_depot_take_full() - take a magazine with objects
  * @central:	the central
  * @empty:	given to the depot in exchange; may be NULL
+ * @gfp:	with KSPAN_GFP_NOLOCK the lock is tried once
  *
  * Return: a magazine with at least one object, or NULL with @empty kept.
  */
 struct kspan_magazine *kspan_depot_take_full(struct kspan_central *central,
-					     struct kspan_magazine *empty)
+					     struct kspan_magazine *empty, gfp_t gfp)
 {
 	struct kspan_magazine *mag;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&central->lock, flags);
+	if (!kspan_lock(&central->lock, &flags, gfp))
+		return NULL;
 	mag = take_first(&central->depot_full);
 	if (mag) {
 		central->nr_depot_full--;
@@ -462,18 +580,20 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_depot_take_full);
  * kspan_depot_put_full() - exchange a full magazine for an empty one
  * @central:	the central
  * @full:	given to the depot; may be NULL
+ * @gfp:	with KSPAN_GFP_NOLOCK the lock is tried once
  *
  * Return: an empty magazine; or NULL with @full kept when the depot has none,
  * or has reached its limit.
  */
 struct kspan_magazine *kspan_depot_put_full(struct kspan_central *central,
-					    struct kspan_magazine *full)
+					    struct kspan_magazine *full, gfp_t gfp)
 {
 	unsigned int limit = depot_limit(central->class);
 	struct kspan_magazine *empty = NULL;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&central->lock, flags);
+	if (!kspan_lock(&central->lock, &flags, gfp))
+		return NULL;
 	if (!full || central->nr_depot_full < limit) {
 		empty = take_first(&central->depot_empty);
 		central->wanted |= !empty && central->nr_magazines < limit + 2 * nr_cpu_ids;
@@ -514,7 +634,8 @@ void kspan_depot_flush(struct kspan_central *central)
 	struct kspan_magazine *mag;
 	unsigned long flags;
 
-	while ((mag = kspan_depot_take_full(central, NULL))) {
+	kspan_central_merge(central, 0);
+	while ((mag = kspan_depot_take_full(central, NULL, 0))) {
 		kspan_central_give(central, mag->slot, mag->count);
 		mag->count = 0;
 		raw_spin_lock_irqsave(&central->lock, flags);

@@ -14,6 +14,7 @@
  * @full:	spans without
  * @depot_full:	magazines that hold objects
  * @depot_empty: magazines that hold none
+ * @deferred:	spans that an NMI freed a slot of; lock-free
  * @nr_spans:	spans on both lists
  * @nr_out:	slots that are out: cached + live
  * @nr_depot_full: magazines on @depot_full
@@ -30,6 +31,7 @@ struct kspan_central {
 	struct list_head full;
 	struct list_head depot_full;
 	struct list_head depot_empty;
+	struct llist_head deferred;
 	unsigned long nr_spans;
 	unsigned long nr_out;
 	unsigned int nr_depot_full;
@@ -46,21 +48,23 @@ extern unsigned int kspan_depot_bytes;
 void kspan_central_init(struct kspan_central *central, unsigned int class, int nid);
 void kspan_central_exit(struct kspan_central *central);
 
-unsigned int kspan_central_take(struct kspan_central *central, void **slots, unsigned int n);
+void kspan_central_merge(struct kspan_central *central, gfp_t gfp);
+unsigned int kspan_central_take(struct kspan_central *central, void **slots, unsigned int n,
+				gfp_t gfp);
 void kspan_central_give(struct kspan_central *central, void **slots, unsigned int n);
-void *kspan_central_alloc(struct kspan_central *central);
-void *kspan_central_adopt(struct kspan_central *central, struct kspan_span *span);
-bool kspan_central_free(unsigned long addr);
-int kspan_central_slot(unsigned long addr, bool free, unsigned int *class);
+void *kspan_central_alloc(struct kspan_central *central, gfp_t gfp);
+void *kspan_central_adopt(struct kspan_central *central, struct kspan_span *span, gfp_t gfp);
+bool kspan_central_free(unsigned long addr, unsigned int class);
+int kspan_central_peek(unsigned long addr, unsigned int class);
 bool kspan_depot_holds(struct kspan_central *central, const void *object);
 
 unsigned int kspan_magazine_cap(unsigned int class);
 size_t kspan_magazine_sizeof(unsigned int class);
 void kspan_depot_provision(struct kspan_central *central, gfp_t gfp);
 struct kspan_magazine *kspan_depot_take_full(struct kspan_central *central,
-					     struct kspan_magazine *empty);
+					     struct kspan_magazine *empty, gfp_t gfp);
 struct kspan_magazine *kspan_depot_put_full(struct kspan_central *central,
-					    struct kspan_magazine *full);
+					    struct kspan_magazine *full, gfp_t gfp);
 void kspan_depot_retire(struct kspan_central *central, struct kspan_magazine *mag);
 void kspan_depot_flush(struct kspan_central *central);
 

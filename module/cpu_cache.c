@@ -62,39 +62,59 @@ static void *pop_loaded(struct kspan_cpu_cache *cache, unsigned int class)
 }
 
 /**
+ * kspan_cpu_cache_reload() - have a magazine with objects where it is empty
+ * @heap:	the heap
+ * @cache:	its entered cache
+ * @class:	size class, not 0
+ * @gfp:	with KSPAN_GFP_NOLOCK no lock is waited for
+ *
+ * Return: whether the loaded magazine has an object now: it is the one that was
+ * loaded before, or one of the depot.
+ */
+bool kspan_cpu_cache_reload(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
+			    unsigned int class, gfp_t gfp)
+{
+	struct kspan_magazine *previous = cache->previous[class], *mag;
+
+	if (previous->count) {
+		swap_magazines(cache, class);
+		return true;
+	}
+	mag = kspan_depot_take_full(kspan_heap_central(heap, cache->nid, class),
+				    displaced(previous), gfp);
+	if (mag)
+		load(cache, class, mag);
+	return mag;
+}
+
+/**
  * kspan_cpu_cache_refill() - allocate where the loaded magazine is empty
  * @heap:	the heap
  * @cache:	its entered cache
  * @class:	size class
+ * @gfp:	with KSPAN_GFP_NOLOCK no lock is waited for
  *
  * Return: an object, or NULL when the central of this node has none either.
  */
 void *kspan_cpu_cache_refill(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
-			     unsigned int class)
+			     unsigned int class, gfp_t gfp)
 {
-	struct kspan_magazine *previous = cache->previous[class], *mag;
 	struct kspan_central *central;
+	struct kspan_magazine *mag;
 
 	if (!class)
 		return NULL;
-	if (previous->count) {
-		swap_magazines(cache, class);
+	if (kspan_cpu_cache_reload(heap, cache, class, gfp))
 		return pop_loaded(cache, class);
-	}
 	central = kspan_heap_central(heap, cache->nid, class);
-	mag = kspan_depot_take_full(central, displaced(previous));
-	if (mag) {
-		load(cache, class, mag);
-		return pop_loaded(cache, class);
-	}
 	mag = cache->loaded[class];
 	if (!is_magazine(mag)) {
-		mag = kspan_depot_put_full(central, NULL);
+		mag = kspan_depot_put_full(central, NULL, gfp);
 		if (!mag)
-			return kspan_central_alloc(central);
+			return kspan_central_alloc(central, gfp);
 		load(cache, class, mag);
 	}
-	mag->count = kspan_central_take(central, mag->slot, mag->cap);
+	mag->count = kspan_central_take(central, mag->slot, mag->cap, gfp);
 	return mag->count ? pop_loaded(cache, class) : NULL;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_refill);
@@ -132,7 +152,7 @@ static bool return_older(struct kspan_central *central, struct kspan_cpu_cache *
  * @object:	the object
  *
  * Return: whether the object was taken; not for class 0, nor when there is no
- * magazine to be had.
+ * magazine to be had, nor when it takes a lock in an NMI.
  */
 bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 			   unsigned int class, void *object)
@@ -147,8 +167,10 @@ bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 		push_loaded(cache, class, object);
 		return true;
 	}
+	if (in_nmi())
+		return false;
 	central = kspan_heap_central(heap, cache->nid, class);
-	mag = kspan_depot_put_full(central, displaced(previous));
+	mag = kspan_depot_put_full(central, displaced(previous), 0);
 	if (mag)
 		load(cache, class, mag);
 	else if (!return_older(central, cache, class))
@@ -172,6 +194,7 @@ static void drain(struct kspan_heap *heap, struct kspan_cpu_cache *cache)
 {
 	unsigned int class;
 
+	kspan_tiny_close(&cache->tiny);
 	for (class = 1; class < KSPAN_NR_CLASSES; class++) {
 		retire(heap, cache, class, &cache->loaded[class]);
 		retire(heap, cache, class, &cache->previous[class]);
@@ -337,6 +360,7 @@ void kspan_cpu_caches_count(struct kspan_heap *heap, unsigned int class,
 
 	*cached = 0;
 	*allocs = 0;
+	/* Keeps retired magazines readable. */
 	rcu_read_lock();
 	for_each_possible_cpu(cpu) {
 		struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
@@ -347,3 +371,20 @@ void kspan_cpu_caches_count(struct kspan_heap *heap, unsigned int class,
 	}
 	rcu_read_unlock();
 }
+
+/**
+ * kspan_cpu_caches_events() - sum of a counter over all CPUs
+ * @heap:	the heap
+ * @event:	what is counted
+ * Return: how often it happened since load.
+ */
+u64 kspan_cpu_caches_events(struct kspan_heap *heap, enum kspan_event event)
+{
+	unsigned int cpu;
+	u64 sum = 0;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu_ptr(heap->cpu, cpu)->events[event]);
+	return sum;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_caches_events);

@@ -7,7 +7,18 @@
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 
-#include "central.h"
+#include "tiny.h"
+
+/* What is counted apart from allocations by class. */
+enum kspan_event {
+	KSPAN_ALLOC_REMOTE,	/* on the node asked for, which is not the CPU's */
+	KSPAN_ALLOC_FALLBACK,	/* on another node than the one asked for */
+	KSPAN_FREE_REMOTE,	/* of a small object of another node than the CPU's */
+	KSPAN_TINY_ALLOC,
+	KSPAN_TINY_FREE,
+	KSPAN_TINY_CLASS_BYTES,	/* that tiny objects would have taken in size classes */
+	KSPAN_NR_EVENTS,
+};
 
 /**
  * struct kspan_cpu_cache - the magazines of a heap on a CPU
@@ -17,6 +28,8 @@
  * @loaded:	magazine to take from and give to, per class
  * @previous:	the one that was loaded before
  * @allocs:	objects handed out since load, per class
+ * @tiny:	the block that tiny objects are packed into
+ * @events:	counted by this_cpu_inc(), with or without the mark
  *
  * Fields belong to whoever has set @busy, on the CPU itself with preemption
  * off; others may only read them, for statistics. Entry 0 of @loaded always
@@ -28,6 +41,8 @@ struct kspan_cpu_cache {
 	struct kspan_magazine *loaded[KSPAN_NR_CLASSES];
 	struct kspan_magazine *previous[KSPAN_NR_CLASSES];
 	u64 allocs[KSPAN_NR_CLASSES];
+	struct kspan_tiny tiny;
+	u64 events[KSPAN_NR_EVENTS];
 };
 
 /**
@@ -35,11 +50,13 @@ struct kspan_cpu_cache {
  * @name:	shown in reports
  * @cpu:	cache of each possible CPU
  * @node:	centrals of each possible node, one per class
+ * @reserve:	objects for kspan_malloc_nolock(), per class
  */
 struct kspan_heap {
 	const char *name;
 	struct kspan_cpu_cache __percpu *cpu;
 	struct kspan_central *node[MAX_NUMNODES];
+	struct kspan_reserve *reserve[KSPAN_NR_CLASSES];
 };
 
 extern struct kspan_magazine kspan_no_magazine;
@@ -139,8 +156,10 @@ static __always_inline bool kspan_cpu_cache_push(struct kspan_cpu_cache *cache,
 	return true;
 }
 
+bool kspan_cpu_cache_reload(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
+			    unsigned int class, gfp_t gfp);
 void *kspan_cpu_cache_refill(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
-			     unsigned int class);
+			     unsigned int class, gfp_t gfp);
 bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 			   unsigned int class, void *object);
 
@@ -149,6 +168,7 @@ void kspan_cpu_caches_exit(struct kspan_heap *heap);
 void kspan_cpu_caches_flush(struct kspan_heap *heap);
 void kspan_cpu_cache_prepare(struct kspan_heap *heap, unsigned int cpu);
 void kspan_cpu_cache_drain(struct kspan_heap *heap, unsigned int cpu);
+u64 kspan_cpu_caches_events(struct kspan_heap *heap, enum kspan_event event);
 bool kspan_cpu_caches_hold(struct kspan_heap *heap, unsigned int class, const void *object);
 void kspan_cpu_caches_count(struct kspan_heap *heap, unsigned int class,
 			    unsigned long *cached, u64 *allocs);

@@ -54,6 +54,11 @@ static int stats_show(struct seq_file *m, void *unused)
 	show(m, "OtherSys", stats.other_sys);
 	show(m, "Arenas", stats.arenas);
 	show(m, "FreeRuns", stats.free_runs);
+	show(m, "TinyAllocs", stats.tiny_allocs);
+	show(m, "AllocLocal", stats.alloc_local);
+	show(m, "AllocRemote", stats.alloc_remote);
+	show(m, "AllocFallback", stats.alloc_fallback);
+	show(m, "FreeRemote", stats.free_remote);
 	show(m, "BadFreeDouble", kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE));
 	show(m, "BadFreeInterior", kspan_bad_free_count(KSPAN_BAD_FREE_INTERIOR));
 	show(m, "BadFreeMisaligned", kspan_bad_free_count(KSPAN_BAD_FREE_MISALIGNED));
@@ -61,36 +66,50 @@ static int stats_show(struct seq_file *m, void *unused)
 	show(m, "BadFreeForeign", kspan_bad_free_count(KSPAN_BAD_FREE_FOREIGN));
 	show(m, "RefusedZone", kspan_refused(KSPAN_REFUSED_ZONE));
 	show(m, "RefusedSize", kspan_refused(KSPAN_REFUSED_SIZE));
+	show(m, "RefusedAlign", kspan_refused(KSPAN_REFUSED_ALIGN));
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(stats);
 
 static void show_class(struct seq_file *m, const struct kspan_class_stats *stats,
-		       u64 span_bytes, u64 live_bytes)
+		       u64 span_bytes, u64 live_bytes, u64 objects, s64 saved)
 {
-	seq_printf(m, " %8lu %10lu %10lu %8lu %12llu %12llu %12llu\n", stats->spans, stats->slots,
-		   stats->in_use, stats->cached, stats->allocs, stats->frees,
-		   span_bytes - min(live_bytes, span_bytes));
+	seq_printf(m, " %8lu %10lu %10lu %8lu %12llu %12llu %12llu %10llu %12lld\n",
+		   stats->spans, stats->slots, stats->in_use, stats->cached, stats->allocs,
+		   stats->frees, span_bytes - min(live_bytes, span_bytes), objects, saved);
+}
+
+static void show_small(struct seq_file *m, unsigned int class, const char *name,
+		       const struct kspan_class_stats *stats, u64 objects, s64 saved)
+{
+	const struct kspan_size_class *sc = &kspan_size_classes[class];
+
+	seq_printf(m, "%5s %6u %3u", name, sc->size, sc->pages);
+	show_class(m, stats, (u64)stats->spans * sc->pages << KSPAN_PAGE_SHIFT,
+		   (u64)stats->in_use * sc->size, objects, saved);
 }
 
 static int classes_show(struct seq_file *m, void *unused)
 {
 	struct kspan_class_stats stats;
 	struct kspan_page_stats pages;
+	struct kspan_tiny_stats tiny;
 	unsigned int class;
+	char name[8];
 
-	seq_puts(m, "# kspan classes v1: class size span_pages spans slots in_use cached allocs frees waste_bytes\n");
-	for (class = 1; class < KSPAN_NR_CLASSES; class++) {
-		const struct kspan_size_class *sc = &kspan_size_classes[class];
-
+	seq_puts(m, "# kspan classes v2: class size span_pages spans slots in_use cached allocs frees waste_bytes objects saved_bytes\n");
+	for (class = 1; class < KSPAN_CLASS_TINY; class++) {
 		kspan_class_stats_read(class, &stats);
-		seq_printf(m, "%5u %6u %3u", class, sc->size, sc->pages);
-		show_class(m, &stats, (u64)stats.spans * sc->pages << KSPAN_PAGE_SHIFT,
-			   (u64)stats.in_use * sc->size);
+		snprintf(name, sizeof(name), "%u", class);
+		show_small(m, class, name, &stats, stats.in_use, 0);
 	}
+	/* Blocks; the objects in them stand in their own column. */
+	kspan_class_stats_read(KSPAN_CLASS_TINY, &stats);
+	kspan_tiny_stats_read(&tiny);
+	show_small(m, KSPAN_CLASS_TINY, "tiny", &stats, tiny.objects, tiny.saved);
 	kspan_page_stats_read(&pages);
 	seq_printf(m, "%5s %6s %3s", "large", "-", "-");
-	show_class(m, &pages.large, 0, 0);
+	show_class(m, &pages.large, 0, 0, pages.large.in_use, 0);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(classes);
@@ -129,9 +148,10 @@ static void copy_span(struct arena_copy *copy, unsigned int first, const struct 
 		c = '.';
 		copy->free_runs++;
 		copy->largest_run = max(copy->largest_run, span->npages);
-	} else if (span->state == KSPAN_SPAN_LARGE) {
+	} else if (span->state == KSPAN_SPAN_LARGE ||
+		   span->state == KSPAN_SPAN_LARGE_DEFERRED) {
 		c = 'l';
-	} else if (span->state == KSPAN_SPAN_SMALL) {
+	} else if (kspan_span_is_small(span->state)) {
 		c = small_span_char(span);
 	}
 	memset(copy->map + first, c, span->npages);

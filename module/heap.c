@@ -137,24 +137,34 @@ static void *alloc_from_new_span(struct kspan_heap *heap, unsigned int class, in
 {
 	const struct kspan_size_class *sc = &kspan_size_classes[class];
 	struct kspan_span *span;
+	void *object;
 
 	span = kspan_page_heap_alloc(nid, sc->pages, sc->align, class, gfp);
 	if (!span)
 		return NULL;
-	if (kspan_span_format(span, class, kspan_gfp_metadata(gfp))) {
-		kspan_page_heap_free(span, span->start, KSPAN_SPAN_DETACHED);
-		return NULL;
+	if (!kspan_span_format(span, class, gfp)) {
+		object = kspan_central_adopt(kspan_heap_central(heap, span->nid, class), span,
+					     gfp);
+		if (object)
+			return object;
+		kspan_span_unformat(span);
 	}
-	return kspan_central_adopt(kspan_heap_central(heap, span->nid, class), span);
+	if (gfp & KSPAN_GFP_NOLOCK)
+		kspan_page_heap_defer(span);
+	else
+		kspan_page_heap_free(span, span->start, KSPAN_SPAN_DETACHED);
+	return NULL;
 }
 
-static void *alloc_from_other_centrals(struct kspan_heap *heap, unsigned int class, int nid)
+static void *alloc_from_other_centrals(struct kspan_heap *heap, unsigned int class, int nid,
+				       gfp_t gfp)
 {
+	nodemask_t tried = nodemask_of_node(nid);
 	void *object = NULL;
-	int other = nid;
+	int other;
 
-	while (!object && (other = next_node_in(other, node_possible_map)) != nid)
-		object = kspan_central_alloc(kspan_heap_central(heap, other, class));
+	while (!object && (other = kspan_nearest_node(nid, &tried)) != NUMA_NO_NODE)
+		object = kspan_central_alloc(kspan_heap_central(heap, other, class), gfp);
 	return object;
 }
 
@@ -172,7 +182,7 @@ void *kspan_heap_grow(struct kspan_heap *heap, unsigned int class, int nid, gfp_
 	void *object = alloc_from_new_span(heap, class, nid, gfp);
 
 	if (!object && !(gfp & __GFP_THISNODE))
-		object = alloc_from_other_centrals(heap, class, nid);
+		object = alloc_from_other_centrals(heap, class, nid, gfp);
 	return object;
 }
 
@@ -187,7 +197,7 @@ void *kspan_heap_grow(struct kspan_heap *heap, unsigned int class, int nid, gfp_
  */
 void *kspan_heap_alloc_slot(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp)
 {
-	void *object = kspan_central_alloc(kspan_heap_central(heap, nid, class));
+	void *object = kspan_central_alloc(kspan_heap_central(heap, nid, class), gfp);
 
 	return object ? object : kspan_heap_grow(heap, class, nid, gfp);
 }

@@ -7,7 +7,8 @@
  * It is aligned as kmalloc's objects are, to the largest power of two that
  * divides the requested size.
  *
- * Context: task, softirq, hardirq; allocation as the gfp flags say.
+ * Context: task, softirq, hardirq; allocation as the gfp flags say. In an NMI
+ * an allocation needs KSPAN_GFP_NOLOCK, and a free is left to the page heap.
  */
 #include <linux/rcupdate.h>
 
@@ -62,9 +63,17 @@ static void report(enum kspan_span_state state, unsigned long addr)
 		kind = KSPAN_BAD_FREE_MISALIGNED;
 	else if (state == KSPAN_SPAN_LARGE)
 		kind = KSPAN_BAD_FREE_INTERIOR;
-	else if (state == KSPAN_SPAN_FREE && !kspan_page_heap_was_used(addr))
+	else if (state == KSPAN_SPAN_FREE && !in_nmi() && !kspan_page_heap_was_used(addr))
 		kind = KSPAN_BAD_FREE_NEVER_ALLOCATED;
 	kspan_bad_free_report(kind, addr, 0);
+}
+
+static bool defer(struct kspan_span *span)
+{
+	if (!kspan_span_change_state(span, KSPAN_SPAN_LARGE, KSPAN_SPAN_LARGE_DEFERRED))
+		return false;
+	kspan_page_heap_defer(span);
+	return true;
 }
 
 /**
@@ -73,6 +82,7 @@ static void report(enum kspan_span_state state, unsigned long addr)
  *
  * Frees the large object, or reports what is wrong with the address.
  *
+ * Context: any, NMI included.
  * Return: false, and nothing done, when @addr is in no arena at all.
  */
 bool kspan_large_free(unsigned long addr)
@@ -86,7 +96,8 @@ bool kspan_large_free(unsigned long addr)
 	if (span) {
 		state = READ_ONCE(span->state);
 		if (state == KSPAN_SPAN_LARGE && READ_ONCE(span->start) == addr) {
-			freed = kspan_page_heap_free(span, addr, KSPAN_SPAN_LARGE);
+			freed = in_nmi() ? defer(span) :
+				kspan_page_heap_free(span, addr, KSPAN_SPAN_LARGE);
 			state = KSPAN_SPAN_FREE;
 		}
 	}
@@ -116,3 +127,17 @@ size_t kspan_large_size(unsigned long addr)
 	return size;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_size);
+
+/**
+ * kspan_large_resize() - change the size of a large object where it is
+ * @addr:	the object, which is the caller's
+ * @size:	bytes, 1...KSPAN_MAX_SIZE
+ * @gfp:	the caller's flags; zeroing is left to the caller
+ *
+ * Return: whether it has whole pages for @size, and no more, now.
+ */
+bool kspan_large_resize(unsigned long addr, size_t size, gfp_t gfp)
+{
+	return kspan_page_heap_resize(addr, size_to_pages(size), gfp);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_large_resize);

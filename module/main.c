@@ -9,7 +9,9 @@
 #include <linux/moduleparam.h>
 
 #include "debugfs.h"
+#include "free_rcu.h"
 #include "malloc.h"
+#include "nolock.h"
 
 static int set_arena_reserve(const char *value, const struct kernel_param *kp)
 {
@@ -61,6 +63,7 @@ static int cpu_prepare(unsigned int cpu)
 
 static int cpu_dead(unsigned int cpu)
 {
+	kspan_free_rcu_drain(cpu);
 	kspan_cpu_cache_drain(&kspan_default_heap, cpu);
 	return 0;
 }
@@ -81,16 +84,21 @@ static int __init kspan_init(void)
 	err = kspan_heap_init(&kspan_default_heap, "default");
 	if (err)
 		goto err_page_heap;
+	err = kspan_free_rcu_init();
+	if (err)
+		goto err_heap;
 	err = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "kspan:prepare", cpu_prepare,
 					cpu_dead);
 	if (err < 0)
-		goto err_heap;
+		goto err_free_rcu;
 	hotplug_state = err;
 	kspan_debugfs_init();
 	pr_info("loaded, map of %lu pages of %lu KiB\n", kspan_map.nr_pages,
 		KSPAN_PAGE_SIZE / 1024);
 	return 0;
 
+err_free_rcu:
+	kspan_free_rcu_exit();
 err_heap:
 	kspan_heap_exit(&kspan_default_heap);
 err_page_heap:
@@ -106,6 +114,8 @@ static void __exit kspan_exit(void)
 {
 	kspan_debugfs_exit();
 	cpuhp_remove_state_nocalls(hotplug_state);
+	kspan_free_rcu_exit();
+	kspan_reserves_exit(&kspan_default_heap);
 	kspan_heap_exit(&kspan_default_heap);
 	kspan_page_heap_exit();
 	kspan_span_cache_exit();

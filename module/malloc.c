@@ -3,27 +3,29 @@
  * The API: dispatch by size and address, gfp flags, initialisation
  *
  * The fast paths are kspan_malloc() and kspan_free() down to the magazine;
- * what is rare is out of line. The kernel's init_on_alloc= and init_on_free=
+ * what is rare is out of line. What is built on these two, or beside them, is
+ * in bulk.c, nolock.c, realloc.c, free_rcu.c and util.c. The kernel's init_on_alloc= and init_on_free=
  * are honoured. Where CONFIG_DEBUG_KMEMLEAK is on, kmemleak knows every object,
  * as it knows SLUB's.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/kmemleak.h>
 #include <linux/kspan.h>
+#include <linux/log2.h>
 #include <linux/overflow.h>
-#include <linux/sched/mm.h>
 #include <linux/string.h>
 
 #include "bad_free.h"
 #include "kunit_export.h"
-#include "large.h"
 #include "malloc.h"
+
+/* Here are the functions that these shorten for constant sizes. */
+#undef kspan_malloc
+#undef kspan_zalloc
 
 struct kspan_heap kspan_default_heap;
 KSPAN_EXPORT_FOR_KUNIT(kspan_default_heap);
 
-#define KSPAN_GFP_REFUSED	(__GFP_DMA | __GFP_DMA32)
 /* Flags that need more than the fast path does. */
 #define KSPAN_GFP_SPECIAL	(KSPAN_GFP_REFUSED | __GFP_ZERO)
 
@@ -40,8 +42,15 @@ unsigned long kspan_refused(enum kspan_refusal refusal)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_refused);
 
-/* The first of its kind is told, with the way to its cause. */
-static void *refuse(enum kspan_refusal refusal, const char *why, unsigned long value, gfp_t gfp)
+/**
+ * kspan_refuse() - count a request that can't be served, and tell the first
+ * @refusal:	of which kind
+ * @why:	what is wrong with it, and what to do instead
+ * @value:	that is wrong
+ * @gfp:	with __GFP_NOWARN nothing is told
+ * Return: NULL.
+ */
+void *kspan_refuse(enum kspan_refusal refusal, const char *why, unsigned long value, gfp_t gfp)
 {
 	if (atomic_long_inc_return(&refusals[refusal]) == 1 && !(gfp & __GFP_NOWARN)) {
 		pr_warn("request refused, said once: %s (%#lx)\n", why, value);
@@ -50,31 +59,18 @@ static void *refuse(enum kspan_refusal refusal, const char *why, unsigned long v
 	return NULL;
 }
 
-static void *refuse_zone(gfp_t gfp)
+/** kspan_refuse_zone() - kspan_refuse() for a zone flag */
+void *kspan_refuse_zone(gfp_t gfp)
 {
-	return refuse(KSPAN_REFUSED_ZONE,
-		      "no memory of a zone to be had here, use kmalloc or the DMA API",
-		      (__force unsigned long)(gfp & KSPAN_GFP_REFUSED), gfp);
+	return kspan_refuse(KSPAN_REFUSED_ZONE,
+			    "no memory of a zone to be had here, use kmalloc or the DMA API",
+			    (__force unsigned long)(gfp & KSPAN_GFP_REFUSED), gfp);
 }
 
 static void *refuse_size(size_t size, gfp_t gfp)
 {
-	return refuse(KSPAN_REFUSED_SIZE, "larger than kmalloc's limit, use vmalloc", size, gfp);
-}
-
-static __always_inline void check_context(gfp_t gfp)
-{
-	/* Elsewhere it would only offer to be preempted. */
-	if (IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP) || IS_ENABLED(CONFIG_LOCKDEP))
-		might_alloc(gfp);
-}
-
-static __always_inline void *initialise(void *object, size_t size, gfp_t zero, gfp_t gfp)
-{
-	if (want_init_on_alloc(zero))
-		memset(object, 0, size);
-	kmemleak_alloc(object, size, 1, gfp);
-	return object;
+	return kspan_refuse(KSPAN_REFUSED_SIZE, "larger than kmalloc's limit, use vmalloc", size,
+			    gfp);
 }
 
 /* Whether a request that failed must be tried again; waits a little then. */
@@ -86,10 +82,22 @@ static bool must_retry(gfp_t gfp)
 	return true;
 }
 
-/* Node whose objects this CPU caches; a hint, the task may move. */
-static int home_node(void)
+/**
+ * kspan_count_node() - count where an object is from that no CPU had cached
+ * @object:	the object
+ * @wanted:	the node that was asked for
+ */
+void kspan_count_node(const void *object, int wanted)
 {
-	return raw_cpu_ptr(kspan_default_heap.cpu)->nid;
+	int nid;
+
+	if (!static_branch_unlikely(&kspan_numa))
+		return;
+	nid = page_to_nid(virt_to_page(object));
+	if (nid != wanted)
+		kspan_count(KSPAN_ALLOC_FALLBACK);
+	else if (nid != kspan_home_node())
+		kspan_count(KSPAN_ALLOC_REMOTE);
 }
 
 /* Small objects past the CPU cache; class 0 stands for size 0. */
@@ -102,37 +110,45 @@ static void *malloc_on_node(unsigned int class, gfp_t gfp, int nid)
 	do {
 		object = kspan_heap_alloc_slot(&kspan_default_heap, class, nid, gfp);
 	} while (!object && must_retry(gfp));
-	return object ? initialise(object, kspan_size_classes[class].size, gfp, gfp) : NULL;
+	if (!object)
+		return NULL;
+	kspan_count_node(object, nid);
+	return kspan_initialise(object, kspan_size_classes[class].size, gfp, gfp);
 }
 
 static noinline void *malloc_slow(unsigned int class, gfp_t gfp)
 {
-	return malloc_on_node(class, gfp, home_node());
+	return malloc_on_node(class, kspan_gfp_here(gfp), kspan_home_node());
 }
 
-/*
- * Give the depot of this CPU's node a magazine, if somebody missed one there.
- * Not from a hardirq, where SLUB's locks are not for everybody to take.
- */
+/* Give the depot of this CPU's node a magazine, if somebody missed one there. */
 static void provision(unsigned int class, gfp_t gfp)
 {
-	if (class && !in_hardirq())
-		kspan_depot_provision(kspan_heap_central(&kspan_default_heap, home_node(), class),
-				      gfp);
+	if (class)
+		kspan_depot_provision(kspan_heap_central(&kspan_default_heap, kspan_home_node(),
+							 class), gfp);
 }
 
 /* The loaded magazine is empty; @cache is entered, and left here. */
 static noinline void *malloc_refill(struct kspan_cpu_cache *cache, unsigned int class, gfp_t gfp)
 {
-	void *object = kspan_cpu_cache_refill(&kspan_default_heap, cache, class);
+	int nid = cache->nid;
+	void *object;
 
+	gfp = kspan_gfp_here(gfp);
+	object = kspan_cpu_cache_refill(&kspan_default_heap, cache, class, gfp);
 	kspan_cpu_cache_leave(cache);
-	provision(class, gfp);
-	if (!object && class)
-		object = kspan_heap_grow(&kspan_default_heap, class, home_node(), gfp);
+	/* Not from a hardirq, where SLUB's locks are not for everybody to take. */
+	if (!(gfp & KSPAN_GFP_NOLOCK) && !in_hardirq())
+		provision(class, gfp);
+	if (!object && class) {
+		object = kspan_heap_grow(&kspan_default_heap, class, nid, gfp);
+		if (object)
+			kspan_count_node(object, nid);
+	}
 	if (!object)
-		return malloc_slow(class, gfp);
-	return initialise(object, kspan_size_classes[class].size, gfp, gfp);
+		return malloc_on_node(class, gfp, nid);
+	return kspan_initialise(object, kspan_size_classes[class].size, gfp, gfp);
 }
 
 static void *malloc_large_on_node(size_t size, gfp_t gfp, int nid)
@@ -140,18 +156,22 @@ static void *malloc_large_on_node(size_t size, gfp_t gfp, int nid)
 	void *object;
 
 	if (gfp & KSPAN_GFP_REFUSED)
-		return refuse_zone(gfp);
+		return kspan_refuse_zone(gfp);
 	if (size > KSPAN_MAX_SIZE)
 		return refuse_size(size, gfp);
+	gfp = kspan_gfp_here(gfp);
 	do {
 		object = kspan_large_alloc(size, nid, gfp);
 	} while (!object && must_retry(gfp));
-	return object ? initialise(object, kspan_large_roundup(size), gfp, gfp) : NULL;
+	if (!object)
+		return NULL;
+	kspan_count_node(object, nid);
+	return kspan_initialise(object, kspan_large_roundup(size), gfp, gfp);
 }
 
 static noinline void *malloc_large(size_t size, gfp_t gfp)
 {
-	return malloc_large_on_node(size, gfp, home_node());
+	return malloc_large_on_node(size, gfp, kspan_home_node());
 }
 
 /*
@@ -168,13 +188,13 @@ static __always_inline void *malloc_class(unsigned int class, gfp_t gfp, gfp_t z
 	if (unlikely(!kspan_cpu_cache_pop(cache, class, &object)))
 		return malloc_refill(cache, class, gfp);
 	kspan_cpu_cache_leave(cache);
-	return initialise(object, kspan_size_classes[class].size, zero, gfp);
+	return kspan_initialise(object, kspan_size_classes[class].size, zero, gfp);
 }
 
 static noinline void *malloc_special(unsigned int class, gfp_t gfp)
 {
 	if (gfp & KSPAN_GFP_REFUSED)
-		return refuse_zone(gfp);
+		return kspan_refuse_zone(gfp);
 	return malloc_class(class, gfp, gfp);
 }
 
@@ -187,7 +207,9 @@ static noinline void *malloc_special(unsigned int class, gfp_t gfp)
  * Up to 32 KiB in 67 size classes, above in steps of 8 KiB, up to the limit of
  * kmalloc.
  *
- * Context: task, softirq and hardirq; sleeps if @gfp allows it.
+ * Context: task, softirq and hardirq; sleeps if @gfp allows it. In an NMI, and
+ * on PREEMPT_RT where preemption is off, it waits for nothing and may fail, as
+ * kspan_malloc_nolock() may.
  * Return: the memory, aligned to the largest power of two that divides @size
  * and at least to 8; or NULL.
  */
@@ -195,7 +217,7 @@ void *kspan_malloc(size_t size, gfp_t gfp)
 {
 	unsigned int class;
 
-	check_context(gfp);
+	kspan_check_context(gfp);
 	if (unlikely(size > KSPAN_MAX_SMALL))
 		return malloc_large(size, gfp);
 	class = kspan_size_class(size);
@@ -204,6 +226,23 @@ void *kspan_malloc(size_t size, gfp_t gfp)
 	return malloc_class(class, gfp, 0);
 }
 EXPORT_SYMBOL_GPL(kspan_malloc);
+
+/**
+ * kspan_malloc_class() - what kspan_malloc() of a constant size is
+ * @class:	size class, folded by the compiler
+ * @gfp:	as for kspan_malloc()
+ *
+ * Context: as kspan_malloc().
+ * Return: the memory or NULL.
+ */
+void *kspan_malloc_class(unsigned int class, gfp_t gfp)
+{
+	kspan_check_context(gfp);
+	if (unlikely(gfp & KSPAN_GFP_SPECIAL))
+		return malloc_special(class, gfp);
+	return malloc_class(class, gfp, 0);
+}
+EXPORT_SYMBOL_GPL(kspan_malloc_class);
 
 /**
  * kspan_zalloc() - allocate zeroed memory
@@ -231,16 +270,16 @@ EXPORT_SYMBOL_GPL(kspan_zalloc);
 void *kspan_malloc_node(size_t size, gfp_t gfp, int node)
 {
 	/* With __GFP_THISNODE not by the cache: the task may move to another. */
-	if (node == NUMA_NO_NODE || (node == home_node() && !(gfp & __GFP_THISNODE)))
+	if (node == NUMA_NO_NODE || (node == kspan_home_node() && !(gfp & __GFP_THISNODE)))
 		return kspan_malloc(size, gfp);
 	if (node < 0 || node >= MAX_NUMNODES || !node_online(node))
 		return gfp & __GFP_THISNODE ? NULL : kspan_malloc(size, gfp);
-	check_context(gfp);
+	kspan_check_context(gfp);
 	if (size > KSPAN_MAX_SMALL)
 		return malloc_large_on_node(size, gfp, node);
 	if (gfp & KSPAN_GFP_REFUSED)
-		return refuse_zone(gfp);
-	return malloc_on_node(kspan_size_class(size), gfp, node);
+		return kspan_refuse_zone(gfp);
+	return malloc_on_node(kspan_size_class(size), kspan_gfp_here(gfp), node);
 }
 EXPORT_SYMBOL_GPL(kspan_malloc_node);
 
@@ -278,6 +317,87 @@ void *kspan_calloc(size_t n, size_t size, gfp_t gfp)
 }
 EXPORT_SYMBOL_GPL(kspan_calloc);
 
+/**
+ * kspan_malloc_aligned() - allocate memory of an alignment
+ * @size:	bytes; 0 gives ZERO_SIZE_PTR
+ * @align:	a power of two, at most 4 MiB on x86-64, as kmalloc's limit is
+ * @gfp:	as for kspan_malloc()
+ *
+ * A size that is not a multiple of @align is rounded up to one.
+ *
+ * Context: as kspan_malloc().
+ * Return: the memory, aligned to @align, or NULL.
+ */
+void *kspan_malloc_aligned(size_t size, size_t align, gfp_t gfp)
+{
+	size_t bytes;
+
+	if (unlikely(!is_power_of_2(align) || align > KSPAN_MAX_SIZE))
+		return kspan_refuse(KSPAN_REFUSED_ALIGN,
+				    "alignment is not a power of two up to kmalloc's limit",
+				    align, gfp);
+	if (unlikely(check_add_overflow(size, align - 1, &bytes)))
+		return NULL;
+	return kspan_malloc(bytes & -align, gfp);
+}
+EXPORT_SYMBOL_GPL(kspan_malloc_aligned);
+
+/**
+ * kspan_tiny_alloc() - allocate a small piece of a 16-byte block
+ * @size:	bytes; 0 gives ZERO_SIZE_PTR, 16 and more is kspan_malloc()
+ * @gfp:	as for kspan_malloc()
+ *
+ * For many objects below 8 bytes, or of odd sizes below 16, such as short
+ * strings. Any object keeps its block, so objects of like life should meet.
+ *
+ * Context: as kspan_malloc().
+ * Return: the memory, aligned to 8, 4, 2 or 1 as @size is a multiple of; or NULL.
+ */
+void *kspan_tiny_alloc(size_t size, gfp_t gfp)
+{
+	struct kspan_cpu_cache *cache;
+	void *object = NULL, *block;
+
+	if (unlikely(!size || size >= KSPAN_TINY_BLOCK))
+		return kspan_malloc(size, gfp);
+	if (unlikely(gfp & KSPAN_GFP_REFUSED))
+		return kspan_refuse_zone(gfp);
+	if (likely(kspan_cpu_cache_enter(&kspan_default_heap, &cache))) {
+		object = kspan_tiny_pack(&cache->tiny, size);
+		kspan_cpu_cache_leave(cache);
+	}
+	if (!object) {
+		block = kspan_malloc_class(KSPAN_CLASS_TINY, gfp);
+		if (!block)
+			return NULL;
+		if (likely(kspan_cpu_cache_enter(&kspan_default_heap, &cache))) {
+			object = kspan_tiny_open(&cache->tiny, block, size);
+			kspan_cpu_cache_leave(cache);
+		} else {
+			object = kspan_tiny_open(NULL, block, size);
+		}
+	}
+	kspan_count(KSPAN_TINY_ALLOC);
+	this_cpu_add(kspan_default_heap.cpu->events[KSPAN_TINY_CLASS_BYTES],
+		     size <= 8 ? 8 : KSPAN_TINY_BLOCK);
+	if (want_init_on_alloc(gfp))
+		memset(object, 0, size);
+	return object;
+}
+EXPORT_SYMBOL_GPL(kspan_tiny_alloc);
+
+static bool tiny_free(unsigned long addr)
+{
+	void *empty;
+	int err = kspan_tiny_free(addr, &empty);
+
+	if (!err)
+		kspan_count(KSPAN_TINY_FREE);
+	if (empty)
+		kspan_free_class(empty, KSPAN_CLASS_TINY);
+	return err != -ENOENT;
+}
+
 /* Objects past the CPU cache, and addresses that are none. */
 static noinline void free_slow(const void *p, unsigned int class)
 {
@@ -285,7 +405,7 @@ static noinline void free_slow(const void *p, unsigned int class)
 
 	if (ZERO_OR_NULL_PTR(p))
 		return;
-	if (class && kspan_central_free(addr))
+	if (class ? kspan_central_free(addr, class) : tiny_free(addr))
 		return;
 	if (!kspan_large_free(addr))
 		kspan_bad_free_report(KSPAN_BAD_FREE_FOREIGN, addr, 0);
@@ -300,8 +420,7 @@ static noinline void free_spill(struct kspan_cpu_cache *cache, const void *p, un
 							(void *)p);
 
 	kspan_cpu_cache_leave(cache);
-	/* On PREEMPT_RT only the allocating side can go to SLUB from anywhere. */
-	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+	if (kspan_may_release())
 		provision(class, GFP_NOWAIT);
 	if (repeated)
 		kspan_bad_free_report(KSPAN_BAD_FREE_DOUBLE, (unsigned long)p, class);
@@ -313,31 +432,27 @@ static noinline void free_spill(struct kspan_cpu_cache *cache, const void *p, un
 static noinline void free_remote(struct kspan_cpu_cache *cache, const void *p, unsigned int class)
 {
 	kspan_cpu_cache_leave(cache);
+	kspan_count(KSPAN_FREE_REMOTE);
 	free_slow(p, class);
 }
 
-/* Only an address with a class is sure to have a struct page. */
-static __always_inline bool is_remote(const struct kspan_cpu_cache *cache, const void *p,
-				      unsigned int class)
-{
-	return static_branch_unlikely(&kspan_numa) && class &&
-	       page_to_nid(virt_to_page(p)) != cache->nid;
-}
-
-/* Whether an address is a slot that is out of its span, or a large object. */
-static bool is_out(const void *p)
+/* Whether an address is a slot that is out of its span, or a tiny or large object. */
+static bool is_out(const void *p, unsigned int class)
 {
 	unsigned long addr = (unsigned long)p;
-	unsigned int class;
-	int state = kspan_central_slot(addr, false, &class);
 
-	return state < 0 ? kspan_large_size(addr) : state == KSPAN_SLOT_OUT;
+	if (class)
+		return kspan_central_peek(addr, class) == KSPAN_SLOT_OUT;
+	return kspan_tiny_size(addr) || kspan_large_size(addr);
 }
 
-/* kmemleak is not to forget what is not kspan's, nor to meet what it can't judge. */
-static __always_inline void forget(const void *p)
+/*
+ * Have kmemleak forget an object; not what is not kspan's, nor what it can't
+ * judge. Of tiny objects it knows the blocks.
+ */
+static void forget(const void *p, unsigned int class)
 {
-	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) && is_out(p))
+	if (class ? is_out(p, class) : kspan_large_size((unsigned long)p))
 		kmemleak_free(p);
 }
 
@@ -345,20 +460,35 @@ static __always_inline void free_class(const void *p, unsigned int class)
 {
 	struct kspan_cpu_cache *cache;
 
-	forget(p);
+	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK)) {
+		/* kmemleak must forget before the cache knows, which an NMI can't do. */
+		if (in_nmi())
+			return free_slow(p, class);
+		forget(p, class);
+	}
 	if (unlikely(!kspan_cpu_cache_enter(&kspan_default_heap, &cache)))
 		return free_slow(p, class);
-	if (is_remote(cache, p, class))
+	if (kspan_is_remote(cache, p, class))
 		return free_remote(cache, p, class);
 	if (unlikely(!kspan_cpu_cache_push(cache, class, (void *)p)))
 		return free_spill(cache, p, class);
 	kspan_cpu_cache_leave(cache);
 }
 
+/**
+ * kspan_free_class() - free a slot of a known class
+ * @p:		the slot
+ * @class:	its class
+ */
+void kspan_free_class(const void *p, unsigned int class)
+{
+	free_class(p, class);
+}
+
 /* init_on_free: only what certainly is an object in use is overwritten. */
 static noinline void wipe_and_free(const void *p, unsigned int class)
 {
-	if (is_out(p))
+	if (is_out(p, class))
 		memset((void *)p, 0, kspan_size(p));
 	free_class(p, class);
 }
@@ -370,7 +500,7 @@ static noinline void wipe_and_free(const void *p, unsigned int class)
  * A wrong pointer is reported, counted in debugfs and left alone, at once or
  * when its magazine is returned to the span.
  *
- * Context: task, softirq and hardirq; never sleeps.
+ * Context: any, NMI included; never sleeps.
  */
 void kspan_free(const void *p)
 {
@@ -386,18 +516,26 @@ void kspan_free(const void *p)
 }
 EXPORT_SYMBOL_GPL(kspan_free);
 
-/* Class of the page of any address, 0 for none. */
-static unsigned int class_of(const void *p)
+/**
+ * kspan_object_class() - class of the page of any address
+ * @p: address
+ * Return: the class, 0 for none.
+ */
+unsigned int kspan_object_class(const void *p)
 {
 	unsigned long page = kspan_map_page((unsigned long)p);
 
 	return page < kspan_map.nr_pages ? READ_ONCE(kspan_map.page_class[page]) : 0;
 }
+KSPAN_EXPORT_FOR_KUNIT(kspan_object_class);
 
-/* A pointer that has no size is wrong; told at once, not put into a magazine. */
-static void free_wrong(const void *p)
+/**
+ * kspan_free_wrong() - report a pointer that has no size, and so is wrong
+ * @p: the pointer, which is not put into a magazine, but judged at once
+ */
+void kspan_free_wrong(const void *p)
 {
-	free_slow(p, class_of(p));
+	free_slow(p, kspan_object_class(p));
 }
 
 /**
@@ -411,7 +549,7 @@ void kspan_free_sensitive(const void *p)
 	size_t size = kspan_size(p);
 
 	if (!size) {
-		free_wrong(p);
+		kspan_free_wrong(p);
 		return;
 	}
 	memzero_explicit((void *)p, size);
@@ -443,9 +581,12 @@ static size_t small_size(unsigned long addr, unsigned int class)
  */
 size_t kspan_size(const void *p)
 {
-	unsigned int class = class_of(p);
+	unsigned long addr = (unsigned long)p;
+	unsigned int class = kspan_object_class(p);
 
-	return class ? small_size((unsigned long)p, class) : kspan_large_size((unsigned long)p);
+	if (class)
+		return small_size(addr, class);
+	return kspan_large_size(addr) ?: kspan_tiny_size(addr);
 }
 EXPORT_SYMBOL_GPL(kspan_size);
 
@@ -471,91 +612,15 @@ EXPORT_SYMBOL_GPL(kspan_size_roundup);
  * For diagnosis: looks through the caches of all CPUs. The answer is exact
  * for an object that nobody is allocating or freeing meanwhile.
  *
- * Context: as kspan_free().
+ * Context: task, softirq and hardirq.
  * Return: whether kspan_free() would free it.
  */
 bool kspan_owns(const void *p)
 {
-	unsigned int class;
+	unsigned int class = kspan_object_class(p);
 
-	if (!is_out(p))
+	if (!is_out(p, class))
 		return false;
-	class = class_of(p);
 	return !class || !kspan_heap_caches(&kspan_default_heap, class, p);
 }
 EXPORT_SYMBOL_GPL(kspan_owns);
-
-/**
- * kspan_realloc() - change the size of an object
- * @p:		the object; NULL and ZERO_SIZE_PTR mean a new one
- * @size:	bytes wanted; 0 frees @p and gives ZERO_SIZE_PTR
- * @gfp:	as for kspan_malloc(), if the object must move
- *
- * An object stays where it is, with the alignment it has, when its slot is
- * large enough. With __GFP_ZERO, or init_on_alloc=, what lies beyond the bytes
- * that are kept reads as zero.
- *
- * Context: as kspan_malloc().
- * Return: the object; or NULL with @p as it was, also when @p is wrong.
- */
-void *kspan_realloc(const void *p, size_t size, gfp_t gfp)
-{
-	size_t old = kspan_size(p);
-	void *object;
-
-	if (ZERO_OR_NULL_PTR(p))
-		return kspan_malloc(size, gfp);
-	if (!old) {
-		free_wrong(p);
-		return NULL;
-	}
-	if (!size) {
-		kspan_free(p);
-		return ZERO_SIZE_PTR;
-	}
-	if (size <= old) {
-		if (want_init_on_alloc(gfp))
-			memset((char *)p + size, 0, old - size);
-		return (void *)p;
-	}
-	object = kspan_malloc(size, gfp);
-	if (object) {
-		memcpy(object, p, old);
-		kspan_free(p);
-	}
-	return object;
-}
-EXPORT_SYMBOL_GPL(kspan_realloc);
-
-/**
- * kspan_memdup() - copy memory
- * @src:	bytes to copy
- * @len:	how many
- * @gfp:	as for kspan_malloc()
- *
- * Context: as kspan_malloc().
- * Return: the copy or NULL.
- */
-void *kspan_memdup(const void *src, size_t len, gfp_t gfp)
-{
-	void *object = kspan_malloc(len, gfp);
-
-	if (object)
-		memcpy(object, src, len);
-	return object;
-}
-EXPORT_SYMBOL_GPL(kspan_memdup);
-
-/**
- * kspan_strdup() - copy a string
- * @s:		string, or NULL
- * @gfp:	as for kspan_malloc()
- *
- * Context: as kspan_malloc().
- * Return: the copy; NULL for NULL.
- */
-char *kspan_strdup(const char *s, gfp_t gfp)
-{
-	return s ? kspan_memdup(s, strlen(s) + 1, gfp) : NULL;
-}
-EXPORT_SYMBOL_GPL(kspan_strdup);

@@ -18,15 +18,20 @@
  * takes one that is so long that alignment can't fail.
  *
  * An arena whose last page was freed goes back to buddy, except that a node
- * keeps kspan_arena_reserve of the largest ones against thrashing.
+ * keeps kspan_arena_reserve of the largest ones against thrashing. Where the
+ * page allocator can't be called, a work item does it later.
  *
  * Context: task, softirq, hardirq; never waits but for the node's lock and as
- * gfp flags say.
+ * gfp flags say. In NMI: allocation with KSPAN_GFP_NOLOCK, and deferred frees,
+ * which the next allocation on the node completes.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/irq_work.h>
 #include <linux/kmemleak.h>
 #include <linux/nodemask.h>
+#include <linux/topology.h>
+#include <linux/workqueue.h>
 
 #include "kunit_export.h"
 #include "page_heap.h"
@@ -164,7 +169,10 @@ static void insert_rest(struct kspan_page_heap *ph, struct kspan_arena *arena,
 	insert_run(ph, rest);
 }
 
-/* Small spans are found from all of their pages. */
+/*
+ * Small spans are found from all of their pages. Pages of tiny objects have no
+ * class: such an object is no slot.
+ */
 static void map_small(struct kspan_span *span, struct kspan_span *to, u8 class)
 {
 	struct kspan_span **entry = kspan_map_entry(span->start);
@@ -173,8 +181,16 @@ static void map_small(struct kspan_span *span, struct kspan_span *to, u8 class)
 
 	for (i = 0; i < span->npages; i++) {
 		WRITE_ONCE(entry[i], to);
-		WRITE_ONCE(kspan_map.page_class[page + i], class);
+		WRITE_ONCE(kspan_map.page_class[page + i],
+			   class == KSPAN_CLASS_TINY ? 0 : class);
 	}
+}
+
+static void account_large(struct kspan_page_heap *ph, int pages)
+{
+	ph->large_pages += pages;
+	if (pages > 0)
+		ph->large_alloc_pages += pages;
 }
 
 static void account_alloc(struct kspan_page_heap *ph, struct kspan_span *span)
@@ -189,9 +205,8 @@ static void account_alloc(struct kspan_page_heap *ph, struct kspan_span *span)
 	ph->used += span->npages;
 	if (span->state == KSPAN_SPAN_LARGE) {
 		ph->large++;
-		ph->large_pages += span->npages;
 		ph->large_allocs++;
-		ph->large_alloc_pages += span->npages;
+		account_large(ph, span->npages);
 	}
 }
 
@@ -225,8 +240,10 @@ static bool ensure_spares(struct kspan_page_heap *ph, gfp_t gfp)
 	unsigned long flags;
 
 	while (READ_ONCE(ph->nr_spares) < KSPAN_SPARES_MIN) {
-		struct kspan_span *span = kspan_span_alloc_descriptor(kspan_gfp_metadata(gfp));
+		struct kspan_span *span = NULL;
 
+		if (!(gfp & KSPAN_GFP_NOLOCK))
+			span = kspan_span_alloc_descriptor(kspan_gfp_metadata(gfp));
 		if (!span)
 			return false;
 		raw_spin_lock_irqsave(&ph->lock, flags);
@@ -245,6 +262,25 @@ static void move_excess_spares(struct kspan_page_heap *ph, struct list_head *exc
 	}
 }
 
+/**
+ * kspan_page_heap_merge() - complete the frees that NMIs left behind
+ * @ph:		page heap, not locked
+ * @gfp:	with KSPAN_GFP_NOLOCK they are left to others
+ */
+void kspan_page_heap_merge(struct kspan_page_heap *ph, gfp_t gfp)
+{
+	struct kspan_span *span, *next;
+
+	if (likely(llist_empty(&ph->deferred)) || (gfp & KSPAN_GFP_NOLOCK))
+		return;
+	llist_for_each_entry_safe(span, next, llist_del_all(&ph->deferred), deferred) {
+		if (span->state == KSPAN_SPAN_LARGE_DEFERRED)
+			kmemleak_free((void *)span->start);
+		kspan_page_heap_free(span, span->start, span->state);
+	}
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_merge);
+
 static struct kspan_span *alloc_from_runs(int nid, unsigned int npages, unsigned int align,
 					  unsigned int class, gfp_t gfp)
 {
@@ -253,10 +289,10 @@ static struct kspan_span *alloc_from_runs(int nid, unsigned int npages, unsigned
 	unsigned long flags;
 	bool retry;
 
+	kspan_page_heap_merge(ph, gfp);
 	do {
-		if (!ensure_spares(ph, gfp))
+		if (!ensure_spares(ph, gfp) || !kspan_lock(&ph->lock, &flags, gfp))
 			return NULL;
-		raw_spin_lock_irqsave(&ph->lock, flags);
 		/* Others may have used the spares up meanwhile. */
 		retry = ph->nr_spares < KSPAN_SPARES_MIN;
 		if (!retry) {
@@ -319,14 +355,38 @@ free_arena:
 	return NULL;
 }
 
+/**
+ * kspan_nearest_node() - next node to look for memory on
+ * @nid:	where it would be best
+ * @tried:	nodes that were tried; the result is added
+ *
+ * Return: the nearest possible node that was not tried, the one with the lowest
+ * number among equals; or NUMA_NO_NODE.
+ */
+int kspan_nearest_node(int nid, nodemask_t *tried)
+{
+	int nearest = NUMA_NO_NODE, other;
+
+	for_each_node(other)
+		if (!node_isset(other, *tried) &&
+		    (nearest == NUMA_NO_NODE ||
+		     node_distance(nid, other) < node_distance(nid, nearest)))
+			nearest = other;
+	if (nearest != NUMA_NO_NODE)
+		node_set(nearest, *tried);
+	return nearest;
+}
+
 static struct kspan_span *alloc_from_other_nodes(int nid, unsigned int npages, unsigned int align,
 						 unsigned int class, gfp_t gfp)
 {
+	nodemask_t tried = nodemask_of_node(nid);
 	struct kspan_span *span = NULL;
-	int other = nid;
+	int other;
 
-	while (!span && (other = next_node_in(other, node_possible_map)) != nid)
-		span = alloc_from_runs(other, npages, align, class, gfp);
+	while (!span && (other = kspan_nearest_node(nid, &tried)) != NUMA_NO_NODE)
+		if (READ_ONCE(page_heaps[other]->nr_arenas))
+			span = alloc_from_runs(other, npages, align, class, gfp);
 	return span;
 }
 
@@ -341,7 +401,8 @@ static struct kspan_span *alloc_from_other_nodes(int nid, unsigned int npages, u
  *		__GFP_NOFAIL is the caller's to care for.
  *
  * Tries free runs of the node, then a new arena on it without reclaim, then
- * free runs of other nodes, then a new arena wherever @gfp allows.
+ * free runs of other nodes by distance, then a new arena wherever @gfp allows;
+ * with KSPAN_GFP_NOLOCK no new arena.
  *
  * Context: as @gfp says.
  * Return: a span, DETACHED for a @class and LARGE without one, or NULL.
@@ -350,14 +411,15 @@ struct kspan_span *kspan_page_heap_alloc(int nid, unsigned int npages, unsigned 
 					 unsigned int class, gfp_t gfp)
 {
 	gfp_t here = (gfp & ~__GFP_RECLAIM) | __GFP_THISNODE | __GFP_NOWARN;
+	bool nolock = gfp & KSPAN_GFP_NOLOCK;
 	struct kspan_span *span;
 
 	span = alloc_from_runs(nid, npages, align, class, gfp);
-	if (!span)
+	if (!span && !nolock)
 		span = alloc_from_new_arena(nid, npages, align, class, here);
 	if (!span && !(gfp & __GFP_THISNODE))
 		span = alloc_from_other_nodes(nid, npages, align, class, gfp);
-	if (!span)
+	if (!span && !nolock)
 		span = alloc_from_new_arena(nid, npages, align, class, gfp);
 	return span;
 }
@@ -386,15 +448,15 @@ static void absorb(struct kspan_page_heap *ph, struct kspan_span *run, struct ks
 	describe_run(run, run->arena, start, end);
 }
 
-static void account_free(struct kspan_page_heap *ph, struct kspan_span *span)
+static void account_free(struct kspan_page_heap *ph, struct kspan_span *span, bool large)
 {
 	span->arena->used -= span->npages;
 	if (!span->arena->used)
 		ph->nr_empty++;
 	ph->used -= span->npages;
-	if (span->state == KSPAN_SPAN_LARGE) {
+	if (large) {
 		ph->large--;
-		ph->large_pages -= span->npages;
+		account_large(ph, -(int)span->npages);
 	}
 }
 
@@ -431,13 +493,25 @@ static bool arena_is_surplus(struct kspan_page_heap *ph, struct kspan_arena *are
 				ph->nr_empty > READ_ONCE(kspan_arena_reserve));
 }
 
+static void release_later(struct irq_work *work);
+static void release_surplus(struct work_struct *work);
+static DEFINE_IRQ_WORK(release_irq_work, release_later);
+static DECLARE_WORK(release_work, release_surplus);
+
+/* From wherever a free may come, by way of an interrupt, to task context. */
+static void release_later(struct irq_work *work)
+{
+	schedule_work(&release_work);
+}
+
 /**
  * kspan_page_heap_free() - free a run of pages
  * @span:	the run; a DETACHED one belongs to the caller, of a LARGE one the
  *		caller may only know that it was there a moment ago
  * @start:	address of the run
- * @expected:	DETACHED or LARGE
+ * @expected:	DETACHED, LARGE or LARGE_DEFERRED
  *
+ * Context: task, softirq, hardirq.
  * Return: whether it was freed; false, and nothing done, when the span is no
  * longer what the caller took it for: somebody else freed it.
  */
@@ -446,36 +520,129 @@ bool kspan_page_heap_free(struct kspan_span *span, unsigned long start,
 {
 	unsigned int nid = READ_ONCE(span->nid);
 	struct kspan_page_heap *ph = page_heaps[nid];
+	bool small = expected == KSPAN_SPAN_DETACHED;
+	bool may_release = kspan_may_release();
 	struct kspan_arena *surplus = NULL;
 	LIST_HEAD(excess);
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&ph->lock, flags);
-	if (span->nid != nid || span->state != expected || span->start != start) {
+	if (span->nid != nid || span->start != start ||
+	    !kspan_span_change_state(span, expected, KSPAN_SPAN_FREE)) {
 		raw_spin_unlock_irqrestore(&ph->lock, flags);
 		return false;
 	}
-	account_free(ph, span);
-	if (expected == KSPAN_SPAN_DETACHED)
+	account_free(ph, span, !small);
+	if (small)
 		map_small(span, NULL, 0);
 	else
 		set_ends(span, NULL);
 	span->class = 0;
-	kspan_span_set_state(span, KSPAN_SPAN_FREE);
 	insert_coalesced(ph, span);
-	if (arena_is_surplus(ph, span->arena)) {
+	if (arena_is_surplus(ph, span->arena))
 		surplus = span->arena;
+	if (surplus && may_release)
 		unlink_arena(ph, surplus);
-	}
-	move_excess_spares(ph, &excess);
+	if (may_release)
+		move_excess_spares(ph, &excess);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 
-	if (surplus)
+	if (surplus && may_release)
 		kspan_arena_free(surplus);
+	else if (surplus)
+		irq_work_queue(&release_irq_work);
 	kspan_span_free_descriptors(&excess);
 	return true;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_free);
+
+/**
+ * kspan_page_heap_defer() - leave the freeing of a run to the next allocation
+ * @span: the caller's run, LARGE_DEFERRED, or DETACHED and without bitmaps
+ *
+ * Context: any, NMI included.
+ */
+void kspan_page_heap_defer(struct kspan_span *span)
+{
+	llist_add(&span->deferred, &page_heaps[span->nid]->deferred);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_defer);
+
+/* The end of a large span moves; what lies behind is the caller's to care for. */
+static void move_end(struct kspan_page_heap *ph, struct kspan_span *span, unsigned int npages)
+{
+	struct kspan_span **entry = kspan_map_entry(span->start);
+	struct kspan_arena *arena = span->arena;
+	int more = (int)npages - (int)span->npages;
+
+	if (span->npages > 1)
+		WRITE_ONCE(entry[span->npages - 1], NULL);
+	WRITE_ONCE(span->npages, npages);
+	WRITE_ONCE(entry[npages - 1], span);
+	arena->used += more;
+	ph->used += more;
+	account_large(ph, more);
+	bitmap_set(arena->touched, (span->start - arena->start) >> KSPAN_PAGE_SHIFT, npages);
+}
+
+static void shrink(struct kspan_page_heap *ph, struct kspan_span *span, unsigned int npages)
+{
+	unsigned long end = run_end(span);
+	struct kspan_span *tail = take_spare(ph);
+
+	move_end(ph, span, npages);
+	describe_run(tail, span->arena, run_end(span), end);
+	kspan_span_set_state(tail, KSPAN_SPAN_FREE);
+	insert_coalesced(ph, tail);
+}
+
+static bool grow(struct kspan_page_heap *ph, struct kspan_span *span, unsigned int npages)
+{
+	struct kspan_span *next = free_neighbour(span, run_end(span));
+	unsigned long end;
+
+	if (!next || next->npages < npages - span->npages)
+		return false;
+	end = run_end(next);
+	remove_run(ph, next);
+	kspan_span_set_state(next, KSPAN_SPAN_DEAD);
+	keep_spare(ph, next);
+	move_end(ph, span, npages);
+	insert_rest(ph, span->arena, run_end(span), end);
+	return true;
+}
+
+/**
+ * kspan_page_heap_resize() - make a large span shorter or longer where it is
+ * @start:	its address; the span is the caller's
+ * @npages:	wanted length, 1...KSPAN_ARENA_PAGES
+ * @gfp:	the caller's flags
+ *
+ * It grows only into free pages right behind it.
+ *
+ * Return: whether it has the length now.
+ */
+bool kspan_page_heap_resize(unsigned long start, unsigned int npages, gfp_t gfp)
+{
+	struct kspan_page_heap *ph = page_heaps[page_to_nid(virt_to_page((void *)start))];
+	struct kspan_span *span;
+	unsigned long flags;
+	bool done = false;
+
+	if (!ensure_spares(ph, gfp) || !kspan_lock(&ph->lock, &flags, gfp))
+		return false;
+	span = *kspan_map_entry(start);
+	if (ph->nr_spares && span && span->start == start && span->state == KSPAN_SPAN_LARGE) {
+		done = true;
+		if (npages < span->npages)
+			shrink(ph, span, npages);
+		else if (npages > span->npages)
+			done = grow(ph, span, npages);
+	}
+	raw_spin_unlock_irqrestore(&ph->lock, flags);
+	return done;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_resize);
 
 /**
  * kspan_page_heap_next_arena() - walk the arenas of a node by address
@@ -549,8 +716,24 @@ bool kspan_page_heap_was_used(unsigned long addr)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_was_used);
 
+/* What take_empty_arena() is to take. */
+struct choice {
+	bool surplus_only;
+	unsigned long start;
+	unsigned long end;
+};
+
+static bool chosen(struct kspan_page_heap *ph, struct kspan_arena *arena,
+		   const struct choice *choice)
+{
+	if (arena->used || arena->start < choice->start || arena->start >= choice->end)
+		return false;
+	return !choice->surplus_only || arena_is_surplus(ph, arena);
+}
+
 /* One empty arena, unlinked, or NULL. */
-static struct kspan_arena *take_empty_arena(struct kspan_page_heap *ph)
+static struct kspan_arena *take_empty_arena(struct kspan_page_heap *ph,
+					    const struct choice *choice)
 {
 	struct kspan_arena *arena = NULL;
 	struct rb_node *node;
@@ -559,7 +742,7 @@ static struct kspan_arena *take_empty_arena(struct kspan_page_heap *ph)
 	raw_spin_lock_irqsave(&ph->lock, flags);
 	for (node = rb_last(&ph->arenas); node && ph->nr_empty; node = rb_prev(node)) {
 		arena = rb_entry(node, struct kspan_arena, node);
-		if (!arena->used) {
+		if (chosen(ph, arena, choice)) {
 			unlink_arena(ph, arena);
 			break;
 		}
@@ -569,17 +752,68 @@ static struct kspan_arena *take_empty_arena(struct kspan_page_heap *ph)
 	return arena;
 }
 
-/** kspan_page_heap_trim() - give all empty arenas back, the reserve included */
-void kspan_page_heap_trim(void)
+static void release(const struct choice *choice)
 {
 	struct kspan_arena *arena;
 	int nid;
 
-	for_each_node(nid)
-		while ((arena = take_empty_arena(page_heaps[nid])))
+	for_each_node(nid) {
+		kspan_page_heap_merge(page_heaps[nid], 0);
+		while ((arena = take_empty_arena(page_heaps[nid], choice)))
 			kspan_arena_free(arena);
+	}
+}
+
+static void release_surplus(struct work_struct *work)
+{
+	release(&(struct choice) { .surplus_only = true, .end = ULONG_MAX });
+}
+
+/** kspan_page_heap_trim() - give all empty arenas back, the reserve included */
+void kspan_page_heap_trim(void)
+{
+	kspan_page_heap_trim_range(0, ULONG_MAX);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_trim);
+
+/**
+ * kspan_page_heap_trim_range() - give empty arenas of a range back
+ * @start:	first address
+ * @end:	address behind the last
+ */
+void kspan_page_heap_trim_range(unsigned long start, unsigned long end)
+{
+	release(&(struct choice) { .start = start, .end = end });
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_trim_range);
+
+/**
+ * kspan_page_heap_in_range() - whether arenas lie in a range
+ * @start:	first address
+ * @end:	address behind the last
+ *
+ * Return: how many start there.
+ */
+unsigned long kspan_page_heap_in_range(unsigned long start, unsigned long end)
+{
+	unsigned long found = 0;
+	int nid;
+
+	for_each_node(nid) {
+		struct kspan_page_heap *ph = page_heaps[nid];
+		struct kspan_arena *arena;
+		unsigned long flags, addr = start;
+
+		raw_spin_lock_irqsave(&ph->lock, flags);
+		while ((arena = kspan_page_heap_next_arena(ph, addr)) && arena->start < end) {
+			found++;
+			addr = arena->start + 1;
+		}
+		raw_spin_unlock_irqrestore(&ph->lock, flags);
+	}
+	return found;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_in_range);
 
 /**
  * kspan_page_heap_init() - make a page heap for every possible node
@@ -600,6 +834,7 @@ int kspan_page_heap_init(void)
 		}
 		raw_spin_lock_init(&ph->lock);
 		ph->arenas = RB_ROOT;
+		init_llist_head(&ph->deferred);
 		INIT_LIST_HEAD(&ph->spares);
 		page_heaps[nid] = ph;
 	}
@@ -613,7 +848,7 @@ static void drop_objects(struct kspan_span *span)
 
 	if (span->state == KSPAN_SPAN_LARGE)
 		kmemleak_free((void *)span->start);
-	if (span->state != KSPAN_SPAN_SMALL)
+	if (!kspan_span_is_small(span->state))
 		return;
 	for (i = 0; IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) && i < span->nslots; i++)
 		if (span->alloc_bits[i / 64] & BIT_ULL(i % 64))
@@ -646,11 +881,14 @@ void kspan_page_heap_exit(void)
 	struct kspan_arena *arena, *next;
 	int nid;
 
+	irq_work_sync(&release_irq_work);
+	cancel_work_sync(&release_work);
 	for_each_node(nid) {
 		struct kspan_page_heap *ph = page_heaps[nid];
 
 		if (!ph)
 			continue;
+		kspan_page_heap_merge(ph, 0);
 		if (ph->large)
 			pr_warn("%lu large objects, %lu KiB, were never freed\n", ph->large,
 				ph->large_pages << (KSPAN_PAGE_SHIFT - 10));

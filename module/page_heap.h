@@ -3,6 +3,8 @@
 #ifndef KSPAN_PAGE_HEAP_H
 #define KSPAN_PAGE_HEAP_H
 
+#include <linux/nodemask.h>
+
 #include "arena.h"
 #include "span.h"
 
@@ -12,6 +14,8 @@
  * @runs:	free runs by length in pages, each tree by address
  * @lengths:	a bit for each tree that is not empty
  * @arenas:	all arenas by address
+ * @deferred:	spans to be freed, left behind by NMIs: LARGE_DEFERRED, or
+ *		DETACHED and without bitmaps; lock-free
  * @spares:	DEAD descriptors for the next split
  * @nr_spares:	length of @spares
  * @nr_runs:	free runs
@@ -31,6 +35,7 @@ struct kspan_page_heap {
 	struct rb_root_cached runs[KSPAN_ARENA_PAGES + 1];
 	DECLARE_BITMAP(lengths, KSPAN_ARENA_PAGES + 1);
 	struct rb_root arenas;
+	struct llist_head deferred;
 	struct list_head spares;
 	unsigned int nr_spares;
 	unsigned long nr_runs;
@@ -57,7 +62,13 @@ struct kspan_span *kspan_page_heap_alloc(int nid, unsigned int npages, unsigned 
 					 unsigned int class, gfp_t gfp);
 bool kspan_page_heap_free(struct kspan_span *span, unsigned long start,
 			  enum kspan_span_state expected);
+void kspan_page_heap_defer(struct kspan_span *span);
+bool kspan_page_heap_resize(unsigned long start, unsigned int npages, gfp_t gfp);
 void kspan_page_heap_trim(void);
+void kspan_page_heap_trim_range(unsigned long start, unsigned long end);
+unsigned long kspan_page_heap_in_range(unsigned long start, unsigned long end);
+void kspan_page_heap_merge(struct kspan_page_heap *ph, gfp_t gfp);
+int kspan_nearest_node(int nid, nodemask_t *tried);
 bool kspan_page_heap_was_used(unsigned long addr);
 
 struct kspan_arena *kspan_page_heap_next_arena(struct kspan_page_heap *ph, unsigned long start);

@@ -79,8 +79,11 @@
 #ifndef KSPAN_SIZE_CLASS_TABLE_H
 #define KSPAN_SIZE_CLASS_TABLE_H
 
-#define KSPAN_MAX_SMALL	32768
-#define KSPAN_NR_CLASSES	68
+#include <linux/kspan_size_class.h>
+
+/* Blocks of tiny objects are a class that no size leads to. */
+#define KSPAN_CLASS_TINY	68
+#define KSPAN_NR_CLASSES	69
 #define KSPAN_NR_SIZE_INDEX	4097
 
 #if KSPAN_PAGE_SHIFT == 13
@@ -153,6 +156,7 @@
 	{ .size = 27264, .magic = 157533U, .slots = 2, .pages = 7, .align = 1 },	\
 	{ .size = 28672, .magic = 149797U, .slots = 1, .pages = 4, .align = 1 },	\
 	{ .size = 32768, .magic = 131073U, .slots = 1, .pages = 4, .align = 4 },	\
+	[KSPAN_CLASS_TINY] = { .size = 16, .magic = 268435457U, .slots = 512, .pages = 1, .align = 1 },	\
 }
 
 #elif KSPAN_PAGE_SHIFT == 14
@@ -225,6 +229,7 @@
 	{ .size = 27264, .magic = 157533U, .slots = 3, .pages = 5, .align = 1 },	\
 	{ .size = 28672, .magic = 149797U, .slots = 1, .pages = 2, .align = 1 },	\
 	{ .size = 32768, .magic = 131073U, .slots = 1, .pages = 2, .align = 2 },	\
+	[KSPAN_CLASS_TINY] = { .size = 16, .magic = 268435457U, .slots = 1024, .pages = 1, .align = 1 },	\
 }
 
 #elif KSPAN_PAGE_SHIFT == 16
@@ -297,6 +302,7 @@
 	{ .size = 27264, .magic = 157533U, .slots = 7, .pages = 3, .align = 1 },	\
 	{ .size = 28672, .magic = 149797U, .slots = 2, .pages = 1, .align = 1 },	\
 	{ .size = 32768, .magic = 131073U, .slots = 2, .pages = 1, .align = 1 },	\
+	[KSPAN_CLASS_TINY] = { .size = 16, .magic = 268435457U, .slots = 4096, .pages = 1, .align = 1 },	\
 }
 #else
 #error "kspan: no size classes for this PAGE_SIZE"
@@ -508,251 +514,6 @@
 	67, 67, 67, 67, 67, 67, 67, 67, 67, 67, 67, 67, 67, 67, 67, 67, 67, 67, 67, 67,	\
 	67, 67, 67, 67, 67, 67, 67, 67, 67, 67, 67, 67, 67, 67, 67, 67, 67, 67, 67, 67,	\
 	67, 67, 67, 67, 67, 67, 67, 67, 67, 67, 67, 67, 67, 67, 67, 67, 67,	\
-}
-
-static __always_inline unsigned int kspan_constant_class(size_t size)
-{
-	if (!size)
-		return 0;
-	if (size <= 8)
-		return 1;
-	if (size <= 16)
-		return 2;
-	if (size <= 24)
-		return 3;
-	if (size <= 32)
-		return 4;
-	if (size <= 48)
-		return 5;
-	if (size <= 64)
-		return 6;
-	if (size <= 80)
-		return 7;
-	if (size <= 96)
-		return 8;
-	if (size <= 112)
-		return 9;
-	if (size <= 128)
-		return 10;
-	if (size <= 144)
-		return 11;
-	if (size <= 160)
-		return 12;
-	if (size <= 176)
-		return 13;
-	if (size <= 192)
-		return 14;
-	if (size <= 208)
-		return 15;
-	if (size <= 224)
-		return 16;
-	if (size <= 240)
-		return 17;
-	if (size <= 256)
-		return 18;
-	if (size <= 288)
-		return 19;
-	if (size <= 320)
-		return 20;
-	if (size <= 352)
-		return 21;
-	if (size <= 384)
-		return 22;
-	if (size <= 416)
-		return 23;
-	if (size <= 448)
-		return 24;
-	if (size <= 480)
-		return 25;
-	if (size <= 512)
-		return 26;
-	if (size <= 576)
-		return 27;
-	if (size <= 640)
-		return 28;
-	if (size <= 704)
-		return 29;
-	if (size <= 768)
-		return 30;
-	if (size <= 896)
-		return 31;
-	if (size <= 1024)
-		return 32;
-	if (size <= 1152)
-		return 33;
-	if (size <= 1280)
-		return 34;
-	if (size <= 1408)
-		return 35;
-	if (size <= 1536)
-		return 36;
-	if (size <= 1792)
-		return 37;
-	if (size <= 2048)
-		return 38;
-	if (size <= 2304)
-		return 39;
-	if (size <= 2552)
-		return 40;
-	if (size <= 2560)
-		return 41;
-	if (size <= 2688)
-		return 40;
-	if (size <= 3072)
-		return 41;
-	if (size <= 3200)
-		return 42;
-	if (size <= 3320)
-		return 43;
-	if (size <= 3328)
-		return 44;
-	if (size <= 3456)
-		return 43;
-	if (size <= 4096)
-		return 44;
-	if (size <= 4600)
-		return 45;
-	if (size <= 4608)
-		return 47;
-	if (size <= 4864)
-		return 45;
-	if (size <= 5112)
-		return 46;
-	if (size <= 5120)
-		return 47;
-	if (size <= 5376)
-		return 46;
-	if (size <= 6144)
-		return 47;
-	if (size <= 6392)
-		return 48;
-	if (size <= 6400)
-		return 50;
-	if (size <= 6528)
-		return 48;
-	if (size <= 6648)
-		return 49;
-	if (size <= 6656)
-		return 51;
-	if (size <= 6784)
-		return 49;
-	if (size <= 6912)
-		return 50;
-	if (size <= 8192)
-		return 51;
-	if (size <= 8696)
-		return 52;
-	if (size <= 8704)
-		return 53;
-	if (size <= 9208)
-		return 52;
-	if (size <= 9216)
-		return 54;
-	if (size <= 9472)
-		return 52;
-	if (size <= 9728)
-		return 53;
-	if (size <= 10240)
-		return 54;
-	if (size <= 10488)
-		return 55;
-	if (size <= 10496)
-		return 56;
-	if (size <= 10744)
-		return 55;
-	if (size <= 10752)
-		return 56;
-	if (size <= 10880)
-		return 55;
-	if (size <= 12288)
-		return 56;
-	if (size <= 12792)
-		return 57;
-	if (size <= 12800)
-		return 58;
-	if (size <= 13304)
-		return 57;
-	if (size <= 13312)
-		return 58;
-	if (size <= 13568)
-		return 57;
-	if (size <= 14336)
-		return 58;
-	if (size <= 16384)
-		return 59;
-	if (size <= 18432)
-		return 60;
-	if (size <= 18680)
-		return 61;
-	if (size <= 18688)
-		return 62;
-	if (size <= 18936)
-		return 61;
-	if (size <= 18944)
-		return 62;
-	if (size <= 19072)
-		return 61;
-	if (size <= 20480)
-		return 62;
-	if (size <= 20984)
-		return 63;
-	if (size <= 20992)
-		return 64;
-	if (size <= 21496)
-		return 63;
-	if (size <= 21504)
-		return 64;
-	if (size <= 21760)
-		return 63;
-	if (size <= 24576)
-		return 64;
-	if (size <= 24824)
-		return 65;
-	if (size <= 24832)
-		return 66;
-	if (size <= 25080)
-		return 65;
-	if (size <= 25088)
-		return 66;
-	if (size <= 25336)
-		return 65;
-	if (size <= 25344)
-		return 66;
-	if (size <= 25592)
-		return 65;
-	if (size <= 25600)
-		return 66;
-	if (size <= 25848)
-		return 65;
-	if (size <= 25856)
-		return 66;
-	if (size <= 26104)
-		return 65;
-	if (size <= 26112)
-		return 66;
-	if (size <= 26360)
-		return 65;
-	if (size <= 26368)
-		return 66;
-	if (size <= 26616)
-		return 65;
-	if (size <= 26624)
-		return 66;
-	if (size <= 26872)
-		return 65;
-	if (size <= 26880)
-		return 66;
-	if (size <= 27128)
-		return 65;
-	if (size <= 27136)
-		return 66;
-	if (size <= 27264)
-		return 65;
-	if (size <= 28672)
-		return 66;
-	if (size <= 32768)
-		return 67;
-	return 0;
 }
 
 #endif /* KSPAN_SIZE_CLASS_TABLE_H */

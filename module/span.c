@@ -16,6 +16,12 @@
 #include "kunit_export.h"
 #include "span.h"
 
+/* Bitmaps may still be read by an NMI when their span has gone. */
+union bitmap {
+	struct rcu_head rcu;
+	DECLARE_FLEX_ARRAY(u64, words);
+};
+
 static struct kmem_cache *span_cache;
 
 /**
@@ -76,8 +82,10 @@ static const u8 legal_next_states[] = {
 	[KSPAN_SPAN_FREE]	= BIT(KSPAN_SPAN_DEAD) | BIT(KSPAN_SPAN_DETACHED) |
 				  BIT(KSPAN_SPAN_LARGE),
 	[KSPAN_SPAN_DETACHED]	= BIT(KSPAN_SPAN_SMALL) | BIT(KSPAN_SPAN_FREE),
-	[KSPAN_SPAN_SMALL]	= BIT(KSPAN_SPAN_DETACHED),
-	[KSPAN_SPAN_LARGE]	= BIT(KSPAN_SPAN_FREE),
+	[KSPAN_SPAN_SMALL]	= BIT(KSPAN_SPAN_DETACHED) | BIT(KSPAN_SPAN_SMALL_DEFERRED),
+	[KSPAN_SPAN_SMALL_DEFERRED] = BIT(KSPAN_SPAN_SMALL),
+	[KSPAN_SPAN_LARGE]	= BIT(KSPAN_SPAN_FREE) | BIT(KSPAN_SPAN_LARGE_DEFERRED),
+	[KSPAN_SPAN_LARGE_DEFERRED] = BIT(KSPAN_SPAN_FREE),
 };
 
 /**
@@ -94,10 +102,60 @@ void kspan_span_set_state(struct kspan_span *span, enum kspan_span_state state)
 KSPAN_EXPORT_FOR_KUNIT(kspan_span_set_state);
 
 /**
+ * kspan_span_change_state() - move a span on, where an NMI may do so, too
+ * @span:	the span
+ * @from:	the state it should have
+ * @to:		its next state
+ *
+ * A full barrier when it succeeds.
+ *
+ * Return: whether the state was @from, and is @to now.
+ */
+bool kspan_span_change_state(struct kspan_span *span, enum kspan_span_state from,
+			     enum kspan_span_state to)
+{
+	VM_WARN_ON_ONCE(!(legal_next_states[from] & BIT(to)));
+	return cmpxchg(&span->state, from, to) == from;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_span_change_state);
+
+static bool is_tiny(unsigned int class)
+{
+	return class == KSPAN_CLASS_TINY;
+}
+
+/* Words of the bitmaps: slots out, deferred frees, open blocks. */
+static unsigned int bitmap_words(unsigned int class)
+{
+	unsigned int words = DIV_ROUND_UP(kspan_size_classes[class].slots, 64);
+
+	return words * (is_tiny(class) ? 3 : 2);
+}
+
+/* A bit for each byte of a span of tiny objects. */
+static size_t starts_bytes(void)
+{
+	return (kspan_size_classes[KSPAN_CLASS_TINY].pages * KSPAN_PAGE_SIZE) / BITS_PER_BYTE;
+}
+
+/**
+ * kspan_span_bitmap_bytes() - memory that the bitmaps of a span take
+ * @class: size class, not 0
+ * Return: bytes beyond the descriptor.
+ */
+size_t kspan_span_bitmap_bytes(unsigned int class)
+{
+	if (kspan_size_classes[class].slots <= 64)
+		return 0;
+	return bitmap_words(class) * sizeof(u64) + (is_tiny(class) ? starts_bytes() : 0);
+}
+
+/**
  * kspan_span_format() - lay slots over a run
  * @span:	a DETACHED run of the class's length
  * @class:	size class, not 0
- * @gfp:	for the bitmap of classes with more than 64 slots
+ * @gfp:	for the bitmaps of classes with more than 64 slots, which can't
+ *		be had with KSPAN_GFP_NOLOCK
  *
  * Return: 0 or -ENOMEM.
  */
@@ -107,20 +165,43 @@ int kspan_span_format(struct kspan_span *span, unsigned int class, gfp_t gfp)
 	span->used = 0;
 	span->free_index = 0;
 	span->high = 0;
-	span->inline_bits = 0;
-	span->alloc_bits = &span->inline_bits;
+	span->inline_bits[0] = 0;
+	span->inline_bits[1] = 0;
+	span->alloc_bits = span->inline_bits;
 	if (kspan_span_words(span) == 1)
 		return 0;
-	span->alloc_bits = kcalloc(kspan_span_words(span), sizeof(u64), gfp);
-	return span->alloc_bits ? 0 : -ENOMEM;
+	if (gfp & KSPAN_GFP_NOLOCK)
+		return -ENOMEM;
+	gfp = kspan_gfp_metadata(gfp);
+	span->alloc_bits = kcalloc(bitmap_words(class), sizeof(u64), gfp);
+	if (!span->alloc_bits)
+		return -ENOMEM;
+	if (is_tiny(class)) {
+		span->starts = kzalloc(starts_bytes(), gfp);
+		if (!span->starts) {
+			kfree(span->alloc_bits);
+			return -ENOMEM;
+		}
+	}
+	return 0;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_span_format);
+
+static void free_bitmap(void *bits)
+{
+	union bitmap *bitmap = bits;
+
+	kfree_rcu(bitmap, rcu);
+}
 
 /** kspan_span_unformat() - free what kspan_span_format() allocated */
 void kspan_span_unformat(struct kspan_span *span)
 {
-	if (span->alloc_bits != &span->inline_bits)
-		kfree(span->alloc_bits);
+	if (span->alloc_bits != span->inline_bits) {
+		free_bitmap(span->alloc_bits);
+		if (is_tiny(span->class))
+			free_bitmap(span->starts);
+	}
 	span->alloc_bits = NULL;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_span_unformat);
@@ -173,12 +254,18 @@ unsigned int kspan_span_take(struct kspan_span *span, void **slots, unsigned int
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_span_take);
 
+static bool slot_is_set(const u64 *bits, unsigned int index)
+{
+	return READ_ONCE(bits[index / 64]) & BIT_ULL(index % 64);
+}
+
 /**
  * kspan_span_slot_state() - what an address is to a span
  * @span:	a SMALL span
  * @addr:	an address in its pages
  *
- * Return: enum kspan_slot_state.
+ * Return: enum kspan_slot_state; without the lock of the central only sure for
+ * a slot that is out and stays so.
  */
 enum kspan_slot_state kspan_span_slot_state(const struct kspan_span *span, unsigned long addr)
 {
@@ -189,7 +276,8 @@ enum kspan_slot_state kspan_span_slot_state(const struct kspan_span *span, unsig
 		return KSPAN_SLOT_NEVER_OUT;
 	if (!exact)
 		return KSPAN_SLOT_INSIDE;
-	if (span->alloc_bits[index / 64] & BIT_ULL(index % 64))
+	if (slot_is_set(span->alloc_bits, index) &&
+	    !slot_is_set(kspan_span_deferred_bits(span), index))
 		return KSPAN_SLOT_OUT;
 	return index < span->high ? KSPAN_SLOT_FREE : KSPAN_SLOT_NEVER_OUT;
 }
@@ -210,3 +298,20 @@ void kspan_span_give(struct kspan_span *span, unsigned long addr)
 	span->free_index = min_t(u16, span->free_index, index);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_span_give);
+
+/**
+ * kspan_span_defer() - note that a slot is to be returned
+ * @span:	a SMALL span
+ * @addr:	address of a slot that is out
+ *
+ * Context: any, NMI included; without the lock of the central.
+ * Return: false when that was noted before.
+ */
+bool kspan_span_defer(struct kspan_span *span, unsigned long addr)
+{
+	unsigned long *bits = (unsigned long *)kspan_span_deferred_bits(span);
+	bool exact;
+
+	return !test_and_set_bit(kspan_slot_index(span->class, addr - span->start, &exact), bits);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_span_defer);

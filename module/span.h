@@ -3,6 +3,7 @@
 #ifndef KSPAN_SPAN_H
 #define KSPAN_SPAN_H
 
+#include "context.h"
 #include "size_class.h"
 
 int kspan_span_cache_init(void);
@@ -13,7 +14,10 @@ void kspan_span_free_descriptor(struct kspan_span *span);
 void kspan_span_free_descriptors(struct list_head *spans);
 
 void kspan_span_set_state(struct kspan_span *span, enum kspan_span_state state);
+bool kspan_span_change_state(struct kspan_span *span, enum kspan_span_state from,
+			     enum kspan_span_state to);
 
+size_t kspan_span_bitmap_bytes(unsigned int class);
 int kspan_span_format(struct kspan_span *span, unsigned int class, gfp_t gfp);
 void kspan_span_unformat(struct kspan_span *span);
 
@@ -21,17 +25,36 @@ unsigned int kspan_span_take(struct kspan_span *span, void **slots, unsigned int
 
 enum kspan_slot_state {
 	KSPAN_SLOT_OUT,			/* live, or in a magazine */
-	KSPAN_SLOT_FREE,		/* was out before */
+	KSPAN_SLOT_FREE,		/* was out before; or its free is deferred */
 	KSPAN_SLOT_NEVER_OUT,		/* or the unused tail of the span */
 	KSPAN_SLOT_INSIDE,		/* not the start of a slot */
 };
 
 enum kspan_slot_state kspan_span_slot_state(const struct kspan_span *span, unsigned long addr);
 void kspan_span_give(struct kspan_span *span, unsigned long addr);
+bool kspan_span_defer(struct kspan_span *span, unsigned long addr);
+
+/* A span of slots, be it that some of its frees are deferred. */
+static inline bool kspan_span_is_small(u8 state)
+{
+	return state == KSPAN_SPAN_SMALL || state == KSPAN_SPAN_SMALL_DEFERRED;
+}
 
 static inline unsigned int kspan_span_words(const struct kspan_span *span)
 {
 	return DIV_ROUND_UP(span->nslots, 64);
+}
+
+/* Bits of the deferred frees, as many as there are slots. */
+static inline u64 *kspan_span_deferred_bits(const struct kspan_span *span)
+{
+	return span->alloc_bits + kspan_span_words(span);
+}
+
+/* Of a span of tiny objects: bits of blocks that a CPU packs objects into. */
+static inline unsigned long *kspan_span_open_bits(const struct kspan_span *span)
+{
+	return (unsigned long *)(span->alloc_bits + 2 * kspan_span_words(span));
 }
 
 static inline unsigned long kspan_span_bytes(const struct kspan_span *span)

@@ -24,6 +24,7 @@ static void add_central(struct kspan_central *central, struct kspan_class_stats 
 {
 	unsigned long flags;
 
+	kspan_central_merge(central, 0);
 	raw_spin_lock_irqsave(&central->lock, flags);
 	stats->spans += central->nr_spans;
 	stats->cached += central->nr_depot_objects;
@@ -60,6 +61,7 @@ static void add_page_heap(struct kspan_page_heap *ph, struct kspan_page_stats *s
 {
 	unsigned long flags;
 
+	kspan_page_heap_merge(ph, 0);
 	raw_spin_lock_irqsave(&ph->lock, flags);
 	stats->arenas += ph->nr_arenas;
 	stats->runs += ph->nr_runs;
@@ -92,21 +94,53 @@ void kspan_page_stats_read(struct kspan_page_stats *stats)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_stats_read);
 
+/**
+ * kspan_tiny_stats_read() - statistics of tiny objects
+ * @stats: result
+ */
+void kspan_tiny_stats_read(struct kspan_tiny_stats *stats)
+{
+	struct kspan_heap *heap = &kspan_default_heap;
+	struct kspan_class_stats blocks;
+
+	kspan_class_stats_read(KSPAN_CLASS_TINY, &blocks);
+	stats->frees = kspan_cpu_caches_events(heap, KSPAN_TINY_FREE);
+	stats->allocs = kspan_cpu_caches_events(heap, KSPAN_TINY_ALLOC);
+	stats->objects = stats->allocs - min(stats->frees, stats->allocs);
+	stats->saved = kspan_cpu_caches_events(heap, KSPAN_TINY_CLASS_BYTES) -
+		       blocks.allocs * KSPAN_TINY_BLOCK;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_tiny_stats_read);
+
+/* Objects in blocks count, not blocks. */
+static void add_objects(unsigned int class, const struct kspan_class_stats *stats,
+			struct kspan_stats *total)
+{
+	struct kspan_tiny_stats tiny;
+
+	if (class == KSPAN_CLASS_TINY) {
+		kspan_tiny_stats_read(&tiny);
+		total->tiny_allocs = tiny.allocs;
+		total->mallocs += tiny.allocs;
+		total->frees += tiny.allocs - tiny.objects;
+	} else {
+		total->mallocs += stats->allocs;
+		total->frees += stats->frees;
+	}
+}
+
 static void add_class(unsigned int class, struct kspan_stats *total, u64 *spans)
 {
 	u64 size = kspan_size_classes[class].size;
-	unsigned int slots = kspan_size_classes[class].slots;
 	struct kspan_class_stats stats;
 
 	kspan_class_stats_read(class, &stats);
 	total->alloc += stats.in_use * size;
 	total->total_alloc += stats.allocs * size;
-	total->mallocs += stats.allocs;
-	total->frees += stats.frees;
+	add_objects(class, &stats, total);
 	total->heap_cached += stats.cached * size;
 	total->mcache_sys += stats.magazines * kspan_magazine_sizeof(class);
-	if (slots > 64)
-		total->mspan_sys += stats.spans * DIV_ROUND_UP(slots, 64) * sizeof(u64);
+	total->mspan_sys += stats.spans * kspan_span_bitmap_bytes(class);
 	*spans += stats.spans;
 }
 
@@ -142,6 +176,12 @@ void kspan_stats_read(struct kspan_stats *total)
 			   num_possible_nodes() * (sizeof(struct kspan_page_heap) +
 			   KSPAN_NR_CLASSES * sizeof(struct kspan_central));
 	total->sys = total->heap_sys + total->mspan_sys + total->mcache_sys + total->other_sys;
+	total->alloc_remote = kspan_cpu_caches_events(&kspan_default_heap, KSPAN_ALLOC_REMOTE);
+	total->alloc_fallback = kspan_cpu_caches_events(&kspan_default_heap,
+							KSPAN_ALLOC_FALLBACK);
+	total->alloc_local = total->mallocs -
+			     min(total->mallocs, total->alloc_remote + total->alloc_fallback);
+	total->free_remote = kspan_cpu_caches_events(&kspan_default_heap, KSPAN_FREE_REMOTE);
 	total->arenas = pages.arenas;
 	total->free_runs = pages.runs;
 }

@@ -39,6 +39,22 @@ struct kspan_page_stats {
 	u64 large_alloc_pages;
 };
 
+/**
+ * struct kspan_tiny_stats - tiny objects over all CPUs
+ * @objects:	live ones
+ * @allocs:	ever allocated
+ * @frees:	ever freed
+ * @saved:	bytes that all those ever allocated would have taken more in size
+ *		classes than their blocks did
+ */
+struct kspan_tiny_stats {
+	u64 objects;
+	u64 allocs;
+	u64 frees;
+	s64 saved;
+};
+
+void kspan_tiny_stats_read(struct kspan_tiny_stats *stats);
 void kspan_class_stats_read(unsigned int class, struct kspan_class_stats *stats);
 void kspan_page_stats_read(struct kspan_page_stats *stats);
 
@@ -62,6 +78,11 @@ struct kspan_stats {
 	u64 sys;
 	u64 arenas;
 	u64 free_runs;
+	u64 tiny_allocs;
+	u64 alloc_local;
+	u64 alloc_remote;
+	u64 alloc_fallback;
+	u64 free_remote;
 };
 
 void kspan_stats_read(struct kspan_stats *stats);

@@ -53,22 +53,27 @@
  * --------
  * A CPU cache belongs to whoever set its busy mark, with preemption off. An
  * interrupt that finds the mark set does not wait: it takes or returns a
- * single slot at the central, whose lock is only held with interrupts off.
+ * single slot at the central, whose lock is only held with interrupts off. An
+ * NMI that finds it set tries the lock once to allocate, and frees by a bit of
+ * the span, which others merge; see central.c and context.h.
  *
  * Locks
  * -----
  * All are raw spinlocks taken with interrupts off. None is held while another
- * is taken, none across a call to the page allocator or SLUB:
+ * is taken, except that the last may be taken within any; none is held across a
+ * call to the page allocator or SLUB:
  *
  *	1. kspan_central.lock		slots of a class: bitmaps, span lists, depot
  *	2. kspan_page_heap.lock		free runs, arenas and page table of a node
- *	3. bad_free.c: last_lock	the last report
+ *	3. free_rcu.c: kspan_rcu_cpu.lock  objects that wait for a grace period
+ *	4. bad_free.c: last_lock	the last report
  */
 #ifndef KSPAN_TYPES_H
 #define KSPAN_TYPES_H
 
 #include <linux/cache.h>
 #include <linux/list.h>
+#include <linux/llist.h>
 #include <linux/mm.h>
 #include <linux/rbtree.h>
 #include <linux/slab.h>
@@ -114,14 +119,18 @@ struct kspan_arena {
 
 /*
  * Life of a run of pages. DETACHED lies between the page heap and the central,
- * on the way up and on the way down; DEAD is a descriptor without a run.
+ * on the way up and on the way down; DEAD is a descriptor without a run. A
+ * DEFERRED span has frees that an NMI left behind, as bits of a SMALL span or of
+ * the whole of a LARGE one.
  */
 enum kspan_span_state {
 	KSPAN_SPAN_DEAD,
 	KSPAN_SPAN_FREE,
 	KSPAN_SPAN_DETACHED,
 	KSPAN_SPAN_SMALL,
+	KSPAN_SPAN_SMALL_DEFERRED,
 	KSPAN_SPAN_LARGE,
+	KSPAN_SPAN_LARGE_DEFERRED,
 };
 
 /**
@@ -140,8 +149,13 @@ enum kspan_span_state {
  * @central:	owner of a SMALL span
  * @node:	FREE: in kspan_page_heap.runs of its length, by address
  * @list:	SMALL: in a list of @central; DEAD: in a list of spares
- * @alloc_bits:	a bit per slot, set while it is out; central lock
+ * @deferred:	in the deferred list of @central or of the page heap
+ * @alloc_bits:	a bit per slot, set while it is out, central lock; then as many
+ *		bits for deferred frees, atomic; of a span of tiny objects
+ *		then a bit per block that is open, see tiny.c
  * @inline_bits: @alloc_bits of spans of up to 64 slots
+ * @starts:	of a span of tiny objects, a bit per byte, set where an object
+ *		starts; atomic
  *
  * Descriptors are type-stable (SLAB_TYPESAFE_BY_RCU), so that the span of an
  * arbitrary address can be looked up without a lock and verified under one.
@@ -162,8 +176,12 @@ struct kspan_span {
 		struct rb_node node;
 		struct list_head list;
 	};
+	struct llist_node deferred;
 	u64 *alloc_bits;
-	u64 inline_bits;
+	union {
+		u64 inline_bits[2];
+		unsigned long *starts;
+	};
 };
 
 /**

@@ -3,8 +3,8 @@
  * kspan: a general-purpose heap for kernel modules
  *
  * kspan_malloc() stands where kmalloc() stood; see Documentation/api.rst.
- * Pointers from here go back by kspan_free() only: kfree() of one, also by
- * way of kfree_rcu() or an skb, corrupts memory.
+ * Pointers from here go back by kspan_free() and its kin only: kfree() of one,
+ * also by way of kfree_rcu() or an skb, corrupts memory.
  *
  * Unless a function says otherwise it may be called from task, softirq and
  * hardirq context, where gfp flags say what an allocation may do. A size is in
@@ -15,18 +15,38 @@
 #define _LINUX_KSPAN_H
 
 #include <linux/compiler.h>
+#include <linux/err.h>
 #include <linux/gfp.h>
+#include <linux/stdarg.h>
 #include <linux/types.h>
+#ifdef __has_include
+#if __has_include(<linux/cleanup.h>)
+#include <linux/cleanup.h>
+#endif
+#endif
+
+#include <linux/kspan_size_class.h>
+
+struct rcu_head;
 
 void kspan_free(const void *p);
 void kspan_free_sensitive(const void *p);
+void kspan_free_bulk(unsigned int n, void **p);
 
 void *kspan_malloc(size_t size, gfp_t gfp) __alloc_size(1);
 void *kspan_zalloc(size_t size, gfp_t gfp) __alloc_size(1);
 void *kspan_malloc_node(size_t size, gfp_t gfp, int node) __alloc_size(1);
 void *kspan_malloc_array(size_t n, size_t size, gfp_t gfp) __alloc_size(1, 2);
 void *kspan_calloc(size_t n, size_t size, gfp_t gfp) __alloc_size(1, 2);
+void *kspan_malloc_aligned(size_t size, size_t align, gfp_t gfp) __alloc_size(1);
+void *kspan_tiny_alloc(size_t size, gfp_t gfp) __alloc_size(1);
 void *kspan_realloc(const void *p, size_t size, gfp_t gfp) __alloc_size(2);
+void *kspan_realloc_array(const void *p, size_t n, size_t size, gfp_t gfp) __alloc_size(2, 3);
+
+unsigned int kspan_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p);
+
+void *kspan_malloc_nolock(size_t size) __alloc_size(1);
+int kspan_prefill(size_t size, unsigned int n, gfp_t gfp);
 
 size_t kspan_size(const void *p);
 size_t kspan_size_roundup(size_t size);
@@ -34,5 +54,55 @@ bool kspan_owns(const void *p);
 
 void *kspan_memdup(const void *src, size_t len, gfp_t gfp);
 char *kspan_strdup(const char *s, gfp_t gfp);
+char *kspan_strndup(const char *s, size_t max, gfp_t gfp);
+char *kspan_asprintf(gfp_t gfp, const char *fmt, ...) __printf(2, 3);
+char *kspan_vasprintf(gfp_t gfp, const char *fmt, va_list args) __printf(2, 0);
+
+/**
+ * kspan_free_rcu() - free an object after a grace period
+ * @p:			pointer to the object, or NULL; evaluated once
+ * @rcu_head_field:	name of the struct rcu_head in *@p
+ *
+ * Returns at once. Objects are collected per CPU and freed in batches.
+ *
+ * Context: task, softirq and hardirq.
+ */
+#define kspan_free_rcu(p, rcu_head_field)					\
+do {										\
+	typeof(p) __kspan_p = (p);						\
+										\
+	if (__kspan_p)								\
+		kspan_call_free_rcu(&__kspan_p->rcu_head_field, __kspan_p);	\
+} while (0)
+
+void kspan_call_free_rcu(struct rcu_head *head, void *p);
+void kspan_free_rcu_mightsleep(const void *p);
+void kspan_barrier(void);
+
+/* For mempool_create(n, kspan_mempool_alloc, kspan_mempool_free, (void *)size). */
+void *kspan_mempool_alloc(gfp_t gfp, void *size);
+void kspan_mempool_free(void *element, void *size);
+
+#ifdef DEFINE_FREE
+/* void *p __free(kspan_free) = kspan_malloc(...): freed at the end of the scope. */
+DEFINE_FREE(kspan_free, void *, if (!IS_ERR_OR_NULL(_T)) kspan_free(_T))
+#endif
+
+void *kspan_malloc_class(unsigned int class, gfp_t gfp);
+
+static __always_inline void *__kspan_malloc_constant(size_t size, gfp_t gfp) __alloc_size(1);
+static __always_inline void *__kspan_malloc_constant(size_t size, gfp_t gfp)
+{
+	return kspan_malloc_class(kspan_constant_class(size), gfp);
+}
+
+/* The class of a constant size is found by the compiler. */
+#define kspan_malloc(size, gfp)							\
+	(__builtin_constant_p(size) && (size_t)(size) <= KSPAN_MAX_SMALL ?	\
+	 __kspan_malloc_constant(size, gfp) : kspan_malloc(size, gfp))
+
+#define kspan_zalloc(size, gfp)							\
+	(__builtin_constant_p(size) && (size_t)(size) <= KSPAN_MAX_SMALL ?	\
+	 __kspan_malloc_constant(size, (gfp) | __GFP_ZERO) : kspan_zalloc(size, gfp))
 
 #endif /* _LINUX_KSPAN_H */

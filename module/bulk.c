@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Many objects at once
+ *
+ * A bulk allocation copies what magazines hold, whole ones as far as it goes,
+ * and then takes slots right from the bitmaps of spans, without the way through
+ * a magazine. A bulk free fills magazines. The CPU's cache is entered once for
+ * KSPAN_BULK_STEP objects, so that preemption is never off for long.
+ */
+#include <linux/kspan.h>
+
+#include "kunit_export.h"
+#include "malloc.h"
+
+#define KSPAN_BULK_STEP		64
+
+/* From the loaded magazine. */
+static unsigned int pop(struct kspan_cpu_cache *cache, unsigned int class, unsigned int n,
+			void **p)
+{
+	struct kspan_magazine *mag = cache->loaded[class];
+	unsigned int taken = min(mag->count, n);
+
+	if (!taken)
+		return 0;
+	mag->count -= taken;
+	memcpy(p, mag->slot + mag->count, taken * sizeof(*p));
+	return taken;
+}
+
+/* Up to KSPAN_BULK_STEP objects that this CPU or its node's central has. */
+static unsigned int take(unsigned int class, gfp_t gfp, unsigned int n, void **p)
+{
+	struct kspan_cpu_cache *cache;
+	unsigned int taken = 0;
+
+	if (!kspan_cpu_cache_enter(&kspan_default_heap, &cache))
+		return 0;
+	n = min_t(unsigned int, n, KSPAN_BULK_STEP);
+	do {
+		taken += pop(cache, class, n - taken, p + taken);
+	} while (taken < n && kspan_cpu_cache_reload(&kspan_default_heap, cache, class, gfp));
+	if (taken < n)
+		taken += kspan_central_take(kspan_heap_central(&kspan_default_heap, cache->nid,
+							       class),
+					    p + taken, n - taken, gfp);
+	cache->allocs[class] += taken;
+	kspan_cpu_cache_leave(cache);
+	return taken;
+}
+
+static void initialise_all(unsigned int class, gfp_t gfp, unsigned int n, void **p)
+{
+	unsigned int i;
+
+	if (!want_init_on_alloc(gfp) && !IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
+		return;
+	for (i = 0; i < n; i++)
+		kspan_initialise(p[i], kspan_size_classes[class].size, gfp, gfp);
+}
+
+/* Returns how many there were. */
+static unsigned int alloc_small(unsigned int class, gfp_t gfp, unsigned int n, void **p)
+{
+	unsigned int done = 0;
+
+	while (done < n) {
+		unsigned int taken = take(class, kspan_gfp_here(gfp), n - done, p + done);
+
+		initialise_all(class, gfp, taken, p + done);
+		/* A new span, or whatever else there is; or the cache is busy. */
+		if (!taken) {
+			p[done] = kspan_malloc_class(class, gfp);
+			if (!p[done])
+				break;
+			taken = 1;
+		}
+		done += taken;
+	}
+	return done;
+}
+
+/* Whole pages, sizes 0, and what is refused. */
+static unsigned int alloc_others(size_t size, gfp_t gfp, unsigned int n, void **p)
+{
+	unsigned int done;
+
+	for (done = 0; done < n; done++) {
+		p[done] = kspan_malloc(size, gfp);
+		if (!p[done])
+			break;
+	}
+	return done;
+}
+
+/**
+ * kspan_alloc_bulk() - allocate objects of a size
+ * @size:	bytes of an object
+ * @gfp:	as for kspan_malloc()
+ * @n:		how many
+ * @p:		receives them
+ *
+ * Context: as kspan_malloc().
+ * Return: @n; or 0, with nothing allocated and @p undefined.
+ */
+unsigned int kspan_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
+{
+	unsigned int class = size <= KSPAN_MAX_SMALL ? kspan_size_class(size) : 0;
+	unsigned int done;
+
+	kspan_check_context(gfp);
+	if (class && !(gfp & KSPAN_GFP_REFUSED))
+		done = alloc_small(class, gfp, n, p);
+	else
+		done = alloc_others(size, gfp, n, p);
+	if (likely(done == n))
+		return n;
+	kspan_free_bulk(done, p);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(kspan_alloc_bulk);
+
+/* Frees objects as long as they go into loaded magazines; returns how many. */
+static unsigned int give(unsigned int n, void **p)
+{
+	struct kspan_cpu_cache *cache;
+	unsigned int done;
+
+	if (!kspan_cpu_cache_enter(&kspan_default_heap, &cache))
+		return 0;
+	n = min_t(unsigned int, n, KSPAN_BULK_STEP);
+	for (done = 0; done < n; done++) {
+		unsigned int class = kspan_object_class(p[done]);
+
+		if (kspan_is_remote(cache, p[done], class) ||
+		    !kspan_cpu_cache_push(cache, class, p[done]))
+			break;
+	}
+	kspan_cpu_cache_leave(cache);
+	return done;
+}
+
+/**
+ * kspan_free_bulk() - free objects
+ * @n:	how many
+ * @p:	the objects, of any sizes; as for kspan_free()
+ *
+ * Context: as kspan_free().
+ */
+void kspan_free_bulk(unsigned int n, void **p)
+{
+	bool singly = want_init_on_free() || IS_ENABLED(CONFIG_DEBUG_KMEMLEAK);
+	unsigned int i = 0;
+
+	while (i < n) {
+		if (!singly)
+			i += give(n - i, p + i);
+		/* What none of the loaded magazines took: it makes room for the next. */
+		if (i < n)
+			kspan_free(p[i++]);
+	}
+}
+EXPORT_SYMBOL_GPL(kspan_free_bulk);

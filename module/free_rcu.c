@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Frees after a grace period
+ *
+ * A CPU has two batches of objects. One collects, while the other waits for a
+ * grace period; then a work item frees that one, and what was collected meanwhile
+ * becomes the next to wait. So a CPU asks RCU once per grace period, however many
+ * objects there are.
+ *
+ *	kspan_free_rcu()		linked by the object's own rcu_head
+ *	kspan_free_rcu_mightsleep()	in blocks of pointers
+ *
+ * Context: task, softirq, hardirq. The lock of a CPU's batches is a raw one and
+ * is held for a few stores and a call_rcu().
+ */
+#include <linux/cpumask.h>
+#include <linux/kspan.h>
+#include <linux/percpu.h>
+#include <linux/rcupdate.h>
+#include <linux/workqueue.h>
+
+#include "free_rcu.h"
+#include "malloc.h"
+
+#define KSPAN_RCU_BULK		32
+
+/* 512 bytes. */
+struct rcu_block {
+	struct rcu_block *next;
+	unsigned int n;
+	void *object[62];
+};
+
+struct rcu_batch {
+	struct rcu_head *heads;
+	struct rcu_block *blocks;
+};
+
+/**
+ * struct kspan_rcu_cpu - objects that wait for a grace period, of one CPU
+ * @lock:	protects all fields
+ * @waiting:	being waited for, if @work is under way
+ * @next:	to be waited for then
+ * @busy:	@work is under way
+ * @work:	frees @waiting
+ */
+struct kspan_rcu_cpu {
+	raw_spinlock_t lock;
+	struct rcu_batch waiting;
+	struct rcu_batch next;
+	bool busy;
+	struct rcu_work work;
+};
+
+static struct kspan_rcu_cpu __percpu *rcu_cpus;
+static struct workqueue_struct *workqueue;
+
+static bool is_empty(const struct rcu_batch *batch)
+{
+	return !batch->heads && !batch->blocks;
+}
+
+static struct rcu_batch take_batch(struct rcu_batch *batch)
+{
+	struct rcu_batch taken = *batch;
+
+	*batch = (struct rcu_batch) { };
+	return taken;
+}
+
+/* A grace period for what was collected, unless one is being waited for. */
+static void start_locked(struct kspan_rcu_cpu *rc)
+{
+	if (rc->busy || is_empty(&rc->next))
+		return;
+	rc->busy = true;
+	rc->waiting = take_batch(&rc->next);
+	queue_rcu_work(workqueue, &rc->work);
+}
+
+static struct rcu_head *free_heads(struct rcu_head *head)
+{
+	void *objects[KSPAN_RCU_BULK];
+	unsigned int n = 0;
+
+	for (; head && n < ARRAY_SIZE(objects); head = head->next)
+		objects[n++] = (void *)head->func;
+	kspan_free_bulk(n, objects);
+	return head;
+}
+
+static void free_batch(struct rcu_batch batch)
+{
+	struct rcu_block *next;
+
+	while (batch.heads) {
+		batch.heads = free_heads(batch.heads);
+		cond_resched();
+	}
+	for (; batch.blocks; batch.blocks = next) {
+		next = batch.blocks->next;
+		kspan_free_bulk(batch.blocks->n, batch.blocks->object);
+		kspan_free(batch.blocks);
+		cond_resched();
+	}
+}
+
+static void work_handler(struct work_struct *work)
+{
+	struct kspan_rcu_cpu *rc = container_of(to_rcu_work(work), struct kspan_rcu_cpu, work);
+	struct rcu_batch done;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&rc->lock, flags);
+	done = take_batch(&rc->waiting);
+	rc->busy = false;
+	start_locked(rc);
+	raw_spin_unlock_irqrestore(&rc->lock, flags);
+	free_batch(done);
+}
+
+/**
+ * kspan_call_free_rcu() - what kspan_free_rcu() calls
+ * @head:	in the object; its contents are lost
+ * @p:		the object
+ *
+ * Context: task, softirq and hardirq.
+ */
+void kspan_call_free_rcu(struct rcu_head *head, void *p)
+{
+	/* Any CPU's will do. */
+	struct kspan_rcu_cpu *rc = raw_cpu_ptr(rcu_cpus);
+	unsigned long flags;
+
+	head->func = (rcu_callback_t)p;
+	raw_spin_lock_irqsave(&rc->lock, flags);
+	head->next = rc->next.heads;
+	rc->next.heads = head;
+	start_locked(rc);
+	raw_spin_unlock_irqrestore(&rc->lock, flags);
+}
+EXPORT_SYMBOL_GPL(kspan_call_free_rcu);
+
+/* Returns whether @p was taken; @spare is used, and set to NULL, if there is no room. */
+static bool add_to_block(const void *p, struct rcu_block **spare)
+{
+	struct kspan_rcu_cpu *rc = raw_cpu_ptr(rcu_cpus);
+	struct rcu_block *block;
+	unsigned long flags;
+	bool room;
+
+	raw_spin_lock_irqsave(&rc->lock, flags);
+	block = rc->next.blocks;
+	if ((!block || block->n == ARRAY_SIZE(block->object)) && *spare) {
+		(*spare)->next = block;
+		block = rc->next.blocks = *spare;
+		*spare = NULL;
+	}
+	room = block && block->n < ARRAY_SIZE(block->object);
+	if (room) {
+		block->object[block->n++] = (void *)p;
+		start_locked(rc);
+	}
+	raw_spin_unlock_irqrestore(&rc->lock, flags);
+	return room;
+}
+
+/**
+ * kspan_free_rcu_mightsleep() - free an object without an rcu_head after a grace period
+ * @p: as for kspan_free()
+ *
+ * Returns at once as a rule; without memory to remember @p in, after the grace
+ * period.
+ *
+ * Context: task; may sleep.
+ */
+void kspan_free_rcu_mightsleep(const void *p)
+{
+	struct rcu_block *spare = NULL;
+
+	might_sleep();
+	if (ZERO_OR_NULL_PTR(p))
+		return;
+	while (!add_to_block(p, &spare)) {
+		if (!spare)
+			spare = kspan_malloc(sizeof(*spare), GFP_KERNEL | __GFP_NORETRY |
+							     __GFP_NOWARN);
+		if (!spare) {
+			synchronize_rcu();
+			kspan_free(p);
+			return;
+		}
+		spare->n = 0;
+	}
+	kspan_free(spare);
+}
+EXPORT_SYMBOL_GPL(kspan_free_rcu_mightsleep);
+
+/**
+ * kspan_barrier() - wait for pending frees
+ *
+ * When it returns, all objects that were given to kspan_free_rcu() and
+ * kspan_free_rcu_mightsleep() before the call have been freed.
+ *
+ * Context: task; sleeps.
+ */
+void kspan_barrier(void)
+{
+	unsigned int round;
+
+	/* What was collecting waits for a grace period from the end of round 0 on. */
+	for (round = 0; round < 2; round++) {
+		rcu_barrier();
+		flush_workqueue(workqueue);
+	}
+}
+EXPORT_SYMBOL_GPL(kspan_barrier);
+
+/**
+ * kspan_free_rcu_drain() - free what a dead CPU collected
+ * @cpu: the CPU
+ *
+ * Not by rcu_barrier(), which CPU hotplug callbacks must not call.
+ *
+ * Context: task; sleeps for a grace period if there is something to free.
+ */
+void kspan_free_rcu_drain(unsigned int cpu)
+{
+	struct kspan_rcu_cpu *rc = per_cpu_ptr(rcu_cpus, cpu);
+	struct rcu_batch waiting, next;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&rc->lock, flags);
+	waiting = take_batch(&rc->waiting);
+	next = take_batch(&rc->next);
+	raw_spin_unlock_irqrestore(&rc->lock, flags);
+	if (is_empty(&waiting) && is_empty(&next))
+		return;
+	synchronize_rcu();
+	free_batch(waiting);
+	free_batch(next);
+}
+
+/**
+ * kspan_free_rcu_init() - prepare the batches of all CPUs
+ * Return: 0 or -ENOMEM.
+ */
+int kspan_free_rcu_init(void)
+{
+	unsigned int cpu;
+
+	workqueue = alloc_workqueue("kspan_rcu", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!workqueue)
+		return -ENOMEM;
+	rcu_cpus = alloc_percpu(struct kspan_rcu_cpu);
+	if (!rcu_cpus) {
+		destroy_workqueue(workqueue);
+		return -ENOMEM;
+	}
+	for_each_possible_cpu(cpu) {
+		struct kspan_rcu_cpu *rc = per_cpu_ptr(rcu_cpus, cpu);
+
+		raw_spin_lock_init(&rc->lock);
+		INIT_RCU_WORK(&rc->work, work_handler);
+	}
+	return 0;
+}
+
+/** kspan_free_rcu_exit() - free what waits, and take the batches down */
+void kspan_free_rcu_exit(void)
+{
+	kspan_barrier();
+	destroy_workqueue(workqueue);
+	free_percpu(rcu_cpus);
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Changing the size of an object
+ *
+ * An object stays where it is if its slot is large enough; a large one also if
+ * the pages behind it are free, or when it shrinks, and then gives pages back.
+ */
+#include <linux/kspan.h>
+#include <linux/overflow.h>
+#include <linux/string.h>
+
+#include "malloc.h"
+
+static void wipe(const void *p, size_t from, size_t to)
+{
+	if (from < to)
+		memset((char *)p + from, 0, to - from);
+}
+
+/* Pages that a shrinking object leaves are wiped as freed objects are. */
+static bool resize_large(const void *p, size_t old, size_t size, gfp_t gfp)
+{
+	size_t keep = kspan_large_roundup(size);
+
+	if (keep == old)
+		return true;
+	if (want_init_on_free())
+		wipe(p, keep, old);
+	if (!kspan_large_resize((unsigned long)p, size, kspan_gfp_here(gfp)))
+		return false;
+	if (want_init_on_alloc(gfp))
+		wipe(p, old, keep);
+	/* For kmemleak it is another object now. */
+	kmemleak_free(p);
+	kspan_remember((void *)p, keep, gfp);
+	return true;
+}
+
+/* Whether the object has room for @size where it is, and no more than it needs. */
+static bool resize(const void *p, size_t old, size_t size, gfp_t gfp)
+{
+	bool large = kspan_large_size((unsigned long)p);
+
+	if (size > KSPAN_MAX_SIZE || (size > old && !large))
+		return false;
+	if (large && !resize_large(p, old, size, gfp) && size > old)
+		return false;
+	/* Up to what it had: what lies behind was wiped above. */
+	if (want_init_on_alloc(gfp) && size < old)
+		wipe(p, size, kspan_size(p));
+	return true;
+}
+
+/**
+ * kspan_realloc() - change the size of an object
+ * @p:		the object; NULL and ZERO_SIZE_PTR mean a new one
+ * @size:	bytes wanted; 0 frees @p and gives ZERO_SIZE_PTR
+ * @gfp:	as for kspan_malloc(), if the object must move
+ *
+ * An object stays where it is, with the alignment it has, when its slot is
+ * large enough, or, for one above 32 KiB, when it shrinks or the pages behind it
+ * are free. With __GFP_ZERO, or init_on_alloc=, what lies beyond the bytes that
+ * are kept reads as zero.
+ *
+ * Context: as kspan_malloc(), but not in an NMI.
+ * Return: the object; or NULL with @p as it was, also when @p is wrong.
+ */
+void *kspan_realloc(const void *p, size_t size, gfp_t gfp)
+{
+	size_t old = kspan_size(p);
+	void *object;
+
+	if (ZERO_OR_NULL_PTR(p))
+		return kspan_malloc(size, gfp);
+	if (!old) {
+		kspan_free_wrong(p);
+		return NULL;
+	}
+	if (!size) {
+		kspan_free(p);
+		return ZERO_SIZE_PTR;
+	}
+	if (resize(p, old, size, gfp))
+		return (void *)p;
+	object = kspan_malloc(size, gfp);
+	if (object) {
+		memcpy(object, p, min(old, size));
+		kspan_free(p);
+	}
+	return object;
+}
+EXPORT_SYMBOL_GPL(kspan_realloc);
+
+/**
+ * kspan_realloc_array() - change the size of an array
+ * @p:		the array; NULL and ZERO_SIZE_PTR mean a new one
+ * @n:		elements
+ * @size:	bytes of an element
+ * @gfp:	as for kspan_malloc()
+ *
+ * Context: as kspan_realloc().
+ * Return: as kspan_realloc(); NULL also when @n * @size does not fit a size_t.
+ */
+void *kspan_realloc_array(const void *p, size_t n, size_t size, gfp_t gfp)
+{
+	size_t bytes;
+
+	if (unlikely(check_mul_overflow(n, size, &bytes)))
+		return NULL;
+	return kspan_realloc(p, bytes, gfp);
+}
+EXPORT_SYMBOL_GPL(kspan_realloc_array);

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Tiny objects
+ *
+ * Objects below 16 bytes are packed into blocks of 16 by Go's rule: the next
+ * one starts right behind the last, aligned to 8, 4, 2 or 1 as its size is a
+ * multiple of. Go's collector frees a block as a whole; here every object can
+ * be freed, so a span of blocks has a bit for each of its bytes, set where a
+ * live object starts:
+ *
+ *	block	a a a a a b b . c c c c - - - -
+ *	starts	1         1     1       1 <- mark: where the CPU goes on
+ *
+ * The block that a CPU packs into is open: one more bit, the highest, marks
+ * where the next object goes. It keeps the block from being free when all its
+ * objects are, and bounds the size of the last one. A bit per block tells open
+ * ones, so that the mark is not taken for an object. A block without any bit is
+ * free: it is a slot of the class KSPAN_CLASS_TINY and goes back as such.
+ *
+ * Bits change by atomic operations on the word they are in, so objects are
+ * freed anywhere without a lock. kmemleak knows the blocks.
+ *
+ * Context: any, NMI included.
+ */
+#include <linux/kmemleak.h>
+
+#include "bad_free.h"
+#include "kunit_export.h"
+#include "tiny.h"
+
+/* The bits of one block. */
+struct bits {
+	atomic64_t *word;
+	unsigned int shift;
+};
+
+static unsigned int block_index(const struct kspan_span *span, unsigned long addr)
+{
+	return (addr - span->start) / KSPAN_TINY_BLOCK;
+}
+
+static struct bits bits_of(const struct kspan_span *span, unsigned long addr)
+{
+	unsigned int byte = block_index(span, addr) * KSPAN_TINY_BLOCK;
+
+	return (struct bits) {
+		.word = (atomic64_t *)span->starts + byte / 64,
+		.shift = byte % 64,
+	};
+}
+
+static u16 read_bits(struct bits bits)
+{
+	return atomic64_read(bits.word) >> bits.shift;
+}
+
+/* Returns the bits as they were. */
+static u16 clear_bits(struct bits bits, u16 mask)
+{
+	return atomic64_fetch_andnot((u64)mask << bits.shift, bits.word) >> bits.shift;
+}
+
+static void flip_bits(struct bits bits, u16 mask)
+{
+	atomic64_xor((u64)mask << bits.shift, bits.word);
+}
+
+/* Go's rule. */
+static unsigned int align_of(unsigned int size)
+{
+	return min(size & -size, 8U);
+}
+
+/**
+ * kspan_tiny_pack() - allocate from the open block
+ * @tiny:	of an entered CPU cache
+ * @size:	bytes, 1...15
+ *
+ * Return: the object, or NULL when there is no room.
+ */
+void *kspan_tiny_pack(struct kspan_tiny *tiny, unsigned int size)
+{
+	unsigned long block = (unsigned long)tiny->block;
+	unsigned int at, end;
+	struct bits bits;
+	u16 flip;
+
+	if (!block)
+		return NULL;
+	bits = bits_of(tiny->span, block);
+	at = ALIGN(tiny->offset, align_of(size));
+	/* When nothing but the mark is left, the block is as good as new. */
+	if (at + size > KSPAN_TINY_BLOCK && read_bits(bits) == BIT(tiny->offset))
+		at = 0;
+	end = at + size;
+	if (end > KSPAN_TINY_BLOCK)
+		return NULL;
+	/* The mark becomes the object's start, or moves there; then behind it. */
+	flip = BIT(tiny->offset) ^ BIT(at);
+	if (end < KSPAN_TINY_BLOCK)
+		flip ^= BIT(end);
+	flip_bits(bits, flip);
+	tiny->offset = end;
+	if (end == KSPAN_TINY_BLOCK) {
+		clear_bit(block_index(tiny->span, block), kspan_span_open_bits(tiny->span));
+		tiny->block = NULL;
+	}
+	return (void *)(block + at);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_tiny_pack);
+
+/**
+ * kspan_tiny_open() - allocate from a new block
+ * @tiny:	of an entered CPU cache; NULL if the object is to have the block
+ *		for itself
+ * @block:	a slot of the class KSPAN_CLASS_TINY
+ * @size:	bytes, 1...15
+ *
+ * Of the new and the open block the one with more room is open afterwards, as
+ * in Go.
+ *
+ * Return: the object, at the start of the block.
+ */
+void *kspan_tiny_open(struct kspan_tiny *tiny, void *block, unsigned int size)
+{
+	struct kspan_span *span;
+	struct bits bits;
+
+	rcu_read_lock();
+	span = kspan_map_span((unsigned long)block);
+	rcu_read_unlock();
+	bits = bits_of(span, (unsigned long)block);
+	if (!tiny || (tiny->block && tiny->offset <= size)) {
+		flip_bits(bits, BIT(0));
+		return block;
+	}
+	kspan_tiny_close(tiny);
+	set_bit(block_index(span, (unsigned long)block), kspan_span_open_bits(span));
+	flip_bits(bits, BIT(0) | BIT(size));
+	*tiny = (struct kspan_tiny) { .block = block, .span = span, .offset = size };
+	return block;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_tiny_open);
+
+/**
+ * kspan_tiny_close() - let go of the open block
+ * @tiny: of an entered CPU cache, or of a dead CPU
+ */
+void kspan_tiny_close(struct kspan_tiny *tiny)
+{
+	unsigned long block = (unsigned long)tiny->block;
+	u16 mark = BIT(tiny->offset);
+
+	if (!block)
+		return;
+	tiny->block = NULL;
+	/* In this order, or the last object would be taken for the mark. */
+	clear_bit(block_index(tiny->span, block), kspan_span_open_bits(tiny->span));
+	if (clear_bits(bits_of(tiny->span, block), mark) != mark)
+		return;
+	/* What an NMI frees, the merge makes kmemleak forget. */
+	if (!in_nmi())
+		kmemleak_free((void *)block);
+	kspan_central_free(block, KSPAN_CLASS_TINY);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_tiny_close);
+
+/* The tiny span of an address, or NULL. */
+static struct kspan_span *span_of(unsigned long addr)
+{
+	struct kspan_span *span = kspan_map_span(addr);
+
+	/* Pairs with the release in kspan_span_set_state(). */
+	if (!span || !kspan_span_is_small(smp_load_acquire(&span->state)) ||
+	    span->class != KSPAN_CLASS_TINY)
+		return NULL;
+	return span;
+}
+
+/* Bits from an address on to the end of its block, if an object starts there; else 0. */
+static u16 object_bits(const struct kspan_span *span, unsigned long addr)
+{
+	u16 bits = read_bits(bits_of(span, addr)) >> addr % KSPAN_TINY_BLOCK;
+
+	if (!(bits & 1))
+		return 0;
+	/* Pairs with the clear_bits() of kspan_tiny_close(). */
+	smp_rmb();
+	/* The highest bit of an open block is the mark. */
+	if (bits == 1 && test_bit(block_index(span, addr), kspan_span_open_bits(span)))
+		return 0;
+	return bits;
+}
+
+static void report(const struct kspan_span *span, unsigned long addr)
+{
+	enum kspan_bad_free_kind kind = KSPAN_BAD_FREE_DOUBLE;
+
+	if (block_index(span, addr) >= READ_ONCE(span->high))
+		kind = KSPAN_BAD_FREE_NEVER_ALLOCATED;
+	kspan_bad_free_report(kind, addr, KSPAN_CLASS_TINY);
+}
+
+/**
+ * kspan_tiny_free() - free a tiny object
+ * @addr:	any address
+ * @empty:	set to the block, if that was its last object: the caller frees it
+ *
+ * Frees the object, or reports what is wrong with the address. Which of the
+ * places in a block where no object starts once were one is not known; they
+ * are reported as double frees.
+ *
+ * Return: -ENOENT, and nothing done, when @addr is not in a span of tiny
+ * objects; 0 when the object was freed; -EINVAL for a wrong address.
+ */
+int kspan_tiny_free(unsigned long addr, void **empty)
+{
+	u16 bit = BIT(addr % KSPAN_TINY_BLOCK), old;
+	struct kspan_span *span;
+	int err = -ENOENT;
+
+	*empty = NULL;
+	rcu_read_lock();
+	span = span_of(addr);
+	if (!span)
+		goto unlock;
+	err = -EINVAL;
+	if (object_bits(span, addr)) {
+		old = clear_bits(bits_of(span, addr), bit);
+		if (old & bit)
+			err = 0;
+		if (old == bit)
+			*empty = (void *)ALIGN_DOWN(addr, KSPAN_TINY_BLOCK);
+	}
+	if (err)
+		report(span, addr);
+unlock:
+	rcu_read_unlock();
+	return err;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_tiny_free);
+
+/**
+ * kspan_tiny_size() - usable size of a tiny object
+ * @addr: any address
+ *
+ * Return: bytes up to the next object, the mark or the end of the block; 0 when
+ * no tiny object starts at @addr.
+ */
+size_t kspan_tiny_size(unsigned long addr)
+{
+	struct kspan_span *span;
+	u16 bits = 0;
+
+	rcu_read_lock();
+	span = span_of(addr);
+	if (span)
+		bits = object_bits(span, addr);
+	rcu_read_unlock();
+	if (!bits)
+		return 0;
+	bits >>= 1;
+	return bits ? ffs(bits) : KSPAN_TINY_BLOCK - addr % KSPAN_TINY_BLOCK;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_tiny_size);
