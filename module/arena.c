@@ -195,17 +195,18 @@ static bool block_is_mapped(unsigned long start, unsigned int order)
 }
 
 /*
- * The largest block to be had, of at least @min order. Attempts that have a
+ * The largest block to be had, of @max down to @min order. Attempts that have a
  * smaller one to fall back to must be cheap and silent, and leave the reserve
  * for atomic allocations to those who have no choice.
  */
-static struct page *alloc_block(int nid, unsigned int min, gfp_t gfp, unsigned int *order)
+static struct page *alloc_block(int nid, unsigned int max, unsigned int min, gfp_t gfp,
+				unsigned int *order)
 {
 	gfp_t cheap = (gfp & ~(__GFP_RECLAIM | __GFP_RETRY_MAYFAIL | KSPAN_GFP_RESERVE)) |
 		      __GFP_NOWARN | __GFP_NORETRY;
 	struct page *page;
 
-	for (*order = KSPAN_ARENA_ORDER; *order > min; --*order) {
+	for (*order = max; *order > min; --*order) {
 		page = alloc_pages_node(nid, cheap, *order);
 		if (page)
 			return page;
@@ -218,9 +219,10 @@ static struct page *alloc_block(int nid, unsigned int min, gfp_t gfp, unsigned i
  * @nid:	preferred node; the only one with __GFP_THISNODE in @gfp
  * @npages:	kspan pages that the block must hold, as one run aligned to the
  *		next power of two; at most KSPAN_ARENA_PAGES
- * @gfp:	the caller's flags; zone and zeroing flags are ignored. Emergency
- *		reserves are never used: what they gave would be served to
- *		everybody.
+ * @gfp:	the caller's flags; zone and zeroing flags are ignored. Only with
+ *		__GFP_MEMALLOC the system's reserves are used, and then for no
+ *		more than @npages: what they give must not be served to
+ *		everybody, as an ordinary arena is.
  *
  * Context: as @gfp says; no lock held.
  * Return: an arena with a free and unlinked run of pages, or NULL.
@@ -229,15 +231,18 @@ struct kspan_arena *kspan_arena_alloc(int nid, unsigned int npages, gfp_t gfp)
 {
 	struct kspan_arena *arena;
 	unsigned int min = KSPAN_PAGE_ORDER + order_base_2(npages);
+	bool emergency;
 	struct page *page;
 
 	if (fail_arena())
 		return NULL;
-	gfp = (gfp & KSPAN_GFP_PASSED) | __GFP_NOMEMALLOC;
+	emergency = gfp & __GFP_MEMALLOC;
+	gfp = (gfp & KSPAN_GFP_PASSED) | (emergency ? __GFP_MEMALLOC : __GFP_NOMEMALLOC);
 	arena = kzalloc(sizeof(*arena), kspan_gfp_metadata(gfp));
 	if (!arena)
 		return NULL;
-	page = alloc_block(nid, min, gfp, &arena->order);
+	arena->emergency = emergency;
+	page = alloc_block(nid, emergency ? min : KSPAN_ARENA_ORDER, min, gfp, &arena->order);
 	if (!page)
 		goto free_arena;
 	arena->start = (unsigned long)page_address(page);

@@ -8,12 +8,16 @@
  * locks, so whoever can't be preempted keeps away from them in the same way.
  * Frees keep away from them wherever preemption is off, on all kernels: the
  * caller may hold a raw spinlock.
+ *
+ * Whoever may use the system's reserves of memory gets an arena of his own from
+ * them when all else has failed.
  */
 #ifndef KSPAN_CONTEXT_H
 #define KSPAN_CONTEXT_H
 
 #include <linux/gfp.h>
 #include <linux/preempt.h>
+#include <linux/sched.h>
 #include <linux/spinlock.h>
 
 /* Flags that open the reserve for atomic allocations; one of its own up to 6.2. */
@@ -42,7 +46,24 @@
  */
 static inline gfp_t kspan_gfp_metadata(gfp_t gfp)
 {
-	return gfp & KSPAN_GFP_PASSED & ~__GFP_THISNODE;
+	return gfp & (KSPAN_GFP_PASSED | __GFP_MEMALLOC) & ~__GFP_THISNODE;
+}
+
+/**
+ * kspan_may_use_reserves() - whether a request may use up the system's reserves
+ * @gfp: what the caller said
+ *
+ * As the page allocator judges it. What the reserves give is for the caller
+ * alone.
+ *
+ * Return: whether it may.
+ */
+static inline bool kspan_may_use_reserves(gfp_t gfp)
+{
+	if (gfp & (__GFP_NOMEMALLOC | KSPAN_GFP_NOLOCK))
+		return false;
+	return (gfp & __GFP_MEMALLOC) ||
+	       ((!in_interrupt() || in_serving_softirq()) && (current->flags & PF_MEMALLOC));
 }
 
 /**

@@ -6,6 +6,7 @@
  *	classes	a line per size class
  *	arenas	a line per arena
  *	map	a character per 8 KiB page
+ *	trim	writing 1 gives back all that nobody uses
  *
  * The first line of a table names its version and columns. An arena is named
  * by its first page's number in kspan's map, not by an address. Arenas are
@@ -276,6 +277,17 @@ static const struct file_operations arena_file_fops = {
 	.release = seq_release_private,
 };
 
+/* What caches hold goes to the spans, empty spans to arenas, empty arenas to buddy. */
+static int trim_set(void *unused, u64 value)
+{
+	if (value != 1)
+		return -EINVAL;
+	kspan_heap_flush(&kspan_default_heap);
+	kspan_page_heap_trim();
+	return 0;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(trim_fops, NULL, trim_set, "%llu\n");
+
 /**
  * kspan_debugfs_init() - make the files
  *
@@ -288,6 +300,7 @@ void kspan_debugfs_init(void)
 	debugfs_create_file("classes", 0444, directory, NULL, &classes_fops);
 	debugfs_create_file("arenas", 0444, directory, (void *)&arenas_sops, &arena_file_fops);
 	debugfs_create_file("map", 0444, directory, (void *)&map_sops, &arena_file_fops);
+	debugfs_create_file_unsafe("trim", 0200, directory, NULL, &trim_fops);
 	if (kspan_arena_debugfs_init(directory))
 		pr_warn("no failkspan/ in debugfs\n");
 }

@@ -55,6 +55,23 @@ void *kspan_large_alloc(size_t size, int nid, gfp_t gfp)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_alloc);
 
+/**
+ * kspan_large_alloc_emergency() - allocate an object from the system's reserves
+ * @size:	bytes, of any object
+ * @nid:	preferred node, the only one with __GFP_THISNODE
+ * @gfp:	flags of a caller who may use the reserves
+ *
+ * Return: the object, a power of two of pages, or NULL.
+ */
+void *kspan_large_alloc_emergency(size_t size, int nid, gfp_t gfp)
+{
+	struct kspan_span *span;
+
+	span = kspan_page_heap_alloc_emergency(nid, size_to_pages(size), gfp);
+	return span ? (void *)span->start : NULL;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_large_alloc_emergency);
+
 static void report(enum kspan_span_state state, unsigned long addr)
 {
 	enum kspan_bad_free_kind kind = KSPAN_BAD_FREE_DOUBLE;

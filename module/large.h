@@ -9,6 +9,7 @@
 
 size_t kspan_large_roundup(size_t size);
 void *kspan_large_alloc(size_t size, int nid, gfp_t gfp);
+void *kspan_large_alloc_emergency(size_t size, int nid, gfp_t gfp);
 bool kspan_large_free(unsigned long addr);
 size_t kspan_large_size(unsigned long addr);
 bool kspan_large_resize(unsigned long addr, size_t size, gfp_t gfp);

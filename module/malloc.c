@@ -100,20 +100,39 @@ void kspan_count_node(const void *object, int wanted)
 		kspan_count(KSPAN_ALLOC_REMOTE);
 }
 
+static void *take_in(void *object, size_t size, gfp_t gfp, int nid)
+{
+	kspan_count_node(object, nid);
+	return kspan_initialise(object, size, gfp, gfp);
+}
+
+/* When nothing else is left: an object of whole pages, whatever its size. */
+static void *malloc_emergency(size_t size, gfp_t gfp, int nid)
+{
+	void *object = NULL;
+
+	if (unlikely(kspan_may_use_reserves(gfp)))
+		object = kspan_large_alloc_emergency(size, nid, gfp);
+	return object ? take_in(object, kspan_size(object), gfp, nid) : NULL;
+}
+
 /* Small objects past the CPU cache; class 0 stands for size 0. */
 static void *malloc_on_node(unsigned int class, gfp_t gfp, int nid)
 {
+	size_t size = kspan_size_classes[class].size;
 	void *object;
 
 	if (!class)
 		return ZERO_SIZE_PTR;
 	do {
 		object = kspan_heap_alloc_slot(&kspan_default_heap, class, nid, gfp);
+		if (object)
+			return take_in(object, size, gfp, nid);
+		/* A block of tiny objects has to be a slot. */
+		if (class != KSPAN_CLASS_TINY)
+			object = malloc_emergency(size, gfp, nid);
 	} while (!object && must_retry(gfp));
-	if (!object)
-		return NULL;
-	kspan_count_node(object, nid);
-	return kspan_initialise(object, kspan_size_classes[class].size, gfp, gfp);
+	return object;
 }
 
 static noinline void *malloc_slow(unsigned int class, gfp_t gfp)
@@ -144,7 +163,7 @@ static noinline void *malloc_refill(struct kspan_cpu_cache *cache, unsigned int 
 	if (!object && class) {
 		object = kspan_heap_grow(&kspan_default_heap, class, nid, gfp);
 		if (object)
-			kspan_count_node(object, nid);
+			return take_in(object, kspan_size_classes[class].size, gfp, nid);
 	}
 	if (!object)
 		return malloc_on_node(class, gfp, nid);
@@ -162,11 +181,11 @@ static void *malloc_large_on_node(size_t size, gfp_t gfp, int nid)
 	gfp = kspan_gfp_here(gfp);
 	do {
 		object = kspan_large_alloc(size, nid, gfp);
+		if (object)
+			return take_in(object, kspan_large_roundup(size), gfp, nid);
+		object = malloc_emergency(size, gfp, nid);
 	} while (!object && must_retry(gfp));
-	if (!object)
-		return NULL;
-	kspan_count_node(object, nid);
-	return kspan_initialise(object, kspan_large_roundup(size), gfp, gfp);
+	return object;
 }
 
 static noinline void *malloc_large(size_t size, gfp_t gfp)
@@ -368,8 +387,9 @@ void *kspan_tiny_alloc(size_t size, gfp_t gfp)
 	}
 	if (!object) {
 		block = kspan_malloc_class(KSPAN_CLASS_TINY, gfp);
+		/* Without memory for blocks there may be some for an object. */
 		if (!block)
-			return NULL;
+			return kspan_malloc(size, gfp);
 		if (likely(kspan_cpu_cache_enter(&kspan_default_heap, &cache))) {
 			object = kspan_tiny_open(&cache->tiny, block, size);
 			kspan_cpu_cache_leave(cache);

@@ -410,10 +410,12 @@ static struct kspan_span *alloc_from_other_nodes(int nid, unsigned int npages, u
 struct kspan_span *kspan_page_heap_alloc(int nid, unsigned int npages, unsigned int align,
 					 unsigned int class, gfp_t gfp)
 {
-	gfp_t here = (gfp & ~__GFP_RECLAIM) | __GFP_THISNODE | __GFP_NOWARN;
 	bool nolock = gfp & KSPAN_GFP_NOLOCK;
 	struct kspan_span *span;
+	gfp_t here;
 
+	gfp &= ~__GFP_MEMALLOC;
+	here = (gfp & ~__GFP_RECLAIM) | __GFP_THISNODE | __GFP_NOWARN;
 	span = alloc_from_runs(nid, npages, align, class, gfp);
 	if (!span && !nolock)
 		span = alloc_from_new_arena(nid, npages, align, class, here);
@@ -424,6 +426,24 @@ struct kspan_span *kspan_page_heap_alloc(int nid, unsigned int npages, unsigned 
 	return span;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_alloc);
+
+/**
+ * kspan_page_heap_alloc_emergency() - allocate a run from the system's reserves
+ * @nid:	preferred node, the only one with __GFP_THISNODE
+ * @npages:	length, 1...KSPAN_ARENA_PAGES
+ * @gfp:	flags of a caller who may use the reserves
+ *
+ * The run is a whole arena, so that nobody else gets any of it, and goes straight
+ * back when it is freed.
+ *
+ * Context: as @gfp says.
+ * Return: a LARGE span or NULL.
+ */
+struct kspan_span *kspan_page_heap_alloc_emergency(int nid, unsigned int npages, gfp_t gfp)
+{
+	return alloc_from_new_arena(nid, roundup_pow_of_two(npages), 1, 0, gfp | __GFP_MEMALLOC);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_alloc_emergency);
 
 /* A free neighbour of the run, at the page that holds @addr, or NULL. */
 static struct kspan_span *free_neighbour(struct kspan_span *run, unsigned long addr)
@@ -489,19 +509,36 @@ static void unlink_arena(struct kspan_page_heap *ph, struct kspan_arena *arena)
 
 static bool arena_is_surplus(struct kspan_page_heap *ph, struct kspan_arena *arena)
 {
-	return !arena->used && (arena->order < KSPAN_ARENA_ORDER ||
+	return !arena->used && (arena->emergency || arena->order < KSPAN_ARENA_ORDER ||
 				ph->nr_empty > READ_ONCE(kspan_arena_reserve));
 }
 
-static void release_later(struct irq_work *work);
-static void release_surplus(struct work_struct *work);
-static DEFINE_IRQ_WORK(release_irq_work, release_later);
-static DECLARE_WORK(release_work, release_surplus);
+static LLIST_HEAD(to_release);
 
-/* From wherever a free may come, by way of an interrupt, to task context. */
-static void release_later(struct irq_work *work)
+static void release_listed(struct work_struct *work)
+{
+	struct kspan_arena *arena, *next;
+
+	llist_for_each_entry_safe(arena, next, llist_del_all(&to_release), release)
+		kspan_arena_free(arena);
+}
+static DECLARE_WORK(release_work, release_listed);
+
+static void queue_release(struct irq_work *work)
 {
 	schedule_work(&release_work);
+}
+static DEFINE_IRQ_WORK(release_irq_work, queue_release);
+
+/* An unlinked arena; from wherever a free may come, by way of an interrupt, to a task. */
+static void release_arena(struct kspan_arena *arena, bool may_release)
+{
+	if (may_release) {
+		kspan_arena_free(arena);
+		return;
+	}
+	llist_add(&arena->release, &to_release);
+	irq_work_queue(&release_irq_work);
 }
 
 /**
@@ -539,18 +576,16 @@ bool kspan_page_heap_free(struct kspan_span *span, unsigned long start,
 		set_ends(span, NULL);
 	span->class = 0;
 	insert_coalesced(ph, span);
-	if (arena_is_surplus(ph, span->arena))
+	if (arena_is_surplus(ph, span->arena)) {
 		surplus = span->arena;
-	if (surplus && may_release)
 		unlink_arena(ph, surplus);
+	}
 	if (may_release)
 		move_excess_spares(ph, &excess);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 
-	if (surplus && may_release)
-		kspan_arena_free(surplus);
-	else if (surplus)
-		irq_work_queue(&release_irq_work);
+	if (surplus)
+		release_arena(surplus, may_release);
 	kspan_span_free_descriptors(&excess);
 	return true;
 }
@@ -716,24 +751,8 @@ bool kspan_page_heap_was_used(unsigned long addr)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_was_used);
 
-/* What take_empty_arena() is to take. */
-struct choice {
-	bool surplus_only;
-	unsigned long start;
-	unsigned long end;
-};
-
-static bool chosen(struct kspan_page_heap *ph, struct kspan_arena *arena,
-		   const struct choice *choice)
-{
-	if (arena->used || arena->start < choice->start || arena->start >= choice->end)
-		return false;
-	return !choice->surplus_only || arena_is_surplus(ph, arena);
-}
-
 /* One empty arena, unlinked, or NULL. */
-static struct kspan_arena *take_empty_arena(struct kspan_page_heap *ph,
-					    const struct choice *choice)
+static struct kspan_arena *take_empty_arena(struct kspan_page_heap *ph)
 {
 	struct kspan_arena *arena = NULL;
 	struct rb_node *node;
@@ -742,7 +761,7 @@ static struct kspan_arena *take_empty_arena(struct kspan_page_heap *ph,
 	raw_spin_lock_irqsave(&ph->lock, flags);
 	for (node = rb_last(&ph->arenas); node && ph->nr_empty; node = rb_prev(node)) {
 		arena = rb_entry(node, struct kspan_arena, node);
-		if (chosen(ph, arena, choice)) {
+		if (!arena->used) {
 			unlink_arena(ph, arena);
 			break;
 		}
@@ -752,68 +771,20 @@ static struct kspan_arena *take_empty_arena(struct kspan_page_heap *ph,
 	return arena;
 }
 
-static void release(const struct choice *choice)
+/** kspan_page_heap_trim() - give all empty arenas back, the reserve included */
+void kspan_page_heap_trim(void)
 {
 	struct kspan_arena *arena;
 	int nid;
 
 	for_each_node(nid) {
 		kspan_page_heap_merge(page_heaps[nid], 0);
-		while ((arena = take_empty_arena(page_heaps[nid], choice)))
+		while ((arena = take_empty_arena(page_heaps[nid])))
 			kspan_arena_free(arena);
 	}
-}
-
-static void release_surplus(struct work_struct *work)
-{
-	release(&(struct choice) { .surplus_only = true, .end = ULONG_MAX });
-}
-
-/** kspan_page_heap_trim() - give all empty arenas back, the reserve included */
-void kspan_page_heap_trim(void)
-{
-	kspan_page_heap_trim_range(0, ULONG_MAX);
+	flush_work(&release_work);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_trim);
-
-/**
- * kspan_page_heap_trim_range() - give empty arenas of a range back
- * @start:	first address
- * @end:	address behind the last
- */
-void kspan_page_heap_trim_range(unsigned long start, unsigned long end)
-{
-	release(&(struct choice) { .start = start, .end = end });
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_trim_range);
-
-/**
- * kspan_page_heap_in_range() - whether arenas lie in a range
- * @start:	first address
- * @end:	address behind the last
- *
- * Return: how many start there.
- */
-unsigned long kspan_page_heap_in_range(unsigned long start, unsigned long end)
-{
-	unsigned long found = 0;
-	int nid;
-
-	for_each_node(nid) {
-		struct kspan_page_heap *ph = page_heaps[nid];
-		struct kspan_arena *arena;
-		unsigned long flags, addr = start;
-
-		raw_spin_lock_irqsave(&ph->lock, flags);
-		while ((arena = kspan_page_heap_next_arena(ph, addr)) && arena->start < end) {
-			found++;
-			addr = arena->start + 1;
-		}
-		raw_spin_unlock_irqrestore(&ph->lock, flags);
-	}
-	return found;
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_in_range);
 
 /**
  * kspan_page_heap_init() - make a page heap for every possible node
@@ -883,6 +854,7 @@ void kspan_page_heap_exit(void)
 
 	irq_work_sync(&release_irq_work);
 	cancel_work_sync(&release_work);
+	release_listed(NULL);
 	for_each_node(nid) {
 		struct kspan_page_heap *ph = page_heaps[nid];
 

@@ -60,13 +60,12 @@ struct kspan_page_heap *kspan_page_heap(int nid);
 
 struct kspan_span *kspan_page_heap_alloc(int nid, unsigned int npages, unsigned int align,
 					 unsigned int class, gfp_t gfp);
+struct kspan_span *kspan_page_heap_alloc_emergency(int nid, unsigned int npages, gfp_t gfp);
 bool kspan_page_heap_free(struct kspan_span *span, unsigned long start,
 			  enum kspan_span_state expected);
 void kspan_page_heap_defer(struct kspan_span *span);
 bool kspan_page_heap_resize(unsigned long start, unsigned int npages, gfp_t gfp);
 void kspan_page_heap_trim(void);
-void kspan_page_heap_trim_range(unsigned long start, unsigned long end);
-unsigned long kspan_page_heap_in_range(unsigned long start, unsigned long end);
 void kspan_page_heap_merge(struct kspan_page_heap *ph, gfp_t gfp);
 int kspan_nearest_node(int nid, nodemask_t *tried);
 bool kspan_page_heap_was_used(unsigned long addr);

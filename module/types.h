@@ -105,15 +105,21 @@
  * @order:	order of the block
  * @npages:	kspan pages in the block
  * @used:	pages of spans in use, 0...@npages; page heap lock
+ * @emergency:	taken from the reserves of the system, for one object
  * @touched:	pages that were ever part of a span; page heap lock
+ * @release:	in page_heap.c's list of arenas to be given back, in place of @node
  */
 struct kspan_arena {
-	struct rb_node node;
+	union {
+		struct rb_node node;
+		struct llist_node release;
+	};
 	unsigned long start;
 	int nid;
 	unsigned int order;
 	unsigned int npages;
 	unsigned int used;
+	bool emergency;
 	DECLARE_BITMAP(touched, KSPAN_ARENA_PAGES);
 };
 

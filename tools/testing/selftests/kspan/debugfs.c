@@ -195,10 +195,14 @@ TEST_F(debugfs, sum_of_objects)
 	ASSERT_EQ(0, stats_read(&self->stats));
 	ASSERT_EQ(0, classes_read(&self->classes));
 	for (i = 0; i <= LARGE; i++) {
-		in_use += self->classes.lines[i].in_use;
+		in_use += self->classes.lines[i].objects;
+		if (i == TINY)
+			continue;
 		allocs += self->classes.lines[i].allocs;
 		frees += self->classes.lines[i].frees;
 	}
+	EXPECT_EQ(0, self->classes.lines[TINY].in_use);
+	EXPECT_EQ(0, stats_value(&self->stats, "TinyAllocs"));
 	EXPECT_EQ(in_use, stats_value(&self->stats, "HeapObjects"));
 	EXPECT_EQ(allocs, stats_value(&self->stats, "Mallocs"));
 	EXPECT_EQ(frees, stats_value(&self->stats, "Frees"));

@@ -11,8 +11,8 @@
 #include "kspan_tables.h"
 #include "kspan_test.h"
 
-#define CLASSES_HEAD "# kspan classes v1: class size span_pages spans slots " \
-		     "in_use cached allocs frees waste_bytes"
+#define CLASSES_HEAD "# kspan classes v2: class size span_pages spans slots " \
+		     "in_use cached allocs frees waste_bytes objects saved_bytes"
 #define ARENAS_HEAD "# kspan arenas v1: node start order pages used_pages " \
 		    "free_runs largest_run"
 #define MAP_HEAD "# kspan map v1: page_size %llu . free, # full span, digits 1-9 " \
@@ -181,13 +181,14 @@ static int classes_parse_line(struct lines *lines, char *text, struct class_line
 	char *columns[MAX_COLUMNS];
 	unsigned int column;
 	char class[16];
+	int end;
 
-	if (split(text, columns) != 10)
-		return bad(lines, "not 10 columns");
+	if (split(text, columns) != 12)
+		return bad(lines, "not 12 columns");
 	snprintf(class, sizeof(class), "%u", i + 1);
-	if (strcmp(columns[0], i == LARGE ? "large" : class))
+	if (strcmp(columns[0], i == LARGE ? "large" : i == TINY ? "tiny" : class))
 		return bad(lines, "not the next class");
-	for (column = 1; column < 10; column++) {
+	for (column = 1; column < 11; column++) {
 		if (i == LARGE && column < 3) {
 			if (strcmp(columns[column], "-"))
 				return bad(lines, "large objects have no size and span_pages");
@@ -196,6 +197,10 @@ static int classes_parse_line(struct lines *lines, char *text, struct class_line
 			return bad(lines, "a column that is no number");
 		}
 	}
+	if (sscanf(columns[11], "%lld%n", &line->saved_bytes, &end) != 1 || columns[11][end])
+		return bad(lines, "saved_bytes is no number");
+	if (i != TINY && (line->objects != line->in_use || line->saved_bytes))
+		return bad(lines, "only tiny objects share blocks");
 	return 0;
 }
 
@@ -216,7 +221,7 @@ int classes_read(struct classes *classes)
 			ret = classes_parse_line(&lines, line, &classes->lines[i], i);
 		i++;
 	}
-	if (!ret && i != NR_CLASSES + 1)
+	if (!ret && i != LARGE + 1)
 		ret = bad(&lines, "fewer lines than classes");
 	lines_close(&lines);
 	return ret;

@@ -24,10 +24,11 @@ int stats_read(struct stats *stats);
 /* A name that is not there is reported, and gives all ones. */
 unsigned long long stats_value(const struct stats *stats, const char *name);
 
-/* classes: one line per size class, then one for large objects */
+/* classes: one line per size class, then one for the blocks of tiny, one for large objects */
 
 #define NR_CLASSES	67
-#define LARGE		NR_CLASSES
+#define TINY		NR_CLASSES
+#define LARGE		(NR_CLASSES + 1)
 
 struct class_line {
 	unsigned long long size;	/* 0: large */
@@ -39,11 +40,13 @@ struct class_line {
 	unsigned long long allocs;
 	unsigned long long frees;
 	unsigned long long waste_bytes;
+	unsigned long long objects;	/* in_use, but of tiny: in the blocks */
+	long long saved_bytes;		/* by tiny objects, ever */
 };
 
 /* Class 1 is [0]. */
 struct classes {
-	struct class_line lines[NR_CLASSES + 1];
+	struct class_line lines[LARGE + 1];
 };
 
 int classes_read(struct classes *classes);

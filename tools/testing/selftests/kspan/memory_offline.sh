@@ -1,0 +1,164 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Memory hotplug: a memory block that holds an arena in use can't be taken
+# offline, and nothing happens to the objects in it; when kspan has given its
+# arenas back the same block can.
+#
+# The kernel itself refuses, before it asks anybody: pages of kspan are not
+# movable. So empty arenas must have been given back before, by debugfs/trim.
+
+HELPERS=${KTAP_HELPERS:-$(dirname "$(readlink -f "$0")")/../kselftest/ktap_helpers.sh}
+if [ ! -r "$HELPERS" ]; then
+	echo "1..0 # SKIP no ktap_helpers.sh: it came with Linux 6.8"
+	exit 4
+fi
+# shellcheck disable=SC1090
+. "$HELPERS"
+
+DEVICE=/dev/kspan_words
+DEBUGFS=/sys/kernel/debug/kspan
+MEMORY=/sys/devices/system/memory
+TEXT=$(mktemp)
+BEFORE=$(mktemp)
+AFTER=$(mktemp)
+FILLER=$(mktemp)
+
+load() {
+	if [ -n "$KSPAN_MODULES" ]; then
+		insmod "$KSPAN_MODULES/$1.ko" 2>/dev/null
+	else
+		modprobe "$1" 2>/dev/null
+	fi
+}
+
+unload_all() {
+	for module in kspan_words kspan; do
+		[ ! -d /sys/module/$module ] || rmmod $module
+	done
+}
+
+# The memory block of each arena, as a path. The start of an arena is a number of
+# 8 KiB pages from the first page of memory, which is that of address 0 on x86.
+blocks_with_arenas() {
+	awk '!/^#/ { print $2 }' $DEBUGFS/arenas | while read -r start; do
+		echo "$MEMORY/memory$((start * 8192 / 0x$(cat $MEMORY/block_size_bytes)))"
+	done | sort -u
+}
+
+offline() {
+	echo offline 2>/dev/null >"$1/state"
+}
+
+online() {
+	echo online 2>/dev/null >"$1/state"
+}
+
+# Blocks that the kernel lets go while kspan is not there.
+find_offlinable() {
+	local block
+	for block in "$MEMORY"/memory[0-9]*; do
+		if offline "$block"; then
+			online "$block" && echo "$block"
+		fi
+	done
+}
+
+# The page allocator gives the highest pages first, where the kernel has some of
+# its own that never go. A file takes those, so that arenas come from below.
+fill() {
+	local kb rc=0
+	kb=$(awk '$1 == "MemFree:" { print int($2 / 2) }' /proc/meminfo)
+	dd if=/dev/zero of="$FILLER" bs=64k count=$((kb / 64)) 2>/dev/null
+	load kspan && load kspan_words && cat "$TEXT" >$DEVICE && sort $DEVICE >"$BEFORE" || rc=1
+	rm -f "$FILLER"
+	return $rc
+}
+
+# Of the blocks that could be taken offline before, one that holds an arena.
+find_held() {
+	local block
+	for block in $(blocks_with_arenas); do
+		case " $OFFLINABLE " in
+		*" $block "*) echo "$block"; return ;;
+		esac
+	done
+}
+
+test_refused() {
+	local block rc=0
+	for block in $(blocks_with_arenas); do
+		if offline "$block"; then
+			ktap_print_msg "$block went offline under an arena"
+			online "$block"
+			rc=1
+		elif [ "$(cat "$block/state")" != online ]; then
+			ktap_print_msg "$block is $(cat "$block/state")"
+			rc=1
+		fi
+	done
+	return $rc
+}
+
+test_objects() {
+	sort $DEVICE >"$AFTER" && cmp -s "$BEFORE" "$AFTER"
+}
+
+# kspan stays loaded, but has nothing in use.
+test_trim() {
+	rmmod kspan_words && echo 1 >$DEBUGFS/trim && [ -z "$(blocks_with_arenas)" ]
+}
+
+test_trim_values() {
+	! echo 2 2>/dev/null >$DEBUGFS/trim
+}
+
+test_offline() {
+	offline "$HELD" && [ "$(cat "$HELD/state")" = offline ]
+}
+
+# With less memory than before, and with it back.
+test_use_meanwhile() {
+	load kspan_words && cat "$TEXT" >$DEVICE && test_objects && rmmod kspan_words
+}
+
+test_online() {
+	online "$HELD" && test_use_meanwhile
+}
+
+ktap_print_header
+if [ "$(id -u)" -ne 0 ]; then
+	ktap_skip_all "not root"
+	exit "$KSFT_SKIP"
+fi
+if [ ! -e $MEMORY/block_size_bytes ] || [ "$(uname -m)" != x86_64 ]; then
+	ktap_skip_all "no memory hotplug here, or not x86-64"
+	exit "$KSFT_SKIP"
+fi
+unload_all
+trap 'unload_all; rm -f "$TEXT" "$BEFORE" "$AFTER" "$FILLER"' EXIT
+awk 'BEGIN { for (i = 0; i < 40000; i++) printf "%d_%0100d ", i, 0 }' >"$TEXT"
+
+OFFLINABLE=$(find_offlinable | tr '\n' ' ')
+ktap_print_msg "can go offline: ${OFFLINABLE:-none}"
+if ! fill; then
+	ktap_skip_all "cannot load kspan and kspan_words (KSPAN_MODULES?)"
+	exit "$KSFT_SKIP"
+fi
+HELD=$(find_held)
+
+ktap_set_plan 7
+ktap_test_result "memory that holds arenas stays" test_refused
+ktap_test_result "the objects are as they were" test_objects
+ktap_test_result "trim takes 1 and nothing else" test_trim_values
+ktap_test_result "trim gives all arenas back" test_trim
+if [ -n "$HELD" ]; then
+	ktap_test_result "$HELD goes offline then" test_offline
+	ktap_test_result "kspan works without it" test_use_meanwhile
+	ktap_test_result "and with it again" test_online
+else
+	for name in "goes offline then" "kspan works without it" "and with it again"; do
+		ktap_test_skip "$name (no arena in a block that could go offline before)"
+	done
+fi
+ktap_finished
