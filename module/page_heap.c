@@ -782,7 +782,7 @@ void kspan_page_heap_trim(void)
 		while ((arena = take_empty_arena(page_heaps[nid])))
 			kspan_arena_free(arena);
 	}
-	flush_work(&release_work);
+	release_listed(NULL);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_trim);
 
