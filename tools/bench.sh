@@ -1,49 +1,209 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# kspan beside SLUB in exact instruction counts (QEMU's -icount), one boot a
-# kernel. Usage: tools/bench.sh  (make bench)
+# kspan beside SLUB in exact instruction counts (QEMU's -icount), a boot for
+# each kernel and table. Usage: tools/bench.sh  (make bench), tools/bench.sh tables
 #
-# KERNEL= names one kernel (default: all three), BENCH= parameters of the
-# module, for example BENCH="n=10000 rounds=5"; modinfo kspan_bench lists them.
-# The raw lines are kept under the cache, where the last line says.
+# BENCH_WHAT= chooses what runs:
+#	pairs	kspan_malloc() and kspan_free(), sizes and orders
+#	calls	each call beside its counterpart
+#	words	what the words of a text take as tiny objects and as others
+#	all	all of these (default)
+#
+# KERNEL= names one kernel (default: all three; words: 6.12), BENCH= parameters
+# of the module, for example BENCH="n=10000 rounds=5"; modinfo kspan_bench lists
+# them. The raw lines are kept under the cache, where the last line says;
+# "tables" boots nothing and prints those of the last runs as
+# Documentation/performance.rst has them.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-run() {
-	local kernel=$1 kdir modules out=$KSPAN_CACHE/bench/$1
+BENCH_WHAT=${BENCH_WHAT:-all}
+
+# boot KERNEL OUT PAYLOAD WHAT [option...]
+boot() {
+	local kernel=$1 out=$2 payload=$3 what=$4 kdir
+	shift 4
 	kdir=$("$KSPAN_TOP/tools/kernel.sh" "$kernel" plain)
-	modules=$("$KSPAN_TOP/tools/build.sh" "$kernel" plain)
 	mkdir -p "$out"
-	"$KSPAN_TOP/tools/qemu.sh" --kernel "$kdir/arch/x86/boot/bzImage" --payload "$modules" \
-		--guest bench.sh --env "BENCH=${BENCH:-}" --icount --out "$out" \
-		--timeout "${TIMEOUT:-1200}" --label "$kernel bench"
+	"$KSPAN_TOP/tools/qemu.sh" --kernel "$kdir/arch/x86/boot/bzImage" --payload "$payload" \
+		--guest bench.sh --env "BENCH=${BENCH:-}" --env "BENCH_WHAT=$what" --out "$out" \
+		--timeout "${TIMEOUT:-1200}" --label "$kernel bench" "$@"
+}
+
+run() {
+	local kernel=$1 what=$2 modules out=$KSPAN_CACHE/bench/$1-$2
+	modules=$("$KSPAN_TOP/tools/build.sh" "$kernel" plain)
+	boot "$kernel" "$out" "$modules" "$what" --icount
 	echo
-	echo "$kernel, instructions per alloc+free pair, loop subtracted"
-	show "$out/results.log"
+	grep '^seed=' "$out/results.log" ||
+		die "the benchmark printed nothing; see $out/results.log"
+	if [ "$what" = pairs ]; then
+		echo "$kernel, instructions per alloc+free pair, loop subtracted"
+		show pattern pattern size kspan slub ratio <"$out/results.log"
+	else
+		echo "$kernel, instructions of each call per object, loop subtracted"
+		show call call peer size batch kspan slub ratio <"$out/results.log"
+	fi
 	echo "raw lines: $out/results.log"
 }
 
-# Lines of key=value, made a table.
+# show KEY COLUMN...: the lines of key=value that begin with KEY, made a table.
 show() {
-	grep '^seed=' "$1" || die "the benchmark printed nothing; see $1"
-	printf '%-8s %8s %12s %12s %7s\n' pattern size kspan slub ratio
-	awk '/^pattern=/ {
-		for (i = 1; i <= NF; i++) {
-			split($i, pair, "=")
-			value[pair[1]] = pair[2]
+	local key=$1
+	shift
+	awk -v key="$key" -v columns="$*" '
+		function width(name) { return name == "call" || name == "peer" ? -27 : -9 }
+		function line(cell, i, text) {
+			for (i = 1; i <= n; i++) text = text sprintf("%*s ", width(name[i]), cell[i])
+			sub(/ +$/, "", text)
+			print text
 		}
-		printf "%-8s %8s %12s %12s %7s\n", value["pattern"], value["size"], \
-			value["kspan"], value["slub"], value["ratio"]
-	}' "$1"
+		BEGIN { n = split(columns, name); line(name) }
+		index($0, key "=") == 1 {
+			for (i = 1; i <= NF; i++) {
+				split($i, pair, "=")
+				value[pair[1]] = substr($i, length(pair[1]) + 2)
+			}
+			for (i = 1; i <= n; i++) cell[i] = value[name[i]]
+			line(cell)
+		}'
+}
+
+# The kernel's own documentation, in English.
+words_text() {
+	local source
+	source=$("$KSPAN_TOP/tools/kernel.sh" --source "$1")
+	(cd "$source" && find Documentation -name '*.rst' -not -path '*/translations/*' -print0 |
+		sort -z | xargs -0 cat)
+}
+
+words() {
+	local kernel=$1 modules out=$KSPAN_CACHE/bench/$1-words
+	modules=$("$KSPAN_TOP/tools/build.sh" "$kernel" plain)
+	rm -rf "$out/payload"
+	mkdir -p "$out/payload"
+	cp "$modules/kspan.ko" "$modules/kspan_words.ko" "$out/payload/"
+	words_text "$kernel" >"$out/payload/input"
+	boot "$kernel" "$out" "$out/payload" words --cpus 1 --nodes 1
+	rm -rf "$out/payload"
+	echo
+	echo "$kernel, the distinct words of its Documentation/, those of 1 to 16 bytes"
+	show_words "$out/results.log"
+	echo "raw lines: $out/results.log"
+}
+
+# Bytes per word: the words, the slots in use, the pages of the spans, and these
+# with descriptors and bitmaps. A span has two bits a slot; one of tiny objects
+# one more, and a bit per byte.
+show_words() {
+	grep '^words=' "$1" || die "the benchmark printed nothing; see $1"
+	awk '
+		{
+			for (i = 1; i <= NF; i++) {
+				split($i, pair, "=")
+				value[pair[1]] = pair[2]
+			}
+		}
+		/^words=/ { short = value["short"]; text = value["short_bytes"] }
+		/^store=/ {
+			store = value["store"]
+			bits = 2 * value["slots"]
+			if (value["class"] == "tiny") bits += value["slots"] + 8192 * value["spans"]
+			slots[store] += value["in_use"] * value["slot"]
+			pages[store] += value["spans"] * 8192
+			meta[store] += value["spans"] * value["descriptor"] + bits / 8
+			print
+		}
+		END {
+			printf "%-8s %8s %8s %8s %14s\n", "store", "text", "slots", "pages", "with_metadata"
+			split("malloc tiny", name)
+			for (i = 1; i <= 2; i++)
+				printf "%-8s %8.2f %8.2f %8.2f %14.2f\n", name[i], text / short, \
+					slots[name[i]] / short, pages[name[i]] / short, \
+					(pages[name[i]] + meta[name[i]]) / short
+		}' "$1"
+}
+
+# rst WHAT COLUMN...: a table of the last runs, kernels side by side.
+rst() {
+	local kernel what=$1
+	shift
+	for kernel in $KSPAN_KERNELS; do
+		sed -n "s/^$1=/kernel=$kernel &/p" "$KSPAN_CACHE/bench/$kernel-$what/results.log"
+	done | awk -v kernels="$KSPAN_KERNELS" -v columns="$*" '
+		function put(text) {
+			if (length(text) > width[col]) width[col] = length(text)
+			cell[row, col++] = text
+		}
+		function number(text, j) {
+			if (text !~ /[0-9]/) return "-"
+			return j < 3 ? sprintf("%.0f", text) : text
+		}
+		BEGIN {
+			row = col = 0
+			nk = split(kernels, kernel)
+			nc = split(columns, column)
+			for (i = 1; i <= nc; i++) put(column[i])
+			for (i = 1; i <= nk; i++) { put(kernel[i]); put("SLUB"); put("ratio") }
+		}
+		{
+			for (i = 1; i <= NF; i++) {
+				eq = index($i, "=")
+				value[substr($i, 1, eq - 1)] = substr($i, eq + 1)
+			}
+			id = ""
+			for (i = 1; i <= nc; i++) id = id " " value[column[i]]
+			if (!(id in seen)) { seen[id] = ++n; ids[n] = id }
+			cost[id, value["kernel"]] = value["kspan"] " " value["slub"] " " value["ratio"]
+		}
+		END {
+			for (row = 1; row <= n; row++) {
+				col = 0
+				m = split(ids[row], word)
+				for (i = 1; i <= m; i++) put(word[i])
+				for (i = 1; i <= nk; i++) {
+					split(cost[ids[row], kernel[i]], word)
+					for (j = 1; j <= 3; j++) put(number(word[j], j))
+				}
+			}
+			for (col = 0; col < nc + 3 * nk; col++) {
+				bar = sprintf("%*s", width[col], "")
+				gsub(/ /, "=", bar)
+				rule = rule (col ? "  " : "") bar
+			}
+			for (row = 0; row <= n; row++) {
+				if (row < 2) print rule
+				text = ""
+				for (col = 0; col < nc + 3 * nk; col++)
+					text = text sprintf("%*s  ", (col ? 1 : -1) * width[col], cell[row, col])
+				sub(/ +$/, "", text)
+				print text
+			}
+			print rule
+		}'
 }
 
 main() {
-	local kernel
+	local kernel what
+	one_of "$BENCH_WHAT" pairs calls words all ||
+		die "BENCH_WHAT=$BENCH_WHAT is nothing that can be measured." \
+		    "Valid: BENCH_WHAT=pairs | calls | words | all"
 	[ -z "${KERNEL:-}" ] || check_kernel "$KERNEL"
+	if [ "${1:-}" = tables ]; then
+		rst pairs pattern size
+		echo
+		rst calls call peer size batch
+		return
+	fi
+	[ $# -eq 0 ] || die "usage: tools/bench.sh [tables]"
 	# shellcheck disable=SC2086
 	need_packages $KSPAN_NEEDS_BUILD $KSPAN_NEEDS_BOOT
-	for kernel in ${KERNEL:-$KSPAN_KERNELS}; do run "$kernel"; done
+	for what in pairs calls; do
+		one_of "$BENCH_WHAT" $what all || continue
+		for kernel in ${KERNEL:-$KSPAN_KERNELS}; do run "$kernel" $what; done
+	done
+	if one_of "$BENCH_WHAT" words all; then words "${KERNEL:-6.12}"; fi
 }
 
-main
+main "$@"

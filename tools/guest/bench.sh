@@ -2,11 +2,52 @@
 # shellcheck shell=sh
 #
 # Guest: run the benchmark; its lines are in the kernel's log and in ours.
+# With BENCH_WHAT=words, what the words of /payload/input take, as objects of
+# kspan_malloc() and as tiny objects.
 # shellcheck disable=SC1091
 . /guest/lib.sh
 
+debugfs=/sys/kernel/debug/kspan
+
+# The classes that words of 1 to 16 bytes are in, and bytes of a descriptor.
+show_classes() {
+	awk -v store="$1" '
+		FILENAME ~ /stats/ { if ($1 == "MSpanInuse:") descriptors = $2; next }
+		/^#/ { next }
+		{ spans += NF > 9 ? $4 : 0 }
+		$1 == 1 || $1 == 2 || $1 == "tiny" {
+			line[++n] = "class=" $1 " slot=" $2 " spans=" $4 " slots=" $5 \
+				" in_use=" $6 " objects=" $(NF - 1)
+		}
+		END {
+			for (i = 1; i <= n; i++)
+				print "store=" store, line[i], "descriptor=" descriptors / spans
+		}' $debugfs/stats $debugfs/classes
+}
+
+count_words() {
+	awk '{
+		len = length($2)
+		words++; bytes += len
+		if (len <= 16) { short++; short_bytes += len }
+	} END { print "words=" words " bytes=" bytes " short=" short " short_bytes=" short_bytes }'
+}
+
+store_words() {
+	load kspan.ko && load kspan_words.ko "tiny=$2" || return 1
+	cat /payload/input >/dev/kspan_words || return 1
+	cat /dev/kspan_words >/tmp/words || return 1
+	[ "$2" = 1 ] || count_words </tmp/words
+	show_classes "$1"
+	rmmod kspan_words && rmmod kspan
+}
+
+if [ "$BENCH_WHAT" = words ]; then
+	store_words malloc 0 && store_words tiny 1
+	exit
+fi
 load kspan.ko || exit 1
 # shellcheck disable=SC2086 # parameters, one a word
-load kspan_bench.ko $BENCH || exit 1
+load kspan_bench.ko "what=$BENCH_WHAT" $BENCH || exit 1
 dmesg | sed -n 's/.*kspan-bench: //p'
 rmmod kspan_bench && rmmod kspan

@@ -42,6 +42,7 @@
  * Parameters
  *	reset		write 1: forget all words (texts being written go on)
  *	max_word	longest word in bytes
+ *	tiny		whether words below 16 bytes are kspan's tiny objects
  *
  * Locking
  *	words_lock is held for reading by all who look up, count and insert,
@@ -78,6 +79,7 @@
 #define WORDS_MAX_WORD	(1024 * 1024)
 
 static unsigned int max_word = 64 * 1024;
+static bool tiny;
 
 /**
  * struct word - one distinct word
@@ -227,6 +229,19 @@ static int words_get_spare(struct words_file *wf)
 	return wf->spare ? 0 : -ENOMEM;
 }
 
+static u8 *words_copy(const u8 *bytes, u32 len)
+{
+	u8 *copy;
+
+	if (READ_ONCE(tiny))
+		copy = kspan_tiny_alloc(len, WORDS_GFP);
+	else
+		copy = kspan_malloc(len, WORDS_GFP);
+	if (copy)
+		memcpy(copy, bytes, len);
+	return copy;
+}
+
 static int words_count(struct words_file *wf, const u8 *bytes, u32 len)
 {
 	struct words_key key = { .bytes = bytes, .len = len };
@@ -239,7 +254,7 @@ static int words_count(struct words_file *wf, const u8 *bytes, u32 len)
 	err = words_get_spare(wf);
 	if (err)
 		return err;
-	copy = kspan_memdup(bytes, len, WORDS_GFP);
+	copy = words_copy(bytes, len);
 	if (!copy)
 		return -ENOMEM;
 	err = words_insert(wf, copy, len);
@@ -680,6 +695,9 @@ static const struct kernel_param_ops max_word_ops = {
 };
 module_param_cb(max_word, &max_word_ops, &max_word, 0644);
 MODULE_PARM_DESC(max_word, "longest word in bytes, 1 to 1048576 (default 65536)");
+
+module_param(tiny, bool, 0644);
+MODULE_PARM_DESC(tiny, "keep words below 16 bytes several to a block (default 0)");
 
 static int __init words_init(void)
 {
