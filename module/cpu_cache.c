@@ -128,8 +128,11 @@ static void push_loaded(struct kspan_cpu_cache *cache, unsigned int class, void 
 
 static void return_objects(struct kspan_central *central, struct kspan_magazine *mag)
 {
-	kspan_central_give(central, mag->slot, mag->count);
-	mag->count = 0;
+	unsigned int count = mag->count;
+
+	/* First, or kspan_owns() would find there what others have allocated anew. */
+	WRITE_ONCE(mag->count, 0);
+	kspan_central_give(central, mag->slot, count);
 }
 
 /* Empty the magazine that was filled first, and load it. */

@@ -20,6 +20,7 @@
 #include <linux/workqueue.h>
 
 #include "free_rcu.h"
+#include "kunit_export.h"
 #include "malloc.h"
 
 #define KSPAN_RCU_BULK		32
@@ -240,6 +241,7 @@ void kspan_free_rcu_drain(unsigned int cpu)
 	free_batch(waiting);
 	free_batch(next);
 }
+KSPAN_EXPORT_FOR_KUNIT(kspan_free_rcu_drain);
 
 /**
  * kspan_free_rcu_init() - prepare the batches of all CPUs

@@ -139,6 +139,9 @@ static void *alloc_from_new_span(struct kspan_heap *heap, unsigned int class, in
 	struct kspan_span *span;
 	void *object;
 
+	/* Pages would be taken in vain: there is no memory for the bitmaps. */
+	if ((gfp & KSPAN_GFP_NOLOCK) && kspan_span_bitmap_bytes(class))
+		return NULL;
 	span = kspan_page_heap_alloc(nid, sc->pages, sc->align, class, gfp);
 	if (!span)
 		return NULL;

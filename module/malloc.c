@@ -154,9 +154,11 @@ static noinline void *malloc_refill(struct kspan_cpu_cache *cache, unsigned int 
 	int nid = cache->nid;
 	void *object;
 
-	gfp = kspan_gfp_here(gfp);
-	object = kspan_cpu_cache_refill(&kspan_default_heap, cache, class, gfp);
+	/* Preemption is off in there for our own sake: for the rest it may be on. */
+	object = kspan_cpu_cache_refill(&kspan_default_heap, cache, class,
+					in_nmi() ? KSPAN_GFP_NOLOCK : 0);
 	kspan_cpu_cache_leave(cache);
+	gfp = kspan_gfp_here(gfp);
 	/* Not from a hardirq, where SLUB's locks are not for everybody to take. */
 	if (!(gfp & KSPAN_GFP_NOLOCK) && !in_hardirq())
 		provision(class, gfp);

@@ -376,6 +376,7 @@ int kspan_nearest_node(int nid, nodemask_t *tried)
 		node_set(nearest, *tried);
 	return nearest;
 }
+KSPAN_EXPORT_FOR_KUNIT(kspan_nearest_node);
 
 static struct kspan_span *alloc_from_other_nodes(int nid, unsigned int npages, unsigned int align,
 						 unsigned int class, gfp_t gfp)
