@@ -338,6 +338,59 @@ static void realloc_of_a_wrong_pointer(struct kunit *test)
 	kspan_free(p);
 }
 
+/* p, q, p: told when the magazine goes back. */
+static void double_free_within_a_bulk(struct kunit *test)
+{
+	void *objects[3];
+
+	objects[0] = live(test, 64);
+	objects[1] = live(test, 64);
+	objects[2] = objects[0];
+	kspan_free_bulk(3, objects);
+	flush();
+	expect_report(test, KSPAN_BAD_FREE_DOUBLE, objects[0], 64);
+}
+
+static void large_double_free_within_a_bulk(struct kunit *test)
+{
+	void *objects[3];
+
+	objects[0] = live(test, 100000);
+	objects[1] = live(test, 100000);
+	objects[2] = objects[0];
+	kspan_free_bulk(3, objects);
+	expect_report(test, KSPAN_BAD_FREE_DOUBLE, objects[0], 0);
+}
+
+/* It moved, and its old place is nobody's. */
+static void object_that_was_reallocated(struct kunit *test)
+{
+	void *p = live(test, 100000), *behind = live(test, 100000), *moved;
+
+	moved = kspan_realloc(p, 1000000, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, moved);
+	KUNIT_ASSERT_PTR_NE(test, moved, p);
+	kspan_free(p);
+	expect_report(test, KSPAN_BAD_FREE_DOUBLE, p, 0);
+	KUNIT_EXPECT_TRUE(test, kspan_owns(moved));
+	kspan_free(moved);
+	kspan_free(behind);
+}
+
+/* The tail that a large object left is free, and no object. */
+static void tail_of_an_object_that_shrank(struct kunit *test)
+{
+	void *p = live(test, 100000), *tail;
+
+	KUNIT_ASSERT_PTR_EQ(test, kspan_realloc(p, 50000, GFP_KERNEL), p);
+	tail = p + kspan_size(p);
+	kspan_free(tail);
+	expect_report(test, KSPAN_BAD_FREE_DOUBLE, tail, 0);
+	KUNIT_EXPECT_TRUE(test, kspan_owns(p));
+	kspan_free(p);
+	expect_no_report(test);
+}
+
 static struct kunit_case bad_free_cases[] = {
 	KUNIT_CASE(double_free_at_once),
 	KUNIT_CASE(double_free_later),
@@ -362,6 +415,10 @@ static struct kunit_case bad_free_cases[] = {
 	KUNIT_CASE(address_in_a_hole_of_memory),
 	KUNIT_CASE(sensitive_free_of_a_wrong_pointer),
 	KUNIT_CASE(realloc_of_a_wrong_pointer),
+	KUNIT_CASE(double_free_within_a_bulk),
+	KUNIT_CASE(large_double_free_within_a_bulk),
+	KUNIT_CASE(object_that_was_reallocated),
+	KUNIT_CASE(tail_of_an_object_that_shrank),
 	{}
 };
 

@@ -4,7 +4,8 @@
  *
  * Random calls, and beside them what a heap has to be: a tree of intervals
  * that do not meet, each with a size, a pattern and a class; and how many
- * objects of each class were allocated and are live.
+ * objects of each class were allocated and are live. Objects that wait for a
+ * grace period are out of the tree, but live until the next look at everything.
  */
 #include <linux/kspan.h>
 #include <linux/nodemask.h>
@@ -17,13 +18,15 @@
 #define MAX_SHIFT	17
 /* Operations between two looks at everything. */
 #define INTERVAL	5000
+/* Objects at most that are allocated or freed at once. */
+#define BULK		24
 
 struct object {
 	struct rb_node node;
 	u8 *p;
 	size_t size;
-	size_t usable;
-	unsigned int class;	/* 0: large */
+	size_t usable;		/* of a tiny one what was asked for */
+	unsigned int class;	/* 0: large; KSPAN_CLASS_TINY: tiny, not its block */
 	u32 tag;
 };
 
@@ -56,7 +59,12 @@ static u64 allocs_of(unsigned int class)
 {
 	struct kspan_class_stats stats;
 	struct kspan_page_stats pages;
+	struct kspan_tiny_stats tiny;
 
+	if (class == KSPAN_CLASS_TINY) {
+		kspan_tiny_stats_read(&tiny);
+		return tiny.allocs;
+	}
 	if (class) {
 		kspan_class_stats_read(class, &stats);
 		return stats.allocs;
@@ -69,7 +77,12 @@ static unsigned long in_use_of(unsigned int class)
 {
 	struct kspan_class_stats stats;
 	struct kspan_page_stats pages;
+	struct kspan_tiny_stats tiny;
 
+	if (class == KSPAN_CLASS_TINY) {
+		kspan_tiny_stats_read(&tiny);
+		return tiny.objects;
+	}
 	if (class) {
 		kspan_class_stats_read(class, &stats);
 		return stats.in_use;
@@ -128,21 +141,38 @@ static void erase(struct object *object)
 	model->live_of_class[object->class]--;
 }
 
+static void note(struct kunit *test, struct object *object, void *p, size_t size,
+		 unsigned int class)
+{
+	object->p = p;
+	object->size = size;
+	object->class = class;
+	object->tag = ++model->tag;
+	model->allocs_of_class[class]++;
+	insert(test, object);
+	model_stamp(p, size, object->tag);
+}
+
 /* The heap gave @p for @size bytes; it is what was promised, and nobody else's. */
 static void take_in(struct kunit *test, struct object *object, void *p, size_t size)
 {
 	KUNIT_ASSERT_TRUE_MSG(test, IS_ALIGNED((unsigned long)p, kspan_kunit_align(size)),
 			      "%zu at %p", size, p);
 	KUNIT_ASSERT_EQ(test, kspan_size(p), kspan_size_roundup(size));
-	object->p = p;
-	object->size = size;
+	KUNIT_ASSERT_EQ(test, kspan_object_class(p), class_of(kspan_size(p)));
 	object->usable = kspan_size(p);
-	object->class = kspan_object_class(p);
-	object->tag = ++model->tag;
-	KUNIT_ASSERT_EQ(test, object->class, class_of(object->usable));
-	model->allocs_of_class[object->class]++;
-	insert(test, object);
-	model_stamp(p, size, object->tag);
+	note(test, object, p, size, kspan_object_class(p));
+}
+
+/* As long as it is alone behind its start, a tiny object has more than this. */
+static void take_in_tiny(struct kunit *test, struct object *object, void *p, size_t size)
+{
+	KUNIT_ASSERT_TRUE_MSG(test, IS_ALIGNED((unsigned long)p, min_t(size_t, size & -size, 8)),
+			      "%zu at %p", size, p);
+	KUNIT_ASSERT_GE(test, kspan_size(p), size);
+	KUNIT_ASSERT_EQ(test, kspan_object_class(p), 0U);
+	object->usable = size;
+	note(test, object, p, size, KSPAN_CLASS_TINY);
 }
 
 static void expect_intact(struct kunit *test, const struct object *object)
@@ -151,7 +181,9 @@ static void expect_intact(struct kunit *test, const struct object *object)
 			      "%zu bytes at %p", object->size, object->p);
 }
 
-enum call { MALLOC, ZALLOC, CALLOC, MALLOC_NODE, MALLOC_ARRAY, MEMDUP, NR_CALLS };
+enum call {
+	MALLOC, ZALLOC, CALLOC, MALLOC_NODE, MALLOC_ARRAY, MEMDUP, ALIGNED, NOLOCK, TINY, NR_CALLS
+};
 
 /* A copy needs a source: any live object that is large enough, or none. */
 static void *copy(struct kunit *test, size_t size)
@@ -178,9 +210,24 @@ static int random_node(void)
 	return NUMA_NO_NODE;
 }
 
+/* Any size that is rounded up to @size. */
+static void *aligned(size_t size)
+{
+	size_t align = size & -size;
+
+	return kspan_malloc_aligned(size - below(align), align, model->gfp);
+}
+
 static void *call(struct kunit *test, enum call which, size_t size)
 {
 	switch (which) {
+	case ALIGNED:
+		return aligned(size);
+	case NOLOCK:
+		/* It may find nothing. */
+		return kspan_malloc_nolock(size) ?: kspan_malloc(size, model->gfp);
+	case TINY:
+		return kspan_tiny_alloc(size, model->gfp);
 	case ZALLOC:
 		return kspan_zalloc(size, model->gfp);
 	case CALLOC:
@@ -196,27 +243,101 @@ static void *call(struct kunit *test, enum call which, size_t size)
 	}
 }
 
+static size_t size_for(enum call which)
+{
+	size_t size = model_size(&model->rnd, MAX_SHIFT), align = 1UL << below(14);
+
+	switch (which) {
+	case ALIGNED:
+		return ALIGN(size, align);
+	case TINY:
+		return 1 + size % (KSPAN_TINY_BLOCK - 1);
+	default:
+		return size;
+	}
+}
+
 static void allocate(struct kunit *test, struct object *object)
 {
-	size_t size = model_size(&model->rnd, MAX_SHIFT);
 	enum call which = below(NR_CALLS);
+	size_t size = size_for(which);
 	void *p = call(test, which, size);
 
-	KUNIT_ASSERT_NOT_NULL(test, p);
+	KUNIT_ASSERT_NOT_NULL_MSG(test, p, "call %u of %zu", which, size);
 	if (which == ZALLOC || which == CALLOC)
 		KUNIT_ASSERT_NULL_MSG(test, memchr_inv(p, 0, kspan_size(p)), "%zu", size);
-	take_in(test, object, p, size);
+	if (which == TINY)
+		take_in_tiny(test, object, p, size);
+	else
+		take_in(test, object, p, size);
 }
+
+/* The object is nobody's any more; returns what is to be freed. */
+static void *let_go(struct kunit *test, struct object *object)
+{
+	void *p = object->p;
+
+	expect_intact(test, object);
+	erase(object);
+	object->p = NULL;
+	return p;
+}
+
+/* At the start of an object that is freed after a grace period. */
+struct doomed {
+	struct rcu_head rcu;
+};
 
 static void release(struct kunit *test, struct object *object)
 {
-	expect_intact(test, object);
-	erase(object);
-	if (below(16))
-		kspan_free(object->p);
+	bool has_room = object->usable >= sizeof(struct doomed);
+	struct doomed *p = let_go(test, object);
+	u32 way = below(16);
+
+	if (way == 0)
+		kspan_free_sensitive(p);
+	else if (way < 4 && has_room)
+		kspan_free_rcu(p, rcu);
 	else
-		kspan_free_sensitive(object->p);
-	object->p = NULL;
+		kspan_free(p);
+}
+
+/* Slots from a random one on, as many as are as wanted: free, or in use. */
+static unsigned int some_slots(struct object **slots, bool used)
+{
+	unsigned int n = 1 + below(BULK), first = below(SLOTS), found = 0, i;
+
+	for (i = 0; i < SLOTS && found < n; i++) {
+		struct object *object = &model->slots[(first + i) % SLOTS];
+
+		if (!!object->p == used)
+			slots[found++] = object;
+	}
+	return found;
+}
+
+static void allocate_bulk(struct kunit *test)
+{
+	size_t size = model_size(&model->rnd, MAX_SHIFT - 3);
+	struct object *slots[BULK];
+	unsigned int n = some_slots(slots, false), i;
+	void *p[BULK];
+
+	KUNIT_ASSERT_EQ(test, kspan_alloc_bulk(size, model->gfp, n, p), n);
+	for (i = 0; i < n; i++)
+		take_in(test, slots[i], p[i], size);
+}
+
+/* Of whatever sizes. */
+static void release_bulk(struct kunit *test)
+{
+	struct object *slots[BULK];
+	unsigned int n = some_slots(slots, true), i;
+	void *p[BULK];
+
+	for (i = 0; i < n; i++)
+		p[i] = let_go(test, slots[i]);
+	kspan_free_bulk(n, p);
 }
 
 /* It stayed where it was: a slot as a slot, a large object with other pages. */
@@ -226,7 +347,10 @@ static void take_in_place(struct kunit *test, struct object *object, size_t size
 	object->size = size;
 	if (!object->class)
 		object->usable = kspan_large_roundup(size);
-	KUNIT_ASSERT_EQ(test, kspan_size(object->p), object->usable);
+	if (object->class == KSPAN_CLASS_TINY)
+		object->usable = size;
+	else
+		KUNIT_ASSERT_EQ(test, kspan_size(object->p), object->usable);
 	insert(test, object);
 	model_stamp(object->p, size, object->tag);
 }
@@ -238,6 +362,7 @@ static void take_in_place(struct kunit *test, struct object *object, size_t size
 static void resize(struct kunit *test, struct object *object)
 {
 	size_t size = model_size(&model->rnd, MAX_SHIFT), kept = min(size, object->size);
+	size_t usable = kspan_size(object->p);
 	void *p;
 
 	expect_intact(test, object);
@@ -245,8 +370,8 @@ static void resize(struct kunit *test, struct object *object)
 	p = kspan_realloc(object->p, size, model->gfp);
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	/* A large object may also grow where it is. */
-	if (size <= object->usable || object->class)
-		KUNIT_ASSERT_EQ(test, p == object->p, size <= object->usable);
+	if (size <= usable || object->class)
+		KUNIT_ASSERT_EQ(test, p == object->p, size <= usable);
 	KUNIT_ASSERT_TRUE(test, model_stamped(p, kept, object->tag));
 	if (p == object->p) {
 		take_in_place(test, object, size);
@@ -262,7 +387,12 @@ static void operate(struct kunit *test, unsigned int i)
 	struct object *object = &model->slots[below(SLOTS)];
 	bool growing = i / (OPERATIONS / 16) % 2 == 0;
 
-	if (!object->p) {
+	if (!below(64)) {
+		if (growing)
+			allocate_bulk(test);
+		else
+			release_bulk(test);
+	} else if (!object->p) {
 		if (growing || !below(3))
 			allocate(test, object);
 	} else if (!below(4)) {
@@ -279,6 +409,7 @@ static void compare(struct kunit *test)
 {
 	unsigned int class;
 
+	kspan_barrier();
 	for (class = 0; class < KSPAN_NR_CLASSES; class++) {
 		KUNIT_ASSERT_EQ_MSG(test, in_use_of(class), model->live_of_class[class],
 				    "class %u", class);

@@ -199,6 +199,44 @@ static void totals_are_the_sums(struct kunit *test)
 	kspan_free(large);
 }
 
+/* 30 objects in 15 blocks: each of the former counts, none of the latter. */
+static void tiny_objects_count_and_not_their_blocks(struct kunit *test)
+{
+	struct kspan_stats now;
+	void *objects[30];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(objects); i++)
+		objects[i] = kspan_tiny_alloc(8, GFP_KERNEL);
+	kspan_stats_read(&now);
+	KUNIT_EXPECT_EQ(test, now.tiny_allocs - total_before.tiny_allocs, 30ULL);
+	KUNIT_EXPECT_EQ(test, now.mallocs - total_before.mallocs, 30ULL);
+	KUNIT_EXPECT_EQ(test, now.heap_objects - total_before.heap_objects, 30ULL);
+	KUNIT_EXPECT_EQ(test, now.alloc - total_before.alloc, 15ULL * KSPAN_TINY_BLOCK);
+	expect_class(test, KSPAN_CLASS_TINY, 15, 0);
+	free_all(objects, ARRAY_SIZE(objects));
+	kspan_stats_read(&now);
+	KUNIT_EXPECT_EQ(test, now.frees - total_before.frees, 30ULL);
+	KUNIT_EXPECT_EQ(test, now.heap_objects, total_before.heap_objects);
+	expect_class(test, KSPAN_CLASS_TINY, 15, 15);
+}
+
+static void objects_count_until_their_grace_period_is_over(struct kunit *test)
+{
+	struct doomed {
+		struct rcu_head rcu;
+		u8 rest[48];
+	} *p = kspan_malloc(sizeof(*p), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	rcu_read_lock();
+	kspan_free_rcu(p, rcu);
+	expect_class(test, kspan_size_class(sizeof(*p)), 1, 0);
+	rcu_read_unlock();
+	kspan_barrier();
+	expect_class(test, kspan_size_class(sizeof(*p)), 1, 1);
+}
+
 static void pages_are_used_or_idle(struct kunit *test)
 {
 	void *p = kspan_malloc(KSPAN_KUNIT_PAGES(5), GFP_KERNEL);
@@ -248,6 +286,8 @@ static struct kunit_case stats_cases[] = {
 	KUNIT_CASE(wrong_frees_do_not_count),
 	KUNIT_CASE(large_objects_count),
 	KUNIT_CASE(totals_are_the_sums),
+	KUNIT_CASE(tiny_objects_count_and_not_their_blocks),
+	KUNIT_CASE(objects_count_until_their_grace_period_is_over),
 	KUNIT_CASE(pages_are_used_or_idle),
 	KUNIT_CASE(cached_bytes_are_those_of_the_classes),
 	{}

@@ -9,13 +9,16 @@
  *			and high agree, the sum of used is nr_out
  *	3. magazines	what they hold is out of its span, of their class and
  *			node, and held once; out = cached + live
+ *	4. tiny objects	start in blocks that are live, of which each has one or
+ *			a mark; a mark is the highest bit of an open block, and
+ *			open blocks are those of the CPUs
  *
  * To be called while nobody uses the heap. What NMIs left behind is completed
- * first. Locks are taken where the fields
- * want them; nothing is printed or asserted under one, the first finding is
- * noted instead.
+ * first. Locks are taken where the fields want them; nothing is printed or
+ * asserted under one, the first finding is noted instead.
  */
 #include <linux/bitmap.h>
+#include <linux/bsearch.h>
 #include <linux/sort.h>
 
 #include "kspan_kunit.h"
@@ -421,6 +424,81 @@ static void check_cached(struct check *check, struct kspan_central *central)
 	holds(check, "cached are out", id(central), check->nr_cached <= central->nr_out);
 }
 
+static bool is_cached(struct check *check, unsigned long addr)
+{
+	return bsearch(&addr, check->cached, check->nr_cached, sizeof(void *), compare_addresses);
+}
+
+/* Of the CPU that packs into a block, or NULL. */
+static const struct kspan_tiny *packer_of(struct check *check, unsigned long addr)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		const struct kspan_tiny *tiny = &per_cpu_ptr(check->heap->cpu, cpu)->tiny;
+
+		if ((unsigned long)tiny->block == addr)
+			return tiny;
+	}
+	return NULL;
+}
+
+static void check_block(struct check *check, const struct kspan_span *span, unsigned int index)
+{
+	unsigned int byte = index * KSPAN_TINY_BLOCK;
+	u16 starts = span->starts[byte / BITS_PER_LONG] >> byte % BITS_PER_LONG;
+	bool out = span->alloc_bits[index / 64] & BIT_ULL(index % 64);
+	unsigned long addr = span->start + byte;
+	const struct kspan_tiny *tiny = packer_of(check, addr);
+
+	if (out && !is_cached(check, addr))
+		holds(check, "live block has an object or a mark", addr, starts);
+	else
+		same(check, "free block has no object", addr, starts, 0);
+	same(check, "open block is a CPU's", addr, test_bit(index, kspan_span_open_bits(span)),
+	     !!tiny);
+	if (tiny)
+		same(check, "mark is the highest bit", addr, fls(starts) - 1, tiny->offset);
+}
+
+static void check_blocks(struct check *check, struct list_head *list)
+{
+	struct kspan_span *span;
+	unsigned int index;
+
+	list_for_each_entry(span, list, list)
+		for (index = 0; index < span->nslots; index++)
+			check_block(check, span, index);
+}
+
+/* What is cached was collected before. */
+static void check_tiny(struct check *check, struct kspan_central *central)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&central->lock, flags);
+	check_blocks(check, &central->partial);
+	check_blocks(check, &central->full);
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+}
+
+static void check_packers(struct check *check)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		const struct kspan_tiny *tiny = &per_cpu_ptr(check->heap->cpu, cpu)->tiny;
+		unsigned long addr = (unsigned long)tiny->block;
+		struct kspan_span *span = kspan_map_span(addr);
+
+		if (!addr || !holds(check, "open block is in a small span", addr,
+				    span && span->state == KSPAN_SPAN_SMALL))
+			continue;
+		same(check, "class of open block", addr, span->class, KSPAN_CLASS_TINY);
+		same(check, "span of open block", addr, id(tiny->span), id(span));
+	}
+}
+
 static void check_central(struct check *check, struct kspan_central *central)
 {
 	unsigned long flags;
@@ -437,6 +515,8 @@ static void check_central(struct check *check, struct kspan_central *central)
 	rcu_read_lock();
 	check_cached(check, central);
 	rcu_read_unlock();
+	if (central->class == KSPAN_CLASS_TINY)
+		check_tiny(check, central);
 }
 
 static void check_all(struct check *check)
@@ -454,6 +534,9 @@ static void check_all(struct check *check)
 	for_each_node(nid)
 		for (class = 1; class < KSPAN_NR_CLASSES && !check->finding->what; class++)
 			check_central(check, kspan_heap_central(check->heap, nid, class));
+	rcu_read_lock();
+	check_packers(check);
+	rcu_read_unlock();
 }
 
 /**

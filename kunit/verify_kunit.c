@@ -104,6 +104,98 @@ static void sees_free_neighbours(struct kunit *test)
 	kspan_free(p);
 }
 
+/* An object in the open block of the CPU, with the mark at 8. */
+static void *live_tiny(struct kunit *test, struct kspan_span **span, struct kspan_tiny **tiny)
+{
+	void *p = kspan_tiny_alloc(3, GFP_KERNEL), *q = kspan_tiny_alloc(4, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	KUNIT_ASSERT_PTR_EQ(test, q, p + 4);
+	kspan_free(q);
+	*tiny = &raw_cpu_ptr(kspan_default_heap.cpu)->tiny;
+	KUNIT_ASSERT_PTR_EQ(test, (*tiny)->block, p);
+	*span = (*tiny)->span;
+	return p;
+}
+
+/* Bits of the word that a block's objects are in. */
+static unsigned long *starts_of(struct kspan_span *span, const void *block)
+{
+	return &span->starts[((unsigned long)block - span->start) / BITS_PER_LONG];
+}
+
+static void sees_tiny_objects_in_free_blocks(struct kunit *test)
+{
+	struct kspan_span *span;
+	struct kspan_tiny *tiny;
+	void *p = live_tiny(test, &span, &tiny);
+	unsigned int last = span->nslots * KSPAN_TINY_BLOCK / BITS_PER_LONG - 1;
+
+	BREAK(test, span->starts[last], BIT(BITS_PER_LONG - 1), "free block has no object");
+	kspan_free(p);
+}
+
+/* A block was freed into a magazine that came with the second one. */
+static void sees_tiny_objects_in_cached_blocks(struct kunit *test)
+{
+	struct kspan_span *span;
+	struct kspan_tiny *tiny;
+	unsigned long *starts;
+	void *p, *q[4];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(q); i++)
+		q[i] = kspan_tiny_alloc(15, GFP_KERNEL);
+	for (i = 0; i < ARRAY_SIZE(q); i++)
+		kspan_free(q[i]);
+	p = live_tiny(test, &span, &tiny);
+	for (i = 0; i < ARRAY_SIZE(q); i++)
+		if (kspan_heap_caches(&kspan_default_heap, KSPAN_CLASS_TINY, q[i]))
+			break;
+	KUNIT_ASSERT_LT(test, i, (unsigned int)ARRAY_SIZE(q));
+	starts = starts_of(span, q[i]);
+	BREAK(test, *starts, *starts | BIT(((unsigned long)q[i] - span->start) % BITS_PER_LONG),
+	      "free block has no object");
+	kspan_free(p);
+}
+
+static void sees_live_blocks_without_an_object(struct kunit *test)
+{
+	struct kspan_span *span;
+	struct kspan_tiny *tiny;
+	void *p = live_tiny(test, &span, &tiny);
+
+	BREAK(test, *starts_of(span, p), 0, "live block has an object or a mark");
+	kspan_free(p);
+}
+
+static void sees_wrong_open_bits(struct kunit *test)
+{
+	struct kspan_span *span;
+	struct kspan_tiny *tiny;
+	void *p = live_tiny(test, &span, &tiny);
+	unsigned long *open = kspan_span_open_bits(span);
+
+	BREAK(test, open[0], 0, "open block is a CPU's");
+	BREAK(test, open[1], BIT(5), "open block is a CPU's");
+	BREAK(test, tiny->block, NULL, "open block is a CPU's");
+	BREAK(test, tiny->span, NULL, "span of open block");
+	kspan_free(p);
+}
+
+static void sees_a_mark_that_is_not_the_highest_bit(struct kunit *test)
+{
+	struct kspan_span *span;
+	struct kspan_tiny *tiny;
+	void *p = live_tiny(test, &span, &tiny);
+	unsigned int shift = ((unsigned long)p - span->start) % BITS_PER_LONG;
+	unsigned long *starts = starts_of(span, p);
+
+	BREAK(test, *starts, *starts | BIT(shift + 15), "mark is the highest bit");
+	BREAK(test, tiny->offset, 5, "mark is the highest bit");
+	kspan_free(p);
+}
+
 static struct kunit_case verify_cases[] = {
 	KUNIT_CASE(sees_wrong_page_counters),
 	KUNIT_CASE(sees_a_wrong_map),
@@ -111,6 +203,11 @@ static struct kunit_case verify_cases[] = {
 	KUNIT_CASE(sees_wrong_central_counters),
 	KUNIT_CASE(sees_an_object_cached_twice),
 	KUNIT_CASE(sees_free_neighbours),
+	KUNIT_CASE(sees_tiny_objects_in_free_blocks),
+	KUNIT_CASE(sees_tiny_objects_in_cached_blocks),
+	KUNIT_CASE(sees_live_blocks_without_an_object),
+	KUNIT_CASE(sees_wrong_open_bits),
+	KUNIT_CASE(sees_a_mark_that_is_not_the_highest_bit),
 	{}
 };
 
