@@ -4,15 +4,13 @@
  *
  * A bulk allocation copies what magazines hold, whole ones as far as it goes,
  * and then takes slots right from the bitmaps of spans, without the way through
- * a magazine. A bulk free fills magazines. The CPU's cache is entered once for
- * KSPAN_BULK_STEP objects, so that preemption is never off for long.
+ * a magazine. A bulk free fills magazines. The CPU's cache is entered once for a
+ * magazine's worth of objects, so that preemption is never off for long.
  */
 #include <linux/kspan.h>
 
 #include "kunit_export.h"
 #include "malloc.h"
-
-#define KSPAN_BULK_STEP		64
 
 /* From the loaded magazine. */
 static unsigned int pop(struct kspan_cpu_cache *cache, unsigned int class, unsigned int n,
@@ -28,7 +26,7 @@ static unsigned int pop(struct kspan_cpu_cache *cache, unsigned int class, unsig
 	return taken;
 }
 
-/* Up to KSPAN_BULK_STEP objects that this CPU or its node's central has. */
+/* Up to a magazine of objects that this CPU or its node's central has. */
 static unsigned int take(unsigned int class, gfp_t gfp, unsigned int n, void **p)
 {
 	struct kspan_cpu_cache *cache;
@@ -36,7 +34,7 @@ static unsigned int take(unsigned int class, gfp_t gfp, unsigned int n, void **p
 
 	if (!kspan_cpu_cache_enter(&kspan_default_heap, &cache))
 		return 0;
-	n = min_t(unsigned int, n, KSPAN_BULK_STEP);
+	n = min_t(unsigned int, n, KSPAN_MAGAZINE_MAX);
 	do {
 		taken += pop(cache, class, n - taken, p + taken);
 	} while (taken < n && kspan_cpu_cache_reload(&kspan_default_heap, cache, class, gfp));
@@ -80,7 +78,7 @@ static unsigned int alloc_small(unsigned int class, gfp_t gfp, unsigned int n, v
 	return done;
 }
 
-/* Whole pages, sizes 0, and what is refused. */
+/* Whole pages, sizes 0, what is refused, and a single one. */
 static unsigned int alloc_others(size_t size, gfp_t gfp, unsigned int n, void **p)
 {
 	unsigned int done;
@@ -109,7 +107,7 @@ unsigned int kspan_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
 	unsigned int done;
 
 	kspan_check_context(gfp);
-	if (class && !(gfp & KSPAN_GFP_REFUSED))
+	if (class && n > 1 && !(gfp & KSPAN_GFP_REFUSED))
 		done = alloc_small(class, gfp, n, p);
 	else
 		done = alloc_others(size, gfp, n, p);
@@ -128,7 +126,7 @@ static unsigned int give(unsigned int n, void **p)
 
 	if (!kspan_cpu_cache_enter(&kspan_default_heap, &cache))
 		return 0;
-	n = min_t(unsigned int, n, KSPAN_BULK_STEP);
+	n = min_t(unsigned int, n, KSPAN_MAGAZINE_MAX);
 	for (done = 0; done < n; done++) {
 		unsigned int class = kspan_object_class(p[done]);
 

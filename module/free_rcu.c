@@ -7,14 +7,16 @@
  * becomes the next to wait. So a CPU asks RCU once per grace period, however many
  * objects there are.
  *
- *	kspan_free_rcu()		linked by the object's own rcu_head
- *	kspan_free_rcu_mightsleep()	in blocks of pointers
+ * Objects are noted in blocks of pointers, so that one that is given twice is
+ * found out when it is freed, as any double free is. Only without memory for a
+ * block they are linked by their own rcu_head, or waited for at once.
  *
  * Context: task, softirq, hardirq. The lock of a CPU's batches is a raw one and
  * is held for a few stores and a call_rcu().
  */
 #include <linux/cpumask.h>
 #include <linux/kspan.h>
+#include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/workqueue.h>
@@ -55,6 +57,8 @@ struct kspan_rcu_cpu {
 
 static struct kspan_rcu_cpu __percpu *rcu_cpus;
 static struct workqueue_struct *workqueue;
+/* Held from when a dead CPU's batches are taken until they are freed. */
+static DEFINE_MUTEX(drain_mutex);
 
 static bool is_empty(const struct rcu_batch *batch)
 {
@@ -120,29 +124,10 @@ static void work_handler(struct work_struct *work)
 	free_batch(done);
 }
 
-/**
- * kspan_call_free_rcu() - what kspan_free_rcu() calls
- * @head:	in the object; its contents are lost
- * @p:		the object
- *
- * Context: task, softirq and hardirq.
+/*
+ * Note an object in the block that is being filled, or in @spare, which becomes
+ * that and is set to NULL. Any CPU's will do.
  */
-void kspan_call_free_rcu(struct rcu_head *head, void *p)
-{
-	/* Any CPU's will do. */
-	struct kspan_rcu_cpu *rc = raw_cpu_ptr(rcu_cpus);
-	unsigned long flags;
-
-	head->func = (rcu_callback_t)p;
-	raw_spin_lock_irqsave(&rc->lock, flags);
-	head->next = rc->next.heads;
-	rc->next.heads = head;
-	start_locked(rc);
-	raw_spin_unlock_irqrestore(&rc->lock, flags);
-}
-EXPORT_SYMBOL_GPL(kspan_call_free_rcu);
-
-/* Returns whether @p was taken; @spare is used, and set to NULL, if there is no room. */
 static bool add_to_block(const void *p, struct rcu_block **spare)
 {
 	struct kspan_rcu_cpu *rc = raw_cpu_ptr(rcu_cpus);
@@ -154,7 +139,9 @@ static bool add_to_block(const void *p, struct rcu_block **spare)
 	block = rc->next.blocks;
 	if ((!block || block->n == ARRAY_SIZE(block->object)) && *spare) {
 		(*spare)->next = block;
-		block = rc->next.blocks = *spare;
+		(*spare)->n = 0;
+		block = *spare;
+		rc->next.blocks = block;
 		*spare = NULL;
 	}
 	room = block && block->n < ARRAY_SIZE(block->object);
@@ -165,6 +152,49 @@ static bool add_to_block(const void *p, struct rcu_block **spare)
 	raw_spin_unlock_irqrestore(&rc->lock, flags);
 	return room;
 }
+
+/* The same, with a new block if there is none; @gfp 0 waits for nothing. */
+static bool note(const void *p, gfp_t gfp)
+{
+	struct rcu_block *spare = NULL;
+	bool noted;
+
+	while (!(noted = add_to_block(p, &spare)) && !spare) {
+		spare = gfp ? kspan_malloc(sizeof(*spare), gfp) :
+			      kspan_malloc_nolock(sizeof(*spare));
+		if (!spare)
+			break;
+	}
+	kspan_free(spare);
+	return noted;
+}
+
+static void link_head(struct rcu_head *head, void *p)
+{
+	struct kspan_rcu_cpu *rc = raw_cpu_ptr(rcu_cpus);
+	unsigned long flags;
+
+	head->func = (rcu_callback_t)p;
+	raw_spin_lock_irqsave(&rc->lock, flags);
+	head->next = rc->next.heads;
+	rc->next.heads = head;
+	start_locked(rc);
+	raw_spin_unlock_irqrestore(&rc->lock, flags);
+}
+
+/**
+ * kspan_call_free_rcu() - what kspan_free_rcu() calls
+ * @head:	in the object; its contents may be lost
+ * @p:		the object
+ *
+ * Context: task, softirq and hardirq.
+ */
+void kspan_call_free_rcu(struct rcu_head *head, void *p)
+{
+	if (!note(p, 0))
+		link_head(head, p);
+}
+EXPORT_SYMBOL_GPL(kspan_call_free_rcu);
 
 /**
  * kspan_free_rcu_mightsleep() - free an object without an rcu_head after a grace period
@@ -177,23 +207,13 @@ static bool add_to_block(const void *p, struct rcu_block **spare)
  */
 void kspan_free_rcu_mightsleep(const void *p)
 {
-	struct rcu_block *spare = NULL;
-
 	might_sleep();
 	if (ZERO_OR_NULL_PTR(p))
 		return;
-	while (!add_to_block(p, &spare)) {
-		if (!spare)
-			spare = kspan_malloc(sizeof(*spare), GFP_KERNEL | __GFP_NORETRY |
-							     __GFP_NOWARN);
-		if (!spare) {
-			synchronize_rcu();
-			kspan_free(p);
-			return;
-		}
-		spare->n = 0;
-	}
-	kspan_free(spare);
+	if (note(p, GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN))
+		return;
+	synchronize_rcu();
+	kspan_free(p);
 }
 EXPORT_SYMBOL_GPL(kspan_free_rcu_mightsleep);
 
@@ -214,6 +234,9 @@ void kspan_barrier(void)
 		rcu_barrier();
 		flush_workqueue(workqueue);
 	}
+	/* Some may be with a CPU that goes offline. */
+	mutex_lock(&drain_mutex);
+	mutex_unlock(&drain_mutex);
 }
 EXPORT_SYMBOL_GPL(kspan_barrier);
 
@@ -231,15 +254,16 @@ void kspan_free_rcu_drain(unsigned int cpu)
 	struct rcu_batch waiting, next;
 	unsigned long flags;
 
+	mutex_lock(&drain_mutex);
 	raw_spin_lock_irqsave(&rc->lock, flags);
 	waiting = take_batch(&rc->waiting);
 	next = take_batch(&rc->next);
 	raw_spin_unlock_irqrestore(&rc->lock, flags);
-	if (is_empty(&waiting) && is_empty(&next))
-		return;
-	synchronize_rcu();
+	if (!is_empty(&waiting) || !is_empty(&next))
+		synchronize_rcu();
 	free_batch(waiting);
 	free_batch(next);
+	mutex_unlock(&drain_mutex);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_free_rcu_drain);
 

@@ -27,6 +27,9 @@ struct kspan_reserve {
 	void *object[] __counted_by(n);
 };
 
+/* Most entries of a chunk: it fits a page. */
+#define KSPAN_RESERVE_CHUNK	500
+
 static void *reserve_take(struct kspan_heap *heap, unsigned int class)
 {
 	struct kspan_reserve *chunk = READ_ONCE(heap->reserve[class]);
@@ -115,7 +118,7 @@ int kspan_prefill(size_t size, unsigned int n, gfp_t gfp)
 	if (!n)
 		empty(heap, class);
 	while ((missing = fill(heap, class, n, gfp)) > 0)
-		if (!add_chunk(heap, class, missing, gfp))
+		if (!add_chunk(heap, class, min(missing, KSPAN_RESERVE_CHUNK), gfp))
 			return -ENOMEM;
 	return missing;
 }
