@@ -10,6 +10,7 @@
 #include <linux/nodemask.h>
 
 #include "kspan_kunit.h"
+#include "run.h"
 
 #define NID	first_memory_node
 
@@ -39,6 +40,11 @@ static void run_free(struct kunit *test, struct kspan_span *run)
 	KUNIT_ASSERT_TRUE(test, kspan_page_heap_free(run, run->start, KSPAN_SPAN_LARGE));
 }
 
+static unsigned long nr_runs(void)
+{
+	return kspan_page_heap_free_runs(heap_of_node());
+}
+
 static unsigned long run_end(const struct kspan_span *run)
 {
 	return run->start + kspan_span_bytes(run);
@@ -49,7 +55,7 @@ static void open_arena(struct kunit *test)
 {
 	run_free(test, run_alloc(test, KSPAN_ARENA_PAGES));
 	KUNIT_ASSERT_EQ(test, heap_of_node()->nr_arenas, 1UL);
-	KUNIT_ASSERT_EQ(test, heap_of_node()->nr_runs, 1UL);
+	KUNIT_ASSERT_EQ(test, nr_runs(), 1UL);
 }
 
 /* Runs side by side from the start of a fresh arena on. */
@@ -82,25 +88,33 @@ static unsigned long punch(struct kunit *test, struct kspan_span **runs, unsigne
 	return start;
 }
 
-static void expect_free_run(struct kunit *test, unsigned long start, unsigned int npages)
+static unsigned int page_of(const struct kspan_arena *arena, unsigned long addr)
 {
-	struct kspan_span *run = kspan_map_span(start);
+	return (addr - arena->start) >> KSPAN_PAGE_SHIFT;
+}
 
-	KUNIT_ASSERT_NOT_NULL(test, run);
-	KUNIT_EXPECT_EQ(test, (int)run->state, (int)KSPAN_SPAN_FREE);
-	KUNIT_EXPECT_EQ(test, run->start, start);
-	KUNIT_EXPECT_EQ(test, run->npages, npages);
+static void expect_free_run(struct kunit *test, const struct kspan_arena *arena,
+			    unsigned long start, unsigned int npages)
+{
+	unsigned int first = page_of(arena, start);
+
+	KUNIT_EXPECT_EQ(test, find_next_bit(arena->free, arena->npages, first),
+			(unsigned long)first);
+	KUNIT_EXPECT_EQ(test, kspan_run_around(arena->free, arena->npages, first, 1), npages);
+	KUNIT_EXPECT_TRUE(test, !first || !test_bit(first - 1, arena->free));
+	KUNIT_EXPECT_GE(test, arena->longest, npages);
+	KUNIT_EXPECT_NULL(test, kspan_map_span(start));
 }
 
 /*
  *	A.....B...C........D
  *	 5     3   8
  */
-static void best_fit_is_the_shortest_run(struct kunit *test)
+static void lowest_run_that_fits_is_taken(struct kunit *test)
 {
 	static const u8 npages[] = { 1, 5, 1, 3, 1, 8, 1 };
 	struct kspan_span *runs[ARRAY_SIZE(npages)];
-	struct kspan_span *three, *four, *six;
+	struct kspan_span *one, *two, *three, *four, *six;
 	unsigned long hole3, hole5, hole8;
 
 	lay_out(test, runs, npages, ARRAY_SIZE(npages));
@@ -110,9 +124,15 @@ static void best_fit_is_the_shortest_run(struct kunit *test)
 	three = run_alloc(test, 3);
 	four = run_alloc(test, 4);
 	six = run_alloc(test, 6);
-	KUNIT_EXPECT_EQ(test, three->start, hole3);
-	KUNIT_EXPECT_EQ(test, four->start, hole5);
-	KUNIT_EXPECT_EQ(test, six->start, hole8);
+	KUNIT_EXPECT_EQ(test, three->start, hole5);
+	KUNIT_EXPECT_EQ(test, four->start, hole8);
+	KUNIT_EXPECT_EQ(test, six->start, run_end(runs[6]));
+	one = run_alloc(test, 1);
+	two = run_alloc(test, 3);
+	KUNIT_EXPECT_EQ(test, one->start, run_end(three));
+	KUNIT_EXPECT_EQ(test, two->start, hole3);
+	run_free(test, one);
+	run_free(test, two);
 	run_free(test, three);
 	run_free(test, four);
 	run_free(test, six);
@@ -140,6 +160,54 @@ static void lowest_address_among_equals(struct kunit *test)
 }
 
 /*
+ *	AAAA....  BBBBBB..  ->  AAAA....  BBBBBBC.	whichever lies lower
+ */
+static void fuller_arenas_are_taken_from_first(struct kunit *test)
+{
+	struct kspan_span *half[2], *more, *run;
+	unsigned int i;
+
+	for (i = 0; i < 2; i++)
+		half[i] = run_alloc(test, KSPAN_ARENA_PAGES * 5 / 8);
+	KUNIT_ASSERT_TRUE(test, half[0]->arena != half[1]->arena);
+	/* Of the lower one for the first run, of the fuller one from then on. */
+	more = run_alloc(test, KSPAN_ARENA_PAGES / 4);
+	run = run_alloc(test, KSPAN_ARENA_PAGES / 16);
+	KUNIT_EXPECT_PTR_EQ(test, run->arena, more->arena);
+	run_free(test, run);
+	run_free(test, more);
+	run_free(test, half[0]);
+	run_free(test, half[1]);
+}
+
+/* A search that fails leaves a bound that lets the next one pass by at once. */
+static void wrong_bounds_mend_themselves(struct kunit *test)
+{
+	struct kspan_span *runs[KSPAN_ARENA_PAGES / 8], *single, *other;
+	struct kspan_arena *arena;
+	unsigned int i;
+
+	open_arena(test);
+	for (i = 0; i < ARRAY_SIZE(runs); i++)
+		runs[i] = run_alloc(test, 8);
+	arena = runs[0]->arena;
+	KUNIT_EXPECT_EQ(test, arena->used, arena->npages);
+	other = run_alloc(test, 1);
+	KUNIT_EXPECT_TRUE(test, other->arena != arena);
+	KUNIT_EXPECT_EQ(test, arena->longest, 0U);
+	run_free(test, runs[3]);
+	KUNIT_EXPECT_EQ(test, arena->longest, 8U);
+	runs[3] = run_alloc(test, 7);
+	single = run_alloc(test, 2);
+	KUNIT_EXPECT_PTR_EQ(test, single->arena, other->arena);
+	KUNIT_EXPECT_EQ(test, arena->longest, 1U);
+	kspan_verify(test, &kspan_default_heap);
+	run_free(test, single);
+	run_free(test, other);
+	free_all(test, runs, ARRAY_SIZE(runs));
+}
+
+/*
  *	A.....B  ->  ACC...B
  */
 static void rest_of_a_split_stays_free(struct kunit *test)
@@ -152,7 +220,7 @@ static void rest_of_a_split_stays_free(struct kunit *test)
 	hole = punch(test, runs, 1);
 	runs[1] = run_alloc(test, 2);
 	KUNIT_EXPECT_EQ(test, runs[1]->start, hole);
-	expect_free_run(test, hole + KSPAN_KUNIT_PAGES(2), 3);
+	expect_free_run(test, runs[0]->arena, hole + KSPAN_KUNIT_PAGES(2), 3);
 	kspan_verify(test, &kspan_default_heap);
 	free_all(test, runs, ARRAY_SIZE(npages));
 }
@@ -162,14 +230,14 @@ static void exact_fit_leaves_no_run(struct kunit *test)
 {
 	static const u8 npages[] = { 1, 5, 1 };
 	struct kspan_span *runs[ARRAY_SIZE(npages)];
-	unsigned long nr_runs;
+	unsigned long before;
 
 	lay_out(test, runs, npages, ARRAY_SIZE(npages));
-	nr_runs = heap_of_node()->nr_runs;
+	before = nr_runs();
 	punch(test, runs, 1);
-	KUNIT_EXPECT_EQ(test, heap_of_node()->nr_runs, nr_runs + 1);
+	KUNIT_EXPECT_EQ(test, nr_runs(), before + 1);
 	runs[1] = run_alloc(test, 5);
-	KUNIT_EXPECT_EQ(test, heap_of_node()->nr_runs, nr_runs);
+	KUNIT_EXPECT_EQ(test, nr_runs(), before);
 	free_all(test, runs, ARRAY_SIZE(npages));
 }
 
@@ -178,18 +246,19 @@ static void coalesce(struct kunit *test, bool before, bool after)
 {
 	static const u8 npages[] = { 1, 2, 3, 4, 1 };
 	struct kspan_span *runs[ARRAY_SIZE(npages)];
-	unsigned long left, start, nr_runs;
+	unsigned long left, start, count;
 
 	lay_out(test, runs, npages, ARRAY_SIZE(npages));
-	nr_runs = heap_of_node()->nr_runs;
+	count = nr_runs();
 	left = runs[1]->start;
 	if (before)
 		punch(test, runs, 1);
 	if (after)
 		punch(test, runs, 3);
 	start = punch(test, runs, 2);
-	expect_free_run(test, before ? left : start, 3 + (before ? 2 : 0) + (after ? 4 : 0));
-	KUNIT_EXPECT_EQ(test, heap_of_node()->nr_runs, nr_runs + 1);
+	expect_free_run(test, runs[0]->arena, before ? left : start,
+			3 + (before ? 2 : 0) + (after ? 4 : 0));
+	KUNIT_EXPECT_EQ(test, nr_runs(), count + 1);
 	kspan_verify(test, &kspan_default_heap);
 	free_all(test, runs, ARRAY_SIZE(npages));
 }
@@ -306,7 +375,7 @@ static void runs_do_not_cross_arenas(struct kunit *test)
 		runs[i] = run_alloc(test, KSPAN_ARENA_PAGES);
 	free_all(test, runs, ARRAY_SIZE(runs));
 	KUNIT_EXPECT_EQ(test, heap_of_node()->nr_arenas, ARRAY_SIZE(runs));
-	KUNIT_EXPECT_EQ(test, heap_of_node()->nr_runs, ARRAY_SIZE(runs));
+	KUNIT_EXPECT_EQ(test, nr_runs(), ARRAY_SIZE(runs));
 	kspan_verify(test, &kspan_default_heap);
 	kspan_page_heap_trim();
 }
@@ -408,12 +477,14 @@ static void touched_pages_are_remembered(struct kunit *test)
 	unsigned long start = run->start;
 
 	run_free(test, run);
-	KUNIT_EXPECT_TRUE(test, kspan_page_heap_was_used(start));
-	KUNIT_EXPECT_TRUE(test, kspan_page_heap_was_used(start + KSPAN_KUNIT_PAGES(3) - 1));
-	KUNIT_EXPECT_FALSE(test, kspan_page_heap_was_used(start + KSPAN_KUNIT_PAGES(3)));
+	KUNIT_EXPECT_EQ(test, kspan_page_heap_state(start), KSPAN_PAGE_WAS_USED);
+	KUNIT_EXPECT_EQ(test, kspan_page_heap_state(start + KSPAN_KUNIT_PAGES(3) - 1),
+			KSPAN_PAGE_WAS_USED);
+	KUNIT_EXPECT_EQ(test, kspan_page_heap_state(start + KSPAN_KUNIT_PAGES(3)),
+			KSPAN_PAGE_NEVER_USED);
 	run_free(test, low);
 	kspan_page_heap_trim();
-	KUNIT_EXPECT_FALSE(test, kspan_page_heap_was_used(start));
+	KUNIT_EXPECT_EQ(test, kspan_page_heap_state(start), KSPAN_PAGE_FOREIGN);
 }
 
 static void arenas_are_walked_by_address(struct kunit *test)
@@ -471,7 +542,7 @@ static void no_memory_gives_null(struct kunit *test)
 	KUNIT_EXPECT_GT(test, kspan_kunit_stop_failing(), 0U);
 }
 
-/* What the bitmap of an arena says about its free runs, in best-fit order. */
+/* What a bitmap says about an arena, in first-fit order. */
 struct oracle {
 	DECLARE_BITMAP(used, KSPAN_ARENA_PAGES);
 	unsigned long start;
@@ -479,23 +550,13 @@ struct oracle {
 	struct rnd_state rnd;
 };
 
-/* Page of the best fit, or -1. */
-static int oracle_best_fit(struct oracle *oracle, unsigned int npages)
+/* Page of the lowest run that fits, or -1. */
+static int oracle_fit(struct oracle *oracle, unsigned int npages)
 {
-	unsigned int from = 0, best_length = KSPAN_ARENA_PAGES + 1;
-	int best = -1;
+	unsigned int first = bitmap_find_next_zero_area(oracle->used, KSPAN_ARENA_PAGES, 0,
+							npages, 0);
 
-	while (from < KSPAN_ARENA_PAGES) {
-		unsigned int first = find_next_zero_bit(oracle->used, KSPAN_ARENA_PAGES, from);
-		unsigned int end = find_next_bit(oracle->used, KSPAN_ARENA_PAGES, first);
-
-		if (end - first >= npages && end - first < best_length) {
-			best = first;
-			best_length = end - first;
-		}
-		from = end + 1;
-	}
-	return best;
+	return first < KSPAN_ARENA_PAGES ? first : -1;
 }
 
 static int oracle_page(struct oracle *oracle, const struct kspan_span *run)
@@ -523,7 +584,7 @@ static void oracle_alloc(struct kunit *test, struct oracle *oracle)
 
 	if (!kspan_kunit_below(&oracle->rnd, 4))
 		align = roundup_pow_of_two(npages);
-	page = oracle_best_fit(oracle, npages + align - 1);
+	page = oracle_fit(oracle, npages + align - 1);
 	if (page < 0)
 		return;
 	run = run_alloc_aligned(test, npages, align);
@@ -574,8 +635,10 @@ static void random_sequence_agrees_with_a_bitmap(struct kunit *test)
 }
 
 static struct kunit_case page_heap_cases[] = {
-	KUNIT_CASE(best_fit_is_the_shortest_run),
+	KUNIT_CASE(lowest_run_that_fits_is_taken),
 	KUNIT_CASE(lowest_address_among_equals),
+	KUNIT_CASE(fuller_arenas_are_taken_from_first),
+	KUNIT_CASE(wrong_bounds_mend_themselves),
 	KUNIT_CASE(rest_of_a_split_stays_free),
 	KUNIT_CASE(exact_fit_leaves_no_run),
 	KUNIT_CASE(free_between_used_ones),

@@ -33,7 +33,6 @@ static void span_drop(struct kspan_span *span)
 {
 	kspan_span_set_state(span, KSPAN_SPAN_DETACHED);
 	kspan_span_unformat(span);
-	kspan_span_set_state(span, KSPAN_SPAN_FREE);
 	kspan_span_set_state(span, KSPAN_SPAN_DEAD);
 	kspan_span_free_descriptor(span);
 }
@@ -300,13 +299,13 @@ static void random_sequence_agrees_with_a_bitmap(struct kunit *test)
 }
 
 /*
- *	DEAD -> FREE -> DETACHED -> SMALL -> DETACHED -> FREE -> LARGE -> FREE -> DEAD
+ *	DEAD -> DETACHED -> SMALL -> DETACHED -> DEAD -> LARGE -> DEAD
  */
 static void life_of_a_span_is_legal(struct kunit *test)
 {
 	static const u8 life[] = {
-		KSPAN_SPAN_FREE, KSPAN_SPAN_DETACHED, KSPAN_SPAN_SMALL, KSPAN_SPAN_DETACHED,
-		KSPAN_SPAN_FREE, KSPAN_SPAN_LARGE, KSPAN_SPAN_FREE, KSPAN_SPAN_DEAD,
+		KSPAN_SPAN_DETACHED, KSPAN_SPAN_SMALL, KSPAN_SPAN_DETACHED, KSPAN_SPAN_DEAD,
+		KSPAN_SPAN_LARGE, KSPAN_SPAN_DEAD,
 	};
 	struct kspan_span *span = kspan_span_alloc_descriptor(GFP_KERNEL);
 	bool warned = test_taint(TAINT_WARN);

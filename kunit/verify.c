@@ -2,9 +2,10 @@
 /*
  * Is the heap consistent?
  *
- *	1. page heaps	runs tile every arena, no two free ones touch, the map
- *			says of each page what types.h and arena.h promise, and
- *			counters are the sums over what was seen
+ *	1. page heaps	spans and free pages tile every arena, which is in the
+ *			bucket of its longest run, the map says of each page what
+ *			types.h and arena.h promise, and counters are the sums
+ *			over what was seen
  *	2. centrals	spans are on the right list, bitmaps, used, free_index
  *			and high agree, the sum of used is nr_out
  *	3. magazines	what they hold is out of its span, of their class and
@@ -22,6 +23,7 @@
 #include <linux/sort.h>
 
 #include "kspan_kunit.h"
+#include "run.h"
 
 struct check {
 	struct kspan_finding *finding;
@@ -38,7 +40,7 @@ struct page_sums {
 	unsigned long empty;
 	unsigned long pages;
 	unsigned long used;
-	unsigned long runs;
+	unsigned long in_buckets;
 	unsigned long large;
 	unsigned long large_pages;
 };
@@ -75,7 +77,7 @@ static unsigned int *small_count(struct check *check, int nid, unsigned int clas
 	return &check->small[nid * KSPAN_NR_CLASSES + class];
 }
 
-/* Small: every page has an entry. Others: the first and the last one. */
+/* Small: every page has an entry. Large: the first one. */
 static void check_map_of_run(struct check *check, struct kspan_span *span)
 {
 	bool small = span->state == KSPAN_SPAN_SMALL || span->state == KSPAN_SPAN_DETACHED;
@@ -83,7 +85,7 @@ static void check_map_of_run(struct check *check, struct kspan_span *span)
 
 	for (i = 0; i < span->npages; i++) {
 		unsigned long addr = span->start + KSPAN_KUNIT_PAGES(i);
-		bool entry = small || i == 0 || i == span->npages - 1;
+		bool entry = small || i == 0;
 
 		same(check, "map entry", addr, id(*kspan_map_entry(addr)), entry ? id(span) : 0);
 		same(check, "class of page", addr, kspan_map.page_class[kspan_map_page(addr)],
@@ -152,68 +154,90 @@ static struct kspan_span *check_run(struct check *check, struct kspan_arena *are
 	return span;
 }
 
-static void check_arena(struct check *check, struct kspan_arena *arena, struct page_sums *sums)
+static bool in_bucket(const struct rb_root_cached *bucket, const struct kspan_arena *arena)
+{
+	struct rb_node *node;
+
+	for (node = rb_first_cached(bucket); node; node = rb_next(node))
+		if (rb_entry(node, struct kspan_arena, in_bucket) == arena)
+			return true;
+	return false;
+}
+
+/* Free pages are nobody's. */
+static void check_free_page(struct check *check, unsigned long addr)
+{
+	same(check, "map entry of free page", addr, id(*kspan_map_entry(addr)), 0);
+	same(check, "class of free page", addr, kspan_map.page_class[kspan_map_page(addr)], 0);
+}
+
+static void check_bound(struct check *check, struct kspan_page_heap *ph,
+			struct kspan_arena *arena)
+{
+	holds(check, "bound of the longest run", arena->start,
+	      arena->longest >= kspan_run_longest(arena->free, arena->npages) &&
+	      arena->longest <= arena->npages);
+	if (arena->longest)
+		holds(check, "bucket of arena", arena->start,
+		      in_bucket(&ph->buckets[ilog2(arena->longest)], arena));
+}
+
+static void check_arena(struct check *check, struct kspan_page_heap *ph,
+			struct kspan_arena *arena, struct page_sums *sums)
 {
 	unsigned long end = arena->start + KSPAN_KUNIT_PAGES(arena->npages);
 	unsigned long addr = arena->start, used_before = sums->used;
 	struct kspan_span *span;
-	bool was_free = false;
 
 	sums->arenas++;
 	sums->pages += arena->npages;
 	same(check, "pages of arena", addr, arena->npages, 1 << (arena->order - KSPAN_PAGE_ORDER));
 	holds(check, "natural alignment of arena", addr,
 	      IS_ALIGNED(addr, PAGE_SIZE << arena->order));
-	for (; addr < end; addr += kspan_span_bytes(span)) {
+	while (addr < end) {
+		if (test_bit((addr - arena->start) >> KSPAN_PAGE_SHIFT, arena->free)) {
+			check_free_page(check, addr);
+			addr += KSPAN_PAGE_SIZE;
+			continue;
+		}
 		span = check_run(check, arena, addr);
 		if (!span)
 			return;
-		if (span->state == KSPAN_SPAN_FREE) {
-			sums->runs++;
-			holds(check, "neighbours coalesced", addr, !was_free);
-			same(check, "class of free run", addr, span->class, 0);
-		} else {
-			check_used(check, span, sums);
-		}
-		was_free = span->state == KSPAN_SPAN_FREE;
+		check_used(check, span, sums);
+		addr += kspan_span_bytes(span);
 	}
 	same(check, "used pages of arena", arena->start, arena->used, sums->used - used_before);
+	same(check, "free pages of arena", arena->start,
+	     bitmap_weight(arena->free, KSPAN_ARENA_PAGES), arena->npages - arena->used);
+	check_bound(check, ph, arena);
 	if (!arena->used)
 		sums->empty++;
+	if (arena->longest)
+		sums->in_buckets++;
 	holds(check, "no empty arena of a smaller order stays", arena->start,
 	      arena->used || arena->order == KSPAN_ARENA_ORDER);
 }
 
-/* Free runs of @length pages, lowest first. */
-static unsigned long check_run_tree(struct check *check, struct kspan_page_heap *ph,
-				    unsigned int length)
-{
-	struct rb_node *node = rb_first_cached(&ph->runs[length]);
-	unsigned long count = 0, end = 0;
-
-	same(check, "tree of length is marked", length, test_bit(length, ph->lengths), !!node);
-	for (; node; node = rb_next(node)) {
-		struct kspan_span *span = rb_entry(node, struct kspan_span, node);
-
-		same(check, "state of run in tree", span->start, span->state, KSPAN_SPAN_FREE);
-		same(check, "length of run in tree", span->start, span->npages, length);
-		same(check, "map knows run in tree", span->start,
-		     id(*kspan_map_entry(span->start)), id(span));
-		holds(check, "order of tree", span->start, span->start >= end);
-		end = span->start + kspan_span_bytes(span);
-		count++;
-	}
-	return count;
-}
-
-static void check_run_trees(struct check *check, struct kspan_page_heap *ph)
+static void check_buckets(struct check *check, struct kspan_page_heap *ph,
+			  const struct page_sums *sums)
 {
 	unsigned long count = 0;
-	unsigned int length;
+	unsigned int bucket;
 
-	for (length = 0; length <= KSPAN_ARENA_PAGES; length++)
-		count += check_run_tree(check, ph, length);
-	same(check, "runs in trees", id(ph), count, ph->nr_runs);
+	for (bucket = 0; bucket < KSPAN_NR_BUCKETS; bucket++) {
+		struct rb_node *node = rb_first_cached(&ph->buckets[bucket]);
+		unsigned long end = 0;
+
+		same(check, "bucket is marked", bucket, test_bit(bucket, &ph->filled), !!node);
+		for (; node; node = rb_next(node)) {
+			struct kspan_arena *arena = rb_entry(node, struct kspan_arena, in_bucket);
+
+			holds(check, "order of bucket", arena->start, arena->start >= end);
+			end = arena->start + KSPAN_KUNIT_PAGES(arena->npages);
+			count++;
+		}
+	}
+	same(check, "arenas in buckets", id(ph), count, sums->in_buckets);
 }
 
 static void check_spares(struct check *check, struct kspan_page_heap *ph)
@@ -235,7 +259,6 @@ static void check_page_sums(struct check *check, struct kspan_page_heap *ph,
 	same(check, "empty arenas", id(ph), ph->nr_empty, sums->empty);
 	same(check, "pages", id(ph), ph->pages, sums->pages);
 	same(check, "used pages", id(ph), ph->used, sums->used);
-	same(check, "free runs", id(ph), ph->nr_runs, sums->runs);
 	same(check, "large spans", id(ph), ph->large, sums->large);
 	same(check, "pages of large spans", id(ph), ph->large_pages, sums->large_pages);
 	holds(check, "peak", id(ph), ph->peak >= ph->pages);
@@ -256,9 +279,9 @@ static void check_page_heap(struct check *check, int nid)
 		holds(check, "order of arenas", arena->start, arena->start >= end);
 		same(check, "node of arena", arena->start, arena->nid, nid);
 		end = arena->start + KSPAN_KUNIT_PAGES(arena->npages);
-		check_arena(check, arena, &sums);
+		check_arena(check, ph, arena, &sums);
 	}
-	check_run_trees(check, ph);
+	check_buckets(check, ph, &sums);
 	check_spares(check, ph);
 	check_page_sums(check, ph, &sums);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);

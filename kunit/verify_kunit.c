@@ -37,7 +37,7 @@ static void sees_wrong_page_counters(struct kunit *test)
 
 	ph = kspan_page_heap(span->nid);
 	BREAK(test, ph->used, ph->used + 1, "used pages");
-	BREAK(test, ph->nr_runs, ph->nr_runs + 1, "runs in trees");
+	BREAK(test, ph->filled, ph->filled ^ 1, "bucket is marked");
 	BREAK(test, span->arena->used, 0, "used pages of arena");
 	kspan_free(p);
 }
@@ -93,14 +93,16 @@ static void sees_an_object_cached_twice(struct kunit *test)
 	BREAK(test, mag->slot[0], mag->slot[0] + 8, "cached object is out");
 }
 
-static void sees_free_neighbours(struct kunit *test)
+static void sees_wrong_free_pages(struct kunit *test)
 {
 	struct kspan_span *span;
 	void *p = live(test, KSPAN_MAX_SMALL + 1, &span);
-	void *q = live(test, KSPAN_MAX_SMALL + 1, &span);
+	struct kspan_arena *arena = span->arena;
+	unsigned int first = (span->start - arena->start) >> KSPAN_PAGE_SHIFT;
 
-	BREAK(test, span->state, KSPAN_SPAN_FREE, "neighbours coalesced");
-	kspan_free(q);
+	BREAK(test, arena->free[first / 64], arena->free[first / 64] | BIT(first % 64),
+	      "map entry of free page");
+	BREAK(test, arena->longest, 0, "bound of the longest run");
 	kspan_free(p);
 }
 
@@ -202,7 +204,7 @@ static struct kunit_case verify_cases[] = {
 	KUNIT_CASE(sees_wrong_slots),
 	KUNIT_CASE(sees_wrong_central_counters),
 	KUNIT_CASE(sees_an_object_cached_twice),
-	KUNIT_CASE(sees_free_neighbours),
+	KUNIT_CASE(sees_wrong_free_pages),
 	KUNIT_CASE(sees_tiny_objects_in_free_blocks),
 	KUNIT_CASE(sees_tiny_objects_in_cached_blocks),
 	KUNIT_CASE(sees_live_blocks_without_an_object),

@@ -141,13 +141,13 @@ size_t kspan_map_bytes(void)
  * kspan_map_span() - the run of pages that an address lies in
  * @addr: any address at all
  *
- * Pages inside a large span or a free run have no entry of their own; for them
- * the nearest entry below is looked up and its length compared. The answer is
+ * Pages of a large span but the first have no entry of their own; for them the
+ * nearest entry below is looked up and its length compared. The answer is
  * a hint unless the caller owns an object of the span: verify it under the
  * lock that protects the span. Call it with preemption or interrupts off, or
- * in an RCU read-side critical section.
+ * in an RCU read-side critical section; rcu_read_lock_sched() is the cheapest.
  *
- * Return: the span, or NULL when the address is not in an arena.
+ * Return: the span, or NULL when the address is in none.
  */
 struct kspan_span *kspan_map_span(unsigned long addr)
 {

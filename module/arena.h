@@ -20,9 +20,8 @@ struct kspan_map_leaf {
  * @page_class:	class of the small span that a page belongs to, else 0;
  *		written under the page heap lock
  * @leaf:	page table, a leaf per KSPAN_ARENA_SIZE or NULL. In a leaf all
- *		pages of a small span, but only the first and last page of a
- *		large span or a free run, point to the span; others are NULL.
- *		Written under the page heap lock.
+ *		pages of a small span, but only the first of a large one, point
+ *		to the span; others are NULL. Written under the page heap lock.
  * @nr_leaves:	leaves present
  *
  * Fixed after init but for the contents of the tables. An address outside of

@@ -128,12 +128,11 @@ static void give_locked(struct kspan_span *span, unsigned long addr, struct list
 
 static void free_spans(struct list_head *retired)
 {
-	struct kspan_span *span, *next;
+	struct kspan_span *span;
 
-	list_for_each_entry_safe(span, next, retired, list) {
+	list_for_each_entry(span, retired, list)
 		kspan_span_unformat(span);
-		kspan_page_heap_free(span, span->start, KSPAN_SPAN_DETACHED);
-	}
+	kspan_page_heap_free_spans(retired);
 }
 
 static void report_slot(enum kspan_slot_state state, unsigned long addr, unsigned int class)
@@ -366,13 +365,13 @@ int kspan_central_peek(unsigned long addr, unsigned int class)
 	struct kspan_span *span;
 	int state = -ENOENT;
 
-	rcu_read_lock();
+	rcu_read_lock_sched();
 	span = kspan_map_span(addr);
 	/* Pairs with the release in kspan_span_set_state(). */
 	if (span && kspan_span_is_small(smp_load_acquire(&span->state)) &&
 	    span->class == class)
 		state = kspan_span_slot_state(span, addr);
-	rcu_read_unlock();
+	rcu_read_unlock_sched();
 	return state;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_peek);

@@ -20,6 +20,7 @@
 
 #include "bad_free.h"
 #include "debugfs.h"
+#include "run.h"
 #include "stats.h"
 
 #define MAP_COLUMNS	64
@@ -145,12 +146,7 @@ static void copy_span(struct arena_copy *copy, unsigned int first, const struct 
 {
 	char c = '1';
 
-	if (span->state == KSPAN_SPAN_FREE) {
-		c = '.';
-		copy->free_runs++;
-		copy->largest_run = max(copy->largest_run, span->npages);
-	} else if (span->state == KSPAN_SPAN_LARGE ||
-		   span->state == KSPAN_SPAN_LARGE_DEFERRED) {
+	if (span->state == KSPAN_SPAN_LARGE || span->state == KSPAN_SPAN_LARGE_DEFERRED) {
 		c = 'l';
 	} else if (kspan_span_is_small(span->state)) {
 		c = small_span_char(span);
@@ -169,9 +165,10 @@ static void copy_arena(struct arena_copy *copy, struct kspan_arena *arena)
 	copy->order = arena->order;
 	copy->npages = arena->npages;
 	copy->used = arena->used;
-	copy->free_runs = 0;
-	copy->largest_run = 0;
-	while (page < arena->npages) {
+	copy->free_runs = kspan_run_count(arena->free, arena->npages);
+	copy->largest_run = kspan_run_longest(arena->free, arena->npages);
+	memset(copy->map, '.', arena->npages);
+	while ((page = find_next_zero_bit(arena->free, arena->npages, page)) < arena->npages) {
 		struct kspan_span *span;
 
 		span = *kspan_map_entry(arena->start + ((unsigned long)page << KSPAN_PAGE_SHIFT));

@@ -72,19 +72,6 @@ void *kspan_large_alloc_emergency(size_t size, int nid, gfp_t gfp)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_alloc_emergency);
 
-static void report(enum kspan_span_state state, unsigned long addr)
-{
-	enum kspan_bad_free_kind kind = KSPAN_BAD_FREE_DOUBLE;
-
-	if (!IS_ALIGNED(addr, 8))
-		kind = KSPAN_BAD_FREE_MISALIGNED;
-	else if (state == KSPAN_SPAN_LARGE)
-		kind = KSPAN_BAD_FREE_INTERIOR;
-	else if (state == KSPAN_SPAN_FREE && !in_nmi() && !kspan_page_heap_was_used(addr))
-		kind = KSPAN_BAD_FREE_NEVER_ALLOCATED;
-	kspan_bad_free_report(kind, addr, 0);
-}
-
 static bool defer(struct kspan_span *span)
 {
 	if (!kspan_span_change_state(span, KSPAN_SPAN_LARGE, KSPAN_SPAN_LARGE_DEFERRED))
@@ -94,34 +81,33 @@ static bool defer(struct kspan_span *span)
 }
 
 /**
- * kspan_large_free() - free an object that is not in a small span
+ * kspan_large_free() - free a large object
  * @addr: any address
  *
- * Frees the large object, or reports what is wrong with the address.
+ * Frees the object, or reports that the address lies inside of one.
  *
  * Context: any, NMI included.
- * Return: false, and nothing done, when @addr is in no arena at all.
+ * Return: false, and nothing done, when @addr is not in a large object.
  */
 bool kspan_large_free(unsigned long addr)
 {
 	struct kspan_span *span;
-	enum kspan_span_state state;
-	bool freed = false;
+	bool large, freed = false;
 
 	rcu_read_lock();
 	span = kspan_map_span(addr);
-	if (span) {
-		state = READ_ONCE(span->state);
-		if (state == KSPAN_SPAN_LARGE && READ_ONCE(span->start) == addr) {
-			freed = in_nmi() ? defer(span) :
-				kspan_page_heap_free(span, addr, KSPAN_SPAN_LARGE);
-			state = KSPAN_SPAN_FREE;
-		}
+	large = span && READ_ONCE(span->state) == KSPAN_SPAN_LARGE;
+	if (large && READ_ONCE(span->start) == addr) {
+		/* Not if somebody else frees it, too: then it is none any more. */
+		freed = in_nmi() ? defer(span) :
+			kspan_page_heap_free(span, addr, KSPAN_SPAN_LARGE);
+		large = freed;
 	}
 	rcu_read_unlock();
-	if (span && !freed)
-		report(state, addr);
-	return span;
+	if (large && !freed)
+		kspan_bad_free_report(IS_ALIGNED(addr, 8) ? KSPAN_BAD_FREE_INTERIOR :
+							    KSPAN_BAD_FREE_MISALIGNED, addr, 0);
+	return large;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_free);
 
@@ -135,12 +121,12 @@ size_t kspan_large_size(unsigned long addr)
 	struct kspan_span *span;
 	size_t size = 0;
 
-	rcu_read_lock();
+	rcu_read_lock_sched();
 	span = kspan_map_span(addr);
 	if (span && READ_ONCE(span->state) == KSPAN_SPAN_LARGE &&
 	    READ_ONCE(span->start) == addr)
 		size = kspan_span_bytes(span);
-	rcu_read_unlock();
+	rcu_read_unlock_sched();
 	return size;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_size);

@@ -379,6 +379,7 @@ void *kspan_tiny_alloc(size_t size, gfp_t gfp)
 	struct kspan_cpu_cache *cache;
 	void *object = NULL, *block;
 
+	kspan_check_context(gfp);
 	if (unlikely(!size || size >= KSPAN_TINY_BLOCK))
 		return kspan_malloc(size, gfp);
 	if (unlikely(gfp & KSPAN_GFP_REFUSED))
@@ -420,6 +421,21 @@ static bool tiny_free(unsigned long addr)
 	return err != -ENOENT;
 }
 
+/* An address where no object is. */
+static void report_nothing(unsigned long addr)
+{
+	enum kspan_page_state page = kspan_page_heap_state(addr);
+	enum kspan_bad_free_kind kind = KSPAN_BAD_FREE_DOUBLE;
+
+	if (page == KSPAN_PAGE_FOREIGN)
+		kind = KSPAN_BAD_FREE_FOREIGN;
+	else if (!IS_ALIGNED(addr, 8))
+		kind = KSPAN_BAD_FREE_MISALIGNED;
+	else if (page == KSPAN_PAGE_NEVER_USED)
+		kind = KSPAN_BAD_FREE_NEVER_ALLOCATED;
+	kspan_bad_free_report(kind, addr, 0);
+}
+
 /* Objects past the CPU cache, and addresses that are none. */
 static noinline void free_slow(const void *p, unsigned int class)
 {
@@ -427,20 +443,25 @@ static noinline void free_slow(const void *p, unsigned int class)
 
 	if (ZERO_OR_NULL_PTR(p))
 		return;
-	if (class ? kspan_central_free(addr, class) : tiny_free(addr))
+	if (class && kspan_central_free(addr, class))
 		return;
-	if (!kspan_large_free(addr))
-		kspan_bad_free_report(KSPAN_BAD_FREE_FOREIGN, addr, 0);
+	if (!kspan_large_free(addr) && !tiny_free(addr))
+		report_nothing(addr);
 }
 
 /* The loaded magazine did not take @p; @cache is entered, and left here. */
 static noinline void free_spill(struct kspan_cpu_cache *cache, const void *p, unsigned int class)
 {
 	const struct kspan_magazine *mag = cache->loaded[class];
-	bool repeated = kspan_magazine_newest(mag, mag->count) == p;
-	bool taken = !repeated && kspan_cpu_cache_spill(&kspan_default_heap, cache, class,
-							(void *)p);
+	bool repeated, taken;
 
+	if (!class) {
+		kspan_cpu_cache_leave(cache);
+		free_slow(p, 0);
+		return;
+	}
+	repeated = kspan_magazine_newest(mag, mag->count) == p;
+	taken = !repeated && kspan_cpu_cache_spill(&kspan_default_heap, cache, class, (void *)p);
 	kspan_cpu_cache_leave(cache);
 	if (kspan_may_release())
 		provision(class, GFP_NOWAIT);
@@ -579,36 +600,24 @@ void kspan_free_sensitive(const void *p)
 }
 EXPORT_SYMBOL_GPL(kspan_free_sensitive);
 
-static size_t small_size(unsigned long addr, unsigned int class)
-{
-	struct kspan_span *span;
-	bool exact = false;
-
-	rcu_read_lock();
-	span = kspan_map_span(addr);
-	/* The span of a live object does not change. */
-	if (span && span->class == class &&
-	    kspan_slot_index(class, addr - span->start, &exact) >= span->nslots)
-		exact = false;
-	rcu_read_unlock();
-	return exact ? kspan_size_classes[class].size : 0;
-}
-
 /**
  * kspan_size() - usable size of an object
  * @p: a live object, NULL or ZERO_SIZE_PTR
  *
  * Context: as kspan_free().
- * Return: bytes, at least what was asked for; 0 when no object can start at @p.
+ * Return: bytes, at least what was asked for; 0 when no object is known to be
+ * at @p.
  */
 size_t kspan_size(const void *p)
 {
 	unsigned long addr = (unsigned long)p;
 	unsigned int class = kspan_object_class(p);
 
-	if (class)
-		return small_size(addr, class);
-	return kspan_large_size(addr) ?: kspan_tiny_size(addr);
+	if (!class)
+		return kspan_large_size(addr) ?: kspan_tiny_size(addr);
+	/* Out of its span: in use, or in a magazine. */
+	return kspan_central_peek(addr, class) == KSPAN_SLOT_OUT ?
+	       kspan_size_classes[class].size : 0;
 }
 EXPORT_SYMBOL_GPL(kspan_size);
 

@@ -2,20 +2,24 @@
 /*
  * Page heap
  *
- *	arena:		|####......##..........########|
- *	runs[6]:	     \____/			free, trees by address
- *	runs[10]:	             \________/
+ *	arena:		|.####......##..........########|	. free
+ *	longest:	10
  *
- * The unit is kspan's page. A node's free runs are kept in a tree for each
- * length, with a bitmap of the trees that are not empty: the next bit gives
- * the best fit, and the first of its tree is the lowest of its length. Both
- * ends of a run point to its descriptor in the map, so a freed run finds its
- * neighbours by two loads and coalesces. Runs do not cross arenas.
+ * The unit is kspan's page. An arena has a bit for each free page; a run of free
+ * pages is found in it by address, so that its end stays free as long as can be.
+ * Runs do not cross arenas.
  *
- * Cost, with r free runs of the same length: finding a fit is O(1), a scan of
- * at most 9 words of bitmap; linking and unlinking a run O(log r). An aligned
- * request looks at the first run of up to KSPAN_ALIGN_PROBES lengths, then
- * takes one that is so long that alignment can't fail.
+ * Arenas with free pages are sorted by the longest run they may have, in buckets
+ * of powers of two, and by address in each. A request looks at the lowest arenas
+ * of the bucket it may fit into, then at the one above, where everything fits, so
+ * fuller arenas are taken from first and empty ones last. The longest run is an
+ * upper bound: it rises when a free makes a longer one, and falls when a search
+ * has failed.
+ *
+ * Cost: a search reads at most the 8 words of an arena's bitmap, and fails, apart
+ * from KSPAN_PROBES, at most once for each time that a bound became wrong. Taking
+ * and freeing pages is O(1), for n arenas O(log n) where a bound crosses a power of
+ * two.
  *
  * An arena whose last page was freed goes back to buddy, except that a node
  * keeps kspan_arena_reserve of the largest ones against thrashing. Where the
@@ -35,11 +39,13 @@
 
 #include "kunit_export.h"
 #include "page_heap.h"
+#include "run.h"
 
-#define KSPAN_ALIGN_PROBES	4
-/* Most descriptors that one allocation can need: a cut on both sides. */
-#define KSPAN_SPARES_MIN	2
-/* Most that are kept, 20 KiB a node: else every split would go to SLUB. */
+/* Arenas that are looked at in a bucket where not everything fits. */
+#define KSPAN_PROBES		4
+/* Descriptors at hand before a lock is taken: one for the caller, some for NMIs. */
+#define KSPAN_SPARES_MIN	8
+/* Most that are kept, 24 KiB a node: else every span would go to SLUB. */
 #define KSPAN_SPARES_MAX	256
 
 unsigned int kspan_arena_reserve = 1;
@@ -58,76 +64,149 @@ struct kspan_page_heap *kspan_page_heap(int nid)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap);
 
-static bool run_less(struct rb_node *a, const struct rb_node *b)
+static bool arena_less(struct rb_node *a, const struct rb_node *b)
 {
-	return rb_entry(a, struct kspan_span, node)->start <
-	       rb_entry(b, struct kspan_span, node)->start;
+	return rb_entry(a, struct kspan_arena, node)->start <
+	       rb_entry(b, struct kspan_arena, node)->start;
 }
 
-/* The lowest of the shortest runs of at least @npages pages. */
-static struct kspan_span *best_fit(struct kspan_page_heap *ph, unsigned int npages)
+static bool in_bucket_less(struct rb_node *a, const struct rb_node *b)
 {
-	unsigned int length = find_next_bit(ph->lengths, KSPAN_ARENA_PAGES + 1, npages);
-
-	if (length > KSPAN_ARENA_PAGES)
-		return NULL;
-	return rb_entry(rb_first_cached(&ph->runs[length]), struct kspan_span, node);
+	return rb_entry(a, struct kspan_arena, in_bucket)->start <
+	       rb_entry(b, struct kspan_arena, in_bucket)->start;
 }
 
-static unsigned long run_end(const struct kspan_span *run)
+/* The bucket of arenas whose longest run has this many pages, of at least 1. */
+static unsigned int bucket_of(unsigned int npages)
 {
-	return run->start + kspan_span_bytes(run);
+	return ilog2(npages);
 }
 
-static unsigned long aligned_start(const struct kspan_span *run, unsigned int align)
+static void insert_in_bucket(struct kspan_page_heap *ph, struct kspan_arena *arena)
 {
-	return ALIGN(run->start, (unsigned long)align << KSPAN_PAGE_SHIFT);
+	unsigned int bucket;
+
+	if (!arena->longest)
+		return;
+	bucket = bucket_of(arena->longest);
+	rb_add_cached(&arena->in_bucket, &ph->buckets[bucket], in_bucket_less);
+	__set_bit(bucket, &ph->filled);
 }
 
-static bool fits_aligned(const struct kspan_span *run, unsigned int npages, unsigned int align)
+static void remove_from_bucket(struct kspan_page_heap *ph, struct kspan_arena *arena)
 {
-	return aligned_start(run, align) + ((unsigned long)npages << KSPAN_PAGE_SHIFT) <=
-	       run_end(run);
+	unsigned int bucket;
+
+	if (!arena->longest)
+		return;
+	bucket = bucket_of(arena->longest);
+	rb_erase_cached(&arena->in_bucket, &ph->buckets[bucket]);
+	if (RB_EMPTY_ROOT(&ph->buckets[bucket].rb_root))
+		__clear_bit(bucket, &ph->filled);
 }
 
-static struct kspan_span *find_run(struct kspan_page_heap *ph, unsigned int npages,
-				   unsigned int align)
+static void set_longest(struct kspan_page_heap *ph, struct kspan_arena *arena,
+			unsigned int longest)
 {
-	struct kspan_span *run = best_fit(ph, npages);
-	unsigned int probes = KSPAN_ALIGN_PROBES;
-
-	while (run && !fits_aligned(run, npages, align))
-		run = best_fit(ph, --probes ? run->npages + 1 :
-					      max(run->npages + 1, npages + align - 1));
-	return run;
+	if (longest && arena->longest && bucket_of(longest) == bucket_of(arena->longest)) {
+		arena->longest = longest;
+		return;
+	}
+	remove_from_bucket(ph, arena);
+	arena->longest = longest;
+	insert_in_bucket(ph, arena);
 }
 
-/* A run lies in one arena, so its entries in one leaf. */
-static void set_ends(struct kspan_span *run, struct kspan_span *to)
+static unsigned int page_of(const struct kspan_arena *arena, unsigned long addr)
 {
-	struct kspan_span **entry = kspan_map_entry(run->start);
-
-	WRITE_ONCE(entry[0], to);
-	WRITE_ONCE(entry[run->npages - 1], to);
+	return (addr - arena->start) >> KSPAN_PAGE_SHIFT;
 }
 
-static void insert_run(struct kspan_page_heap *ph, struct kspan_span *run)
+static void take_pages(struct kspan_page_heap *ph, struct kspan_arena *arena,
+		       unsigned int first, unsigned int n)
 {
-	rb_add_cached(&run->node, &ph->runs[run->npages], run_less);
-	__set_bit(run->npages, ph->lengths);
-	set_ends(run, run);
-	ph->nr_runs++;
+	kspan_run_clear(arena->free, first, n);
+	kspan_run_set(arena->touched, first, n);
+	if (!arena->used)
+		ph->nr_empty--;
+	arena->used += n;
+	ph->used += n;
 }
 
-static void remove_run(struct kspan_page_heap *ph, struct kspan_span *run)
+static void free_pages_of(struct kspan_page_heap *ph, struct kspan_arena *arena,
+			  unsigned int first, unsigned int n)
 {
-	struct rb_root_cached *tree = &ph->runs[run->npages];
+	kspan_run_set(arena->free, first, n);
+	arena->misfits = 0;
+	arena->used -= n;
+	ph->used -= n;
+	if (!arena->used)
+		ph->nr_empty++;
+	if (arena->longest < arena->npages) {
+		unsigned int run = kspan_run_around(arena->free, arena->npages, first, n);
 
-	rb_erase_cached(&run->node, tree);
-	if (RB_EMPTY_ROOT(&tree->rb_root))
-		__clear_bit(run->npages, ph->lengths);
-	set_ends(run, NULL);
-	ph->nr_runs--;
+		if (run > arena->longest)
+			set_longest(ph, arena, run);
+	}
+}
+
+static bool may_fit(const struct kspan_arena *arena, unsigned int npages, unsigned int align)
+{
+	return arena->longest >= npages && !(npages == align && arena->misfits & align);
+}
+
+/* No aligned run of @npages was found. Returns whether the longest run is shorter now. */
+static bool note_failure(struct kspan_page_heap *ph, struct kspan_arena *arena,
+			 unsigned int npages, unsigned int align)
+{
+	/* Every longer one would have an aligned one in it. */
+	unsigned int longest = min(arena->longest, npages + align - 2);
+
+	if (npages == align)
+		arena->misfits |= align;
+	if (align == 1 || kspan_run_find(arena->free, arena->npages, npages, 1) == KSPAN_NO_RUN)
+		longest = npages - 1;
+	if (longest == arena->longest)
+		return false;
+	set_longest(ph, arena, longest);
+	return true;
+}
+
+/* A run in one of the arenas of a bucket, the lowest first; or NULL. */
+static struct kspan_arena *find_in_bucket(struct kspan_page_heap *ph, unsigned int bucket,
+					  unsigned int npages, unsigned int align,
+					  unsigned int *first)
+{
+	struct rb_node *node = rb_first_cached(&ph->buckets[bucket]), *next;
+	unsigned int probes = KSPAN_PROBES;
+
+	for (; node && probes; node = next) {
+		struct kspan_arena *arena = rb_entry(node, struct kspan_arena, in_bucket);
+
+		next = rb_next(node);
+		if (may_fit(arena, npages, align)) {
+			*first = kspan_run_find(arena->free, arena->npages, npages, align);
+			if (*first != KSPAN_NO_RUN)
+				return arena;
+			/* A bound that was wrong costs no probe: it is right from here on. */
+			if (note_failure(ph, arena, npages, align))
+				continue;
+		}
+		probes--;
+	}
+	return NULL;
+}
+
+static struct kspan_arena *find_run(struct kspan_page_heap *ph, unsigned int npages,
+				    unsigned int align, unsigned int *first)
+{
+	struct kspan_arena *arena = NULL;
+	unsigned int bucket = bucket_of(npages);
+
+	while (!arena && (bucket = find_next_bit(&ph->filled, KSPAN_NR_BUCKETS, bucket)) <
+			 KSPAN_NR_BUCKETS)
+		arena = find_in_bucket(ph, bucket++, npages, align, first);
+	return arena;
 }
 
 static void keep_spare(struct kspan_page_heap *ph, struct kspan_span *span)
@@ -145,44 +224,25 @@ static struct kspan_span *take_spare(struct kspan_page_heap *ph)
 	return span;
 }
 
-static void describe_run(struct kspan_span *run, struct kspan_arena *arena,
-			 unsigned long start, unsigned long end)
-{
-	WRITE_ONCE(run->start, start);
-	WRITE_ONCE(run->npages, (end - start) >> KSPAN_PAGE_SHIFT);
-	run->class = 0;
-	run->nid = arena->nid;
-	run->arena = arena;
-	run->central = NULL;
-}
-
-static void insert_rest(struct kspan_page_heap *ph, struct kspan_arena *arena,
-			unsigned long start, unsigned long end)
-{
-	struct kspan_span *rest;
-
-	if (start == end)
-		return;
-	rest = take_spare(ph);
-	describe_run(rest, arena, start, end);
-	kspan_span_set_state(rest, KSPAN_SPAN_FREE);
-	insert_run(ph, rest);
-}
-
 /*
- * Small spans are found from all of their pages. Pages of tiny objects have no
- * class: such an object is no slot.
+ * Small spans are found from all of their pages, large ones from the first.
+ * Pages of tiny objects have no class: such an object is no slot.
  */
-static void map_small(struct kspan_span *span, struct kspan_span *to, u8 class)
+static void map_span(struct kspan_span *span, struct kspan_span *to, u8 class)
 {
 	struct kspan_span **entry = kspan_map_entry(span->start);
 	unsigned long page = kspan_map_page(span->start);
 	unsigned int i;
 
+	if (class == KSPAN_CLASS_TINY)
+		class = 0;
+	if (!span->class) {
+		WRITE_ONCE(entry[0], to);
+		return;
+	}
 	for (i = 0; i < span->npages; i++) {
 		WRITE_ONCE(entry[i], to);
-		WRITE_ONCE(kspan_map.page_class[page + i],
-			   class == KSPAN_CLASS_TINY ? 0 : class);
+		WRITE_ONCE(kspan_map.page_class[page + i], class);
 	}
 }
 
@@ -193,59 +253,41 @@ static void account_large(struct kspan_page_heap *ph, int pages)
 		ph->large_alloc_pages += pages;
 }
 
-static void account_alloc(struct kspan_page_heap *ph, struct kspan_span *span)
+/* Make a span of free pages. */
+static struct kspan_span *make_span(struct kspan_page_heap *ph, struct kspan_arena *arena,
+				    unsigned int first, unsigned int npages, unsigned int class)
 {
-	struct kspan_arena *arena = span->arena;
+	struct kspan_span *span = take_spare(ph);
 
-	if (!arena->used)
-		ph->nr_empty--;
-	arena->used += span->npages;
-	bitmap_set(arena->touched, (span->start - arena->start) >> KSPAN_PAGE_SHIFT,
-		   span->npages);
-	ph->used += span->npages;
-	if (span->state == KSPAN_SPAN_LARGE) {
+	take_pages(ph, arena, first, npages);
+	WRITE_ONCE(span->start, arena->start + ((unsigned long)first << KSPAN_PAGE_SHIFT));
+	WRITE_ONCE(span->npages, npages);
+	span->class = class;
+	span->nid = arena->nid;
+	span->arena = arena;
+	span->central = NULL;
+	kspan_span_set_state(span, class ? KSPAN_SPAN_DETACHED : KSPAN_SPAN_LARGE);
+	map_span(span, span, class);
+	if (!class) {
 		ph->large++;
 		ph->large_allocs++;
-		account_large(ph, span->npages);
+		account_large(ph, npages);
 	}
+	return span;
 }
 
-/* Cut @npages pages out of a free run and put the rest back. */
-static struct kspan_span *carve(struct kspan_page_heap *ph, struct kspan_span *run,
-				unsigned int npages, unsigned int align, unsigned int class)
-{
-	unsigned long run_start = run->start, end = run_end(run);
-	unsigned long start = aligned_start(run, align);
-	unsigned long stop = start + ((unsigned long)npages << KSPAN_PAGE_SHIFT);
-
-	remove_run(ph, run);
-	insert_rest(ph, run->arena, run_start, start);
-	insert_rest(ph, run->arena, stop, end);
-	describe_run(run, run->arena, start, stop);
-	run->class = class;
-	if (class) {
-		kspan_span_set_state(run, KSPAN_SPAN_DETACHED);
-		map_small(run, run, class);
-	} else {
-		kspan_span_set_state(run, KSPAN_SPAN_LARGE);
-		set_ends(run, run);
-	}
-	account_alloc(ph, run);
-	return run;
-}
-
-/* Have descriptors at hand before the lock is taken. */
-static bool ensure_spares(struct kspan_page_heap *ph, gfp_t gfp)
+/* Have a descriptor at hand before the lock is taken. */
+static bool ensure_spare(struct kspan_page_heap *ph, gfp_t gfp)
 {
 	unsigned long flags;
 
-	while (READ_ONCE(ph->nr_spares) < KSPAN_SPARES_MIN) {
-		struct kspan_span *span = NULL;
+	if (gfp & KSPAN_GFP_NOLOCK)
+		return READ_ONCE(ph->nr_spares);
+	while (unlikely(READ_ONCE(ph->nr_spares) < KSPAN_SPARES_MIN)) {
+		struct kspan_span *span = kspan_span_alloc_descriptor(kspan_gfp_metadata(gfp));
 
-		if (!(gfp & KSPAN_GFP_NOLOCK))
-			span = kspan_span_alloc_descriptor(kspan_gfp_metadata(gfp));
 		if (!span)
-			return false;
+			return READ_ONCE(ph->nr_spares);
 		raw_spin_lock_irqsave(&ph->lock, flags);
 		keep_spare(ph, span);
 		raw_spin_unlock_irqrestore(&ph->lock, flags);
@@ -281,40 +323,47 @@ void kspan_page_heap_merge(struct kspan_page_heap *ph, gfp_t gfp)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_merge);
 
-static struct kspan_span *alloc_from_runs(int nid, unsigned int npages, unsigned int align,
-					  unsigned int class, gfp_t gfp)
+static struct kspan_span *alloc_from_arenas(int nid, unsigned int npages, unsigned int align,
+					    unsigned int class, gfp_t gfp)
 {
 	struct kspan_page_heap *ph = page_heaps[nid];
 	struct kspan_span *span = NULL;
+	struct kspan_arena *arena;
+	unsigned int first;
 	unsigned long flags;
 	bool retry;
 
 	kspan_page_heap_merge(ph, gfp);
 	do {
-		if (!ensure_spares(ph, gfp) || !kspan_lock(&ph->lock, &flags, gfp))
+		if (!ensure_spare(ph, gfp) || !kspan_lock(&ph->lock, &flags, gfp))
 			return NULL;
 		/* Others may have used the spares up meanwhile. */
-		retry = ph->nr_spares < KSPAN_SPARES_MIN;
+		retry = !ph->nr_spares;
 		if (!retry) {
-			struct kspan_span *run = find_run(ph, npages, align);
-
-			if (run)
-				span = carve(ph, run, npages, align, class);
+			arena = find_run(ph, npages, align, &first);
+			if (arena)
+				span = make_span(ph, arena, first, npages, class);
 		}
 		raw_spin_unlock_irqrestore(&ph->lock, flags);
 	} while (retry);
 	return span;
 }
 
-static bool arena_less(struct rb_node *a, const struct rb_node *b)
+static void link_arena(struct kspan_page_heap *ph, struct kspan_arena *arena)
 {
-	return rb_entry(a, struct kspan_arena, node)->start <
-	       rb_entry(b, struct kspan_arena, node)->start;
+	rb_add(&arena->node, &ph->arenas, arena_less);
+	bitmap_set(arena->free, 0, arena->npages);
+	arena->longest = arena->npages;
+	insert_in_bucket(ph, arena);
+	ph->nr_arenas++;
+	ph->nr_empty++;
+	ph->pages += arena->npages;
+	ph->peak = max(ph->peak, ph->pages);
 }
 
 /* Take a new arena in, and the caller's run out of it at once. */
-static struct kspan_span *alloc_from_new_arena(int nid, unsigned int npages, unsigned int align,
-					       unsigned int class, gfp_t gfp)
+static struct kspan_span *alloc_from_new_arena(int nid, unsigned int npages, unsigned int class,
+					       gfp_t gfp)
 {
 	struct kspan_arena *arena = kspan_arena_alloc(nid, npages, gfp);
 	struct kspan_page_heap *ph;
@@ -324,35 +373,21 @@ static struct kspan_span *alloc_from_new_arena(int nid, unsigned int npages, uns
 	if (!arena)
 		return NULL;
 	ph = page_heaps[arena->nid];
-	span = kspan_span_alloc_descriptor(kspan_gfp_metadata(gfp));
-	if (!span)
-		goto free_arena;
 	do {
-		if (!ensure_spares(ph, gfp))
-			goto free_descriptor;
+		if (!ensure_spare(ph, gfp)) {
+			kspan_arena_free(arena);
+			return NULL;
+		}
 		raw_spin_lock_irqsave(&ph->lock, flags);
-		if (ph->nr_spares >= KSPAN_SPARES_MIN)
+		if (ph->nr_spares)
 			break;
 		raw_spin_unlock_irqrestore(&ph->lock, flags);
 	} while (true);
-	rb_add(&arena->node, &ph->arenas, arena_less);
-	ph->nr_arenas++;
-	ph->nr_empty++;
-	ph->pages += arena->npages;
-	ph->peak = max(ph->peak, ph->pages);
-	describe_run(span, arena, arena->start,
-		     arena->start + ((unsigned long)arena->npages << KSPAN_PAGE_SHIFT));
-	kspan_span_set_state(span, KSPAN_SPAN_FREE);
-	insert_run(ph, span);
-	carve(ph, span, npages, align, class);
+	link_arena(ph, arena);
+	/* An arena is aligned to more than any run in it asks for. */
+	span = make_span(ph, arena, 0, npages, class);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 	return span;
-
-free_descriptor:
-	kspan_span_free_descriptor(span);
-free_arena:
-	kspan_arena_free(arena);
-	return NULL;
 }
 
 /**
@@ -387,7 +422,7 @@ static struct kspan_span *alloc_from_other_nodes(int nid, unsigned int npages, u
 
 	while (!span && (other = kspan_nearest_node(nid, &tried)) != NUMA_NO_NODE)
 		if (READ_ONCE(page_heaps[other]->nr_arenas))
-			span = alloc_from_runs(other, npages, align, class, gfp);
+			span = alloc_from_arenas(other, npages, align, class, gfp);
 	return span;
 }
 
@@ -401,8 +436,8 @@ static struct kspan_span *alloc_from_other_nodes(int nid, unsigned int npages, u
  * @gfp:	the caller's flags, used when an arena must be taken from buddy.
  *		__GFP_NOFAIL is the caller's to care for.
  *
- * Tries free runs of the node, then a new arena on it without reclaim, then
- * free runs of other nodes by distance, then a new arena wherever @gfp allows;
+ * Tries free pages of the node, then a new arena on it without reclaim, then
+ * free pages of other nodes by distance, then a new arena wherever @gfp allows;
  * with KSPAN_GFP_NOLOCK no new arena.
  *
  * Context: as @gfp says.
@@ -417,13 +452,13 @@ struct kspan_span *kspan_page_heap_alloc(int nid, unsigned int npages, unsigned 
 
 	gfp &= ~__GFP_MEMALLOC;
 	here = (gfp & ~__GFP_RECLAIM) | __GFP_THISNODE | __GFP_NOWARN;
-	span = alloc_from_runs(nid, npages, align, class, gfp);
+	span = alloc_from_arenas(nid, npages, align, class, gfp);
 	if (!span && !nolock)
-		span = alloc_from_new_arena(nid, npages, align, class, here);
+		span = alloc_from_new_arena(nid, npages, class, here);
 	if (!span && !(gfp & __GFP_THISNODE))
 		span = alloc_from_other_nodes(nid, npages, align, class, gfp);
 	if (!span && !nolock)
-		span = alloc_from_new_arena(nid, npages, align, class, gfp);
+		span = alloc_from_new_arena(nid, npages, class, gfp);
 	return span;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_alloc);
@@ -442,65 +477,13 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_alloc);
  */
 struct kspan_span *kspan_page_heap_alloc_emergency(int nid, unsigned int npages, gfp_t gfp)
 {
-	return alloc_from_new_arena(nid, roundup_pow_of_two(npages), 1, 0, gfp | __GFP_MEMALLOC);
+	return alloc_from_new_arena(nid, roundup_pow_of_two(npages), 0, gfp | __GFP_MEMALLOC);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_alloc_emergency);
 
-/* A free neighbour of the run, at the page that holds @addr, or NULL. */
-static struct kspan_span *free_neighbour(struct kspan_span *run, unsigned long addr)
-{
-	struct kspan_arena *arena = run->arena;
-	struct kspan_span *other;
-
-	if (addr - arena->start >= (unsigned long)arena->npages << KSPAN_PAGE_SHIFT)
-		return NULL;
-	other = *kspan_map_entry(addr);
-	return other && other->state == KSPAN_SPAN_FREE ? other : NULL;
-}
-
-static void absorb(struct kspan_page_heap *ph, struct kspan_span *run, struct kspan_span *other)
-{
-	unsigned long start = min(run->start, other->start);
-	unsigned long end = max(run_end(run), run_end(other));
-
-	remove_run(ph, other);
-	kspan_span_set_state(other, KSPAN_SPAN_DEAD);
-	keep_spare(ph, other);
-	describe_run(run, run->arena, start, end);
-}
-
-static void account_free(struct kspan_page_heap *ph, struct kspan_span *span, bool large)
-{
-	span->arena->used -= span->npages;
-	if (!span->arena->used)
-		ph->nr_empty++;
-	ph->used -= span->npages;
-	if (large) {
-		ph->large--;
-		account_large(ph, -(int)span->npages);
-	}
-}
-
-static void insert_coalesced(struct kspan_page_heap *ph, struct kspan_span *run)
-{
-	struct kspan_span *other;
-
-	other = free_neighbour(run, run->start - 1);
-	if (other)
-		absorb(ph, run, other);
-	other = free_neighbour(run, run_end(run));
-	if (other)
-		absorb(ph, run, other);
-	insert_run(ph, run);
-}
-
 static void unlink_arena(struct kspan_page_heap *ph, struct kspan_arena *arena)
 {
-	struct kspan_span *run = *kspan_map_entry(arena->start);
-
-	remove_run(ph, run);
-	kspan_span_set_state(run, KSPAN_SPAN_DEAD);
-	keep_spare(ph, run);
+	remove_from_bucket(ph, arena);
 	rb_erase(&arena->node, &ph->arenas);
 	ph->nr_arenas--;
 	ph->nr_empty--;
@@ -531,15 +514,54 @@ static void queue_release(struct irq_work *work)
 }
 static DEFINE_IRQ_WORK(release_irq_work, queue_release);
 
-/* An unlinked arena; from wherever a free may come, by way of an interrupt, to a task. */
-static void release_arena(struct kspan_arena *arena, bool may_release)
+/* What a free leaves to be done without the lock. */
+struct leftover {
+	bool may_release;
+	struct llist_head arenas;
+	struct list_head descriptors;
+};
+
+static void leftover_init(struct leftover *leftover)
 {
-	if (may_release) {
-		kspan_arena_free(arena);
+	leftover->may_release = kspan_may_release();
+	init_llist_head(&leftover->arenas);
+	INIT_LIST_HEAD(&leftover->descriptors);
+}
+
+/* Arenas go by way of an interrupt to a task, from wherever a free may come. */
+static void leftover_release(struct leftover *leftover)
+{
+	struct llist_node *arenas = __llist_del_all(&leftover->arenas);
+	struct kspan_arena *arena, *next;
+
+	kspan_span_free_descriptors(&leftover->descriptors);
+	if (!arenas)
 		return;
+	llist_for_each_entry_safe(arena, next, arenas, release) {
+		if (leftover->may_release)
+			kspan_arena_free(arena);
+		else
+			llist_add(&arena->release, &to_release);
 	}
-	llist_add(&arena->release, &to_release);
-	irq_work_queue(&release_irq_work);
+	if (!leftover->may_release)
+		irq_work_queue(&release_irq_work);
+}
+
+/* The pages of a DEAD span. */
+static void free_locked(struct kspan_page_heap *ph, struct kspan_span *span,
+			struct leftover *leftover)
+{
+	struct kspan_arena *arena = span->arena;
+
+	map_span(span, NULL, 0);
+	free_pages_of(ph, arena, page_of(arena, span->start), span->npages);
+	keep_spare(ph, span);
+	if (arena_is_surplus(ph, arena)) {
+		unlink_arena(ph, arena);
+		__llist_add(&arena->release, &leftover->arenas);
+	}
+	if (leftover->may_release)
+		move_excess_spares(ph, &leftover->descriptors);
 }
 
 /**
@@ -558,39 +580,53 @@ bool kspan_page_heap_free(struct kspan_span *span, unsigned long start,
 {
 	unsigned int nid = READ_ONCE(span->nid);
 	struct kspan_page_heap *ph = page_heaps[nid];
-	bool small = expected == KSPAN_SPAN_DETACHED;
-	bool may_release = kspan_may_release();
-	struct kspan_arena *surplus = NULL;
-	LIST_HEAD(excess);
+	struct leftover leftover;
 	unsigned long flags;
 
+	leftover_init(&leftover);
 	raw_spin_lock_irqsave(&ph->lock, flags);
 	if (span->nid != nid || span->start != start ||
-	    !kspan_span_change_state(span, expected, KSPAN_SPAN_FREE)) {
+	    !kspan_span_change_state(span, expected, KSPAN_SPAN_DEAD)) {
 		raw_spin_unlock_irqrestore(&ph->lock, flags);
 		return false;
 	}
-	account_free(ph, span, !small);
-	if (small)
-		map_small(span, NULL, 0);
-	else
-		set_ends(span, NULL);
-	span->class = 0;
-	insert_coalesced(ph, span);
-	if (arena_is_surplus(ph, span->arena)) {
-		surplus = span->arena;
-		unlink_arena(ph, surplus);
+	if (expected != KSPAN_SPAN_DETACHED) {
+		ph->large--;
+		account_large(ph, -(int)span->npages);
 	}
-	if (may_release)
-		move_excess_spares(ph, &excess);
+	free_locked(ph, span, &leftover);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
-
-	if (surplus)
-		release_arena(surplus, may_release);
-	kspan_span_free_descriptors(&excess);
+	leftover_release(&leftover);
 	return true;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_free);
+
+/**
+ * kspan_page_heap_free_spans() - free many runs of pages of one node
+ * @spans: DETACHED spans, the caller's; the list is undefined afterwards
+ *
+ * Context: task, softirq, hardirq.
+ */
+void kspan_page_heap_free_spans(struct list_head *spans)
+{
+	struct kspan_span *span, *next;
+	struct kspan_page_heap *ph;
+	struct leftover leftover;
+	unsigned long flags;
+
+	if (list_empty(spans))
+		return;
+	ph = page_heaps[list_first_entry(spans, struct kspan_span, list)->nid];
+	leftover_init(&leftover);
+	raw_spin_lock_irqsave(&ph->lock, flags);
+	list_for_each_entry_safe(span, next, spans, list) {
+		kspan_span_set_state(span, KSPAN_SPAN_DEAD);
+		free_locked(ph, span, &leftover);
+	}
+	raw_spin_unlock_irqrestore(&ph->lock, flags);
+	leftover_release(&leftover);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_free_spans);
 
 /**
  * kspan_page_heap_defer() - leave the freeing of a run to the next allocation
@@ -604,47 +640,22 @@ void kspan_page_heap_defer(struct kspan_span *span)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_defer);
 
-/* The end of a large span moves; what lies behind is the caller's to care for. */
-static void move_end(struct kspan_page_heap *ph, struct kspan_span *span, unsigned int npages)
+static bool resize(struct kspan_page_heap *ph, struct kspan_span *span, unsigned int npages)
 {
-	struct kspan_span **entry = kspan_map_entry(span->start);
 	struct kspan_arena *arena = span->arena;
-	int more = (int)npages - (int)span->npages;
+	unsigned int first = page_of(arena, span->start);
+	unsigned int old_end = first + span->npages, new_end = first + npages;
 
-	if (span->npages > 1)
-		WRITE_ONCE(entry[span->npages - 1], NULL);
+	if (new_end > old_end) {
+		if (new_end > arena->npages ||
+		    find_next_zero_bit(arena->free, new_end, old_end) < new_end)
+			return false;
+		take_pages(ph, arena, old_end, new_end - old_end);
+	} else if (new_end < old_end) {
+		free_pages_of(ph, arena, new_end, old_end - new_end);
+	}
+	account_large(ph, (int)new_end - (int)old_end);
 	WRITE_ONCE(span->npages, npages);
-	WRITE_ONCE(entry[npages - 1], span);
-	arena->used += more;
-	ph->used += more;
-	account_large(ph, more);
-	bitmap_set(arena->touched, (span->start - arena->start) >> KSPAN_PAGE_SHIFT, npages);
-}
-
-static void shrink(struct kspan_page_heap *ph, struct kspan_span *span, unsigned int npages)
-{
-	unsigned long end = run_end(span);
-	struct kspan_span *tail = take_spare(ph);
-
-	move_end(ph, span, npages);
-	describe_run(tail, span->arena, run_end(span), end);
-	kspan_span_set_state(tail, KSPAN_SPAN_FREE);
-	insert_coalesced(ph, tail);
-}
-
-static bool grow(struct kspan_page_heap *ph, struct kspan_span *span, unsigned int npages)
-{
-	struct kspan_span *next = free_neighbour(span, run_end(span));
-	unsigned long end;
-
-	if (!next || next->npages < npages - span->npages)
-		return false;
-	end = run_end(next);
-	remove_run(ph, next);
-	kspan_span_set_state(next, KSPAN_SPAN_DEAD);
-	keep_spare(ph, next);
-	move_end(ph, span, npages);
-	insert_rest(ph, span->arena, run_end(span), end);
 	return true;
 }
 
@@ -665,16 +676,11 @@ bool kspan_page_heap_resize(unsigned long start, unsigned int npages, gfp_t gfp)
 	unsigned long flags;
 	bool done = false;
 
-	if (!ensure_spares(ph, gfp) || !kspan_lock(&ph->lock, &flags, gfp))
+	if (!kspan_lock(&ph->lock, &flags, gfp))
 		return false;
 	span = *kspan_map_entry(start);
-	if (ph->nr_spares && span && span->start == start && span->state == KSPAN_SPAN_LARGE) {
-		done = true;
-		if (npages < span->npages)
-			shrink(ph, span, npages);
-		else if (npages > span->npages)
-			done = grow(ph, span, npages);
-	}
+	if (span && span->start == start && span->state == KSPAN_SPAN_LARGE)
+		done = resize(ph, span, npages);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 	return done;
 }
@@ -707,6 +713,25 @@ struct kspan_arena *kspan_page_heap_next_arena(struct kspan_page_heap *ph, unsig
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_next_arena);
 
+/**
+ * kspan_page_heap_free_runs() - count the runs of free pages
+ * @ph: page heap, locked
+ * Return: how many there are.
+ */
+unsigned long kspan_page_heap_free_runs(struct kspan_page_heap *ph)
+{
+	unsigned long runs = 0;
+	struct rb_node *node;
+
+	for (node = rb_first(&ph->arenas); node; node = rb_next(node)) {
+		struct kspan_arena *arena = rb_entry(node, struct kspan_arena, node);
+
+		runs += kspan_run_count(arena->free, arena->npages);
+	}
+	return runs;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_free_runs);
+
 static struct kspan_arena *arena_at(struct kspan_page_heap *ph, unsigned long addr)
 {
 	struct kspan_arena *arena = NULL;
@@ -724,33 +749,42 @@ static struct kspan_arena *arena_at(struct kspan_page_heap *ph, unsigned long ad
 	return NULL;
 }
 
-/**
- * kspan_page_heap_was_used() - whether a page was ever part of a span
- * @addr: address of a page
- *
- * Return: whether it was, since its arena was taken from buddy; false when
- * there is no arena.
- */
-bool kspan_page_heap_was_used(unsigned long addr)
+static enum kspan_page_state state_on_node(int nid, unsigned long addr)
 {
-	bool used = false;
+	enum kspan_page_state state = KSPAN_PAGE_FOREIGN;
+	struct kspan_page_heap *ph = page_heaps[nid];
+	struct kspan_arena *arena;
+	unsigned long flags;
+
+	/* For a report only: an NMI that finds the lock taken does without. */
+	if (!kspan_lock(&ph->lock, &flags, in_nmi() ? KSPAN_GFP_NOLOCK : 0))
+		return state;
+	arena = arena_at(ph, addr);
+	if (arena)
+		state = test_bit(page_of(arena, addr), arena->touched) ?
+			KSPAN_PAGE_WAS_USED : KSPAN_PAGE_NEVER_USED;
+	raw_spin_unlock_irqrestore(&ph->lock, flags);
+	return state;
+}
+
+/**
+ * kspan_page_heap_state() - what a page is to kspan
+ * @addr: any address
+ *
+ * Context: any, NMI included.
+ * Return: whether it is in an arena, and was ever part of a span since that was
+ * taken from buddy.
+ */
+enum kspan_page_state kspan_page_heap_state(unsigned long addr)
+{
+	enum kspan_page_state state = KSPAN_PAGE_FOREIGN;
 	int nid;
 
-	for_each_node(nid) {
-		struct kspan_page_heap *ph = page_heaps[nid];
-		struct kspan_arena *arena;
-		unsigned long flags;
-
-		raw_spin_lock_irqsave(&ph->lock, flags);
-		arena = arena_at(ph, addr);
-		if (arena)
-			used |= test_bit((addr - arena->start) >> KSPAN_PAGE_SHIFT,
-					 arena->touched);
-		raw_spin_unlock_irqrestore(&ph->lock, flags);
-	}
-	return used;
+	for_each_node(nid)
+		state = max(state, state_on_node(nid, addr));
+	return state;
 }
-KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_was_used);
+KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_state);
 
 /* One empty arena, unlinked, or NULL. */
 static struct kspan_arena *take_empty_arena(struct kspan_page_heap *ph)
@@ -830,13 +864,13 @@ static void drop_objects(struct kspan_span *span)
 
 static void drop_arena(struct kspan_arena *arena)
 {
-	unsigned long end = arena->start + ((unsigned long)arena->npages << KSPAN_PAGE_SHIFT);
-	unsigned long addr = arena->start;
+	unsigned int page = 0;
 
-	while (addr < end) {
-		struct kspan_span *span = *kspan_map_entry(addr);
+	while ((page = find_next_zero_bit(arena->free, arena->npages, page)) < arena->npages) {
+		struct kspan_span *span;
 
-		addr = run_end(span);
+		span = *kspan_map_entry(arena->start + ((unsigned long)page << KSPAN_PAGE_SHIFT));
+		page += span->npages;
 		drop_objects(span);
 		kspan_span_free_descriptor(span);
 	}

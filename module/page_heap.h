@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The free pages of a NUMA node. */
+/* The arenas and free pages of a NUMA node. */
 #ifndef KSPAN_PAGE_HEAP_H
 #define KSPAN_PAGE_HEAP_H
 
@@ -8,17 +8,19 @@
 #include "arena.h"
 #include "span.h"
 
+/* Arenas are sorted by the longest free run they may have: 1, 2...3, 4...7, ... */
+#define KSPAN_NR_BUCKETS	(KSPAN_ARENA_SHIFT - KSPAN_PAGE_SHIFT + 1)
+
 /**
- * struct kspan_page_heap - runs of pages of one node
- * @lock:	protects all fields, the runs, and the map's entries for them
- * @runs:	free runs by length in pages, each tree by address
- * @lengths:	a bit for each tree that is not empty
+ * struct kspan_page_heap - arenas of one node, and their free pages
+ * @lock:	protects all fields, the arenas, and the map's entries for them
+ * @buckets:	arenas with free pages, each tree by address
+ * @filled:	a bit for each bucket that is not empty
  * @arenas:	all arenas by address
  * @deferred:	spans to be freed, left behind by NMIs: LARGE_DEFERRED, or
  *		DETACHED and without bitmaps; lock-free
- * @spares:	DEAD descriptors for the next split
+ * @spares:	DEAD descriptors for the next spans
  * @nr_spares:	length of @spares
- * @nr_runs:	free runs
  * @nr_arenas:	arenas
  * @nr_empty:	arenas without a used page
  * @pages:	pages of all arenas; pages = used + free
@@ -32,13 +34,12 @@
  */
 struct kspan_page_heap {
 	raw_spinlock_t lock;
-	struct rb_root_cached runs[KSPAN_ARENA_PAGES + 1];
-	DECLARE_BITMAP(lengths, KSPAN_ARENA_PAGES + 1);
+	struct rb_root_cached buckets[KSPAN_NR_BUCKETS];
+	unsigned long filled;
 	struct rb_root arenas;
 	struct llist_head deferred;
 	struct list_head spares;
 	unsigned int nr_spares;
-	unsigned long nr_runs;
 	unsigned long nr_arenas;
 	unsigned long nr_empty;
 	unsigned long pages;
@@ -63,13 +64,23 @@ struct kspan_span *kspan_page_heap_alloc(int nid, unsigned int npages, unsigned 
 struct kspan_span *kspan_page_heap_alloc_emergency(int nid, unsigned int npages, gfp_t gfp);
 bool kspan_page_heap_free(struct kspan_span *span, unsigned long start,
 			  enum kspan_span_state expected);
+void kspan_page_heap_free_spans(struct list_head *spans);
 void kspan_page_heap_defer(struct kspan_span *span);
 bool kspan_page_heap_resize(unsigned long start, unsigned int npages, gfp_t gfp);
 void kspan_page_heap_trim(void);
 void kspan_page_heap_merge(struct kspan_page_heap *ph, gfp_t gfp);
 int kspan_nearest_node(int nid, nodemask_t *tried);
-bool kspan_page_heap_was_used(unsigned long addr);
 
+/* What a page without a span is. */
+enum kspan_page_state {
+	KSPAN_PAGE_FOREIGN,	/* in no arena */
+	KSPAN_PAGE_NEVER_USED,
+	KSPAN_PAGE_WAS_USED,
+};
+
+enum kspan_page_state kspan_page_heap_state(unsigned long addr);
+
+unsigned long kspan_page_heap_free_runs(struct kspan_page_heap *ph);
 struct kspan_arena *kspan_page_heap_next_arena(struct kspan_page_heap *ph, unsigned long start);
 
 #endif /* KSPAN_PAGE_HEAP_H */

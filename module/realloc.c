@@ -39,7 +39,7 @@ static bool resize_large(const void *p, size_t old, size_t size, gfp_t gfp)
 /* Whether the object has room for @size where it is, and no more than it needs. */
 static bool resize(const void *p, size_t old, size_t size, gfp_t gfp)
 {
-	bool large = kspan_large_size((unsigned long)p);
+	bool large = !kspan_object_class(p) && kspan_large_size((unsigned long)p);
 
 	if (size > KSPAN_MAX_SIZE || (size > old && !large))
 		return false;

@@ -64,7 +64,7 @@ static void add_page_heap(struct kspan_page_heap *ph, struct kspan_page_stats *s
 	kspan_page_heap_merge(ph, 0);
 	raw_spin_lock_irqsave(&ph->lock, flags);
 	stats->arenas += ph->nr_arenas;
-	stats->runs += ph->nr_runs;
+	stats->runs += kspan_page_heap_free_runs(ph);
 	stats->spares += ph->nr_spares;
 	stats->pages += ph->pages;
 	stats->used += ph->used;
@@ -170,7 +170,7 @@ void kspan_stats_read(struct kspan_stats *total)
 	total->heap_peak = (u64)pages.peak << KSPAN_PAGE_SHIFT;
 	spans += pages.large.spans;
 	total->mspan_inuse = spans * sizeof(struct kspan_span);
-	total->mspan_sys += (spans + pages.runs + pages.spares) * sizeof(struct kspan_span);
+	total->mspan_sys += (spans + pages.spares) * sizeof(struct kspan_span);
 	total->mcache_sys += num_possible_cpus() * sizeof(struct kspan_cpu_cache);
 	total->other_sys = kspan_map_bytes() + pages.arenas * sizeof(struct kspan_arena) +
 			   num_possible_nodes() * (sizeof(struct kspan_page_heap) +

@@ -126,9 +126,9 @@ void *kspan_tiny_open(struct kspan_tiny *tiny, void *block, unsigned int size)
 	struct kspan_span *span;
 	struct bits bits;
 
-	rcu_read_lock();
+	rcu_read_lock_sched();
 	span = kspan_map_span((unsigned long)block);
-	rcu_read_unlock();
+	rcu_read_unlock_sched();
 	bits = bits_of(span, (unsigned long)block);
 	if (!tiny || (tiny->block && tiny->offset <= size)) {
 		flip_bits(bits, BIT(0));
@@ -220,7 +220,7 @@ int kspan_tiny_free(unsigned long addr, void **empty)
 	int err = -ENOENT;
 
 	*empty = NULL;
-	rcu_read_lock();
+	rcu_read_lock_sched();
 	span = span_of(addr);
 	if (!span)
 		goto unlock;
@@ -235,7 +235,7 @@ int kspan_tiny_free(unsigned long addr, void **empty)
 	if (err)
 		report(span, addr);
 unlock:
-	rcu_read_unlock();
+	rcu_read_unlock_sched();
 	return err;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_tiny_free);
@@ -252,11 +252,11 @@ size_t kspan_tiny_size(unsigned long addr)
 	struct kspan_span *span;
 	u16 bits = 0;
 
-	rcu_read_lock();
+	rcu_read_lock_sched();
 	span = span_of(addr);
 	if (span)
 		bits = object_bits(span, addr);
-	rcu_read_unlock();
+	rcu_read_unlock_sched();
 	if (!bits)
 		return 0;
 	bits >>= 1;

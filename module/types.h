@@ -4,7 +4,7 @@
  *
  *	buddy allocator
  *	  arena		one aligned block of buddy pages, up to 4 MiB
- *	    page heap	per node: the free runs of 8 KiB pages of all arenas
+ *	    page heap	per node: the free 8 KiB pages of all arenas
  *	      span	a run in use: equal slots of one size class, or one
  *			large object
  *	        central	per heap, node and class: spans with free slots, full
@@ -23,9 +23,9 @@
  * magazine; when both are empty, a full one is taken from the depot of the
  * CPU's node; when the depot has none, the magazine is refilled from the
  * bitmaps of spans with free slots, in address order, under the central lock.
- * When the class has no free slot, the page heap of the node gives the best
- * fitting run, or one of another node, or a new arena is taken from buddy with
- * the caller's gfp flags; the run becomes a span, the caller gets its first
+ * When the class has no free slot, the page heap of the node gives a run of free
+ * pages, or that of another node, or a new arena is taken from buddy with the
+ * caller's gfp flags; the run becomes a span, the caller gets its first
  * slot, and the rest serves the next refill. Else the result is NULL.
  *
  * The life of one free, told downwards
@@ -35,9 +35,9 @@
  * full it changes places with the other one; when both are full, one goes to
  * the depot in exchange for an empty one; when the depot has none to give, the
  * objects of the older magazine are returned to their spans' bitmaps. This is
- * where a wrong free is found at the latest. A span without an object goes
- * back to the page heap, where it coalesces with free neighbours; an arena
- * without a used page goes back to buddy.
+ * where a wrong free is found at the latest. The pages of a span without an
+ * object go back to the page heap; an arena without a used page goes back to
+ * buddy.
  *
  * Where an object is
  * ------------------
@@ -64,7 +64,7 @@
  * call to the page allocator or SLUB:
  *
  *	1. kspan_central.lock		slots of a class: bitmaps, span lists, depot
- *	2. kspan_page_heap.lock		free runs, arenas and page table of a node
+ *	2. kspan_page_heap.lock		free pages, arenas and page table of a node
  *	3. free_rcu.c: kspan_rcu_cpu.lock  objects that wait for a grace period
  *	4. bad_free.c: last_lock	the last report
  */
@@ -100,11 +100,16 @@
 /**
  * struct kspan_arena - one naturally aligned block of buddy pages
  * @node:	in kspan_page_heap.arenas, by address; page heap lock
+ * @in_bucket:	in kspan_page_heap.buckets, if @longest is not 0; page heap lock
  * @start:	address of the first byte
  * @nid:	NUMA node of the block
  * @order:	order of the block
  * @npages:	kspan pages in the block
  * @used:	pages of spans in use, 0...@npages; page heap lock
+ * @longest:	no free run is longer; page heap lock
+ * @misfits:	powers of two that no run of so many pages is aligned to; page heap
+ *		lock
+ * @free:	a bit per free page; page heap lock
  * @emergency:	taken from the reserves of the system, for one object
  * @touched:	pages that were ever part of a span; page heap lock
  * @release:	in page_heap.c's list of arenas to be given back, in place of @node
@@ -115,11 +120,15 @@ struct kspan_arena {
 		struct llist_node release;
 	};
 	unsigned long start;
+	struct rb_node in_bucket;
 	int nid;
 	unsigned int order;
 	unsigned int npages;
 	unsigned int used;
+	unsigned int longest;
+	unsigned int misfits;
 	bool emergency;
+	DECLARE_BITMAP(free, KSPAN_ARENA_PAGES);
 	DECLARE_BITMAP(touched, KSPAN_ARENA_PAGES);
 };
 
@@ -131,7 +140,6 @@ struct kspan_arena {
  */
 enum kspan_span_state {
 	KSPAN_SPAN_DEAD,
-	KSPAN_SPAN_FREE,
 	KSPAN_SPAN_DETACHED,
 	KSPAN_SPAN_SMALL,
 	KSPAN_SPAN_SMALL_DEFERRED,
@@ -140,7 +148,7 @@ enum kspan_span_state {
 };
 
 /**
- * struct kspan_span - a run of pages, free or in use
+ * struct kspan_span - a run of pages in use
  * @start:	address of the first byte
  * @npages:	length of the run in kspan pages
  * @class:	size class of the slots; 0 unless SMALL or DETACHED
@@ -153,7 +161,6 @@ enum kspan_span_state {
  * @nid:	node of the run
  * @arena:	the block the run lies in; fixed while not DEAD
  * @central:	owner of a SMALL span
- * @node:	FREE: in kspan_page_heap.runs of its length, by address
  * @list:	SMALL: in a list of @central; DEAD: in a list of spares
  * @deferred:	in the deferred list of @central or of the page heap
  * @alloc_bits:	a bit per slot, set while it is out, central lock; then as many
@@ -178,10 +185,7 @@ struct kspan_span {
 	u16 nid;
 	struct kspan_arena *arena;
 	struct kspan_central *central;
-	union {
-		struct rb_node node;
-		struct list_head list;
-	};
+	struct list_head list;
 	struct llist_node deferred;
 	u64 *alloc_bits;
 	union {
