@@ -146,11 +146,10 @@ static void copy_span(struct arena_copy *copy, unsigned int first, const struct 
 {
 	char c = '1';
 
-	if (span->state == KSPAN_SPAN_LARGE || span->state == KSPAN_SPAN_LARGE_DEFERRED) {
+	if (span->state == KSPAN_SPAN_LARGE || span->state == KSPAN_SPAN_LARGE_DEFERRED)
 		c = 'l';
-	} else if (kspan_span_is_small(span->state)) {
+	else if (kspan_span_is_small(span->state))
 		c = small_span_char(span);
-	}
 	memset(copy->map + first, c, span->npages);
 	if (c == 'l')
 		copy->map[first] = 'L';

@@ -165,7 +165,9 @@ static bool note(const void *p, gfp_t gfp)
 		if (!spare)
 			break;
 	}
-	kspan_free(spare);
+	/* Somebody else may have brought one meanwhile. */
+	if (spare)
+		kspan_free(spare);
 	return noted;
 }
 

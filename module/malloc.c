@@ -4,9 +4,9 @@
  *
  * The fast paths are kspan_malloc() and kspan_free() down to the magazine;
  * what is rare is out of line. What is built on these two, or beside them, is
- * in bulk.c, nolock.c, realloc.c, free_rcu.c and util.c. The kernel's init_on_alloc= and init_on_free=
- * are honoured. Where CONFIG_DEBUG_KMEMLEAK is on, kmemleak knows every object,
- * as it knows SLUB's.
+ * in bulk.c, nolock.c, realloc.c, free_rcu.c and util.c. The kernel's
+ * init_on_alloc= and init_on_free= are honoured. Where CONFIG_DEBUG_KMEMLEAK is
+ * on, kmemleak knows every object, as it knows SLUB's.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

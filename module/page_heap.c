@@ -506,12 +506,14 @@ static void release_listed(struct work_struct *work)
 	llist_for_each_entry_safe(arena, next, llist_del_all(&to_release), release)
 		kspan_arena_free(arena);
 }
+
 static DECLARE_WORK(release_work, release_listed);
 
 static void queue_release(struct irq_work *work)
 {
 	schedule_work(&release_work);
 }
+
 static DEFINE_IRQ_WORK(release_irq_work, queue_release);
 
 /* What a free leaves to be done without the lock. */

@@ -156,7 +156,9 @@
 	{ .size = 27264, .magic = 157533U, .slots = 2, .pages = 7, .align = 1 },	\
 	{ .size = 28672, .magic = 149797U, .slots = 1, .pages = 4, .align = 1 },	\
 	{ .size = 32768, .magic = 131073U, .slots = 1, .pages = 4, .align = 4 },	\
-	[KSPAN_CLASS_TINY] = { .size = 16, .magic = 268435457U, .slots = 512, .pages = 1, .align = 1 },	\
+	[KSPAN_CLASS_TINY] = {	\
+		.size = 16, .magic = 268435457U, .slots = 512, .pages = 1, .align = 1,	\
+	},	\
 }
 
 #elif KSPAN_PAGE_SHIFT == 14
@@ -229,7 +231,9 @@
 	{ .size = 27264, .magic = 157533U, .slots = 3, .pages = 5, .align = 1 },	\
 	{ .size = 28672, .magic = 149797U, .slots = 1, .pages = 2, .align = 1 },	\
 	{ .size = 32768, .magic = 131073U, .slots = 1, .pages = 2, .align = 2 },	\
-	[KSPAN_CLASS_TINY] = { .size = 16, .magic = 268435457U, .slots = 1024, .pages = 1, .align = 1 },	\
+	[KSPAN_CLASS_TINY] = {	\
+		.size = 16, .magic = 268435457U, .slots = 1024, .pages = 1, .align = 1,	\
+	},	\
 }
 
 #elif KSPAN_PAGE_SHIFT == 16
@@ -302,7 +306,9 @@
 	{ .size = 27264, .magic = 157533U, .slots = 7, .pages = 3, .align = 1 },	\
 	{ .size = 28672, .magic = 149797U, .slots = 2, .pages = 1, .align = 1 },	\
 	{ .size = 32768, .magic = 131073U, .slots = 2, .pages = 1, .align = 1 },	\
-	[KSPAN_CLASS_TINY] = { .size = 16, .magic = 268435457U, .slots = 4096, .pages = 1, .align = 1 },	\
+	[KSPAN_CLASS_TINY] = {	\
+		.size = 16, .magic = 268435457U, .slots = 4096, .pages = 1, .align = 1,	\
+	},	\
 }
 #else
 #error "kspan: no size classes for this PAGE_SIZE"

@@ -274,8 +274,10 @@ static void print_classes(FILE *f, unsigned int page_shift)
 			span_align(size, page_shift));
 		fputs("\t\\\n", f);
 	}
-	fprintf(f, "\t[KSPAN_CLASS_TINY] = { .size = %u, .magic = %uU, .slots = %u, .pages = 1, .align = 1 },\t\\\n",
+	fputs("\t[KSPAN_CLASS_TINY] = {\t\\\n", f);
+	fprintf(f, "\t\t.size = %u, .magic = %uU, .slots = %u, .pages = 1, .align = 1,\t\\\n",
 		TINY_BLOCK, magic(TINY_BLOCK), (1 << page_shift) / TINY_BLOCK);
+	fputs("\t},\t\\\n", f);
 	fputs("}\n", f);
 }
 
@@ -339,8 +341,8 @@ static void print_public(FILE *f)
 {
 	print_head(f, "Size classes of constant sizes", "_LINUX_KSPAN_SIZE_CLASS_H");
 	fputs("#include <linux/compiler.h>\n#include <linux/types.h>\n\n", f);
-	fprintf(f, "/* Largest size that has a class, in bytes. */\n#define KSPAN_MAX_SMALL\t%d\n\n",
-		MAX_SMALL);
+	fputs("/* Largest size that has a class, in bytes. */\n", f);
+	fprintf(f, "#define KSPAN_MAX_SMALL\t%d\n\n", MAX_SMALL);
 	fputs("/* For a constant size all of this is a constant. */\n", f);
 	print_constant_map(f);
 	fputs("\n#endif /* _LINUX_KSPAN_SIZE_CLASS_H */\n", f);

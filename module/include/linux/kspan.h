@@ -20,7 +20,7 @@
 #include <linux/stdarg.h>
 #include <linux/types.h>
 #ifdef __has_include
-#if __has_include(<linux/cleanup.h>)
+#if __has_include("linux/cleanup.h")
 #include <linux/cleanup.h>
 #endif
 #endif
