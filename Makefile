@@ -7,14 +7,14 @@ PREFIX	?= /usr/local
 VERSION	= $(shell sed -n 's/^MODULE_VERSION("\(.*\)");.*/\1/p' module/main.c 2>/dev/null)
 
 # Given on the command line, these reach the tools through the environment.
-export KERNEL FLAVOUR KSRC INPUT SAMPLE JOBS TIMEOUT
+export KERNEL FLAVOUR MATRIX MINUTES KSRC INPUT SAMPLE JOBS TIMEOUT
 
 # Where a dependent's build looks: see `make help` and README.md.
 dependents = $(DESTDIR)$(PREFIX)/src/kspan
 release = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
 
 .PHONY: all modules clean modules_install install dkms-install \
-	demo check kunit kselftest bench style help kdir
+	demo check kunit kselftest stress bench style help kdir
 
 all: modules
 
@@ -34,7 +34,8 @@ modules_install: modules
 	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_PATH=$(DESTDIR) modules_install
 
 install: modules
-	install -D -m 644 module/include/linux/kspan.h $(dependents)/include/linux/kspan.h
+	install -d $(dependents)/include/linux
+	install -m 644 module/include/linux/*.h $(dependents)/include/linux/
 	install -D -m 644 Module.symvers $(dependents)/$(release)/Module.symvers
 	@echo
 	@echo "A dependent module's Kbuild finds kspan with:"
@@ -55,6 +56,10 @@ kunit:
 
 kselftest:
 	@tools/check.sh kselftest
+
+# Ten minutes, unless MINUTES= says something else; make check takes one.
+stress:
+	@MINUTES=$(or $(MINUTES),10) tools/check.sh stress
 
 bench:
 	@tools/bench.sh
@@ -88,12 +93,14 @@ help:
 	@echo 'See it run, in QEMU, with nothing to install (KERNEL=6.1|6.12: which stock kernel)'
 	@echo '  demo             load kspan and a module that uses it on a stock kernel (INPUT=FILE: a text of your own)'
 	@echo
-	@echo 'Tests, in QEMU (KERNEL=6.1|6.12|7.3, FLAVOUR=plain|debug; KSRC=DIR: a kernel source of your own)'
-	@echo '  check            style, KUnit and kselftest on 6.12 plain and debug, 6.1 plain, 7.3 plain'
+	@echo 'Tests, in QEMU (KERNEL=6.1|6.12|7.3, FLAVOUR=plain|debug|rt; KSRC=DIR: a kernel source of your own)'
+	@echo '  check            all of the four below, on 6.12 plain, debug and rt, 6.1 plain, 7.3 plain'
+	@echo '                   (MATRIX=all: on every kernel in every flavour)'
 	@echo '  kunit            the KUnit suites alone'
 	@echo '  kselftest        the tests from user space alone'
-	@echo '  bench            the benchmarks against SLUB'
+	@echo '  stress           all calls at once, CPUs that go and come, memory that gets scarce (MINUTES=10)'
 	@echo '  style            generated tables, checkpatch, licences, shellcheck'
+	@echo '  bench            the benchmarks against SLUB'
 	@echo '  help             this list'
 	@echo
 	@echo 'Fetched sources, kernels and logs are kept in $${XDG_CACHE_HOME:-~/.cache}/kspan (KSPAN_CACHE= to move it).'

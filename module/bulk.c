@@ -60,12 +60,13 @@ static void initialise_all(unsigned int class, gfp_t gfp, unsigned int n, void *
 /* Returns how many there were. */
 static unsigned int alloc_small(unsigned int class, gfp_t gfp, unsigned int n, void **p)
 {
+	gfp_t here = kspan_gfp_here(gfp);
 	unsigned int done = 0;
 
 	while (done < n) {
-		unsigned int taken = take(class, kspan_gfp_here(gfp), n - done, p + done);
+		unsigned int taken = take(class, here, n - done, p + done);
 
-		initialise_all(class, gfp, taken, p + done);
+		initialise_all(class, here, taken, p + done);
 		/* A new span, or whatever else there is; or the cache is busy. */
 		if (!taken) {
 			p[done] = kspan_malloc_class(class, gfp);

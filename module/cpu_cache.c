@@ -123,7 +123,9 @@ static void push_loaded(struct kspan_cpu_cache *cache, unsigned int class, void 
 {
 	struct kspan_magazine *mag = cache->loaded[class];
 
-	mag->slot[mag->count++] = object;
+	mag->slot[mag->count] = object;
+	barrier();
+	mag->count++;
 }
 
 static void return_objects(struct kspan_central *central, struct kspan_magazine *mag)

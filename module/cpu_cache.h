@@ -152,6 +152,8 @@ static __always_inline bool kspan_cpu_cache_push(struct kspan_cpu_cache *cache,
 	if (unlikely(kspan_magazine_newest(mag, count) == object || count == mag->cap))
 		return false;
 	mag->slot[count] = object;
+	/* An interrupt that looks through the magazine sees objects only. */
+	barrier();
 	mag->count = count + 1;
 	return true;
 }

@@ -50,6 +50,8 @@ static bool add_chunk(struct kspan_heap *heap, unsigned int class, unsigned int 
 {
 	struct kspan_reserve *chunk, *first = READ_ONCE(heap->reserve[class]);
 
+	if (kspan_gfp_here(gfp) & KSPAN_GFP_NOLOCK)
+		return false;
 	chunk = kzalloc(struct_size(chunk, object, n), kspan_gfp_metadata(gfp));
 	if (!chunk)
 		return false;

@@ -1,54 +1,108 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Every check, on every kernel: make check, make kunit, make kselftest.
+# Every check, on every kernel: make check, make kunit, make kselftest, make stress.
 #
-#   tools/check.sh [style] [kunit] [kselftest]     default: all three
+#   tools/check.sh [style] [kselftest] [kunit] [stress]     default: all of them
 #
-# Without KERNEL= and FLAVOUR=: 6.12 plain, 6.12 debug, 6.1 plain, 7.3 plain.
-# KERNEL= or FLAVOUR= alone keeps those of the four that match; both name one
-# kernel. The last line counts the test cases that ran: "N passed, N failed".
-# Exit 0 only if something ran and nothing failed. JOBS= is how many guests may
-# run at a time (default 2), TIMEOUT= a guest's time limit in seconds.
+# PLAN says which suites run on which kernel; MATRIX=all runs all of them on all
+# kernels and flavours there are. KERNEL= or FLAVOUR= alone keeps the kernels that
+# match; both name one kernel. A suite that the plan has on none of the kernels
+# kept runs on each of them.
+#
+# The last line counts the test cases that ran: "N passed, N failed". Exit 0 only
+# if something ran and nothing failed. JOBS= is how many guests may run at a time
+# (default 2), TIMEOUT= a guest's time limit in seconds, MINUTES= how long stress
+# goes on (default 1).
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 # The slowest first: the others run beside it.
-DEFAULT_MATRIX="6.12/debug 6.12/plain 6.1/plain 7.3/plain"
+PLAN="6.12/debug kselftest kunit stress
+6.12/rt kunit
+6.12/plain kselftest kunit kunit-numa
+6.1/plain kselftest kunit
+7.3/plain kselftest kunit"
 RUN=$KSPAN_CACHE/check/$(date +%Y%m%d-%H%M%S)-$$
 JOBS=${JOBS:-2}
-STYLE='' KUNIT='' KSELFTEST=''
+MINUTES=${MINUTES:-1}
+STYLE='' SUITES=()
+declare -A BOOTS
 
 choose_suites() {
-	[ $# -gt 0 ] || set -- style kunit kselftest
+	[ $# -gt 0 ] || set -- style kselftest kunit stress
 	local suite
 	for suite; do
 		case $suite in
 		style) STYLE=1 ;;
-		kunit) KUNIT=1 ;;
-		kselftest) KSELFTEST=1 ;;
-		*) die "no such suite: $suite" "There are: style kunit kselftest" ;;
+		kunit) SUITES+=(kunit kunit-numa) ;;
+		kselftest|stress) SUITES+=("$suite") ;;
+		*) die "no such suite: $suite" "There are: style kselftest kunit stress" ;;
 		esac
 	done
 }
 
-# Prints the kernels to test, KERNEL/FLAVOUR.
+# Prints the kernels to choose from, KERNEL/FLAVOUR, the slowest flavours first.
+all_kernels() {
+	local kernel flavour
+	if [ "${MATRIX:-}" != all ]; then
+		echo "$PLAN" | cut -d' ' -f1
+		return
+	fi
+	for flavour in $(flavours) plain; do
+		for kernel in $KSPAN_KERNELS; do
+			flavours_of "$kernel" | sed -n "s|^$flavour\$|$kernel/&|p"
+		done
+	done
+}
+
+# Prints the kernels to test.
 matrix() {
 	local entry
 	if [ -n "${KERNEL:-}" ] && [ -n "${FLAVOUR:-}" ]; then
 		echo "$KERNEL/$FLAVOUR"
 		return
 	fi
-	for entry in $DEFAULT_MATRIX; do
+	for entry in $(all_kernels); do
 		[ -z "${KERNEL:-}" ] || [ "${entry%/*}" = "$KERNEL" ] || continue
 		[ -z "${FLAVOUR:-}" ] || [ "${entry#*/}" = "$FLAVOUR" ] || continue
 		echo "$entry"
 	done
 }
 
+# planned KERNEL/FLAVOUR SUITE
+planned() {
+	local entry suites
+	[ "${MATRIX:-}" != all ] || return 0
+	while read -r entry suites; do
+		# shellcheck disable=SC2086
+		if [ "$entry" = "$1" ] && one_of "$2" $suites; then return 0; fi
+	done <<<"$PLAN"
+	return 1
+}
+
+# Sets BOOTS[KERNEL/FLAVOUR]: the suites that run there, each in its own boot.
+choose_boots() {
+	local suite entry kept
+	for suite in ${SUITES+"${SUITES[@]}"}; do
+		kept=
+		for entry in $(matrix); do
+			! planned "$entry" "$suite" || kept+=" $entry"
+		done
+		for entry in ${kept:-$(matrix)}; do
+			BOOTS[$entry]+=" $suite"
+		done
+	done
+}
+
 check_arguments() {
 	[ -z "${KERNEL:-}" ] || check_kernel "$KERNEL"
-	[ -z "${FLAVOUR:-}" ] || check_flavour "$FLAVOUR"
+	[ -z "${FLAVOUR:-}" ] || check_flavour "$FLAVOUR" "${KERNEL:-}"
+	[ -z "${MATRIX:-}" ] || [ "$MATRIX" = all ] ||
+		die "MATRIX=$MATRIX is not known." "Valid: MATRIX=all, or none for what make check runs by default."
+	case $MINUTES in
+	''|0*|*[!0-9]*) die "MINUTES=$MINUTES is not a number of minutes." ;;
+	esac
 	[ -n "$(matrix)" ] ||
 		die "FLAVOUR=$FLAVOUR is not among the kernels of make check." \
 		    "Name the kernel too: KERNEL=6.12 FLAVOUR=$FLAVOUR"
@@ -74,18 +128,16 @@ marked() {
 
 # The source tree's own parser has the say; ours counts suite by suite.
 judge_kunit() {
-	local entry=$1 out=$2 source=$3 rc=0 parser=$3/tools/testing/kunit/kunit.py
+	local entry=$1 out=$2 kind=$3 parser=$4/tools/testing/kunit/kunit.py rc=0
 	marked kunit "$out/console.log" >"$out/kunit.log"
 	"$KSPAN_TOP/tools/ktap.py" "$out/kunit.log" >"$out/suites" || rc=$?
-	rows_of "$entry" kunit <"$out/suites"
+	rows_of "$entry" "$kind" <"$out/suites"
 	if [ $rc -eq 2 ]; then
-		row "$entry" kunit no-suite-ran 0 1 0 "see $out"
+		row "$entry" "$kind" no-suite-ran 0 1 0 "see $out"
 	elif [ $rc -eq 0 ] && [ -r "$parser" ] &&
 	     ! python3 "$parser" parse "$out/kunit.log" >"$out/kunit.txt" 2>&1; then
-		row "$entry" kunit kunit.py-disagrees 0 1 0 "see $out/kunit.txt"
+		row "$entry" "$kind" kunit.py-disagrees 0 1 0 "see $out/kunit.txt"
 	fi
-	# A debug kernel tells leaks apart by itself; this is the page allocator.
-	grep -h 'free pages .MemFree' "$out/results.log" | sed "s|^|$entry kunit: |" >>"$RUN/memory" || :
 }
 
 judge_kselftest() {
@@ -93,17 +145,38 @@ judge_kselftest() {
 	"$KSPAN_TOP/tools/ktap.py" --kselftest "$out/results.log" >"$out/suites" || rc=$?
 	rows_of "$entry" kselftest <"$out/suites"
 	[ $rc -ne 2 ] || row "$entry" kselftest no-test-ran 0 1 0 "see $out"
-	grep -h 'free pages .MemFree' "$out/results.log" | sed "s|^|$entry kselftest: |" >>"$RUN/memory" || :
+}
+
+judge_stress() {
+	local entry=$1 out=$2 rc=0
+	"$KSPAN_TOP/tools/ktap.py" "$out/results.log" >"$out/suites" || rc=$?
+	rows_of "$entry" stress <"$out/suites"
+	[ $rc -ne 2 ] || row "$entry" stress no-case-ran 0 1 0 "see $out"
+}
+
+# What the guest itself told for people: free memory, and what the stress did.
+told() {
+	sed -n 's/^# kspan-stress: //p; /^free pages (MemFree/p' "$1/results.log" | xargs -d '\n'
 }
 
 # One boot: run_guest KERNEL/FLAVOUR KIND KERNEL_BUILD SOURCE
 run_guest() {
-	local entry=$1 kind=$2 kdir=$3 source=$4 out=$RUN/${1/\//-}-$2 mem=1024 limit=600
-	[ "${entry#*/}" = plain ] || mem=2048 limit=1200
+	local entry=$1 kind=$2 kdir=$3 source=$4 out=$RUN/${1/\//-}-$2 suite=${2%-*} limit=600 start=$SECONDS
+	local options=(--cpus 4 --nodes 2)
+	[ "${entry#*/}" = plain ] || limit=1200
+	case $kind in
+	# Its time goes to waiting for RCU, at each module that comes or goes.
+	kselftest) options=(--cpus 2 --nodes 2 --append rcupdate.rcu_expedited=1) ;;
+	kunit-numa) options=(--cpus 4 --nodes 4 --memoryless 2) ;;
+	stress)
+		options+=(--env "STRESS_SECONDS=$((60 * MINUTES))")
+		limit=$((limit + 60 * MINUTES))
+		;;
+	esac
 	"$KSPAN_TOP/tools/qemu.sh" --kernel "$kdir/arch/x86/boot/bzImage" \
-		--payload "$RUN/${entry/\//-}-payload-$kind" --guest "$kind.sh" --out "$out" \
-		--mem $mem --timeout "${TIMEOUT:-$limit}" --label "$entry $kind" || :
-	"judge_$kind" "$entry" "$out" "$source"
+		--payload "$RUN/${entry/\//-}-payload-$suite" --guest "$suite.sh" --out "$out" \
+		"${options[@]}" --timeout "${TIMEOUT:-$limit}" --label "$entry $kind" || :
+	"judge_$suite" "$entry" "$out" "$kind" "$source"
 	local verdict
 	verdict=$(cat "$out/verdict" 2>/dev/null || echo "fail: the runner itself failed")
 	case $verdict in
@@ -111,6 +184,7 @@ run_guest() {
 	pass*) row "$entry" "$kind" boot 0 0 0 "$verdict" ;;
 	*) row "$entry" "$kind" kernel 0 1 0 "${verdict#fail: }; see $out" ;;
 	esac
+	printf '%-12s %-10s %4s s  %s\n' "$entry" "$kind" $((SECONDS - start)) "$(told "$out")" >>"$RUN/boots"
 }
 
 # Waits until fewer than JOBS guests run.
@@ -120,22 +194,24 @@ slot() {
 	done
 }
 
-# What one boot finds in /payload: modules, and the tests for kselftest.
+# What the boots of a kernel find in /payload: modules, the tests for kselftest.
 make_payload() {
-	local modules=$1 kernel=$2 entry=$3 payload=$RUN/${3/\//-}-payload
-	if [ -n "$KUNIT" ]; then
-		mkdir -p "$payload-kunit"
-		cp "$modules"/*.ko "$payload-kunit/"
-	fi
-	if [ -n "$KSELFTEST" ]; then
-		mkdir -p "$payload-kselftest/modules"
-		cp "$modules"/*.ko "$payload-kselftest/modules/"
-		"$KSPAN_TOP/tools/kselftest.sh" "$kernel" "$payload-kselftest/kselftest"
-	fi
+	local suite=$1 modules=$2 kernel=$3 payload=$4-payload-$1
+	[ ! -e "$payload" ] || return 0
+	mkdir -p "$payload"
+	case $suite in
+	kselftest)
+		mkdir "$payload/modules"
+		cp "$modules"/*.ko "$payload/modules/"
+		"$KSPAN_TOP/tools/kselftest.sh" "$kernel" "$payload/kselftest"
+		;;
+	*) cp "$modules/kspan.ko" "$modules/kspan_$suite.ko" "$payload/" ;;
+	esac
 }
 
+# test_kernel KERNEL/FLAVOUR: its suites' boots are under way when it returns.
 test_kernel() {
-	local entry=$1 kernel=${1%/*} flavour=${1#*/} kdir modules source
+	local entry=$1 kernel=${1%/*} flavour=${1#*/} kdir modules source kind
 	if ! kdir=$("$KSPAN_TOP/tools/kernel.sh" "$kernel" "$flavour"); then
 		row "$entry" build kernel 0 1 0 "the kernel did not build"
 		return
@@ -147,17 +223,14 @@ test_kernel() {
 		row "$entry" build modules 0 1 0 "the modules did not build"
 		return
 	fi
-	if ! make_payload "$modules" "$kernel" "$entry"; then
-		row "$entry" build kselftest 0 1 0 "the selftests did not build"
-		KSELFTEST='' make_payload "$modules" "$kernel" "$entry"
-	elif [ -n "$KSELFTEST" ]; then
+	for kind in ${BOOTS[$entry]}; do
+		if ! make_payload "${kind%-*}" "$modules" "$kernel" "$RUN/${entry/\//-}"; then
+			row "$entry" build "$kind" 0 1 0 "what it boots with did not build"
+			continue
+		fi
 		slot
-		run_guest "$entry" kselftest "$kdir" "$source" &
-	fi
-	if [ -n "$KUNIT" ]; then
-		slot
-		run_guest "$entry" kunit "$kdir" "$source" &
-	fi
+		run_guest "$entry" "$kind" "$kdir" "$source" &
+	done
 }
 
 run_style() {
@@ -174,7 +247,7 @@ run_style() {
 show() {
 	echo
 	[ ! -s "$RUN/kernels" ] || sort -u "$RUN/kernels"
-	[ ! -s "$RUN/memory" ] || sort -V "$RUN/memory"
+	[ ! -s "$RUN/boots" ] || { echo; sort -V "$RUN/boots"; }
 	echo
 	sort -s -t"$(printf '\t')" -k1,1V -k2,2 "$RUN/rows" | awk -F'\t' '
 	BEGIN {
@@ -203,18 +276,17 @@ main() {
 	local entry start=$SECONDS
 	choose_suites "$@"
 	check_arguments
+	choose_boots
 	mkdir -p "$RUN"
 	: >"$RUN/rows"
 	# All that is missing at once, while nothing else is under way.
 	need_packages $KSPAN_NEEDS_BUILD $KSPAN_NEEDS_BOOT
 	trap 'trap - INT TERM; kill $(jobs -p) 2>/dev/null || :; exit 130' INT TERM
 	[ -z "$STYLE" ] || run_style
-	if [ -n "$KUNIT$KSELFTEST" ]; then
-		for entry in $(matrix); do
-			test_kernel "$entry"
-		done
-		wait
-	fi
+	for entry in $(matrix); do
+		[ -z "${BOOTS[$entry]:-}" ] || test_kernel "$entry"
+	done
+	wait
 	info "all of it took $((SECONDS - start)) s"
 	find "$KSPAN_CACHE/check" -mindepth 1 -maxdepth 1 -mtime +7 -exec rm -rf {} + || :
 	rm -rf "$RUN"/*-payload-*

@@ -7,7 +7,7 @@
 #   tools/kernel.sh --source KERNEL   print the source directory, build nothing
 #
 # KERNEL is 6.1, 6.12 or 7.3, FLAVOUR is plain or a fragment's name under
-# tools/kernel/ (debug). The source is Debian's package linux-source-KERNEL,
+# tools/kernel/ (debug, rt). The source is Debian's package linux-source-KERNEL,
 # from this machine's own apt sources or a neighbouring suite of the same
 # mirror. KSRC=DIR uses a source tree of one's own instead. A build is keyed by
 # the source's version, the flavour, the fragments' text and the compiler; it
@@ -186,7 +186,7 @@ main() {
 	fi
 	[ $# -eq 2 ] || die "usage: tools/kernel.sh KERNEL FLAVOUR | --source KERNEL"
 	check_kernel "$1"
-	check_flavour "$2"
+	check_flavour "$2" "$1"
 	need_packages gcc:gcc make:make
 	get_source "$1"
 	local out

@@ -65,6 +65,15 @@ flavours() {
 	 for f in *.config; do echo "${f%.config}"; done | grep -vx base | xargs)
 }
 
+# flavours_of KERNEL: what there is of it. x86-64 has PREEMPT_RT since 6.12.
+flavours_of() {
+	local flavour
+	for flavour in plain $(flavours); do
+		[ "$1/$flavour" = 6.1/rt ] || echo "$flavour"
+	done
+}
+
+# check_flavour FLAVOUR [KERNEL]
 check_flavour() {
 	local valid
 	valid="plain $(flavours)"
@@ -72,6 +81,12 @@ check_flavour() {
 	one_of "$1" $valid ||
 		die "FLAVOUR=$1 is not a kernel flavour of this project." \
 		    "Valid: FLAVOUR=${valid// / | }"
+	[ -n "${2:-}" ] || return 0
+	valid=$(flavours_of "$2" | xargs)
+	# shellcheck disable=SC2086
+	one_of "$1" $valid ||
+		die "there is no KERNEL=$2 FLAVOUR=$1: x86-64 has PREEMPT_RT since 6.12." \
+		    "Valid with KERNEL=$2: FLAVOUR=${valid// / | }"
 }
 
 package_missing() {

@@ -11,11 +11,15 @@
 #                      output) and verdict (one line)
 #   --payload DIR      is /payload in the guest, the script's working directory
 #   --env NAME=VALUE   set for the script (may be repeated)
-#   --cpus N --nodes N --mem MIB   default 2, 2, 1024
+#   --cpus N --nodes N --mem MIB   default 2, 2, 1024; as many CPUs on each node
+#   --memoryless N     node N has CPUs and no memory: the others share it
 #   --timeout SECONDS  default 300
 #   --append WORDS     more kernel parameters
 #   --icount           one CPU whose TSC counts instructions exactly
 #   --label TEXT       what progress lines call this run
+#
+# Nodes stand in a row: node A is 10 + 10 * |A - B| away from node B, so that the
+# nearest other node of each is known. A node has whole sections (128 MiB).
 #
 # Exit 0 when the guest's last word is "pass" and the kernel's log holds no
 # complaint: no oops, BUG, WARN, lockup, stall, sanitizer, lockdep, leak or
@@ -28,8 +32,10 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-KERNEL='' GUEST='' OUT='' PAYLOAD='' ENV=() CPUS=2 NODES=2 MEM=1024 TIMEOUT=300
+KERNEL='' GUEST='' OUT='' PAYLOAD='' ENV=() CPUS=2 NODES=2 MEM=1024 MEMORYLESS='' TIMEOUT=300
 APPEND='' ICOUNT='' LABEL='' QEMU_PID=''
+# MiB of memory that a kernel on x86-64 takes for one piece
+SECTION=128
 
 COMPLAINTS='BUG: |BUG [a-z]|Oops|kernel BUG at|general protection fault|WARNING: |Kernel panic'
 COMPLAINTS+='|KASAN: |UBSAN: |KCSAN: |KMSAN: |KFENCE: |ODEBUG: |DEBUG_LOCKS_WARN_ON'
@@ -37,14 +43,14 @@ COMPLAINTS+='|detected stall|self-detected|rcu.*stall|blocked for more than|soft
 COMPLAINTS+='|Bad page (state|map|cache)|unreferenced object|kmemleak: [1-9][0-9]* new suspected'
 COMPLAINTS+='|possible (circular|recursive)|inconsistent lock state|suspicious RCU usage|bad unlock balance'
 COMPLAINTS+='|sleeping function called|scheduling while atomic|(list_add|list_del) corruption|refcount_t: '
-COMPLAINTS+='|pagealloc: memory corruption|lockdep is turned off|nobody cared|kmem_cache_destroy .*: .*objects'
+COMPLAINTS+='|pagealloc: memory corruption|lockdep is turned off|turning off the locking correctness|nobody cared|kmem_cache_destroy .*: .*objects'
 COMPLAINTS+='|kmemleak: .*(disabled|Cannot)|[Oo]ut of memory|invoked oom-killer|unable to handle'
 
 parse_arguments() {
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--icount) ICOUNT=1; shift; continue ;;
-		--kernel|--guest|--out|--payload|--env|--cpus|--nodes|--mem|--timeout|--append|--label)
+		--kernel|--guest|--out|--payload|--env|--cpus|--nodes|--mem|--memoryless|--timeout|--append|--label)
 			[ $# -ge 2 ] || die "$1 wants a value." ;;
 		*) die "unknown argument: $1" "The head of tools/qemu.sh lists what there is." ;;
 		esac
@@ -57,6 +63,7 @@ parse_arguments() {
 		--cpus) CPUS=$2 ;;
 		--nodes) NODES=$2 ;;
 		--mem) MEM=$2 ;;
+		--memoryless) MEMORYLESS=$2 ;;
 		--timeout) TIMEOUT=$2 ;;
 		--append) APPEND=$2 ;;
 		--label) LABEL=$2 ;;
@@ -67,10 +74,23 @@ parse_arguments() {
 		die "usage: tools/qemu.sh --kernel BZIMAGE --guest SCRIPT --out DIR [options]"
 	[ -r "$KERNEL" ] || die "no kernel image at $KERNEL." "tools/kernel.sh KERNEL FLAVOUR makes one."
 	[ $((CPUS % NODES)) -eq 0 ] || die "--cpus $CPUS is no multiple of --nodes $NODES."
+	check_memory
 	[ -z "$PAYLOAD" ] || [ -d "$PAYLOAD" ] || die "no payload directory at $PAYLOAD."
 	[ -f "$GUEST" ] || GUEST=$KSPAN_TOP/tools/guest/$GUEST
 	[ -f "$GUEST" ] || die "no guest script at $GUEST."
 	LABEL=${LABEL:-$(basename "$GUEST" .sh)}
+}
+
+# The kernel ignores a firmware whose nodes share a section of memory.
+check_memory() {
+	local with=$NODES
+	if [ -n "$MEMORYLESS" ]; then
+		[ "$MEMORYLESS" -lt "$NODES" ] && [ "$NODES" -gt 1 ] ||
+			die "--memoryless $MEMORYLESS: there are $NODES nodes, and one has to have memory."
+		with=$((NODES - 1))
+	fi
+	[ $((MEM / SECTION)) -ge "$with" ] && [ $((MEM % SECTION)) -eq 0 ] ||
+		die "--mem $MEM is no multiple of $SECTION, or too little for $with nodes."
 }
 
 # The initramfs: busybox, tools/guest and the payload.
@@ -101,6 +121,9 @@ qemu_arguments() {
 	local words="console=ttyS0 no_timer_check panic=-1 oops=panic nokaslr"
 	words+=" ignore_loglevel kunit.enable=1 page_poison=1 $APPEND"
 	ARGS=(-nodefaults -no-user-config -display none -no-reboot -m "$MEM"
+	      # Half of the time that a debug kernel boots would go to AML for slots.
+	      -global PIIX4_PM.acpi-root-pci-hotplug=off
+	      -global PIIX4_PM.acpi-pci-hotplug-with-bridge-support=off
 	      -kernel "$KERNEL" -initrd "$OUT/initramfs.gz"
 	      -serial "file:$OUT/console.log" -serial "file:$OUT/results.log")
 	if [ -n "$ICOUNT" ]; then
@@ -113,13 +136,26 @@ qemu_arguments() {
 	fi
 	# A node is a socket: a package across nodes is nonsense to the kernel.
 	ARGS+=(-smp "$CPUS,sockets=$NODES,cores=$((CPUS / NODES)),threads=1" -append "$words")
-	[ "$NODES" -gt 1 ] || return 0
-	local node cpu owned
-	for node in $(seq 0 $((NODES - 1))); do
-		owned=
-		for cpu in $(seq $((node * CPUS / NODES)) $(((node + 1) * CPUS / NODES - 1))); do owned+=",cpus=$cpu"; done
-		ARGS+=(-object "memory-backend-ram,id=mem$node,size=$((MEM / NODES))M"
-		       -numa "node,nodeid=$node,memdev=mem$node$owned")
+	[ "$NODES" -eq 1 ] || numa_arguments
+}
+
+# Nodes, each with its CPUs and its share of the sections, and their distances.
+numa_arguments() {
+	local node other owned size each=$((CPUS / NODES)) left=$NODES sections=$((MEM / SECTION))
+	[ -z "$MEMORYLESS" ] || left=$((NODES - 1))
+	for ((node = 0; node < NODES; node++)); do
+		owned=cpus=$((node * each))-$(((node + 1) * each - 1))
+		if [ "$node" = "$MEMORYLESS" ]; then
+			ARGS+=(-numa "node,nodeid=$node,$owned")
+		else
+			size=$(((sections + left - 1) / left))
+			sections=$((sections - size)) left=$((left - 1))
+			ARGS+=(-object "memory-backend-ram,id=mem$node,size=$((size * SECTION))M"
+			       -numa "node,nodeid=$node,memdev=mem$node,$owned")
+		fi
+		for ((other = 0; other < node; other++)); do
+			ARGS+=(-numa "dist,src=$node,dst=$other,val=$((10 + 10 * (node - other)))")
+		done
 	done
 }
 

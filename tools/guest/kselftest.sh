@@ -17,7 +17,6 @@ chmod +x /usr/bin/timeout
 ln -sf /bin/env /usr/bin/env
 
 export KSPAN_MODULES=/payload/modules
-before=$(settled_mem_free)
 echo "KSPAN-LOADING selftests"
 log_mark "kselftest begin"
 cd /payload/kselftest || exit 1
@@ -29,4 +28,3 @@ for module in kspan_words kspan_kunit kspan_bench kspan; do
 	echo "the tests left $module loaded"
 	rmmod $module || exit 1
 done
-echo "free pages (MemFree and per-CPU lists) before: $before kB, after: $(settled_mem_free) kB"

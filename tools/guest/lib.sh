@@ -38,6 +38,36 @@ settled_mem_free() {
 	mem_free
 }
 
+# What loading and unloading kspan alone does to free memory is noise; what a
+# test loses beyond that and 1 MiB would be a leak (an arena has 4 MiB).
+# Detectors keep memory themselves (lock and stack records): 16 MiB there.
+#
+# memory_begin notes what is free before a test, memory_end fails if the test
+# has not given it back.
+memory_begin() {
+	local first
+	kspan_cycle || return 1
+	first=$(settled_mem_free)
+	kspan_cycle || return 1
+	memory_before=$(settled_mem_free)
+	memory_noise=$((first - memory_before))
+	[ $memory_noise -ge 0 ] || memory_noise=$((-memory_noise))
+}
+
+memory_end() {
+	local after lost allowed=1024
+	[ ! -e /sys/kernel/debug/kmemleak ] || allowed=16384
+	after=$(settled_mem_free)
+	lost=$((memory_before - after))
+	echo "free pages (MemFree and per-CPU lists) before: $memory_before kB, after: $after kB," \
+	     "lost: $lost kB (noise: $memory_noise kB, allowed: $allowed kB + noise)"
+	[ $lost -le $((allowed + memory_noise)) ]
+}
+
+kspan_cycle() {
+	load kspan.ko && rmmod kspan
+}
+
 # Two scans, as an object must be 5 s old and stay unreferenced.
 leak_scan() {
 	local file=/sys/kernel/debug/kmemleak

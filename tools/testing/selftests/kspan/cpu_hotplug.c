@@ -77,7 +77,7 @@ TEST_F_TIMEOUT(cpu_hotplug, writers_lose_nothing, KSPAN_TIMEOUT)
 	pid_t pids[WRITERS];
 
 	while (cycles < CYCLES) {
-		ASSERT_EQ(0, load_fork(&self->load, WRITERS, seed++, 20000, pids));
+		ASSERT_EQ(0, load_fork(&self->load, WRITERS, seed++, often(20000), pids));
 		do {
 			ASSERT_EQ(0, cpu1_offline());
 			ASSERT_EQ(0, cpu1_online());
@@ -99,7 +99,7 @@ TEST_F_TIMEOUT(cpu_hotplug, objects_outlive_their_cpu, KSPAN_TIMEOUT)
 	before = stats_value(&self->stats, "HeapObjects");
 	for (i = 0; i < CYCLES; i++) {
 		ASSERT_EQ(0, run_on_cpu(1));
-		ASSERT_EQ(0, load_write(&self->load, i, 2000));
+		ASSERT_EQ(0, load_write(&self->load, i, often(2000)));
 		ASSERT_EQ(0, run_on_cpu(0));
 		ASSERT_EQ(0, cpu1_offline());
 		ASSERT_EQ(0, words_reset());

@@ -35,7 +35,7 @@ FIXTURE_SETUP(debugfs)
 	ASSERT_EQ(0, load_create(&self->load, 500));
 	ASSERT_EQ(0, words_set_max_word(LARGE_WORD));
 	ASSERT_EQ(0, words_reset());
-	ASSERT_EQ(0, load_write(&self->load, 1, 3000));
+	ASSERT_EQ(0, load_write(&self->load, 1, often(3000)));
 	ASSERT_EQ(0, words_reset());
 	ASSERT_EQ(0, load_write(&self->load, 2, 300));
 	ASSERT_EQ(0, words_put(word, LARGE_WORD));
@@ -323,7 +323,7 @@ TEST_F_TIMEOUT(debugfs, formats_under_load, KSPAN_TIMEOUT)
 	int i;
 
 	ASSERT_EQ(0, load_fork(&self->load, 4, seed, 1000000000, pids));
-	for (i = 0; i < 25; i++) {
+	for (i = 0; i < (int)often(25); i++) {
 		EXPECT_EQ(0, stats_read(&self->stats));
 		EXPECT_EQ(0, classes_read(&self->classes));
 		EXPECT_EQ(0, arenas_read(&self->arenas));

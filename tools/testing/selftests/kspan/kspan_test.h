@@ -21,6 +21,12 @@
 /* The least seconds any single test gets: emulated processors are slow. */
 #define KSPAN_TIMEOUT		300
 
+/*
+ * @n of something that a test does often: a fifth of it in a kernel with
+ * detectors, which is some ten times slower. Its detectors need no repetition.
+ */
+unsigned int often(unsigned int n);
+
 /* Files. Errors are negative errnos. */
 
 /* Writes @text by one write(). */

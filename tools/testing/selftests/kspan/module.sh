@@ -19,9 +19,11 @@ DEBUGFS=/sys/kernel/debug/kspan
 if [ -e /sys/kernel/debug/kmemleak ]; then
 	RELOADS=3
 	WORDS=1000
+	BAD_VALUES=-1
 else
 	RELOADS=10
 	WORDS=5000
+	BAD_VALUES="what -1 99999999999999999999"
 fi
 # What all rounds together may seem to cost: the kernel's own noise.
 NOISE_KB=1024
@@ -128,37 +130,61 @@ test_reload() {
 	[ $((before - after)) -le $NOISE_KB ]
 }
 
-# refused MODULE PARAMETER VALUE: neither insmod nor sysfs takes it
-refused() {
-	local file=/sys/module/$1/parameters/$2 before after
-	unload "$1"
-	if load "$1" "$2=$3"; then
-		ktap_print_msg "$1 was loaded with $2=$3"
-		return 1
-	fi
-	! loaded "$1" || return 1
-	load "$1" || return 1
+# not_written MODULE PARAMETER=VALUE: sysfs does not take it
+not_written() {
+	local file=/sys/module/$1/parameters/${2%%=*} before after
 	[ -w "$file" ] || return 0
 	before=$(cat "$file" 2>/dev/null)
-	if echo "$3" 2>/dev/null >"$file"; then
-		ktap_print_msg "$file took $3"
+	if echo "${2#*=}" 2>/dev/null >"$file"; then
+		ktap_print_msg "$file took ${2#*=}"
 		return 1
 	fi
 	after=$(cat "$file" 2>/dev/null)
 	[ "$before" = "$after" ]
 }
 
+# not_loaded MODULE PARAMETER=VALUE: insmod does not take it
+not_loaded() {
+	if load "$1" "$2"; then
+		ktap_print_msg "$1 was loaded with $2"
+		rmmod "$1"
+		return 1
+	fi
+	! loaded "$1"
+}
+
+# refused MODULE PARAMETER=VALUE...: neither insmod nor sysfs takes any of them
+refused() {
+	local module=$1 setting rc=0
+	shift
+	unload_all
+	load kspan && load kspan_words || return 1
+	for setting; do
+		not_written "$module" "$setting" || rc=1
+	done
+	unload "$module"
+	for setting; do
+		not_loaded "$module" "$setting" || rc=1
+	done
+	unload_all
+	return $rc
+}
+
 # All parameters are numbers or switches: none takes any of these.
 test_bad_values() {
-	local module parameter value rc=0
+	local module parameter value settings rc=0
+	load kspan && load kspan_words || return 1
 	for module in kspan kspan_words; do
-		unload_all
-		load kspan && load kspan_words || return 1
-		for parameter in /sys/module/$module/parameters/*; do
-			for value in what -1 99999999999999999999 ''; do
-				refused $module "${parameter##*/}" "$value" || rc=1
+		settings=
+		for parameter in "/sys/module/$module/parameters"/*; do
+			for value in $BAD_VALUES; do
+				settings="$settings ${parameter##*/}=$value"
 			done
+			settings="$settings ${parameter##*/}="
 		done
+		# shellcheck disable=SC2086 # a word each
+		refused $module $settings || rc=1
+		load kspan && load kspan_words || return 1
 	done
 	unload_all
 	return $rc
@@ -166,13 +192,9 @@ test_bad_values() {
 
 test_bad_ranges() {
 	local rc=0
-	refused kspan arena_reserve 1025 || rc=1
-	refused kspan magazine_bytes 15 || rc=1
-	refused kspan magazine_bytes 1048577 || rc=1
-	refused kspan depot_bytes 1073741825 || rc=1
-	refused kspan_words max_word 0 || rc=1
-	refused kspan_words max_word 1048577 || rc=1
-	unload_all
+	refused kspan arena_reserve=1025 magazine_bytes=15 magazine_bytes=1048577 \
+		depot_bytes=1073741825 || rc=1
+	refused kspan_words max_word=0 max_word=1048577 || rc=1
 	return $rc
 }
 

@@ -382,7 +382,7 @@ TEST_F_TIMEOUT(words, concurrent_files, KSPAN_TIMEOUT)
 	pid_t pids[8];
 
 	ASSERT_EQ(0, load_create(&load, 1000));
-	ASSERT_EQ(0, load_fork(&load, 8, test_seed(), 5000, pids));
+	ASSERT_EQ(0, load_fork(&load, 8, test_seed(), often(5000), pids));
 	ASSERT_EQ(0, load_wait(pids, 8));
 	EXPECT_TRUE(load_matches(&load));
 	load_destroy(&load);
@@ -392,24 +392,24 @@ TEST_F_TIMEOUT(words, concurrent_files, KSPAN_TIMEOUT)
 TEST_F_TIMEOUT(words, concurrent_same_word, KSPAN_TIMEOUT)
 {
 	static char text[65536];
+	size_t len = 2 * often(sizeof(text) / 2);
 	pid_t pids[4];
 	int i, status;
 
-	for (i = 0; i < (int)sizeof(text); i += 2)
+	for (i = 0; i < (int)len; i += 2)
 		memcpy(text + i, "a ", 2);
 	for (i = 0; i < 4; i++) {
 		pids[i] = fork();
 		ASSERT_LE(0, pids[i]);
 		if (!pids[i])
-			_exit(words_put(text, sizeof(text)) ||
-			      words_put(text, sizeof(text)));
+			_exit(words_put(text, len) || words_put(text, len));
 	}
 	for (i = 0; i < 4; i++) {
 		ASSERT_EQ(pids[i], waitpid(pids[i], &status, 0));
 		EXPECT_EQ(0, status);
 	}
 	CLOSE_AND_GET();
-	EXPECT_EQ(4 * sizeof(text), COUNT("a"));
+	EXPECT_EQ(4 * len, COUNT("a"));
 }
 
 #define THREADS		4
@@ -425,7 +425,7 @@ static void *write_lines(void *arg)
 
 	for (i = 0; i < LINES; i++)
 		memcpy(text + i * LINE_LEN, LINE, LINE_LEN);
-	for (i = 0; i < WRITES; i++)
+	for (i = 0; i < (int)often(WRITES); i++)
 		if (write(fd, text, LINES * LINE_LEN) != LINES * LINE_LEN)
 			return arg;
 	return NULL;
@@ -445,9 +445,9 @@ TEST_F_TIMEOUT(words, concurrent_threads_one_file, KSPAN_TIMEOUT)
 		EXPECT_EQ(NULL, failed);
 	}
 	CLOSE_AND_GET();
-	EXPECT_EQ(THREADS * WRITES * LINES, COUNT("never"));
-	EXPECT_EQ(THREADS * WRITES * LINES, COUNT("torn"));
-	EXPECT_EQ(THREADS * WRITES * LINES, COUNT("apart"));
+	EXPECT_EQ(THREADS * often(WRITES) * LINES, COUNT("never"));
+	EXPECT_EQ(THREADS * often(WRITES) * LINES, COUNT("torn"));
+	EXPECT_EQ(THREADS * often(WRITES) * LINES, COUNT("apart"));
 	EXPECT_EQ(3, self->table.nr);
 }
 
@@ -455,13 +455,13 @@ TEST_F_TIMEOUT(words, concurrent_threads_one_file, KSPAN_TIMEOUT)
 TEST_F_TIMEOUT(words, reset_while_writing, KSPAN_TIMEOUT)
 {
 	struct words_load load;
+	unsigned int i, picks = often(5000);
 	unsigned long long written = 0;
-	unsigned int i;
 	pid_t pids[4];
 
 	ASSERT_EQ(0, load_create(&load, 1000));
-	ASSERT_EQ(0, load_fork(&load, 4, test_seed(), 5000, pids));
-	for (i = 0; i < 100; i++) {
+	ASSERT_EQ(0, load_fork(&load, 4, test_seed(), picks, pids));
+	for (i = 0; i < often(100); i++) {
 		ASSERT_EQ(0, words_reset());
 		usleep(1000);
 	}
@@ -471,13 +471,13 @@ TEST_F_TIMEOUT(words, reset_while_writing, KSPAN_TIMEOUT)
 	ASSERT_EQ(0, words_get(&self->table));
 	for (i = 0; i < load.nr; i++)
 		written += load.written[i];
-	EXPECT_EQ(20000, written);
+	EXPECT_EQ(4 * picks, written);
 	EXPECT_GE(written, words_total(&self->table));
 
 	/* And from now on all is exact again. */
 	ASSERT_EQ(0, words_reset());
 	memset(load.written, 0, load.nr * sizeof(*load.written));
-	ASSERT_EQ(0, load_write(&load, 1, 5000));
+	ASSERT_EQ(0, load_write(&load, 1, picks));
 	EXPECT_TRUE(load_matches(&load));
 	load_destroy(&load);
 }
@@ -508,7 +508,7 @@ TEST_F_TIMEOUT(words, snapshot_is_one_moment, KSPAN_TIMEOUT)
 
 	/* Beside it, the table grows. */
 	ASSERT_EQ(0, load_create(&load, 3000));
-	ASSERT_EQ(0, load_fork(&load, 2, test_seed(), 6000, pids));
+	ASSERT_EQ(0, load_fork(&load, 2, test_seed(), often(6000), pids));
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid)
@@ -516,7 +516,7 @@ TEST_F_TIMEOUT(words, snapshot_is_one_moment, KSPAN_TIMEOUT)
 			WRITE("ping pong\n");
 
 	/* On a busy machine the writer may come late. */
-	for (i = 0; i < 50 || !before; i++) {
+	for (i = 0; i < (int)often(50) || !before; i++) {
 		ASSERT_EQ(0, words_get(&self->table));
 		EXPECT_EQ(COUNT("ping"), COUNT("pong"));
 		EXPECT_LE(before, COUNT("ping"));
@@ -588,15 +588,15 @@ FIXTURE_TEARDOWN(exhaustion)
 	words_reset();
 }
 
-/* Text of @nr different words, @len bytes each with its separator. */
-static char *different_words(size_t nr, size_t len)
+/* Text of @nr different words from the @first on, @len bytes each with its separator. */
+static char *different_words(size_t first, size_t nr, size_t len)
 {
 	char *text = malloc(nr * len + 1);
 	size_t i;
 
 	memset(text, 'w', nr * len);
 	for (i = 0; i < nr; i++) {
-		sprintf(text + i * len, "%zu_%zu", i, len);
+		sprintf(text + i * len, "%zu_%zu", first + i, len);
 		text[i * len + strlen(text + i * len)] = '_';
 		text[i * len + len - 1] = ' ';
 	}
@@ -621,23 +621,28 @@ static ssize_t write_until_enomem(int fd, const char *text, size_t len)
 /* More bytes than kspan holds by then. */
 #define FILL	(64 << 20)
 
+/* New words of @len bytes, until there is no memory for one. */
+static bool fill_up_with(size_t len)
+{
+	size_t first, nr = 1 + (1 << 20) / len;
+	int fd = words_open(O_WRONLY);
+	bool filled = false;
+	char *text;
+
+	for (first = 0; fd >= 0 && !filled && first * len < FILL; first += nr) {
+		text = different_words(first, nr, len);
+		filled = write_until_enomem(fd, text, nr * len) >= 0;
+		free(text);
+	}
+	close(fd);
+	return filled;
+}
+
 /* Uses up what kspan holds, the larger free pieces first. */
 static bool fill_up(void)
 {
-	static const size_t lens[] = { 60000, 16000, 4000, 1000, 250 };
-	bool filled = true;
-	unsigned int i;
-	char *text;
-	int fd;
-
-	for (i = 0; filled && i < ARRAY_SIZE(lens); i++) {
-		fd = words_open(O_WRONLY);
-		text = different_words(FILL / lens[i], lens[i]);
-		filled = fd >= 0 && write_until_enomem(fd, text, FILL) >= 0;
-		free(text);
-		close(fd);
-	}
-	return filled;
+	return fill_up_with(60000) && fill_up_with(16000) && fill_up_with(4000) &&
+	       fill_up_with(1000) && fill_up_with(250);
 }
 
 #define FIRST	1000
@@ -654,7 +659,7 @@ TEST_F_TIMEOUT(exhaustion, taken_is_counted, KSPAN_TIMEOUT)
 	unsigned long long words, filled;
 	ssize_t taken;
 
-	self->text = different_words(FIRST + MORE, LEN);
+	self->text = different_words(0, FIRST + MORE, LEN);
 	ASSERT_EQ(0, words_write(self->fd, self->text, FIRST * LEN));
 	ASSERT_EQ(0, fail_start(100));
 	ASSERT_TRUE(fill_up());
@@ -693,7 +698,7 @@ TEST_F_TIMEOUT(exhaustion, close_counts_the_last_word, KSPAN_TIMEOUT)
 
 	ASSERT_LE(0, other);
 	ASSERT_EQ(0, run_on_cpu(0));
-	self->text = different_words(FIRST + MORE, LEN);
+	self->text = different_words(0, FIRST + MORE, LEN);
 	ASSERT_EQ(0, words_write(other, self->text, FIRST * LEN));
 	ASSERT_EQ(32, WRITE(last));
 	ASSERT_EQ(0, fail_start(100));
@@ -716,7 +721,7 @@ TEST_F_TIMEOUT(exhaustion, failures_now_and_then, KSPAN_TIMEOUT)
 
 	ASSERT_EQ(0, load_create(&load, 3000));
 	ASSERT_EQ(0, fail_start(50));
-	ASSERT_EQ(0, load_fork(&load, 4, test_seed(), 5000, pids));
+	ASSERT_EQ(0, load_fork(&load, 4, test_seed(), often(5000), pids));
 	ASSERT_EQ(0, load_wait(pids, 4));
 	ASSERT_EQ(0, fail_stop());
 	EXPECT_TRUE(load_matches(&load));

@@ -1,0 +1,851 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Re-entry at every instruction
+ *
+ * kspan's code runs through a story, again and again. Each time a hardware
+ * breakpoint stands at another instruction, and the exception it raises is, to
+ * kspan, an NMI: in_nmi() is true. There all calls are made that may be made in an
+ * NMI, on the same classes.
+ *
+ *	story	malloc ... malloc ... free ... free
+ *	             \                  \
+ *	              +-- reenter()      +-- reenter()
+ *
+ * What the instructions are is found out, not listed: first the story is single
+ * stepped, where it is in kspan's text or in ours. When it leaves both, a second
+ * breakpoint at the return address waits for it, so nothing of the kernel's is
+ * stepped through. An instruction is stopped at in the first story that has it.
+ *
+ * perf owns the breakpoints, and so knows of them; their addresses are changed
+ * behind its back, or each instruction would take milliseconds.
+ */
+#include <linux/hw_breakpoint.h>
+#include <linux/kdebug.h>
+#include <linux/kspan.h>
+#include <linux/perf_event.h>
+#include <linux/random.h>
+#include <linux/vmalloc.h>
+#if defined(CONFIG_HAVE_HW_BREAKPOINT) && defined(CONFIG_X86)
+#include <asm/debugreg.h>
+#endif
+
+#include "context.h"
+
+#define SMALL	2048	/* four slots a span, eight objects a magazine */
+#define MANY	22	/* more than two magazines hold */
+#define WORDS	64	/* of a class with two words of bitmap */
+#define LARGE	50000
+#define TINY	5
+#define RESERVE	300
+#define VISITS	3	/* re-entries per run of a story */
+#define KEPT	(4 * VISITS)
+#define DIRT	0xd1
+
+/*
+ * Every instruction but where the kernel's own checks make each run of a story
+ * take tens of milliseconds: there it is a sample, another one each time.
+ */
+#define STRIDE	(IS_ENABLED(CONFIG_KASAN) ? 61 : IS_ENABLED(CONFIG_PROVE_LOCKING) ? 11 : 1)
+
+#if defined(CONFIG_HAVE_HW_BREAKPOINT) && defined(CONFIG_X86)
+
+#define MAX_STEPS	20000
+#define OUTSIDE_MAX	12
+
+struct text {
+	unsigned long start;
+	unsigned long end;
+};
+
+struct breakpoint {
+	struct perf_event *event;
+	int index;	/* of its debug register */
+};
+
+/* kspan's, and ours. */
+static struct text kspan_text, own_text;
+/* What is known of an instruction, a byte for each of kspan's text. */
+#define FOUND		1
+#define INTERRUPTED	2
+static u8 *known;
+static unsigned long *steps;
+static unsigned int nr_steps, sample;
+static struct breakpoint target, way_back;
+
+/* The state of a run: objects for the handler, and what it leaves. */
+static struct {
+	struct task_struct *task;
+	bool tracing;
+	bool stepping;
+	unsigned int outside;	/* instructions since it left */
+	unsigned long way_back;
+	unsigned int visits;
+	void *small[VISITS];
+	void *large[VISITS];
+	void *tiny[VISITS];
+	void *words[VISITS];
+	void *kept[KEPT];
+	unsigned int nr_kept;
+	unsigned long got;
+	unsigned long none;
+	const char *wrong;
+} run;
+
+static void expect(bool truth, const char *what)
+{
+	if (!truth && !run.wrong)
+		run.wrong = what;
+}
+
+/* What was allocated inside is freed outside, by the task. */
+static void keep(void *p, size_t size)
+{
+	if (!p) {
+		run.none++;
+		return;
+	}
+	run.got++;
+	expect(kspan_size(p) >= size, "size of what was allocated inside");
+	memset(p, DIRT, size);
+	run.kept[run.nr_kept++] = p;
+}
+
+static void reenter(unsigned int visit)
+{
+	void *p, *bulk[3];
+	size_t small = SMALL;
+
+	OPTIMIZER_HIDE_VAR(small);
+	kspan_free(run.small[visit]);
+	keep(kspan_malloc(small, GFP_ATOMIC), SMALL);
+	kspan_free(run.words[visit]);
+	keep(kspan_malloc_nolock(WORDS), WORDS);
+	kspan_free(run.large[visit]);
+	keep(kspan_malloc_nolock(LARGE), LARGE);
+	kspan_free(run.tiny[visit]);
+	keep(kspan_tiny_alloc(TINY, GFP_ATOMIC), TINY);
+	p = kspan_malloc_nolock(RESERVE);
+	expect(p, "prefilled object");
+	kspan_free(p);
+	if (kspan_alloc_bulk(SMALL, GFP_ATOMIC, ARRAY_SIZE(bulk), bulk))
+		kspan_free_bulk(ARRAY_SIZE(bulk), bulk);
+}
+
+static bool is_in(const struct text *text, unsigned long addr)
+{
+	return addr - text->start < text->end - text->start;
+}
+
+/* 0 is nowhere. */
+static void move(const struct breakpoint *breakpoint, unsigned long addr)
+{
+	set_debugreg(addr, breakpoint->index);
+}
+
+static void at_target(struct perf_event *event, struct perf_sample_data *data,
+		      struct pt_regs *regs)
+{
+	if (current == run.task && run.visits < VISITS && in_nmi())
+		reenter(run.visits++);
+}
+
+static void note_step(unsigned long addr)
+{
+	u8 *mark = &known[addr - kspan_text.start];
+
+	if (*mark || nr_steps == MAX_STEPS)
+		return;
+	*mark = FOUND;
+	steps[nr_steps++] = addr;
+}
+
+/* Out of both texts; short ways are gone along, as a retpoline's is. */
+static void trace_outside(struct pt_regs *regs)
+{
+	if (!run.outside++)
+		run.way_back = READ_ONCE_NOCHECK(*(unsigned long *)regs->sp);
+	if (run.outside < OUTSIDE_MAX)
+		return;
+	regs->flags &= ~X86_EFLAGS_TF;
+	move(&way_back, run.way_back);
+}
+
+/* Go on to the next instruction, or to where the outer world returns to. */
+static void trace(struct pt_regs *regs)
+{
+	regs->flags |= X86_EFLAGS_TF;
+	if (!run.tracing || current != run.task) {
+		regs->flags &= ~X86_EFLAGS_TF;
+	} else if (is_in(&kspan_text, regs->ip)) {
+		run.outside = 0;
+		note_step(regs->ip);
+	} else if (is_in(&own_text, regs->ip)) {
+		run.outside = 0;
+	} else {
+		trace_outside(regs);
+	}
+}
+
+static void at_way_back(struct perf_event *event, struct perf_sample_data *data,
+			struct pt_regs *regs)
+{
+	if (run.tracing && current == run.task)
+		trace(regs);
+}
+
+static int single_step(struct notifier_block *block, unsigned long event, void *data)
+{
+	struct die_args *args = data;
+
+	if (event != DIE_DEBUG || user_mode(args->regs) ||
+	    !(*(unsigned long *)args->err & DR_STEP) || !READ_ONCE(run.stepping))
+		return NOTIFY_DONE;
+	trace(args->regs);
+	return NOTIFY_STOP;
+}
+
+static struct notifier_block single_step_block = {
+	.notifier_call = single_step,
+};
+
+static void start_stepping(void)
+{
+	asm volatile("pushfq\n\torq %0, (%%rsp)\n\tpopfq" : : "i" (X86_EFLAGS_TF) : "memory", "cc");
+}
+
+/* Objects of the same kinds as the stories', for reenter() to free. */
+static void prepare(struct kunit *test)
+{
+	unsigned int i;
+
+	run.visits = 0;
+	for (i = 0; i < VISITS; i++) {
+		run.small[i] = kspan_malloc(SMALL, GFP_KERNEL);
+		run.words[i] = kspan_malloc(WORDS, GFP_KERNEL);
+		run.large[i] = kspan_malloc(LARGE, GFP_KERNEL);
+		run.tiny[i] = kspan_tiny_alloc(TINY, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, run.small[i]);
+		KUNIT_ASSERT_NOT_NULL(test, run.words[i]);
+		KUNIT_ASSERT_NOT_NULL(test, run.large[i]);
+		KUNIT_ASSERT_NOT_NULL(test, run.tiny[i]);
+	}
+	KUNIT_ASSERT_EQ(test, kspan_prefill(RESERVE, VISITS, GFP_KERNEL), 0);
+}
+
+static void clean_up(void)
+{
+	unsigned int i;
+
+	/* What nobody came by to free. */
+	for (i = run.visits; i < VISITS; i++) {
+		kspan_free(run.small[i]);
+		kspan_free(run.words[i]);
+		kspan_free(run.large[i]);
+		kspan_free(run.tiny[i]);
+	}
+	while (run.nr_kept) {
+		u8 *p = run.kept[--run.nr_kept];
+
+		expect(*p == DIRT, "contents of what was allocated inside");
+		kspan_free(p);
+	}
+}
+
+static void fill(u8 *p, size_t size, unsigned int tag)
+{
+	if (p)
+		memset(p, tag, size);
+}
+
+static void check(const u8 *p, size_t size, unsigned int tag)
+{
+	expect(p, "memory for the story");
+	expect(!p || !memchr_inv(p, tag, size), "contents of the story's object");
+}
+
+/* Fast paths, magazines, depot, new spans; spans that become empty. */
+static void small_story(void)
+{
+	size_t size = SMALL;
+	void *p[MANY];
+	unsigned int i;
+
+	OPTIMIZER_HIDE_VAR(size);
+	for (i = 0; i < MANY; i++) {
+		p[i] = i % 2 ? kspan_malloc(SMALL, GFP_KERNEL) : kspan_malloc(size, GFP_KERNEL);
+		fill(p[i], SMALL, i);
+	}
+	for (i = 0; i < MANY; i++) {
+		check(p[i], SMALL, i);
+		kspan_free(p[i]);
+	}
+	p[0] = kspan_zalloc(size, GFP_KERNEL);
+	check(p[0], SMALL, 0);
+	kspan_free(p[0]);
+}
+
+/* Of many slots a span, with bitmaps of their own. */
+static void bulk_story(void)
+{
+	void *p[70];
+	unsigned int i;
+
+	expect(kspan_alloc_bulk(WORDS, GFP_KERNEL, ARRAY_SIZE(p), p), "bulk");
+	for (i = 0; i < ARRAY_SIZE(p); i++)
+		fill(p[i], WORDS, i);
+	for (i = 0; i < ARRAY_SIZE(p); i++)
+		check(p[i], WORDS, i);
+	kspan_free_bulk(ARRAY_SIZE(p), p);
+}
+
+/* Runs are cut, and coalesce. */
+static void large_story(void)
+{
+	void *p = kspan_malloc(LARGE, GFP_KERNEL), *q = kspan_malloc(65536, GFP_KERNEL);
+
+	fill(p, LARGE, 1);
+	fill(q, 65536, 2);
+	check(p, LARGE, 1);
+	kspan_free(p);
+	p = kspan_malloc_node(LARGE, GFP_KERNEL, kspan_home_node());
+	check(q, 65536, 2);
+	kspan_free(q);
+	kspan_free(p);
+}
+
+static void realloc_story(void)
+{
+	void *p = kspan_malloc(1000, GFP_KERNEL), *q;
+
+	fill(p, 1000, 3);
+	q = kspan_realloc(p, SMALL, GFP_KERNEL);
+	check(q, 1000, 3);
+	fill(q, SMALL, 4);
+	p = kspan_realloc(q, LARGE, GFP_KERNEL);
+	check(p, SMALL, 4);
+	fill(p, LARGE, 5);
+	q = kspan_realloc(p, 2 * LARGE, GFP_KERNEL);
+	check(q, LARGE, 5);
+	p = kspan_realloc(q, LARGE, GFP_KERNEL);
+	check(p, LARGE, 5);
+	kspan_free_sensitive(p);
+}
+
+/* Blocks that are opened, filled, left, and emptied. */
+static void tiny_story(void)
+{
+	static const u8 sizes[] = { 5, 8, 3, 1, 15, 2, 4, 7, 9, 12, 6 };
+	void *p[ARRAY_SIZE(sizes)];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		p[i] = kspan_tiny_alloc(sizes[i], GFP_KERNEL);
+		fill(p[i], sizes[i], i);
+	}
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		check(p[i], sizes[i], i);
+		expect(kspan_size(p[i]) >= sizes[i], "tiny size");
+		kspan_free(p[i]);
+	}
+}
+
+static void nolock_story(void)
+{
+	void *p[MANY];
+	unsigned int i;
+
+	expect(!kspan_prefill(SMALL, 3, GFP_KERNEL), "prefill");
+	for (i = 0; i < MANY; i++) {
+		p[i] = kspan_malloc_nolock(SMALL);
+		fill(p[i], SMALL, i);
+	}
+	for (i = 0; i < MANY; i++) {
+		if (p[i])
+			check(p[i], SMALL, i);
+		kspan_free(p[i]);
+	}
+	p[0] = kspan_malloc_nolock(LARGE);
+	fill(p[0], LARGE, 6);
+	kspan_free(p[0]);
+	expect(!kspan_prefill(SMALL, 0, GFP_KERNEL), "giving the reserve back");
+}
+
+struct with_rcu {
+	struct rcu_head rcu;
+	u8 data[SMALL - sizeof(struct rcu_head)];
+};
+
+static void rcu_story(void)
+{
+	struct with_rcu *p = kspan_malloc(sizeof(*p), GFP_KERNEL);
+	void *q = kspan_malloc(WORDS, GFP_KERNEL);
+
+	expect(kspan_owns(p), "owns");
+	kspan_free_rcu(p, rcu);
+	kspan_free_rcu_mightsleep(q);
+}
+
+static void free_in_trap(void *object)
+{
+	kspan_free(object);
+}
+
+/* An NMI comes while the cache is busy: others complete what it did. */
+static void deferred_story(void)
+{
+	static struct context_job job;
+	void *p[4], *large;
+	unsigned int i;
+
+	job.fn = free_in_trap;
+	for (i = 0; i < ARRAY_SIZE(p); i++) {
+		p[i] = kspan_malloc(i % 2 ? SMALL : WORDS, GFP_KERNEL);
+		fill(p[i], WORDS, i);
+	}
+	large = kspan_malloc(LARGE, GFP_KERNEL);
+	for (i = 0; i < ARRAY_SIZE(p); i++) {
+		check(p[i], WORDS, i);
+		job.data = p[i];
+		context_run_over_busy_cache(&context_trap, &job);
+	}
+	job.data = large;
+	context_run(&context_trap, &job);
+	small_story();
+	large_story();
+	bulk_story();
+}
+
+/* The CPU's cache is busy for whoever asks: slot by slot. */
+static void busy_story(void)
+{
+	struct kspan_cpu_cache *cache;
+	void *p[6], *tiny[3];
+	unsigned int i;
+
+	if (!kspan_cpu_cache_enter(&kspan_default_heap, &cache))
+		return expect(false, "a cache that is not busy");
+	for (i = 0; i < ARRAY_SIZE(p); i++) {
+		p[i] = kspan_malloc(i % 2 ? SMALL : WORDS, GFP_ATOMIC);
+		fill(p[i], WORDS, i);
+	}
+	for (i = 0; i < ARRAY_SIZE(tiny); i++)
+		tiny[i] = kspan_tiny_alloc(TINY, GFP_ATOMIC);
+	for (i = 0; i < ARRAY_SIZE(p); i++) {
+		if (p[i])
+			check(p[i], WORDS, i);
+		kspan_free(p[i]);
+	}
+	for (i = 0; i < ARRAY_SIZE(tiny); i++)
+		kspan_free(tiny[i]);
+	kspan_cpu_cache_leave(cache);
+}
+
+/* Arenas come and go. */
+static void arena_story(void)
+{
+	void *p = kspan_malloc(3 << 20, GFP_KERNEL), *q = kspan_malloc(3 << 20, GFP_KERNEL);
+
+	fill(p, 64, 7);
+	fill(q, 64, 8);
+	if (p)
+		check(p, 64, 7);
+	kspan_free(p);
+	if (q)
+		check(q, 64, 8);
+	kspan_free(q);
+}
+
+static bool symbol_at(unsigned long addr, const char *module, struct text *symbol)
+{
+	unsigned long offset, size;
+	char name[KSYM_SYMBOL_LEN], *plus;
+
+	sprint_symbol(name, addr);
+	plus = strchr(name, '+');
+	if (!plus || !strstr(name, module) ||
+	    sscanf(plus, "+0x%lx/0x%lx", &offset, &size) != 2 || !size)
+		return false;
+	*symbol = (struct text) { .start = addr - offset, .end = addr - offset + size };
+	return true;
+}
+
+/* The symbols of a module that lie side by side with one of its functions. */
+static void find_text(const void *function, const char *module, struct text *text)
+{
+	struct text symbol;
+
+	*text = (struct text) { .start = (unsigned long)function, .end = (unsigned long)function };
+	while (symbol_at(text->end, module, &symbol) && symbol.end > text->end)
+		text->end = symbol.end;
+	while (symbol_at(text->start - 1, module, &symbol) && symbol.start < text->start)
+		text->start = symbol.start;
+}
+
+static void nowhere(void)
+{
+}
+
+static int open_breakpoint(struct breakpoint *breakpoint, unsigned long addr,
+			   perf_overflow_handler_t handler)
+{
+	struct perf_event_attr attr;
+	struct perf_event *event;
+
+	hw_breakpoint_init(&attr);
+	attr.bp_addr = addr;
+	attr.bp_len = sizeof(long);
+	attr.bp_type = HW_BREAKPOINT_X;
+	event = perf_event_create_kernel_counter(&attr, raw_smp_processor_id(), NULL, handler,
+						 NULL);
+	if (IS_ERR(event))
+		return PTR_ERR(event);
+	breakpoint->event = event;
+	return 0;
+}
+
+/* perf has chosen the register. */
+static int find_register(struct breakpoint *breakpoint, unsigned long addr)
+{
+	unsigned long value;
+
+	for (breakpoint->index = 0; breakpoint->index < HBP_NUM; breakpoint->index++) {
+		get_debugreg(value, breakpoint->index);
+		if (value == addr)
+			return 0;
+	}
+	return -ENODEV;
+}
+
+/* Both first: to open one may have perf write the registers of all. */
+static int open_breakpoints(void)
+{
+	unsigned long addr = (unsigned long)nowhere;
+	int err;
+
+	err = open_breakpoint(&target, addr, at_target);
+	if (!err)
+		err = open_breakpoint(&way_back, addr + 1, at_way_back);
+	if (!err)
+		err = find_register(&target, addr);
+	if (!err)
+		err = find_register(&way_back, addr + 1);
+	if (err)
+		return err;
+	move(&target, 0);
+	move(&way_back, 0);
+	return 0;
+}
+
+static void close_breakpoint(struct breakpoint *breakpoint)
+{
+	if (breakpoint->event)
+		perf_event_release_kernel(breakpoint->event);
+	breakpoint->event = NULL;
+}
+
+static int reentry_suite_init(struct kunit_suite *suite)
+{
+	int err;
+
+	find_text(kspan_free, " [kspan]", &kspan_text);
+	find_text(reentry_suite_init, " [kspan_kunit]", &own_text);
+	nr_steps = 0;
+	sample = get_random_u32() % STRIDE;
+	known = vzalloc(kspan_text.end - kspan_text.start);
+	steps = vzalloc(array_size(MAX_STEPS, sizeof(*steps)));
+	if (!known || !steps)
+		return -ENOMEM;
+	err = register_die_notifier(&single_step_block);
+	return err ?: context_open();
+}
+
+static void reentry_suite_exit(struct kunit_suite *suite)
+{
+	context_close();
+	unregister_die_notifier(&single_step_block);
+	vfree(steps);
+	vfree(known);
+}
+
+static u64 live_objects(void)
+{
+	struct kspan_stats stats;
+
+	kspan_stats_read(&stats);
+	return stats.heap_objects;
+}
+
+static u64 bad_frees(void)
+{
+	unsigned int kind;
+	u64 sum = 0;
+
+	for (kind = 0; kind < KSPAN_NR_BAD_FREE_KINDS; kind++)
+		sum += kspan_bad_free_count(kind);
+	return sum;
+}
+
+static void clear_state(void)
+{
+	run.wrong = NULL;
+	run.got = 0;
+	run.none = 0;
+}
+
+static void trace_story(struct kunit *test, void (*story)(void), bool cold)
+{
+	prepare(test);
+	if (cold)
+		kspan_kunit_settle();
+	run.task = current;
+	run.tracing = true;
+	run.stepping = true;
+	start_stepping();
+	story();
+	WRITE_ONCE(run.tracing, false);
+	barrier();
+	/* The step behind it ended the stepping. */
+	WRITE_ONCE(run.stepping, false);
+	move(&way_back, 0);
+	run.task = NULL;
+	clean_up();
+}
+
+static void interrupt_at(struct kunit *test, unsigned long addr, void (*story)(void), bool cold)
+{
+	prepare(test);
+	if (cold)
+		kspan_kunit_settle();
+	run.task = current;
+	move(&target, addr);
+	story();
+	move(&target, 0);
+	run.task = NULL;
+	clean_up();
+	KUNIT_EXPECT_NULL_MSG(test, run.wrong, "%pS: %s", (void *)addr, run.wrong);
+	run.wrong = NULL;
+	if (run.visits)
+		known[addr - kspan_text.start] = INTERRUPTED;
+}
+
+static void expect_all_is_well(struct kunit *test, unsigned long addr, u64 live, u64 bad)
+{
+	struct kspan_finding finding = { };
+
+	kspan_barrier();
+	KUNIT_ASSERT_EQ(test, kspan_prefill(RESERVE, VISITS, GFP_KERNEL), 0);
+	KUNIT_ASSERT_EQ_MSG(test, live_objects(), live, "%pS", (void *)addr);
+	KUNIT_ASSERT_EQ_MSG(test, bad_frees(), bad, "%pS", (void *)addr);
+	kspan_find_inconsistency(&kspan_default_heap, &finding);
+	KUNIT_ASSERT_NULL_MSG(test, finding.what, "%pS: %s", (void *)addr, finding.what);
+}
+
+struct books {
+	u64 live;
+	u64 bad;
+};
+
+/* At all from @first on that were not interrupted before; returns how many were. */
+static unsigned int interrupt_all(struct kunit *test, unsigned int first, void (*story)(void),
+				  bool cold, const struct books *books)
+{
+	unsigned int done = 0, tried = 0, i;
+
+	for (i = first + sample; i < nr_steps; i += STRIDE) {
+		u8 *mark = &known[steps[i] - kspan_text.start];
+
+		if (*mark == INTERRUPTED)
+			continue;
+		interrupt_at(test, steps[i], story, cold);
+		done += *mark == INTERRUPTED;
+		if (++tried % 64 == 0)
+			expect_all_is_well(test, steps[i], books->live, books->bad);
+	}
+	return done;
+}
+
+/*
+ * A story takes other ways when nothing is cached and there is no arena, as at
+ * first. That costs more to bring about, so it is done only for what else is
+ * not passed.
+ */
+static void interrupt_each_step(struct kunit *test, void (*story)(void))
+{
+	unsigned int first = nr_steps, warm, cold, new;
+	struct books books = { .bad = bad_frees() };
+
+	KUNIT_ASSERT_EQ(test, kspan_prefill(RESERVE, VISITS, GFP_KERNEL), 0);
+	books.live = live_objects();
+	clear_state();
+	trace_story(test, story, true);
+	trace_story(test, story, false);
+	/* With what the stories before had, and did not come by again. */
+	warm = interrupt_all(test, 0, story, false, &books);
+	cold = interrupt_all(test, first, story, true, &books);
+	expect_all_is_well(test, 0, books.live, books.bad);
+	kspan_prefill(RESERVE, 0, GFP_KERNEL);
+	new = nr_steps - first;
+	kunit_info(test, "%u instructions, %u interrupted with memory at hand, %u without; %lu allocations, %lu got none\n",
+		   new, warm, cold, run.got, run.none);
+	KUNIT_EXPECT_GT(test, new, 0U);
+	KUNIT_EXPECT_GE(test, warm + cold, new / STRIDE / 2);
+	if (new >= STRIDE)
+		KUNIT_EXPECT_GT(test, run.got, 0UL);
+}
+
+static void small_objects(struct kunit *test)
+{
+	kspan_depot_bytes = 0;
+	interrupt_each_step(test, small_story);
+}
+
+static void many_at_once(struct kunit *test)
+{
+	interrupt_each_step(test, bulk_story);
+}
+
+static void large_objects(struct kunit *test)
+{
+	interrupt_each_step(test, large_story);
+}
+
+static void changes_of_size(struct kunit *test)
+{
+	interrupt_each_step(test, realloc_story);
+}
+
+static void tiny_objects(struct kunit *test)
+{
+	interrupt_each_step(test, tiny_story);
+}
+
+static void nolock_and_reserves(struct kunit *test)
+{
+	interrupt_each_step(test, nolock_story);
+}
+
+static void frees_by_rcu(struct kunit *test)
+{
+	interrupt_each_step(test, rcu_story);
+}
+
+static void deferred_frees(struct kunit *test)
+{
+	interrupt_each_step(test, deferred_story);
+}
+
+static void busy_cache(struct kunit *test)
+{
+	interrupt_each_step(test, busy_story);
+}
+
+static void arenas(struct kunit *test)
+{
+	kspan_arena_reserve = 0;
+	interrupt_each_step(test, arena_story);
+}
+
+#define FIRST_OF(function)	((const void *)(function))
+/* The macros of the same names are for calls. */
+#undef kspan_malloc
+#undef kspan_zalloc
+
+static const void *const passed[] = {
+	FIRST_OF(kspan_malloc), FIRST_OF(kspan_malloc_class), FIRST_OF(kspan_free),
+	FIRST_OF(kspan_tiny_alloc), FIRST_OF(kspan_alloc_bulk), FIRST_OF(kspan_free_bulk),
+	FIRST_OF(kspan_malloc_nolock), FIRST_OF(kspan_prefill), FIRST_OF(kspan_realloc),
+	FIRST_OF(kspan_call_free_rcu), FIRST_OF(kspan_size), FIRST_OF(kspan_owns),
+	FIRST_OF(kspan_cpu_cache_refill), FIRST_OF(kspan_cpu_cache_spill),
+	FIRST_OF(kspan_central_take), FIRST_OF(kspan_central_give), FIRST_OF(kspan_central_alloc),
+	FIRST_OF(kspan_central_adopt), FIRST_OF(kspan_central_free),
+	FIRST_OF(kspan_depot_put_full), FIRST_OF(kspan_depot_take_full),
+	FIRST_OF(kspan_page_heap_alloc), FIRST_OF(kspan_page_heap_free),
+	FIRST_OF(kspan_page_heap_resize),
+	FIRST_OF(kspan_span_take), FIRST_OF(kspan_span_give), FIRST_OF(kspan_span_format),
+	FIRST_OF(kspan_tiny_pack), FIRST_OF(kspan_tiny_open), FIRST_OF(kspan_tiny_free),
+	FIRST_OF(kspan_large_alloc), FIRST_OF(kspan_large_free), FIRST_OF(kspan_arena_alloc),
+};
+
+/* The stories have passed all that they are for. */
+static void all_paths_were_passed(struct kunit *test)
+{
+	unsigned int done = 0, i;
+
+	for (i = 0; i < nr_steps; i++)
+		done += known[steps[i] - kspan_text.start] == INTERRUPTED;
+	kunit_info(test, "interrupted at %u of %u instructions\n", done, nr_steps);
+	KUNIT_EXPECT_LT(test, nr_steps, (unsigned int)MAX_STEPS);
+	/* Now and then a story takes another way than when it was traced. */
+	KUNIT_EXPECT_GE(test, done, nr_steps / STRIDE * 8 / 10);
+	for (i = 0; i < ARRAY_SIZE(passed); i++) {
+		unsigned long offset = (unsigned long)passed[i] - kspan_text.start;
+
+		KUNIT_EXPECT_GE_MSG(test, known[offset], STRIDE > 1 ? FOUND : INTERRUPTED, "%pS",
+				    passed[i]);
+	}
+}
+
+static unsigned int depot_bytes;
+
+static int reentry_init(struct kunit *test)
+{
+	int err = kspan_kunit_init(test);
+
+	depot_bytes = kspan_depot_bytes;
+	return err ?: open_breakpoints();
+}
+
+static void reentry_exit(struct kunit *test)
+{
+	close_breakpoint(&target);
+	close_breakpoint(&way_back);
+	kspan_depot_bytes = depot_bytes;
+	kspan_kunit_exit(test);
+}
+
+static struct kunit_case reentry_cases[] = {
+	KUNIT_CASE(small_objects),
+	KUNIT_CASE(many_at_once),
+	KUNIT_CASE(large_objects),
+	KUNIT_CASE(changes_of_size),
+	KUNIT_CASE(tiny_objects),
+	KUNIT_CASE(nolock_and_reserves),
+	KUNIT_CASE(frees_by_rcu),
+	KUNIT_CASE(deferred_frees),
+	KUNIT_CASE(busy_cache),
+	KUNIT_CASE(arenas),
+	KUNIT_CASE(all_paths_were_passed),
+	{}
+};
+
+static struct kunit_suite reentry_suite = {
+	.name = "kspan_reentry",
+	.suite_init = reentry_suite_init,
+	.suite_exit = reentry_suite_exit,
+	.init = reentry_init,
+	.exit = reentry_exit,
+	.test_cases = reentry_cases,
+};
+
+kunit_test_suite(reentry_suite);
+
+#else
+
+static void each_step(struct kunit *test)
+{
+	kunit_skip(test, "needs hardware breakpoints on x86");
+}
+
+static struct kunit_case reentry_cases[] = {
+	KUNIT_CASE(each_step),
+	{}
+};
+
+static struct kunit_suite reentry_suite = {
+	.name = "kspan_reentry",
+	.test_cases = reentry_cases,
+};
+
+kunit_test_suite(reentry_suite);
+
+#endif

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+#
+# Guest: kspan_stress for $STRESS_SECONDS, while CPUs go and come, memory gets
+# scarce and kspan's debugfs files are read; then all is to be as before. Prints
+# a line of progress every 10 s, and KTAP.
+# shellcheck disable=SC1091
+. /guest/lib.sh
+
+SECONDS_ASKED=${STRESS_SECONDS:-60}
+DEBUGFS=/sys/kernel/debug/kspan
+COUNTERS=/sys/kernel/debug/kspan_stress
+PRESSURE=/tmp/pressure
+# Loops beside the stress run as long as this file is there.
+ON=/tmp/on
+
+FAILED=0
+CASES=0
+
+# result NAME STATUS [why]
+result() {
+	CASES=$((CASES + 1))
+	if [ "$2" -eq 0 ]; then
+		echo "    ok $CASES $1"
+	else
+		[ -z "$3" ] || echo "    # $3"
+		echo "    not ok $CASES $1"
+		FAILED=1
+	fi
+}
+
+mem_available() {
+	awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo
+}
+
+count() {
+	wc -c <"/tmp/count.$1"
+}
+
+# One character for each time something was done.
+done_once() {
+	printf . >>"/tmp/count.$1"
+}
+
+# cpu N 0|1. From 6.12 on a CPU may warn on its way down although nothing is
+# wrong: tools/testing/selftests/kspan/cpu_hotplug.c says why.
+cpu() {
+	[ "$2" = 1 ] || echo "kspan-expect: sched_cpu_dying" >/dev/kmsg
+	echo "$2" >"/sys/devices/system/cpu/cpu$1/online"
+}
+
+# All CPUs but the first go, the highest first, and come back.
+hotplug_loop() {
+	local n last
+	last=$(($(nproc) - 1))
+	while [ -e $ON ]; do
+		for n in $(seq $last -1 1); do
+			cpu "$n" 0 || done_once refused
+			sleep 0.2
+		done
+		for n in $(seq 1 $last); do
+			cpu "$n" 1 || done_once refused
+			sleep 0.2
+		done
+		done_once hotplug
+	done
+}
+
+# A file grows until a sixth of what was free at first is left, and goes again:
+# near enough for reclaim, and far enough from the OOM killer.
+pressure_loop() {
+	local piece=8192 least size
+	least=$(($(mem_available) / 6))
+	while [ -e $ON ]; do
+		size=0
+		while [ -e $ON ] && [ $(($(mem_available) - piece)) -gt $least ]; do
+			fallocate -o $((size * 1024)) -l $((piece * 1024)) $PRESSURE/file || break
+			size=$((size + piece))
+		done
+		[ $size -eq 0 ] || done_once pressure
+		rm -f $PRESSURE/file
+		sleep 1
+	done
+}
+
+read_loop() {
+	local file
+	while [ -e $ON ]; do
+		for file in stats classes arenas map; do
+			cat $DEBUGFS/$file >/dev/null || done_once unreadable
+		done
+		done_once reads
+		sleep 0.5
+	done
+}
+
+# value_of NAME FILE: of a line "NAME: value"
+value_of() {
+	awk -v name="$1:" '$1 == name { print $2 }' "$2"
+}
+
+stat_of() {
+	value_of "$1" $DEBUGFS/stats
+}
+
+uptime_seconds() {
+	cut -d. -f1 /proc/uptime
+}
+
+progress() {
+	echo "# $1 of $SECONDS_ASKED s: $(value_of operations $COUNTERS) operations;" \
+	     "CPUs went and came $(count hotplug) times, memory got scarce $(count pressure) times," \
+	     "debugfs was read $(count reads) times"
+}
+
+# Nothing is allocated any more, and the files agree about it.
+at_rest() {
+	[ "$(stat_of HeapObjects)" = 0 ] && [ "$(stat_of Alloc)" = 0 ] &&
+		[ "$(stat_of Mallocs)" = "$(stat_of Frees)" ] &&
+		[ "$(stat_of HeapSys)" = $(($(stat_of HeapInuse) + $(stat_of HeapIdle))) ]
+}
+
+run() {
+	local what loops start passed=0
+	mkdir -p $PRESSURE
+	mount -t tmpfs -o size=100% tmpfs $PRESSURE
+	for what in hotplug pressure reads refused unreadable; do
+		: >/tmp/count.$what
+	done
+	: >$ON
+	load kspan_stress.ko "seconds=$SECONDS_ASKED" || return 1
+	start=$(uptime_seconds)
+	hotplug_loop &
+	loops=$!
+	pressure_loop &
+	loops="$loops $!"
+	read_loop &
+	loops="$loops $!"
+	while [ $passed -lt "$SECONDS_ASKED" ]; do
+		sleep 10
+		passed=$(($(uptime_seconds) - start))
+		progress $passed
+	done
+	rm -f $ON
+	# shellcheck disable=SC2086 # a word each
+	wait $loops
+	umount $PRESSURE
+	cat $COUNTERS
+	rmmod kspan_stress
+}
+
+memory_begin || exit 1
+echo "KTAP version 1"
+echo "1..1"
+echo "    KTAP version 1"
+echo "    # Subtest: kspan_stress"
+echo "    1..8"
+load kspan.ko || exit 1
+run
+result "starts and ends" $?
+dmesg | sed -n 's/.*kspan-stress: /# kspan-stress: /p'
+[ "$(dmesg | sed -n 's/.*kspan-stress: verdict //p')" = ok ]
+result "the module finds nothing wrong" $?
+[ "$(count hotplug)" -gt 0 ] && [ "$(count refused)" -eq 0 ]
+result "CPUs go and come" $? "$(count hotplug) times, $(count refused) refused"
+[ "$(count pressure)" -gt 0 ]
+result "memory gets scarce" $?
+[ "$(count reads)" -gt 0 ] && [ "$(count unreadable)" -eq 0 ]
+result "debugfs can be read" $? "$(count unreadable) of $(count reads) could not"
+at_rest
+result "nothing is left" $? "$(grep -E 'Heap|Mallocs|Frees' $DEBUGFS/stats | xargs)"
+rmmod kspan
+result "unloads" $?
+memory_end
+result "memory comes back" $?
+if [ $FAILED -eq 0 ]; then
+	echo "ok 1 kspan_stress"
+else
+	echo "not ok 1 kspan_stress"
+	exit 1
+fi
