@@ -368,8 +368,8 @@ EXPORT_SYMBOL_GPL(kspan_malloc_aligned);
  * @size:	bytes; 0 gives ZERO_SIZE_PTR, 16 and more is kspan_malloc()
  * @gfp:	as for kspan_malloc()
  *
- * For many objects below 8 bytes, or of odd sizes below 16, such as short
- * strings. Any object keeps its block, so objects of like life should meet.
+ * For many objects of 5 bytes and less. Any object keeps its block, so objects of
+ * like life should meet.
  *
  * Context: as kspan_malloc().
  * Return: the memory, aligned to 8, 4, 2 or 1 as @size is a multiple of; or NULL.
