@@ -464,7 +464,7 @@ static void nofail_tries_again(struct kunit *test)
 static void atomic_allocations_work_under_a_spinlock(struct kunit *test)
 {
 	void *p[ARRAY_SIZE(some_sizes)];
-	DEFINE_SPINLOCK(lock);
+	static DEFINE_SPINLOCK(lock);
 	unsigned int i;
 
 	spin_lock_irq(&lock);
