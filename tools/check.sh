@@ -18,9 +18,9 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 # The slowest first: the others run beside it.
-PLAN="6.12/debug kselftest kunit stress
+PLAN="6.12/debug kselftest kunit
 6.12/rt kunit
-6.12/plain kselftest kunit kunit-numa
+6.12/plain stress kselftest kunit kunit-numa
 6.1/plain kselftest kunit
 7.3/plain kselftest kunit"
 RUN=$KSPAN_CACHE/check/$(date +%Y%m%d-%H%M%S)-$$
