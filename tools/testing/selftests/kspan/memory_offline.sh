@@ -93,6 +93,21 @@ fill() {
 	return $rc
 }
 
+# The kernel may have put immovable pages of its own there meanwhile: then the
+# block does not go without kspan either, and tells nothing.
+is_others() {
+	[ -n "$HELD" ] || return 1
+	! offline "$HELD" || { online "$HELD"; return 1; }
+	unload_all
+	sleep 1
+	if offline "$HELD"; then
+		online "$HELD"
+		load kspan
+		return 1
+	fi
+	load kspan
+}
+
 # Of the blocks that could be taken offline before, one that holds an arena.
 find_held() {
 	local block
@@ -170,13 +185,13 @@ ktap_test_result "memory that holds arenas stays" test_refused
 ktap_test_result "the objects are as they were" test_objects
 ktap_test_result "trim takes 1 and nothing else" test_trim_values
 ktap_test_result "trim gives all arenas back" test_trim
-if [ -n "$HELD" ]; then
+if [ -n "$HELD" ] && ! is_others; then
 	ktap_test_result "$HELD goes offline then" test_offline
 	ktap_test_result "kspan works without it" test_use_meanwhile
 	ktap_test_result "and with it again" test_online
 else
 	for name in "goes offline then" "kspan works without it" "and with it again"; do
-		ktap_test_skip "$name (no arena in a block that could go offline before)"
+		ktap_test_skip "$name (no arena in a block that could go offline before, and still can without kspan)"
 	done
 fi
 ktap_finished
