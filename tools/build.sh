@@ -8,7 +8,8 @@
 #   tools/build.sh --kdir DIR NAME      the same against any kernel build
 #
 # The checkout stays as it is: its sources are copied to a directory of that
-# kernel under the cache, where objects of earlier builds are still good.
+# kernel under the cache, one for all checkouts, where the objects that other
+# builds left are good for every source that has not changed since.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -19,9 +20,9 @@ copy_sources() {
 	mkdir -p "$to"
 	# By content, and without its time: make then sees what changed.
 	rsync -rlp --checksum --delete --delete-excluded --prune-empty-dirs \
-		--filter='P *.o' --filter='P *.ko' --filter='P *.mod*' \
-		--filter='P .*.cmd' --filter='P Module.symvers' \
-		--filter='P modules.order' --filter='P *.log' --filter='P .module-common*' \
+		--filter='P *.o' --filter='P *.mod*' --filter='P .*.cmd' \
+		--filter='P Module.symvers' --filter='P modules.order' \
+		--filter='P *.log' --filter='P .module-common*' \
 		--include='*/' --include='*.c' --include='*.h' --include='*.S' \
 		--include='Kbuild' --exclude='*' \
 		"${parts[@]}" "$to/"
@@ -39,12 +40,14 @@ our_warnings() {
 		grep -vE '^(\./)?(include|arch)/' || :
 }
 
+# C=1: sparse sees what is compiled. What is not compiled again has passed it.
 compile() {
-	make -C "$1" M="$2" W=1 C=2 CHECK="$KSPAN_TOP/tools/sparse.sh" -j"$KSPAN_JOBS" modules
+	make -C "$1" M="$2" W=1 C=1 CHECK="$KSPAN_TOP/tools/sparse.sh" -j"$KSPAN_JOBS" modules
 }
 
+# build_modules KDIR NAME OBJECTS RESULT: the .ko files are left in RESULT.
 build_modules() {
-	local kdir=$1 name=$2 dir=$3 log=$3/build.log rc=0 source warnings
+	local kdir=$1 name=$2 dir=$3 result=$4 log=$3/build.log rc=0 source warnings
 	info "building the modules for $name"
 	copy_sources "$dir"
 	source=$(source_of "$kdir")
@@ -65,6 +68,15 @@ build_modules() {
 		    "The log: $log"
 	fi
 	rm -f "$dir/.failed.log"
+	rm -rf "$result"
+	mkdir -p "$result"
+	cp "$dir"/*.ko "$dir/Module.symvers" "$result/"
+}
+
+# How the objects were made: another compiler or other checks make others.
+recipe() {
+	{ gcc --version; sparse --version; cat "$KSPAN_TOP/tools/build.sh" "$KSPAN_TOP/tools/sparse.sh"; } |
+		sha256sum | cut -c1-6
 }
 
 source_of() {
@@ -72,7 +84,7 @@ source_of() {
 }
 
 main() {
-	local kdir name dir
+	local kdir name objects result
 	[ $# -ge 2 ] || die "usage: tools/build.sh KERNEL FLAVOUR | --kdir DIR NAME"
 	if [ "$1" = --kdir ]; then
 		kdir=$2 name=$3
@@ -82,9 +94,10 @@ main() {
 	fi
 	[ -f "$KSPAN_TOP/Kbuild" ] || die "$KSPAN_TOP has no Kbuild to build."
 	need_packages $KSPAN_NEEDS_BUILD
-	dir=$KSPAN_CACHE/modules/$name-$(echo "$KSPAN_TOP" | sha256sum | cut -c1-6)
-	with_lock "modules-$(basename "$dir")" build_modules "$kdir" "$name" "$dir"
-	echo "$dir"
+	objects=$KSPAN_CACHE/objects/$name-$(recipe)
+	result=$KSPAN_CACHE/modules/$name-$(echo "$KSPAN_TOP" | sha256sum | cut -c1-6)
+	with_lock "objects-$(basename "$objects")" build_modules "$kdir" "$name" "$objects" "$result"
+	echo "$result"
 }
 
 main "$@"

@@ -288,7 +288,7 @@ main() {
 	done
 	wait
 	info "all of it took $((SECONDS - start)) s"
-	find "$KSPAN_CACHE/check" -mindepth 1 -maxdepth 1 -mtime +7 -exec rm -rf {} + || :
+	find "$KSPAN_CACHE/check" "$KSPAN_CACHE/modules" -mindepth 1 -maxdepth 1 -mtime +7 -exec rm -rf {} + || :
 	rm -rf "$RUN"/*-payload-*
 	show
 }

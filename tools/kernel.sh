@@ -95,17 +95,18 @@ get_source() {
 	VERSION=$(sed 's/^linux-source-[0-9.]* //; s/[^A-Za-z0-9.+-]/_/g' "$SRC/.kspan-version")
 }
 
-# Fragments of a flavour, in the order they are merged.
+# fragments_of KERNEL FLAVOUR: in the order they are merged.
 fragments_of() {
 	echo "$FRAGMENTS/base.config"
-	[ "$1" = plain ] || echo "$FRAGMENTS/$1.config"
+	[ "$2" = plain ] || echo "$FRAGMENTS/$2.config"
+	[ ! -e "$FRAGMENTS/$1/$2.config" ] || echo "$FRAGMENTS/$1/$2.config"
 }
 
 wanted() {
 	# A later fragment has the last word on a symbol.
 	# shellcheck disable=SC2046
 	sed -nE 's/^(CONFIG_[A-Za-z0-9_]+=.*)$/\1/p;
-		 s/^# (CONFIG_[A-Za-z0-9_]+) is not set$/\1=n/p' $(fragments_of "$1") |
+		 s/^# (CONFIG_[A-Za-z0-9_]+) is not set$/\1=n/p' $(fragments_of "$1" "$2") |
 		awk -F= '{ v[$1] = $0 } END { for (s in v) print v[s] }' | sort
 }
 
@@ -127,7 +128,7 @@ verify_config() {
 		esac
 		excepted "$kernel" "${symbol#CONFIG_}" ||
 			lost+=("$line (got: $(grep -E "^$symbol=" "$config" || echo none))")
-	done < <(wanted "$flavour")
+	done < <(wanted "$kernel" "$flavour")
 	[ ${#lost[@]} -eq 0 ] ||
 		die "the $kernel $flavour configuration did not become what was asked:" \
 		    "${lost[@]}" "Correct tools/kernel/*.config, or name the exception in tools/kernel/exceptions."
@@ -136,7 +137,7 @@ verify_config() {
 configure() {
 	local kernel=$1 flavour=$2 out=$3 seed=$3/seed.config
 	# shellcheck disable=SC2046
-	cat "$SRC/kernel/configs/tiny.config" $(fragments_of "$flavour") >"$seed"
+	cat "$SRC/kernel/configs/tiny.config" $(fragments_of "$kernel" "$flavour") >"$seed"
 	{
 		make -C "$SRC" O="$out" ARCH=x86_64 KCONFIG_ALLCONFIG="$seed" allnoconfig &&
 		make -C "$SRC" O="$out" ARCH=x86_64 olddefconfig
@@ -174,7 +175,7 @@ build_kernel() {
 
 key_of() {
 	# What is asked for, not how the fragments word it.
-	{ wanted "$1"; gcc -dumpfullversion -dumpversion; } | sha256sum | cut -c1-8
+	{ wanted "$1" "$2"; gcc -dumpfullversion -dumpversion; } | sha256sum | cut -c1-8
 }
 
 main() {
@@ -190,7 +191,7 @@ main() {
 	need_packages gcc:gcc make:make
 	get_source "$1"
 	local out
-	out=$KSPAN_CACHE/build/$1-$2-$VERSION-$(key_of "$2")
+	out=$KSPAN_CACHE/build/$1-$2-$VERSION-$(key_of "$1" "$2")
 	mkdir -p "$KSPAN_CACHE/build"
 	# One kernel build at a time: two would only share the same processors.
 	[ -e "$out/.kspan-complete" ] || with_lock kernel-build build_kernel "$1" "$2" "$out"
