@@ -36,8 +36,8 @@
 
 #define KSPAN_DEPOT_MAX		64
 
-unsigned int kspan_magazine_bytes = 16 * 1024;
-unsigned int kspan_depot_bytes = 128 * 1024;
+unsigned int kspan_magazine_bytes = 64 * 1024;
+unsigned int kspan_depot_bytes = 256 * 1024;
 KSPAN_EXPORT_FOR_KUNIT(kspan_depot_bytes);
 
 /**
@@ -113,16 +113,16 @@ static void retire_locked(struct kspan_span *span, struct list_head *retired)
 }
 
 /* Return a slot that is out; a span without any goes to @retired. */
-static void give_locked(struct kspan_span *span, unsigned long addr, struct list_head *retired)
+static void give_locked(struct kspan_span *span, unsigned int index, struct list_head *retired)
 {
 	struct kspan_central *central = span->central;
 	bool was_full = span->used == span->nslots;
 
-	kspan_span_give(span, addr);
+	kspan_span_give(span, index);
 	central->nr_out--;
-	if (was_full)
+	if (unlikely(was_full))
 		list_move(&span->list, &central->partial);
-	if (!span->used)
+	if (unlikely(!span->used))
 		retire_locked(span, retired);
 }
 
@@ -169,11 +169,11 @@ static void merge_slot(struct kspan_span *span, unsigned int index, struct list_
 {
 	unsigned long addr = span->start +
 			     (unsigned long)index * kspan_size_classes[span->class].size;
-	enum kspan_slot_state state = kspan_span_slot_state(span, addr);
+	enum kspan_slot_state state = kspan_span_slot_state(span, addr, &index);
 
 	if (state == KSPAN_SLOT_OUT) {
 		kmemleak_free((void *)addr);
-		give_locked(span, addr, retired);
+		give_locked(span, index, retired);
 	} else {
 		report_slot(state, addr, span->class);
 	}
@@ -244,6 +244,56 @@ unsigned int kspan_central_take(struct kspan_central *central, void **slots, uns
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_take);
 
 /**
+ * struct given - what a batch of frees leaves to be done without the lock
+ * @retired:	spans without an object
+ * @nr_wrong:	addresses that are no object that is out; they are the first of
+ *		the batch's slots now
+ * @state:	what each of these is
+ */
+struct given {
+	struct list_head retired;
+	unsigned int nr_wrong;
+	u8 state[KSPAN_MAGAZINE_MAX];
+};
+
+static void give_batch_locked(struct kspan_central *central, void **slots, unsigned int n,
+			      struct given *given)
+{
+	struct kspan_span *span = NULL;
+	unsigned int i, index;
+
+	INIT_LIST_HEAD(&given->retired);
+	given->nr_wrong = 0;
+	for (i = 0; i < n; i++) {
+		unsigned long addr = (unsigned long)slots[i];
+		enum kspan_slot_state state = KSPAN_SLOT_FREE;
+
+		/* Neighbours are often freed together. */
+		if (!span || addr - span->start >= kspan_span_bytes(span))
+			span = own_span(central, addr);
+		if (likely(span))
+			state = kspan_span_slot_state(span, addr, &index);
+		if (likely(state == KSPAN_SLOT_OUT)) {
+			give_locked(span, index, &given->retired);
+			if (!span->used)
+				span = NULL;
+		} else {
+			slots[given->nr_wrong] = (void *)addr;
+			given->state[given->nr_wrong++] = state;
+		}
+	}
+}
+
+static void finish_batch(struct kspan_central *central, void **slots, struct given *given)
+{
+	unsigned int i;
+
+	free_spans(&given->retired);
+	for (i = 0; i < given->nr_wrong; i++)
+		report_slot(given->state[i], (unsigned long)slots[i], central->class);
+}
+
+/**
  * kspan_central_give() - return a batch of objects to their spans
  * @central:	the central
  * @slots:	objects from magazines of the central's class and node; what is
@@ -252,32 +302,14 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_central_take);
  */
 void kspan_central_give(struct kspan_central *central, void **slots, unsigned int n)
 {
-	u8 wrong[KSPAN_MAGAZINE_MAX];
-	unsigned int nr_wrong = 0, i;
-	LIST_HEAD(retired);
+	struct given given;
 	unsigned long flags;
 
 	kspan_central_merge(central, 0);
 	raw_spin_lock_irqsave(&central->lock, flags);
-	for (i = 0; i < n; i++) {
-		unsigned long addr = (unsigned long)slots[i];
-		struct kspan_span *span = own_span(central, addr);
-		enum kspan_slot_state state = KSPAN_SLOT_FREE;
-
-		if (span)
-			state = kspan_span_slot_state(span, addr);
-		if (state == KSPAN_SLOT_OUT) {
-			give_locked(span, addr, &retired);
-		} else {
-			slots[nr_wrong] = (void *)addr;
-			wrong[nr_wrong++] = state;
-		}
-	}
+	give_batch_locked(central, slots, n, &given);
 	raw_spin_unlock_irqrestore(&central->lock, flags);
-
-	free_spans(&retired);
-	for (i = 0; i < nr_wrong; i++)
-		report_slot(wrong[i], (unsigned long)slots[i], central->class);
+	finish_batch(central, slots, &given);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_give);
 
@@ -323,26 +355,28 @@ void *kspan_central_alloc(struct kspan_central *central, gfp_t gfp)
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_alloc);
 
 /**
- * kspan_central_adopt() - take in a new span and allocate its first slot
- * @central:	the central of the span's class and node
- * @span:	a DETACHED span, formatted
+ * kspan_central_adopt() - take in new spans and allocate the first slot
+ * @central:	the central of the spans' class and node
+ * @spans:	DETACHED spans, formatted; at least one
  * @gfp:	with KSPAN_GFP_NOLOCK the lock is tried once
  *
- * Return: the object; or NULL, and the span is still the caller's.
+ * Return: the object; or NULL, and the spans are still the caller's.
  */
-void *kspan_central_adopt(struct kspan_central *central, struct kspan_span *span, gfp_t gfp)
+void *kspan_central_adopt(struct kspan_central *central, struct list_head *spans, gfp_t gfp)
 {
+	struct kspan_span *span;
 	unsigned long flags;
 	void *object;
 
 	if (!kspan_lock(&central->lock, &flags, gfp))
 		return NULL;
-	span->central = central;
-	kspan_span_set_state(span, KSPAN_SPAN_SMALL);
-	kspan_span_take(span, &object, 1);
-	list_add(&span->list, span->used == span->nslots ? &central->full : &central->partial);
-	central->nr_spans++;
-	central->nr_out++;
+	list_for_each_entry(span, spans, list) {
+		span->central = central;
+		kspan_span_set_state(span, KSPAN_SPAN_SMALL);
+		central->nr_spans++;
+	}
+	list_splice(spans, &central->partial);
+	take_locked(central, &object, 1);
 	central->allocs++;
 	raw_spin_unlock_irqrestore(&central->lock, flags);
 	return object;
@@ -364,13 +398,14 @@ int kspan_central_peek(unsigned long addr, unsigned int class)
 {
 	struct kspan_span *span;
 	int state = -ENOENT;
+	unsigned int index;
 
 	rcu_read_lock_sched();
 	span = kspan_map_span(addr);
 	/* Pairs with the release in kspan_span_set_state(). */
 	if (span && kspan_span_is_small(smp_load_acquire(&span->state)) &&
 	    span->class == class)
-		state = kspan_span_slot_state(span, addr);
+		state = kspan_span_slot_state(span, addr, &index);
 	rcu_read_unlock_sched();
 	return state;
 }
@@ -381,6 +416,7 @@ static int free_slot(unsigned long addr, unsigned int class)
 {
 	struct kspan_span *span;
 	int state = -ENOENT;
+	unsigned int index;
 	LIST_HEAD(retired);
 
 	rcu_read_lock();
@@ -397,9 +433,9 @@ static int free_slot(unsigned long addr, unsigned int class)
 		raw_spin_lock_irqsave(&central->lock, flags);
 		/* Else the span was somebody else's meanwhile: look again. */
 		if (own_span(central, addr) == span) {
-			state = kspan_span_slot_state(span, addr);
+			state = kspan_span_slot_state(span, addr, &index);
 			if (state == KSPAN_SLOT_OUT)
-				give_locked(span, addr, &retired);
+				give_locked(span, index, &retired);
 		}
 		raw_spin_unlock_irqrestore(&central->lock, flags);
 	}
@@ -473,7 +509,7 @@ bool kspan_depot_holds(struct kspan_central *central, const void *object)
 KSPAN_EXPORT_FOR_KUNIT(kspan_depot_holds);
 
 /**
- * kspan_magazine_cap() - objects that a magazine of a class can hold
+ * kspan_magazine_cap() - most objects that a magazine of a class can hold
  * @class: size class, not 0
  * Return: 2...KSPAN_MAGAZINE_MAX.
  */
@@ -496,12 +532,20 @@ size_t kspan_magazine_sizeof(unsigned int class)
 	return struct_size(mag, slot, kspan_magazine_cap(class));
 }
 
-/* Full magazines that the depot of a class may hold. */
+/* Magazines of the most objects that the depot of a class may hold. */
 static unsigned int depot_limit(unsigned int class)
 {
 	unsigned int bytes = kspan_magazine_cap(class) * kspan_size_classes[class].size;
 
 	return clamp_t(unsigned int, kspan_depot_bytes / bytes, 1, KSPAN_DEPOT_MAX);
+}
+
+static bool depot_has_room(const struct kspan_central *central, unsigned int count)
+{
+	unsigned int objects = kspan_depot_bytes / kspan_size_classes[central->class].size;
+
+	return central->nr_depot_full < KSPAN_DEPOT_MAX &&
+	       (!central->nr_depot_full || central->nr_depot_objects + count <= objects);
 }
 
 /**
@@ -547,6 +591,48 @@ static struct kspan_magazine *take_first(struct list_head *magazines)
 	return mag;
 }
 
+/* A magazine with objects in exchange for @empty, which may be NULL. */
+static struct kspan_magazine *take_full_locked(struct kspan_central *central,
+					       struct kspan_magazine *empty)
+{
+	struct kspan_magazine *mag = take_first(&central->depot_full);
+
+	if (!mag)
+		return NULL;
+	central->nr_depot_full--;
+	central->nr_depot_objects -= mag->count;
+	if (empty)
+		list_add(&empty->list, &central->depot_empty);
+	return mag;
+}
+
+/* An empty magazine; what is missing is noted. */
+static struct kspan_magazine *take_empty_locked(struct kspan_central *central)
+{
+	struct kspan_magazine *mag = take_first(&central->depot_empty);
+
+	if (!mag && central->nr_magazines < depot_limit(central->class) + 2 * nr_cpu_ids)
+		central->wanted = true;
+	return mag;
+}
+
+/* An empty magazine in exchange for @full, if the depot may take that. */
+static struct kspan_magazine *put_full_locked(struct kspan_central *central,
+					      struct kspan_magazine *full)
+{
+	struct kspan_magazine *empty;
+
+	if (!depot_has_room(central, full->count))
+		return NULL;
+	empty = take_empty_locked(central);
+	if (!empty)
+		return NULL;
+	list_add(&full->list, &central->depot_full);
+	central->nr_depot_full++;
+	central->nr_depot_objects += full->count;
+	return empty;
+}
+
 /**
  * kspan_depot_take_full() - take a magazine with objects
  * @central:	the central
@@ -563,13 +649,7 @@ struct kspan_magazine *kspan_depot_take_full(struct kspan_central *central,
 
 	if (!kspan_lock(&central->lock, &flags, gfp))
 		return NULL;
-	mag = take_first(&central->depot_full);
-	if (mag) {
-		central->nr_depot_full--;
-		central->nr_depot_objects -= mag->count;
-		if (empty)
-			list_add(&empty->list, &central->depot_empty);
-	}
+	mag = take_full_locked(central, empty);
 	raw_spin_unlock_irqrestore(&central->lock, flags);
 	return mag;
 }
@@ -587,25 +667,89 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_depot_take_full);
 struct kspan_magazine *kspan_depot_put_full(struct kspan_central *central,
 					    struct kspan_magazine *full, gfp_t gfp)
 {
-	unsigned int limit = depot_limit(central->class);
-	struct kspan_magazine *empty = NULL;
+	struct kspan_magazine *empty;
 	unsigned long flags;
 
 	if (!kspan_lock(&central->lock, &flags, gfp))
 		return NULL;
-	if (!full || central->nr_depot_full < limit) {
-		empty = take_first(&central->depot_empty);
-		central->wanted |= !empty && central->nr_magazines < limit + 2 * nr_cpu_ids;
-	}
-	if (empty && full) {
-		list_add(&full->list, &central->depot_full);
-		central->nr_depot_full++;
-		central->nr_depot_objects += full->count;
-	}
+	empty = full ? put_full_locked(central, full) : take_empty_locked(central);
 	raw_spin_unlock_irqrestore(&central->lock, flags);
 	return empty;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_depot_put_full);
+
+/**
+ * kspan_central_load() - a magazine with objects for a CPU that has none
+ * @central:	the central
+ * @empty:	an empty magazine of the CPU, or NULL
+ * @n:		objects to put into it, 1...kspan_magazine_cap()
+ * @gfp:	with KSPAN_GFP_NOLOCK the lock is tried once
+ *
+ * A full one of the depot in exchange for @empty; else @empty, or an empty one
+ * of the depot, with @n objects of the spans, or as many as there are.
+ *
+ * Return: the magazine, which is empty when the central has no object; or NULL
+ * when there is no magazine to fill.
+ */
+struct kspan_magazine *kspan_central_load(struct kspan_central *central,
+					  struct kspan_magazine *empty, unsigned int n, gfp_t gfp)
+{
+	struct kspan_magazine *mag;
+	unsigned int taken;
+	unsigned long flags;
+
+	kspan_central_merge(central, gfp);
+	if (!kspan_lock(&central->lock, &flags, gfp))
+		return NULL;
+	mag = take_full_locked(central, empty);
+	if (!mag) {
+		mag = empty ?: take_empty_locked(central);
+		if (mag) {
+			taken = take_locked(central, mag->slot, n);
+			if (taken && taken < n)
+				memmove(mag->slot, mag->slot + n - taken,
+					taken * sizeof(*mag->slot));
+			mag->count = taken;
+		}
+	}
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	return mag;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_central_load);
+
+/**
+ * kspan_central_unload() - an empty magazine for a CPU that has full ones only
+ * @central:	the central
+ * @full:	a full magazine of the CPU
+ *
+ * An empty one of the depot in exchange for @full; else @full, whose objects are
+ * returned to their spans.
+ *
+ * Return: the magazine.
+ */
+struct kspan_magazine *kspan_central_unload(struct kspan_central *central,
+					    struct kspan_magazine *full)
+{
+	unsigned int count = full->count;
+	struct kspan_magazine *empty;
+	struct given given;
+	unsigned long flags;
+
+	kspan_central_merge(central, 0);
+	raw_spin_lock_irqsave(&central->lock, flags);
+	empty = put_full_locked(central, full);
+	if (!empty) {
+		/* First, or kspan_owns() would find there what others allocate anew. */
+		WRITE_ONCE(full->count, 0);
+		give_batch_locked(central, full->slot, count, &given);
+	}
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	if (empty)
+		return empty;
+	finish_batch(central, full->slot, &given);
+	return full;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_central_unload);
 
 /**
  * kspan_depot_retire() - free a magazine of a CPU

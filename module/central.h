@@ -53,7 +53,7 @@ unsigned int kspan_central_take(struct kspan_central *central, void **slots, uns
 				gfp_t gfp);
 void kspan_central_give(struct kspan_central *central, void **slots, unsigned int n);
 void *kspan_central_alloc(struct kspan_central *central, gfp_t gfp);
-void *kspan_central_adopt(struct kspan_central *central, struct kspan_span *span, gfp_t gfp);
+void *kspan_central_adopt(struct kspan_central *central, struct list_head *spans, gfp_t gfp);
 bool kspan_central_free(unsigned long addr, unsigned int class);
 int kspan_central_peek(unsigned long addr, unsigned int class);
 bool kspan_depot_holds(struct kspan_central *central, const void *object);
@@ -65,6 +65,10 @@ struct kspan_magazine *kspan_depot_take_full(struct kspan_central *central,
 					     struct kspan_magazine *empty, gfp_t gfp);
 struct kspan_magazine *kspan_depot_put_full(struct kspan_central *central,
 					    struct kspan_magazine *full, gfp_t gfp);
+struct kspan_magazine *kspan_central_load(struct kspan_central *central,
+					  struct kspan_magazine *empty, unsigned int n, gfp_t gfp);
+struct kspan_magazine *kspan_central_unload(struct kspan_central *central,
+					    struct kspan_magazine *full);
 void kspan_depot_retire(struct kspan_central *central, struct kspan_magazine *mag);
 void kspan_depot_flush(struct kspan_central *central);
 

@@ -13,6 +13,12 @@
  * and full for frees, so that the fast paths need no test for it; real ones
  * come from the depot.
  *
+ * How much a magazine may hold follows the class's misses, as in TCMalloc's
+ * per-CPU caches: it starts with some objects, and doubles each time the CPU has to
+ * visit the central. All classes of a CPU share kspan_cpu_cache_bytes; when these
+ * are given away, the other classes in turn lose half of theirs, and what they hold
+ * beyond that goes back to its spans.
+ *
  * Context: task, softirq, hardirq; functions that take an entered cache run
  * with preemption off.
  */
@@ -31,13 +37,29 @@ DEFINE_STATIC_KEY_FALSE(kspan_numa);
 struct kspan_magazine kspan_no_magazine;
 KSPAN_EXPORT_FOR_KUNIT(kspan_no_magazine);
 
+/* What a class starts with, in bytes of objects; two objects at least. */
+#define KSPAN_FIRST_BYTES	4096
+/* Classes that lose objects in one miss, which has preemption off. */
+#define KSPAN_STEALS_MAX	4
+
+unsigned int kspan_cpu_cache_bytes = 1024 * 1024;
+KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_bytes);
+
 static bool is_magazine(const struct kspan_magazine *mag)
 {
 	return mag != &kspan_no_magazine;
 }
 
+/* Objects beyond the limit, from a CPU that had more, stay until they are used. */
+static void set_cap(struct kspan_magazine *mag, unsigned int limit)
+{
+	if (is_magazine(mag))
+		WRITE_ONCE(mag->cap, max(mag->count, limit));
+}
+
 static void load(struct kspan_cpu_cache *cache, unsigned int class, struct kspan_magazine *mag)
 {
+	set_cap(mag, cache->limit[class]);
 	cache->previous[class] = cache->loaded[class];
 	WRITE_ONCE(cache->loaded[class], mag);
 }
@@ -59,6 +81,75 @@ static void *pop_loaded(struct kspan_cpu_cache *cache, unsigned int class)
 
 	cache->allocs[class]++;
 	return mag->slot[--mag->count];
+}
+
+static unsigned int capacity_of(unsigned int class, unsigned int limit)
+{
+	return 2 * limit * kspan_size_classes[class].size;
+}
+
+static void set_limit(struct kspan_cpu_cache *cache, unsigned int class, unsigned int limit)
+{
+	WRITE_ONCE(cache->capacity, cache->capacity + capacity_of(class, limit) -
+				    capacity_of(class, cache->limit[class]));
+	cache->limit[class] = limit;
+	set_cap(cache->loaded[class], limit);
+	set_cap(cache->previous[class], limit);
+}
+
+static void return_surplus(struct kspan_central *central, struct kspan_magazine *mag,
+			   unsigned int limit)
+{
+	unsigned int count = mag->count;
+
+	if (count <= limit)
+		return;
+	/* First, or kspan_owns() would find there what others allocate anew. */
+	WRITE_ONCE(mag->count, limit);
+	kspan_central_give(central, mag->slot + limit, count - limit);
+}
+
+static void halve(struct kspan_heap *heap, struct kspan_cpu_cache *cache, unsigned int class)
+{
+	struct kspan_central *central = kspan_heap_central(heap, cache->nid, class);
+	unsigned int limit = cache->limit[class] / 2;
+
+	return_surplus(central, cache->loaded[class], limit);
+	return_surplus(central, cache->previous[class], limit);
+	set_limit(cache, class, limit);
+	cache->events[KSPAN_STEAL]++;
+}
+
+/* Whether there is capacity for so many bytes more, if need be from other classes. */
+static bool make_room(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
+		      unsigned int class, unsigned int bytes)
+{
+	unsigned int most = READ_ONCE(kspan_cpu_cache_bytes), steals = 0, i;
+
+	for (i = 1; i < KSPAN_NR_CLASSES && steals < KSPAN_STEALS_MAX &&
+		    cache->capacity + bytes > most; i++) {
+		cache->victim = cache->victim % (KSPAN_NR_CLASSES - 1) + 1;
+		if (cache->victim == class || !cache->limit[cache->victim])
+			continue;
+		halve(heap, cache, cache->victim);
+		steals++;
+	}
+	return cache->capacity + bytes <= most;
+}
+
+/* The class has to visit the central: with more capacity it will less often. */
+static void grow(struct kspan_heap *heap, struct kspan_cpu_cache *cache, unsigned int class)
+{
+	unsigned int most = kspan_magazine_cap(class), old = cache->limit[class], limit;
+
+	if (likely(old >= most))
+		return;
+	limit = old ? 2 * old : max(KSPAN_FIRST_BYTES / kspan_size_classes[class].size, 2U);
+	if (limit > most || !READ_ONCE(kspan_cpu_cache_bytes))
+		limit = most;
+	if (!READ_ONCE(kspan_cpu_cache_bytes) ||
+	    make_room(heap, cache, class, capacity_of(class, limit) - capacity_of(class, old)))
+		set_limit(cache, class, limit);
 }
 
 /**
@@ -99,22 +190,25 @@ bool kspan_cpu_cache_reload(struct kspan_heap *heap, struct kspan_cpu_cache *cac
 void *kspan_cpu_cache_refill(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 			     unsigned int class, gfp_t gfp)
 {
+	struct kspan_magazine *previous = cache->previous[class], *mag;
 	struct kspan_central *central;
-	struct kspan_magazine *mag;
+	unsigned int limit;
 
 	if (!class)
 		return NULL;
-	if (kspan_cpu_cache_reload(heap, cache, class, gfp))
+	if (previous->count) {
+		swap_magazines(cache, class);
 		return pop_loaded(cache, class);
-	central = kspan_heap_central(heap, cache->nid, class);
-	mag = cache->loaded[class];
-	if (!is_magazine(mag)) {
-		mag = kspan_depot_put_full(central, NULL, gfp);
-		if (!mag)
-			return kspan_central_alloc(central, gfp);
-		load(cache, class, mag);
 	}
-	mag->count = kspan_central_take(central, mag->slot, mag->cap, gfp);
+	if (!(gfp & KSPAN_GFP_NOLOCK))
+		grow(heap, cache, class);
+	central = kspan_heap_central(heap, cache->nid, class);
+	limit = cache->limit[class];
+	mag = limit ? kspan_central_load(central, displaced(previous), limit, gfp) : NULL;
+	if (!mag)
+		return kspan_central_alloc(central, gfp);
+	load(cache, class, mag);
+	cache->events[KSPAN_REFILL]++;
 	return mag->count ? pop_loaded(cache, class) : NULL;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_refill);
@@ -126,27 +220,6 @@ static void push_loaded(struct kspan_cpu_cache *cache, unsigned int class, void 
 	mag->slot[mag->count] = object;
 	barrier();
 	mag->count++;
-}
-
-static void return_objects(struct kspan_central *central, struct kspan_magazine *mag)
-{
-	unsigned int count = mag->count;
-
-	/* First, or kspan_owns() would find there what others have allocated anew. */
-	WRITE_ONCE(mag->count, 0);
-	kspan_central_give(central, mag->slot, count);
-}
-
-/* Empty the magazine that was filled first, and load it. */
-static bool return_older(struct kspan_central *central, struct kspan_cpu_cache *cache,
-			 unsigned int class)
-{
-	if (is_magazine(cache->previous[class]))
-		swap_magazines(cache, class);
-	if (!is_magazine(cache->loaded[class]))
-		return false;
-	return_objects(central, cache->loaded[class]);
-	return true;
 }
 
 /**
@@ -174,12 +247,28 @@ bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 	}
 	if (in_nmi())
 		return false;
-	central = kspan_heap_central(heap, cache->nid, class);
-	mag = kspan_depot_put_full(central, displaced(previous), 0);
-	if (mag)
-		load(cache, class, mag);
-	else if (!return_older(central, cache, class))
+	grow(heap, cache, class);
+	if (!cache->limit[class])
 		return false;
+	if (previous->count < previous->cap) {
+		swap_magazines(cache, class);
+		push_loaded(cache, class, object);
+		return true;
+	}
+	central = kspan_heap_central(heap, cache->nid, class);
+	cache->events[KSPAN_SPILL]++;
+	if (is_magazine(previous)) {
+		load(cache, class, kspan_central_unload(central, previous));
+	} else {
+		mag = kspan_depot_put_full(central, NULL, 0);
+		if (mag)
+			load(cache, class, mag);
+		else if (is_magazine(cache->loaded[class]))
+			WRITE_ONCE(cache->loaded[class],
+				   kspan_central_unload(central, cache->loaded[class]));
+		else
+			return false;
+	}
 	push_loaded(cache, class, object);
 	return true;
 }
@@ -203,6 +292,7 @@ static void drain(struct kspan_heap *heap, struct kspan_cpu_cache *cache)
 	for (class = 1; class < KSPAN_NR_CLASSES; class++) {
 		retire(heap, cache, class, &cache->loaded[class]);
 		retire(heap, cache, class, &cache->previous[class]);
+		set_limit(cache, class, 0);
 	}
 }
 

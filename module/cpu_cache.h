@@ -17,6 +17,9 @@ enum kspan_event {
 	KSPAN_TINY_ALLOC,
 	KSPAN_TINY_FREE,
 	KSPAN_TINY_CLASS_BYTES,	/* that tiny objects would have taken in size classes */
+	KSPAN_REFILL,		/* magazines got from the central */
+	KSPAN_SPILL,		/* magazines given to the central */
+	KSPAN_STEAL,		/* classes that lost capacity to another */
 	KSPAN_NR_EVENTS,
 };
 
@@ -28,6 +31,9 @@ enum kspan_event {
  * @loaded:	magazine to take from and give to, per class
  * @previous:	the one that was loaded before
  * @allocs:	objects handed out since load, per class
+ * @limit:	objects that either magazine of a class may hold
+ * @capacity:	bytes of objects that all of these are; at most kspan_cpu_cache_bytes
+ * @victim:	class that lost capacity last
  * @tiny:	the block that tiny objects are packed into
  * @events:	counted by this_cpu_inc(), with or without the mark
  *
@@ -41,6 +47,9 @@ struct kspan_cpu_cache {
 	struct kspan_magazine *loaded[KSPAN_NR_CLASSES];
 	struct kspan_magazine *previous[KSPAN_NR_CLASSES];
 	u64 allocs[KSPAN_NR_CLASSES];
+	u8 limit[KSPAN_NR_CLASSES];
+	u8 victim;
+	unsigned int capacity;
 	struct kspan_tiny tiny;
 	u64 events[KSPAN_NR_EVENTS];
 };
@@ -60,6 +69,9 @@ struct kspan_heap {
 };
 
 extern struct kspan_magazine kspan_no_magazine;
+
+/* Bytes of objects that the magazines of a CPU may hold; a module parameter. */
+extern unsigned int kspan_cpu_cache_bytes;
 
 /* More than one node may have memory. */
 DECLARE_STATIC_KEY_FALSE(kspan_numa);

@@ -28,6 +28,11 @@ static int set_depot_bytes(const char *value, const struct kernel_param *kp)
 	return param_set_uint_minmax(value, kp, 0, 1 << 30);
 }
 
+static int set_cpu_cache_bytes(const char *value, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(value, kp, 0, 1 << 30);
+}
+
 static const struct kernel_param_ops arena_reserve_ops = {
 	.set = set_arena_reserve,
 	.get = param_get_uint,
@@ -43,15 +48,23 @@ static const struct kernel_param_ops depot_bytes_ops = {
 	.get = param_get_uint,
 };
 
+static const struct kernel_param_ops cpu_cache_bytes_ops = {
+	.set = set_cpu_cache_bytes,
+	.get = param_get_uint,
+};
+
 module_param_cb(arena_reserve, &arena_reserve_ops, &kspan_arena_reserve, 0644);
 MODULE_PARM_DESC(arena_reserve,
 		 "empty 4 MiB arenas that a node keeps, 0...1024 (default 1)");
 module_param_cb(magazine_bytes, &magazine_bytes_ops, &kspan_magazine_bytes, 0444);
 MODULE_PARM_DESC(magazine_bytes,
-		 "bytes of objects in a magazine, of which a CPU has two per class, 16...1048576; at least 2 and at most 61 objects (default 16384)");
+		 "bytes of objects in a magazine, of which a CPU has two per class, 16...1048576; at least 2 and at most 61 objects (default 65536)");
+module_param_cb(cpu_cache_bytes, &cpu_cache_bytes_ops, &kspan_cpu_cache_bytes, 0644);
+MODULE_PARM_DESC(cpu_cache_bytes,
+		 "bytes of objects that all magazines of a CPU may hold, 0...1073741824; classes that miss take from those that don't; 0: no limit, and all magazines are of full size (default 1048576)");
 module_param_cb(depot_bytes, &depot_bytes_ops, &kspan_depot_bytes, 0644);
 MODULE_PARM_DESC(depot_bytes,
-		 "bytes of objects in full magazines that a node keeps per class, 0...1073741824; at least 1 and at most 64 magazines (default 131072)");
+		 "bytes of objects in full magazines that a node keeps per class, 0...1073741824; at least 1 and at most 64 magazines (default 262144)");
 
 static enum cpuhp_state hotplug_state;
 

@@ -45,6 +45,8 @@
 #define KSPAN_PROBES		4
 /* Descriptors at hand before a lock is taken: one for the caller, some for NMIs. */
 #define KSPAN_SPARES_MIN	8
+/* Of these, what spans beyond the one that is needed leave. */
+#define KSPAN_SPARES_LEFT	4
 /* Most that are kept, 24 KiB a node: else every span would go to SLUB. */
 #define KSPAN_SPARES_MAX	256
 
@@ -412,6 +414,44 @@ int kspan_nearest_node(int nid, nodemask_t *tried)
 	return nearest;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_nearest_node);
+
+/**
+ * kspan_page_heap_alloc_spans() - allocate several runs of a node at once
+ * @nid:	node
+ * @npages:	length of each, 1...KSPAN_ARENA_PAGES
+ * @align:	alignment of their starts in pages, as for kspan_page_heap_alloc()
+ * @class:	size class of the spans that they will be, not 0
+ * @n:		how many at most
+ * @spans:	receives them, DETACHED, in rising order of addresses
+ * @gfp:	with KSPAN_GFP_NOLOCK the lock is tried once
+ *
+ * Takes pages that are free, and no new arena.
+ *
+ * Return: how many there are; 0 also when kspan_page_heap_alloc() might find one.
+ */
+unsigned int kspan_page_heap_alloc_spans(int nid, unsigned int npages, unsigned int align,
+					 unsigned int class, unsigned int n,
+					 struct list_head *spans, gfp_t gfp)
+{
+	struct kspan_page_heap *ph = page_heaps[nid];
+	unsigned int first, taken = 0;
+	struct kspan_arena *arena;
+	unsigned long flags;
+
+	kspan_page_heap_merge(ph, gfp);
+	if (!ensure_spare(ph, gfp) || !kspan_lock(&ph->lock, &flags, gfp))
+		return 0;
+	while (taken < n && ph->nr_spares > (taken ? KSPAN_SPARES_LEFT : 0)) {
+		arena = find_run(ph, npages, align, &first);
+		if (!arena)
+			break;
+		list_add_tail(&make_span(ph, arena, first, npages, class)->list, spans);
+		taken++;
+	}
+	raw_spin_unlock_irqrestore(&ph->lock, flags);
+	return taken;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_alloc_spans);
 
 static struct kspan_span *alloc_from_other_nodes(int nid, unsigned int npages, unsigned int align,
 						 unsigned int class, gfp_t gfp)

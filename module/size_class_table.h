@@ -31,31 +31,31 @@
  *    24           448        8192       18         128      8.37%         64
  *    25           480        8192       17          32      6.82%         32
  *    26           512        8192       16           0      6.05%        512
- *    27           576        8192       14         128     12.33%         64
- *    28           640        8192       12         512     15.48%        128
- *    29           704        8192       11         448     13.93%         64
- *    30           768        8192       10         512     13.94%        256
- *    31           896        8192        9         128     15.52%        128
- *    32          1024        8192        8           0     12.40%       1024
- *    33          1152        8192        7         128     12.41%        128
- *    34          1280        8192        6         512     15.55%        256
- *    35          1408       16384       11         896     14.00%        128
- *    36          1536        8192        5         512     14.00%        512
- *    37          1792       16384        9         256     15.57%        256
- *    38          2048        8192        4           0     12.45%       2048
- *    39          2304       16384        7         256     12.46%        256
- *    40          2688        8192        3         128     15.59%        128
+ *    27           576       16384       28         256     12.33%         64
+ *    28           640       16384       25         384     11.96%        128
+ *    29           704       16384       23         192     10.02%         64
+ *    30           768       16384       21         256      9.64%        256
+ *    31           896       16384       18         256     15.52%        128
+ *    32          1024       16384       16           0     12.40%       1024
+ *    33          1152       32768       28         512     12.41%        128
+ *    34          1280       32768       25         768     12.03%        256
+ *    35          1408       32768       23         384     10.09%        128
+ *    36          1536       32768       21         512      9.70%        512
+ *    37          1792       32768       18         512     15.57%        256
+ *    38          2048       32768       16           0     12.45%       2048
+ *    39          2304       32768       14         512     12.46%        256
+ *    40          2688       32768       12         512     15.59%        128
  *    41          3072       24576        8           0     12.47%       1024
- *    42          3200       16384        5         384      6.22%        128
+ *    42          3200       32768       10         768      6.22%        128
  *    43          3456       24576        7         384      8.83%        128
- *    44          4096        8192        2           0     15.60%       4096
+ *    44          4096       32768        8           0     15.60%       4096
  *    45          4864       24576        5         256     16.65%        256
- *    46          5376       16384        3         256     10.92%        256
+ *    46          5376       32768        6         512     10.92%        256
  *    47          6144       24576        4           0     12.48%       2048
  *    48          6528       32768        5         128      6.23%        128
  *    49          6784       40960        6         256      4.36%        128
  *    50          6912       49152        7         768      3.37%        256
- *    51          8192        8192        1           0     15.61%       8192
+ *    51          8192       32768        4           0     15.61%       8192
  *    52          9472       57344        6         512     14.28%        256
  *    53          9728       49152        5         512      3.64%        512
  *    54         10240       40960        4           0      4.99%       2048
@@ -115,46 +115,46 @@
 	{ .size = 448, .magic = 9586981U, .slots = 18, .pages = 1, .align = 1 },	\
 	{ .size = 480, .magic = 8947849U, .slots = 17, .pages = 1, .align = 1 },	\
 	{ .size = 512, .magic = 8388609U, .slots = 16, .pages = 1, .align = 1 },	\
-	{ .size = 576, .magic = 7456541U, .slots = 14, .pages = 1, .align = 1 },	\
-	{ .size = 640, .magic = 6710887U, .slots = 12, .pages = 1, .align = 1 },	\
-	{ .size = 704, .magic = 6100806U, .slots = 11, .pages = 1, .align = 1 },	\
-	{ .size = 768, .magic = 5592406U, .slots = 10, .pages = 1, .align = 1 },	\
-	{ .size = 896, .magic = 4793491U, .slots = 9, .pages = 1, .align = 1 },	\
-	{ .size = 1024, .magic = 4194305U, .slots = 8, .pages = 1, .align = 1 },	\
-	{ .size = 1152, .magic = 3728271U, .slots = 7, .pages = 1, .align = 1 },	\
-	{ .size = 1280, .magic = 3355444U, .slots = 6, .pages = 1, .align = 1 },	\
-	{ .size = 1408, .magic = 3050403U, .slots = 11, .pages = 2, .align = 1 },	\
-	{ .size = 1536, .magic = 2796203U, .slots = 5, .pages = 1, .align = 1 },	\
-	{ .size = 1792, .magic = 2396746U, .slots = 4, .pages = 1, .align = 1 },	\
-	{ .size = 2048, .magic = 2097153U, .slots = 4, .pages = 1, .align = 1 },	\
-	{ .size = 2304, .magic = 1864136U, .slots = 7, .pages = 2, .align = 1 },	\
-	{ .size = 2688, .magic = 1597831U, .slots = 3, .pages = 1, .align = 1 },	\
-	{ .size = 3072, .magic = 1398102U, .slots = 5, .pages = 2, .align = 1 },	\
-	{ .size = 3200, .magic = 1342178U, .slots = 5, .pages = 2, .align = 1 },	\
+	{ .size = 576, .magic = 7456541U, .slots = 28, .pages = 2, .align = 1 },	\
+	{ .size = 640, .magic = 6710887U, .slots = 25, .pages = 2, .align = 1 },	\
+	{ .size = 704, .magic = 6100806U, .slots = 23, .pages = 2, .align = 1 },	\
+	{ .size = 768, .magic = 5592406U, .slots = 21, .pages = 2, .align = 1 },	\
+	{ .size = 896, .magic = 4793491U, .slots = 18, .pages = 2, .align = 1 },	\
+	{ .size = 1024, .magic = 4194305U, .slots = 16, .pages = 2, .align = 1 },	\
+	{ .size = 1152, .magic = 3728271U, .slots = 28, .pages = 4, .align = 1 },	\
+	{ .size = 1280, .magic = 3355444U, .slots = 25, .pages = 4, .align = 1 },	\
+	{ .size = 1408, .magic = 3050403U, .slots = 23, .pages = 4, .align = 1 },	\
+	{ .size = 1536, .magic = 2796203U, .slots = 21, .pages = 4, .align = 1 },	\
+	{ .size = 1792, .magic = 2396746U, .slots = 18, .pages = 4, .align = 1 },	\
+	{ .size = 2048, .magic = 2097153U, .slots = 16, .pages = 4, .align = 1 },	\
+	{ .size = 2304, .magic = 1864136U, .slots = 14, .pages = 4, .align = 1 },	\
+	{ .size = 2688, .magic = 1597831U, .slots = 12, .pages = 4, .align = 1 },	\
+	{ .size = 3072, .magic = 1398102U, .slots = 8, .pages = 3, .align = 1 },	\
+	{ .size = 3200, .magic = 1342178U, .slots = 10, .pages = 4, .align = 1 },	\
 	{ .size = 3456, .magic = 1242757U, .slots = 7, .pages = 3, .align = 1 },	\
-	{ .size = 4096, .magic = 1048577U, .slots = 2, .pages = 1, .align = 1 },	\
-	{ .size = 4864, .magic = 883012U, .slots = 3, .pages = 2, .align = 1 },	\
-	{ .size = 5376, .magic = 798916U, .slots = 3, .pages = 2, .align = 1 },	\
+	{ .size = 4096, .magic = 1048577U, .slots = 8, .pages = 4, .align = 1 },	\
+	{ .size = 4864, .magic = 883012U, .slots = 5, .pages = 3, .align = 1 },	\
+	{ .size = 5376, .magic = 798916U, .slots = 6, .pages = 4, .align = 1 },	\
 	{ .size = 6144, .magic = 699051U, .slots = 4, .pages = 3, .align = 1 },	\
 	{ .size = 6528, .magic = 657931U, .slots = 5, .pages = 4, .align = 1 },	\
 	{ .size = 6784, .magic = 633103U, .slots = 6, .pages = 5, .align = 1 },	\
 	{ .size = 6912, .magic = 621379U, .slots = 7, .pages = 6, .align = 1 },	\
-	{ .size = 8192, .magic = 524289U, .slots = 1, .pages = 1, .align = 1 },	\
-	{ .size = 9472, .magic = 453439U, .slots = 4, .pages = 5, .align = 1 },	\
-	{ .size = 9728, .magic = 441506U, .slots = 3, .pages = 4, .align = 1 },	\
-	{ .size = 10240, .magic = 419431U, .slots = 3, .pages = 4, .align = 1 },	\
-	{ .size = 10880, .magic = 394759U, .slots = 2, .pages = 3, .align = 1 },	\
+	{ .size = 8192, .magic = 524289U, .slots = 4, .pages = 4, .align = 1 },	\
+	{ .size = 9472, .magic = 453439U, .slots = 6, .pages = 7, .align = 1 },	\
+	{ .size = 9728, .magic = 441506U, .slots = 5, .pages = 6, .align = 1 },	\
+	{ .size = 10240, .magic = 419431U, .slots = 4, .pages = 5, .align = 1 },	\
+	{ .size = 10880, .magic = 394759U, .slots = 3, .pages = 4, .align = 1 },	\
 	{ .size = 12288, .magic = 349526U, .slots = 2, .pages = 3, .align = 1 },	\
 	{ .size = 13568, .magic = 316552U, .slots = 3, .pages = 5, .align = 1 },	\
-	{ .size = 14336, .magic = 299594U, .slots = 1, .pages = 2, .align = 1 },	\
+	{ .size = 14336, .magic = 299594U, .slots = 4, .pages = 7, .align = 1 },	\
 	{ .size = 16384, .magic = 262145U, .slots = 1, .pages = 2, .align = 2 },	\
-	{ .size = 18432, .magic = 233017U, .slots = 2, .pages = 5, .align = 1 },	\
-	{ .size = 19072, .magic = 225198U, .slots = 2, .pages = 5, .align = 1 },	\
+	{ .size = 18432, .magic = 233017U, .slots = 4, .pages = 9, .align = 1 },	\
+	{ .size = 19072, .magic = 225198U, .slots = 3, .pages = 7, .align = 1 },	\
 	{ .size = 20480, .magic = 209716U, .slots = 2, .pages = 5, .align = 1 },	\
-	{ .size = 21760, .magic = 197380U, .slots = 1, .pages = 3, .align = 1 },	\
+	{ .size = 21760, .magic = 197380U, .slots = 3, .pages = 8, .align = 1 },	\
 	{ .size = 24576, .magic = 174763U, .slots = 1, .pages = 3, .align = 1 },	\
-	{ .size = 27264, .magic = 157533U, .slots = 2, .pages = 7, .align = 1 },	\
-	{ .size = 28672, .magic = 149797U, .slots = 1, .pages = 4, .align = 1 },	\
+	{ .size = 27264, .magic = 157533U, .slots = 3, .pages = 10, .align = 1 },	\
+	{ .size = 28672, .magic = 149797U, .slots = 2, .pages = 7, .align = 1 },	\
 	{ .size = 32768, .magic = 131073U, .slots = 1, .pages = 4, .align = 4 },	\
 	[KSPAN_CLASS_TINY] = {	\
 		.size = 16, .magic = 268435457U, .slots = 512, .pages = 1, .align = 1,	\
@@ -196,40 +196,40 @@
 	{ .size = 768, .magic = 5592406U, .slots = 21, .pages = 1, .align = 1 },	\
 	{ .size = 896, .magic = 4793491U, .slots = 18, .pages = 1, .align = 1 },	\
 	{ .size = 1024, .magic = 4194305U, .slots = 16, .pages = 1, .align = 1 },	\
-	{ .size = 1152, .magic = 3728271U, .slots = 14, .pages = 1, .align = 1 },	\
-	{ .size = 1280, .magic = 3355444U, .slots = 12, .pages = 1, .align = 1 },	\
-	{ .size = 1408, .magic = 3050403U, .slots = 11, .pages = 1, .align = 1 },	\
-	{ .size = 1536, .magic = 2796203U, .slots = 10, .pages = 1, .align = 1 },	\
-	{ .size = 1792, .magic = 2396746U, .slots = 9, .pages = 1, .align = 1 },	\
-	{ .size = 2048, .magic = 2097153U, .slots = 8, .pages = 1, .align = 1 },	\
-	{ .size = 2304, .magic = 1864136U, .slots = 7, .pages = 1, .align = 1 },	\
-	{ .size = 2688, .magic = 1597831U, .slots = 6, .pages = 1, .align = 1 },	\
-	{ .size = 3072, .magic = 1398102U, .slots = 5, .pages = 1, .align = 1 },	\
-	{ .size = 3200, .magic = 1342178U, .slots = 5, .pages = 1, .align = 1 },	\
+	{ .size = 1152, .magic = 3728271U, .slots = 28, .pages = 2, .align = 1 },	\
+	{ .size = 1280, .magic = 3355444U, .slots = 25, .pages = 2, .align = 1 },	\
+	{ .size = 1408, .magic = 3050403U, .slots = 23, .pages = 2, .align = 1 },	\
+	{ .size = 1536, .magic = 2796203U, .slots = 21, .pages = 2, .align = 1 },	\
+	{ .size = 1792, .magic = 2396746U, .slots = 18, .pages = 2, .align = 1 },	\
+	{ .size = 2048, .magic = 2097153U, .slots = 16, .pages = 2, .align = 1 },	\
+	{ .size = 2304, .magic = 1864136U, .slots = 14, .pages = 2, .align = 1 },	\
+	{ .size = 2688, .magic = 1597831U, .slots = 12, .pages = 2, .align = 1 },	\
+	{ .size = 3072, .magic = 1398102U, .slots = 10, .pages = 2, .align = 1 },	\
+	{ .size = 3200, .magic = 1342178U, .slots = 10, .pages = 2, .align = 1 },	\
 	{ .size = 3456, .magic = 1242757U, .slots = 9, .pages = 2, .align = 1 },	\
-	{ .size = 4096, .magic = 1048577U, .slots = 4, .pages = 1, .align = 1 },	\
-	{ .size = 4864, .magic = 883012U, .slots = 3, .pages = 1, .align = 1 },	\
-	{ .size = 5376, .magic = 798916U, .slots = 3, .pages = 1, .align = 1 },	\
+	{ .size = 4096, .magic = 1048577U, .slots = 8, .pages = 2, .align = 1 },	\
+	{ .size = 4864, .magic = 883012U, .slots = 6, .pages = 2, .align = 1 },	\
+	{ .size = 5376, .magic = 798916U, .slots = 6, .pages = 2, .align = 1 },	\
 	{ .size = 6144, .magic = 699051U, .slots = 5, .pages = 2, .align = 1 },	\
 	{ .size = 6528, .magic = 657931U, .slots = 5, .pages = 2, .align = 1 },	\
 	{ .size = 6784, .magic = 633103U, .slots = 7, .pages = 3, .align = 1 },	\
 	{ .size = 6912, .magic = 621379U, .slots = 7, .pages = 3, .align = 1 },	\
-	{ .size = 8192, .magic = 524289U, .slots = 2, .pages = 1, .align = 1 },	\
-	{ .size = 9472, .magic = 453439U, .slots = 5, .pages = 3, .align = 1 },	\
-	{ .size = 9728, .magic = 441506U, .slots = 3, .pages = 2, .align = 1 },	\
-	{ .size = 10240, .magic = 419431U, .slots = 3, .pages = 2, .align = 1 },	\
+	{ .size = 8192, .magic = 524289U, .slots = 4, .pages = 2, .align = 1 },	\
+	{ .size = 9472, .magic = 453439U, .slots = 8, .pages = 5, .align = 1 },	\
+	{ .size = 9728, .magic = 441506U, .slots = 5, .pages = 3, .align = 1 },	\
+	{ .size = 10240, .magic = 419431U, .slots = 6, .pages = 4, .align = 1 },	\
 	{ .size = 10880, .magic = 394759U, .slots = 3, .pages = 2, .align = 1 },	\
 	{ .size = 12288, .magic = 349526U, .slots = 4, .pages = 3, .align = 1 },	\
 	{ .size = 13568, .magic = 316552U, .slots = 6, .pages = 5, .align = 1 },	\
-	{ .size = 14336, .magic = 299594U, .slots = 1, .pages = 1, .align = 1 },	\
+	{ .size = 14336, .magic = 299594U, .slots = 4, .pages = 4, .align = 1 },	\
 	{ .size = 16384, .magic = 262145U, .slots = 1, .pages = 1, .align = 1 },	\
 	{ .size = 18432, .magic = 233017U, .slots = 4, .pages = 5, .align = 1 },	\
 	{ .size = 19072, .magic = 225198U, .slots = 4, .pages = 5, .align = 1 },	\
 	{ .size = 20480, .magic = 209716U, .slots = 3, .pages = 4, .align = 1 },	\
-	{ .size = 21760, .magic = 197380U, .slots = 2, .pages = 3, .align = 1 },	\
+	{ .size = 21760, .magic = 197380U, .slots = 3, .pages = 4, .align = 1 },	\
 	{ .size = 24576, .magic = 174763U, .slots = 2, .pages = 3, .align = 1 },	\
 	{ .size = 27264, .magic = 157533U, .slots = 3, .pages = 5, .align = 1 },	\
-	{ .size = 28672, .magic = 149797U, .slots = 1, .pages = 2, .align = 1 },	\
+	{ .size = 28672, .magic = 149797U, .slots = 2, .pages = 4, .align = 1 },	\
 	{ .size = 32768, .magic = 131073U, .slots = 1, .pages = 2, .align = 2 },	\
 	[KSPAN_CLASS_TINY] = {	\
 		.size = 16, .magic = 268435457U, .slots = 1024, .pages = 1, .align = 1,	\

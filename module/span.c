@@ -260,36 +260,36 @@ static bool slot_is_set(const u64 *bits, unsigned int index)
  * kspan_span_slot_state() - what an address is to a span
  * @span:	a SMALL span
  * @addr:	an address in its pages
+ * @index:	set to the slot it is in
  *
  * Return: enum kspan_slot_state; without the lock of the central only sure for
  * a slot that is out and stays so.
  */
-enum kspan_slot_state kspan_span_slot_state(const struct kspan_span *span, unsigned long addr)
+enum kspan_slot_state kspan_span_slot_state(const struct kspan_span *span, unsigned long addr,
+					    unsigned int *index)
 {
 	bool exact;
-	unsigned int index = kspan_slot_index(span->class, addr - span->start, &exact);
+	unsigned int i = kspan_slot_index(span->class, addr - span->start, &exact);
 
-	if (index >= span->nslots)
+	*index = i;
+	if (unlikely(i >= span->nslots))
 		return KSPAN_SLOT_NEVER_OUT;
-	if (!exact)
+	if (unlikely(!exact))
 		return KSPAN_SLOT_INSIDE;
-	if (slot_is_set(span->alloc_bits, index) &&
-	    !slot_is_set(kspan_span_deferred_bits(span), index))
+	if (likely(slot_is_set(span->alloc_bits, i) &&
+		   !slot_is_set(kspan_span_deferred_bits(span), i)))
 		return KSPAN_SLOT_OUT;
-	return index < span->high ? KSPAN_SLOT_FREE : KSPAN_SLOT_NEVER_OUT;
+	return i < span->high ? KSPAN_SLOT_FREE : KSPAN_SLOT_NEVER_OUT;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_span_slot_state);
 
 /**
  * kspan_span_give() - return a slot
  * @span:	a SMALL span
- * @addr:	address of a slot that is out
+ * @index:	a slot that is out
  */
-void kspan_span_give(struct kspan_span *span, unsigned long addr)
+void kspan_span_give(struct kspan_span *span, unsigned int index)
 {
-	bool exact;
-	unsigned int index = kspan_slot_index(span->class, addr - span->start, &exact);
-
 	span->alloc_bits[index / 64] &= ~BIT_ULL(index % 64);
 	span->used--;
 	span->free_index = min_t(u16, span->free_index, index);

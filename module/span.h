@@ -30,8 +30,9 @@ enum kspan_slot_state {
 	KSPAN_SLOT_INSIDE,		/* not the start of a slot */
 };
 
-enum kspan_slot_state kspan_span_slot_state(const struct kspan_span *span, unsigned long addr);
-void kspan_span_give(struct kspan_span *span, unsigned long addr);
+enum kspan_slot_state kspan_span_slot_state(const struct kspan_span *span, unsigned long addr,
+					    unsigned int *index);
+void kspan_span_give(struct kspan_span *span, unsigned int index);
 bool kspan_span_defer(struct kspan_span *span, unsigned long addr);
 
 /* A span of slots, be it that some of its frees are deferred. */

@@ -199,7 +199,7 @@ struct kspan_span {
  * @list:	in a list of the depot
  * @rcu:	statistics may still look at a freed magazine
  * @count:	objects held, 0...@cap
- * @cap:	slots, fixed
+ * @cap:	most that it may hold where it is now
  * @slot:	the objects, newest last
  *
  * @count and @cap stand right before @slot: the word before the first slot is

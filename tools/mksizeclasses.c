@@ -17,7 +17,11 @@
  *  4. Every class is stretched to the largest multiple of 128 that keeps its
  *     object count (when that is larger).
  *
- * To these kspan adds the alignment rule of kmalloc (Linux 6.12): an object
+ * To these kspan adds that the span of a class with few objects is doubled, up
+ * to 32 KiB or 16 objects, whichever is first: what a span costs is shared by
+ * its objects then. SLUB's slabs hold as many.
+ *
+ * It also adds the alignment rule of kmalloc (Linux 6.12): an object
  * is aligned to the largest power of two that divides its size. A size whose
  * smallest fitting class does not conform goes to the next class that does,
  * and classes whose own divisor exceeds a page get aligned spans.
@@ -36,13 +40,15 @@
 #define MAX_SMALL	32768
 #define MIN_ALIGN	8
 #define STRETCH		128
+#define FEW_OBJECTS	16
+#define MAX_DOUBLED	32768
 #define TINY_BLOCK	16	/* a class of its own, which no size leads to */
 #define MAX_CLASSES	128
 #define NR_INDEX	(MAX_SMALL / MIN_ALIGN + 1)
 
 struct class {
 	unsigned int size;
-	unsigned int pages;
+	unsigned int pages;	/* by rule 2 */
 };
 
 /* Entry 0 stands for "no class" and stays zero. */
@@ -72,14 +78,36 @@ static int is_pow2(unsigned int n)
 	return pow2_divisor(n) == n;
 }
 
-/* Rule 2, for any page size. */
-static unsigned int span_pages(unsigned int size, unsigned int page_shift)
+/* Rule 2. */
+static unsigned int least_pages(unsigned int size)
 {
-	unsigned int bytes = 1U << page_shift;
+	unsigned int pages = 1;
 
+	while ((pages << BASE_PAGE_SHIFT) % size > (pages << BASE_PAGE_SHIFT) / 8)
+		pages++;
+	return pages;
+}
+
+/*
+ * Pages of a class's span: those that gave the class its size, in pages of this
+ * size, and more where its objects are few and small.
+ */
+static unsigned int span_pages(unsigned int c, unsigned int page_shift)
+{
+	unsigned int size = classes[c].size, page = 1U << page_shift;
+	unsigned int bytes = (classes[c].pages << BASE_PAGE_SHIFT) + page - 1;
+
+	bytes -= bytes % page;
 	while (bytes % size > bytes / 8)
-		bytes += 1U << page_shift;
+		bytes += page;
+	while (size < MAX_DOUBLED / 2 && bytes / size < FEW_OBJECTS && 2 * bytes <= MAX_DOUBLED)
+		bytes *= 2;
 	return bytes >> page_shift;
+}
+
+static unsigned int span_bytes(unsigned int c, unsigned int page_shift)
+{
+	return span_pages(c, page_shift) << page_shift;
 }
 
 static unsigned int span_align(unsigned int size, unsigned int page_shift)
@@ -107,7 +135,7 @@ static void derive_classes(void)
 
 	for (size = step; size <= MAX_SMALL; size += step) {
 		struct class *last = &classes[nr_classes - 1];
-		unsigned int pages = span_pages(size, BASE_PAGE_SHIFT);
+		unsigned int pages = least_pages(size);
 
 		step = next_step(size, step);
 		if (nr_classes > 1 && pages == last->pages &&
@@ -189,7 +217,7 @@ static void prove_alignment(unsigned int page_shift)
 
 	for (size = MIN_ALIGN; size <= MAX_SMALL; size += MIN_ALIGN) {
 		unsigned int c = size_to_class[size / MIN_ALIGN];
-		unsigned int bytes = span_pages(classes[c].size, page_shift) << page_shift;
+		unsigned int bytes = span_bytes(c, page_shift);
 		unsigned int base = span_align(classes[c].size, page_shift) << page_shift;
 
 		if (classes[c].size < size)
@@ -206,15 +234,14 @@ static void prove(unsigned int page_shift)
 	unsigned int c;
 
 	for (c = 1; c < nr_classes; c++)
-		prove_index(classes[c].size,
-			    span_pages(classes[c].size, page_shift) << page_shift);
+		prove_index(classes[c].size, span_bytes(c, page_shift));
 	prove_alignment(page_shift);
 }
 
 /* Largest share of a span that can be lost: smallest request in every slot. */
 static double max_waste(unsigned int c)
 {
-	unsigned int bytes = classes[c].pages << BASE_PAGE_SHIFT;
+	unsigned int bytes = span_bytes(c, BASE_PAGE_SHIFT);
 	unsigned int slots = bytes / classes[c].size;
 
 	return 100.0 * (bytes - slots * (classes[c - 1].size + 1)) / bytes;
@@ -249,7 +276,7 @@ static void print_summary(FILE *f)
 	fputs(" * class  bytes/object  bytes/span  objects  tail waste  max waste  alignment\n", f);
 	for (c = 1; c < nr_classes; c++) {
 		unsigned int size = classes[c].size;
-		unsigned int bytes = classes[c].pages << BASE_PAGE_SHIFT;
+		unsigned int bytes = span_bytes(c, BASE_PAGE_SHIFT);
 
 		fprintf(f, " * %5u %13u %11u %8u %11u %9.2f%% %10u\n", c, size, bytes,
 			bytes / size, bytes % size, max_waste(c), pow2_divisor(size));
@@ -267,7 +294,7 @@ static void print_classes(FILE *f, unsigned int page_shift)
 	fputs("#define KSPAN_SIZE_CLASSES {\t\\\n\t{ 0 },\t\\\n", f);
 	for (c = 1; c < nr_classes; c++) {
 		unsigned int size = classes[c].size;
-		unsigned int pages = span_pages(size, page_shift);
+		unsigned int pages = span_pages(c, page_shift);
 
 		fprintf(f, "\t{ .size = %u, .magic = %uU, .slots = %u, .pages = %u, .align = %u },",
 			size, magic(size), (pages << page_shift) / size, pages,
