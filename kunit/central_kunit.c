@@ -41,14 +41,12 @@ static void *new_span(struct kunit *test, struct kspan_central *central)
 {
 	const struct kspan_size_class *sc = &kspan_size_classes[central->class];
 	struct kspan_span *span;
-	LIST_HEAD(spans);
 
 	span = kspan_page_heap_alloc(central->nid, sc->pages, sc->align, central->class,
 				     GFP_KERNEL | __GFP_THISNODE);
 	KUNIT_ASSERT_NOT_NULL(test, span);
 	KUNIT_ASSERT_EQ(test, kspan_span_format(span, central->class, GFP_KERNEL), 0);
-	list_add(&span->list, &spans);
-	return kspan_central_adopt(central, &spans, 0);
+	return kspan_central_adopt(central, span, 0);
 }
 
 static void give(struct kspan_central *central, void **objects, unsigned int n)

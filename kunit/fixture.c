@@ -14,6 +14,7 @@
 /* Cases run one after the other. */
 static struct kspan_page_stats before;
 static unsigned int reserve_before;
+static unsigned int cache_bytes_before;
 static struct kspan_heap *private_heap;
 
 /** kspan_kunit_settle() - return what is cached, and empty arenas */
@@ -35,6 +36,9 @@ int kspan_kunit_init(struct kunit *test)
 	kspan_kunit_pin(test);
 	reserve_before = kspan_arena_reserve;
 	kspan_arena_reserve = 1;
+	/* All magazines are of full size: see adapt_kunit.c for others. */
+	cache_bytes_before = kspan_cpu_cache_bytes;
+	kspan_cpu_cache_bytes = 0;
 	kspan_kunit_settle();
 	kspan_page_stats_read(&before);
 	return 0;
@@ -120,6 +124,7 @@ void kspan_kunit_exit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, after.pages, before.pages);
 	KUNIT_EXPECT_EQ(test, after.arenas, before.arenas);
 	kspan_arena_reserve = reserve_before;
+	kspan_cpu_cache_bytes = cache_bytes_before;
 }
 
 /**

@@ -758,10 +758,11 @@ static const void *const passed[] = {
 	FIRST_OF(kspan_cpu_cache_refill), FIRST_OF(kspan_cpu_cache_spill),
 	FIRST_OF(kspan_central_take), FIRST_OF(kspan_central_give), FIRST_OF(kspan_central_alloc),
 	FIRST_OF(kspan_central_adopt), FIRST_OF(kspan_central_free),
+	FIRST_OF(kspan_central_load), FIRST_OF(kspan_central_unload),
 	FIRST_OF(kspan_depot_put_full), FIRST_OF(kspan_depot_take_full),
 	FIRST_OF(kspan_page_heap_alloc), FIRST_OF(kspan_page_heap_free),
 	FIRST_OF(kspan_page_heap_resize),
-	FIRST_OF(kspan_span_take), FIRST_OF(kspan_span_give), FIRST_OF(kspan_span_format),
+	FIRST_OF(kspan_span_take), FIRST_OF(kspan_span_format),
 	FIRST_OF(kspan_tiny_pack), FIRST_OF(kspan_tiny_open), FIRST_OF(kspan_tiny_free),
 	FIRST_OF(kspan_large_alloc), FIRST_OF(kspan_large_free), FIRST_OF(kspan_arena_alloc),
 };

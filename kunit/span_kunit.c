@@ -54,6 +54,11 @@ static enum kspan_slot_state slot_state(const struct kspan_span *span, unsigned 
 	return kspan_span_slot_state(span, addr, &index);
 }
 
+static void give(struct kspan_span *span, unsigned int slot)
+{
+	kspan_span_give(span, slot / 64, BIT_ULL(slot % 64), 1);
+}
+
 /* Take @n slots and let them be. */
 static void take(struct kunit *test, struct kspan_span *span, unsigned int n)
 {
@@ -117,8 +122,8 @@ static void holes_are_filled_in_address_order(struct kunit *test)
 	void *slots[3];
 
 	take(test, span, 6);
-	kspan_span_give(span, 4);
-	kspan_span_give(span, 1);
+	give(span, 4);
+	give(span, 1);
 	KUNIT_EXPECT_EQ(test, (unsigned int)span->free_index, 1U);
 	KUNIT_ASSERT_EQ(test, kspan_span_take(span, slots, 3), 3U);
 	KUNIT_EXPECT_EQ(test, slot_of(span, slots[2]), 1U);
@@ -151,7 +156,7 @@ static void search_goes_on_in_the_next_word(struct kunit *test)
 	void *slot;
 
 	take(test, span, 128);
-	kspan_span_give(span, 95);
+	give(span, 95);
 	KUNIT_ASSERT_EQ(test, kspan_span_take(span, &slot, 1), 1U);
 	KUNIT_EXPECT_EQ(test, slot_of(span, slot), 95U);
 	KUNIT_EXPECT_EQ(test, (unsigned int)span->used, 128U);
@@ -166,7 +171,7 @@ static void high_never_falls(struct kunit *test)
 	struct kspan_span *span = span_new(test, 1024);
 
 	take(test, span, 3);
-	kspan_span_give(span, 0);
+	give(span, 0);
 	KUNIT_EXPECT_EQ(test, (unsigned int)span->used, 2U);
 	KUNIT_EXPECT_EQ(test, (unsigned int)span->free_index, 0U);
 	KUNIT_EXPECT_EQ(test, (unsigned int)span->high, 3U);
@@ -183,7 +188,7 @@ static void slot_states(struct kunit *test)
 	struct kspan_span *span = span_new(test, 1024);
 
 	take(test, span, 6);
-	kspan_span_give(span, 2);
+	give(span, 2);
 	KUNIT_EXPECT_EQ(test, (int)slot_state(span, addr_of(span, 0)),
 			(int)KSPAN_SLOT_OUT);
 	KUNIT_EXPECT_EQ(test, (int)slot_state(span, addr_of(span, 2)),
@@ -223,7 +228,7 @@ static void every_byte_of_every_class_has_its_state(struct kunit *test)
 
 		take(test, span, half);
 		for (slot = 1; slot < half; slot += 2)
-			kspan_span_give(span, slot);
+			give(span, slot);
 		for (offset = 0; offset < kspan_span_bytes(span); offset++)
 			if (slot_state(span, BASE + offset) !=
 			    expected_state(span, offset))
@@ -264,7 +269,7 @@ static void oracle_give(struct oracle *oracle, struct kspan_span *span)
 	while (n--) {
 		slot = kspan_kunit_below(&oracle->rnd, span->nslots);
 		if (__test_and_clear_bit(slot, oracle->out))
-			kspan_span_give(span, slot);
+			give(span, slot);
 	}
 }
 

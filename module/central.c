@@ -112,18 +112,25 @@ static void retire_locked(struct kspan_span *span, struct list_head *retired)
 	span->central->nr_spans--;
 }
 
-/* Return a slot that is out; a span without any goes to @retired. */
-static void give_locked(struct kspan_span *span, unsigned int index, struct list_head *retired)
+/* Return slots that are out, of one word; a span without any goes to @retired. */
+static __always_inline void give_word_locked(struct kspan_span *span, unsigned int word,
+					     u64 slots, unsigned int n,
+					     struct list_head *retired)
 {
 	struct kspan_central *central = span->central;
 	bool was_full = span->used == span->nslots;
 
-	kspan_span_give(span, index);
-	central->nr_out--;
-	if (unlikely(was_full))
+	kspan_span_give(span, word, slots, n);
+	central->nr_out -= n;
+	if (was_full)
 		list_move(&span->list, &central->partial);
-	if (unlikely(!span->used))
+	if (!span->used)
 		retire_locked(span, retired);
+}
+
+static void give_locked(struct kspan_span *span, unsigned int index, struct list_head *retired)
+{
+	give_word_locked(span, index / 64, BIT_ULL(index % 64), 1, retired);
 }
 
 static void free_spans(struct list_head *retired)
@@ -196,26 +203,20 @@ static void merge_span(struct kspan_span *span, struct list_head *retired)
 		retire_locked(span, retired);
 }
 
-/**
- * kspan_central_merge() - complete the frees that NMIs left behind
- * @central:	the central, not locked
- * @gfp:	with KSPAN_GFP_NOLOCK they are left to others
- */
-void kspan_central_merge(struct kspan_central *central, gfp_t gfp)
+/** __kspan_central_merge() - kspan_central_merge() where there is something to do */
+void __kspan_central_merge(struct kspan_central *central)
 {
 	struct kspan_span *span, *next;
 	LIST_HEAD(retired);
 	unsigned long flags;
 
-	if (likely(llist_empty(&central->deferred)) || (gfp & KSPAN_GFP_NOLOCK))
-		return;
 	raw_spin_lock_irqsave(&central->lock, flags);
 	llist_for_each_entry_safe(span, next, llist_del_all(&central->deferred), deferred)
 		merge_span(span, &retired);
 	raw_spin_unlock_irqrestore(&central->lock, flags);
 	free_spans(&retired);
 }
-KSPAN_EXPORT_FOR_KUNIT(kspan_central_merge);
+KSPAN_EXPORT_FOR_KUNIT(__kspan_central_merge);
 
 /**
  * kspan_central_take() - take a batch of free slots
@@ -256,31 +257,65 @@ struct given {
 	u8 state[KSPAN_MAGAZINE_MAX];
 };
 
+/*
+ * Return an object, and those behind it in the batch that lie in the same word of
+ * the same span: neighbours are often freed together. Returns how many that were,
+ * 0 when the first is none that is out.
+ */
+static unsigned int give_some_locked(struct kspan_span *span, void **slots, unsigned int n,
+				     struct list_head *retired)
+{
+	const struct kspan_size_class *sc = &kspan_size_classes[span->class];
+	unsigned long start = span->start, bytes = 64UL * sc->size;
+	u64 magic = sc->magic, product, out, slot, given;
+	unsigned int index, word, i;
+
+	/* As kspan_slot_index(). */
+	product = ((unsigned long)slots[0] - start) * magic;
+	index = product >> 32;
+	if (unlikely((u32)product >= magic || index >= span->nslots))
+		return 0;
+	word = index / 64;
+	out = span->alloc_bits[word] & ~READ_ONCE(kspan_span_deferred_bits(span)[word]);
+	given = BIT_ULL(index % 64);
+	if (unlikely(!(out & given)))
+		return 0;
+	start += word * bytes;
+	for (i = 1; i < n; i++) {
+		unsigned long offset = (unsigned long)slots[i] - start;
+
+		if (offset >= bytes)
+			break;
+		product = offset * magic;
+		slot = BIT_ULL(product >> 32);
+		if ((u32)product >= magic || !(out & ~given & slot))
+			break;
+		given |= slot;
+	}
+	give_word_locked(span, word, given, i, retired);
+	return i;
+}
+
 static void give_batch_locked(struct kspan_central *central, void **slots, unsigned int n,
 			      struct given *given)
 {
-	struct kspan_span *span = NULL;
-	unsigned int i, index;
+	unsigned int i, done, index;
 
 	INIT_LIST_HEAD(&given->retired);
 	given->nr_wrong = 0;
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n; i += done) {
 		unsigned long addr = (unsigned long)slots[i];
+		struct kspan_span *span = own_span(central, addr);
 		enum kspan_slot_state state = KSPAN_SLOT_FREE;
 
-		/* Neighbours are often freed together. */
-		if (!span || addr - span->start >= kspan_span_bytes(span))
-			span = own_span(central, addr);
-		if (likely(span))
+		done = span ? give_some_locked(span, slots + i, n - i, &given->retired) : 0;
+		if (likely(done))
+			continue;
+		if (span)
 			state = kspan_span_slot_state(span, addr, &index);
-		if (likely(state == KSPAN_SLOT_OUT)) {
-			give_locked(span, index, &given->retired);
-			if (!span->used)
-				span = NULL;
-		} else {
-			slots[given->nr_wrong] = (void *)addr;
-			given->state[given->nr_wrong++] = state;
-		}
+		slots[given->nr_wrong] = (void *)addr;
+		given->state[given->nr_wrong++] = state;
+		done = 1;
 	}
 }
 
@@ -353,35 +388,6 @@ void *kspan_central_alloc(struct kspan_central *central, gfp_t gfp)
 	return object;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_alloc);
-
-/**
- * kspan_central_adopt() - take in new spans and allocate the first slot
- * @central:	the central of the spans' class and node
- * @spans:	DETACHED spans, formatted; at least one
- * @gfp:	with KSPAN_GFP_NOLOCK the lock is tried once
- *
- * Return: the object; or NULL, and the spans are still the caller's.
- */
-void *kspan_central_adopt(struct kspan_central *central, struct list_head *spans, gfp_t gfp)
-{
-	struct kspan_span *span;
-	unsigned long flags;
-	void *object;
-
-	if (!kspan_lock(&central->lock, &flags, gfp))
-		return NULL;
-	list_for_each_entry(span, spans, list) {
-		span->central = central;
-		kspan_span_set_state(span, KSPAN_SPAN_SMALL);
-		central->nr_spans++;
-	}
-	list_splice(spans, &central->partial);
-	take_locked(central, &object, 1);
-	central->allocs++;
-	raw_spin_unlock_irqrestore(&central->lock, flags);
-	return object;
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_central_adopt);
 
 /**
  * kspan_central_peek() - what an address is to the small span it lies in
@@ -678,6 +684,51 @@ struct kspan_magazine *kspan_depot_put_full(struct kspan_central *central,
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_depot_put_full);
 
+/* Most spans that are made at once. */
+#define KSPAN_GROW_MAX	16
+
+/*
+ * Make spans for so many objects of free pages, where that takes neither SLUB nor
+ * the page allocator, and so is for any context.
+ */
+static bool make_spans(struct kspan_central *central, unsigned int n, struct list_head *spans)
+{
+	const struct kspan_size_class *sc = &kspan_size_classes[central->class];
+	unsigned int want = min(DIV_ROUND_UP(n, sc->slots), KSPAN_GROW_MAX);
+	struct kspan_span *span;
+
+	if (kspan_span_bitmap_bytes(central->class) ||
+	    !kspan_page_heap_alloc_spans(central->nid, sc->pages, sc->align, central->class,
+					 want, spans))
+		return false;
+	list_for_each_entry(span, spans, list)
+		kspan_span_format(span, central->class, KSPAN_GFP_NOLOCK);
+	return true;
+}
+
+static void adopt_locked(struct kspan_central *central, struct list_head *spans)
+{
+	struct kspan_span *span;
+
+	list_for_each_entry(span, spans, list) {
+		span->central = central;
+		kspan_span_set_state(span, KSPAN_SPAN_SMALL);
+		central->nr_spans++;
+	}
+	list_splice(spans, &central->partial);
+}
+
+/* Fill a magazine with @n objects, or as many as there are. */
+static void fill_locked(struct kspan_central *central, struct kspan_magazine *mag,
+			unsigned int n)
+{
+	unsigned int taken = take_locked(central, mag->slot, n);
+
+	if (taken && taken < n)
+		memmove(mag->slot, mag->slot + n - taken, taken * sizeof(*mag->slot));
+	mag->count = taken;
+}
+
 /**
  * kspan_central_load() - a magazine with objects for a CPU that has none
  * @central:	the central
@@ -686,7 +737,8 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_depot_put_full);
  * @gfp:	with KSPAN_GFP_NOLOCK the lock is tried once
  *
  * A full one of the depot in exchange for @empty; else @empty, or an empty one
- * of the depot, with @n objects of the spans, or as many as there are.
+ * of the depot, with @n objects of the spans, or as many as there are. Where there
+ * are none, free pages are made spans.
  *
  * Return: the magazine, which is empty when the central has no object; or NULL
  * when there is no magazine to fill.
@@ -695,8 +747,8 @@ struct kspan_magazine *kspan_central_load(struct kspan_central *central,
 					  struct kspan_magazine *empty, unsigned int n, gfp_t gfp)
 {
 	struct kspan_magazine *mag;
-	unsigned int taken;
 	unsigned long flags;
+	LIST_HEAD(spans);
 
 	kspan_central_merge(central, gfp);
 	if (!kspan_lock(&central->lock, &flags, gfp))
@@ -704,18 +756,44 @@ struct kspan_magazine *kspan_central_load(struct kspan_central *central,
 	mag = take_full_locked(central, empty);
 	if (!mag) {
 		mag = empty ?: take_empty_locked(central);
-		if (mag) {
-			taken = take_locked(central, mag->slot, n);
-			if (taken && taken < n)
-				memmove(mag->slot, mag->slot + n - taken,
-					taken * sizeof(*mag->slot));
-			mag->count = taken;
-		}
+		if (mag)
+			fill_locked(central, mag, n);
 	}
 	raw_spin_unlock_irqrestore(&central->lock, flags);
+	if (mag && !mag->count && !(gfp & KSPAN_GFP_NOLOCK) && make_spans(central, n, &spans)) {
+		raw_spin_lock_irqsave(&central->lock, flags);
+		adopt_locked(central, &spans);
+		fill_locked(central, mag, n);
+		raw_spin_unlock_irqrestore(&central->lock, flags);
+	}
 	return mag;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_load);
+
+/**
+ * kspan_central_adopt() - take in a new span and allocate its first slot
+ * @central:	the central of the span's class and node
+ * @span:	a DETACHED span, formatted
+ * @gfp:	with KSPAN_GFP_NOLOCK the lock is tried once
+ *
+ * Return: the object; or NULL, and the span is still the caller's.
+ */
+void *kspan_central_adopt(struct kspan_central *central, struct kspan_span *span, gfp_t gfp)
+{
+	unsigned long flags;
+	LIST_HEAD(spans);
+	void *object;
+
+	if (!kspan_lock(&central->lock, &flags, gfp))
+		return NULL;
+	list_add(&span->list, &spans);
+	adopt_locked(central, &spans);
+	take_locked(central, &object, 1);
+	central->allocs++;
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	return object;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_central_adopt);
 
 /**
  * kspan_central_unload() - an empty magazine for a CPU that has full ones only

@@ -48,12 +48,24 @@ extern unsigned int kspan_depot_bytes;
 void kspan_central_init(struct kspan_central *central, unsigned int class, int nid);
 void kspan_central_exit(struct kspan_central *central);
 
-void kspan_central_merge(struct kspan_central *central, gfp_t gfp);
+void __kspan_central_merge(struct kspan_central *central);
+
+/**
+ * kspan_central_merge() - complete the frees that NMIs left behind
+ * @central:	the central, not locked
+ * @gfp:	with KSPAN_GFP_NOLOCK they are left to others
+ */
+static inline void kspan_central_merge(struct kspan_central *central, gfp_t gfp)
+{
+	if (unlikely(!llist_empty(&central->deferred)) && !(gfp & KSPAN_GFP_NOLOCK))
+		__kspan_central_merge(central);
+}
+
 unsigned int kspan_central_take(struct kspan_central *central, void **slots, unsigned int n,
 				gfp_t gfp);
 void kspan_central_give(struct kspan_central *central, void **slots, unsigned int n);
 void *kspan_central_alloc(struct kspan_central *central, gfp_t gfp);
-void *kspan_central_adopt(struct kspan_central *central, struct list_head *spans, gfp_t gfp);
+void *kspan_central_adopt(struct kspan_central *central, struct kspan_span *span, gfp_t gfp);
 bool kspan_central_free(unsigned long addr, unsigned int class);
 int kspan_central_peek(unsigned long addr, unsigned int class);
 bool kspan_depot_holds(struct kspan_central *central, const void *object);

@@ -132,73 +132,30 @@ void kspan_heap_exit(struct kspan_heap *heap)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_heap_exit);
 
-/* Most spans that are made at once. */
-#define KSPAN_GROW_MAX	16
-
-/* DETACHED spans of a class, as many as fill a magazine; or one, or none. */
-static unsigned int get_spans(unsigned int class, int nid, struct list_head *spans, gfp_t gfp)
-{
-	const struct kspan_size_class *sc = &kspan_size_classes[class];
-	unsigned int want = clamp(kspan_magazine_cap(class) / sc->slots, 1U, KSPAN_GROW_MAX);
-	struct kspan_span *span;
-	unsigned int n;
-
-	n = kspan_page_heap_alloc_spans(nid, sc->pages, sc->align, class, want, spans, gfp);
-	if (n)
-		return n;
-	span = kspan_page_heap_alloc(nid, sc->pages, sc->align, class, gfp);
-	if (!span)
-		return 0;
-	list_add(&span->list, spans);
-	return 1;
-}
-
-static void put_spans(struct list_head *spans, gfp_t gfp)
-{
-	struct kspan_span *span, *next;
-
-	if (!(gfp & KSPAN_GFP_NOLOCK)) {
-		kspan_page_heap_free_spans(spans);
-		return;
-	}
-	list_for_each_entry_safe(span, next, spans, list)
-		kspan_page_heap_defer(span);
-}
-
-/* Lay slots over spans of a node; those that can't be are given back. */
-static void format_spans(struct list_head *spans, unsigned int class, gfp_t gfp)
-{
-	struct kspan_span *span, *next;
-	LIST_HEAD(failed);
-
-	list_for_each_entry_safe(span, next, spans, list)
-		if (kspan_span_format(span, class, gfp))
-			list_move(&span->list, &failed);
-	put_spans(&failed, gfp);
-}
-
 /* A slot of a new span, or NULL. */
 static void *alloc_from_new_span(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp)
 {
+	const struct kspan_size_class *sc = &kspan_size_classes[class];
 	struct kspan_span *span;
-	LIST_HEAD(spans);
 	void *object;
 
 	/* Pages would be taken in vain: there is no memory for the bitmaps. */
 	if ((gfp & KSPAN_GFP_NOLOCK) && kspan_span_bitmap_bytes(class))
 		return NULL;
-	if (!get_spans(class, nid, &spans, gfp))
-		return NULL;
-	format_spans(&spans, class, gfp);
-	span = list_first_entry_or_null(&spans, struct kspan_span, list);
+	span = kspan_page_heap_alloc(nid, sc->pages, sc->align, class, gfp);
 	if (!span)
 		return NULL;
-	object = kspan_central_adopt(kspan_heap_central(heap, span->nid, class), &spans, gfp);
-	if (object)
-		return object;
-	list_for_each_entry(span, &spans, list)
+	if (!kspan_span_format(span, class, gfp)) {
+		object = kspan_central_adopt(kspan_heap_central(heap, span->nid, class), span,
+					     gfp);
+		if (object)
+			return object;
 		kspan_span_unformat(span);
-	put_spans(&spans, gfp);
+	}
+	if (gfp & KSPAN_GFP_NOLOCK)
+		kspan_page_heap_defer(span);
+	else
+		kspan_page_heap_free(span, span->start, KSPAN_SPAN_DETACHED);
 	return NULL;
 }
 

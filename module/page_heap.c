@@ -45,8 +45,8 @@
 #define KSPAN_PROBES		4
 /* Descriptors at hand before a lock is taken: one for the caller, some for NMIs. */
 #define KSPAN_SPARES_MIN	8
-/* Of these, what spans beyond the one that is needed leave. */
-#define KSPAN_SPARES_LEFT	4
+/* Of these, what is left for NMIs by whoever can have others made. */
+#define KSPAN_SPARES_LEFT	4U
 /* Most that are kept, 24 KiB a node: else every span would go to SLUB. */
 #define KSPAN_SPARES_MAX	256
 
@@ -139,6 +139,7 @@ static void free_pages_of(struct kspan_page_heap *ph, struct kspan_arena *arena,
 			  unsigned int first, unsigned int n)
 {
 	kspan_run_set(arena->free, first, n);
+	arena->first_word = min_t(unsigned int, arena->first_word, first / BITS_PER_LONG);
 	arena->misfits = 0;
 	arena->used -= n;
 	ph->used -= n;
@@ -150,6 +151,23 @@ static void free_pages_of(struct kspan_page_heap *ph, struct kspan_arena *arena,
 		if (run > arena->longest)
 			set_longest(ph, arena, run);
 	}
+}
+
+static unsigned int find_in_arena(struct kspan_arena *arena, unsigned int npages,
+				  unsigned int align)
+{
+	unsigned int words = BITS_TO_LONGS(arena->npages), word = arena->first_word, found;
+
+	while (word < words && !arena->free[word])
+		word++;
+	arena->first_word = word;
+	/* Alignment is counted from the arena's start. */
+	word = round_down(word, max(align / BITS_PER_LONG, 1U));
+	if (word >= words)
+		return KSPAN_NO_RUN;
+	found = kspan_run_find(arena->free + word, arena->npages - word * BITS_PER_LONG, npages,
+			       align);
+	return found == KSPAN_NO_RUN ? found : found + word * BITS_PER_LONG;
 }
 
 static bool may_fit(const struct kspan_arena *arena, unsigned int npages, unsigned int align)
@@ -166,7 +184,7 @@ static bool note_failure(struct kspan_page_heap *ph, struct kspan_arena *arena,
 
 	if (npages == align)
 		arena->misfits |= align;
-	if (align == 1 || kspan_run_find(arena->free, arena->npages, npages, 1) == KSPAN_NO_RUN)
+	if (align == 1 || find_in_arena(arena, npages, 1) == KSPAN_NO_RUN)
 		longest = npages - 1;
 	if (longest == arena->longest)
 		return false;
@@ -187,7 +205,7 @@ static struct kspan_arena *find_in_bucket(struct kspan_page_heap *ph, unsigned i
 
 		next = rb_next(node);
 		if (may_fit(arena, npages, align)) {
-			*first = kspan_run_find(arena->free, arena->npages, npages, align);
+			*first = find_in_arena(arena, npages, align);
 			if (*first != KSPAN_NO_RUN)
 				return arena;
 			/* A bound that was wrong costs no probe: it is right from here on. */
@@ -230,22 +248,18 @@ static struct kspan_span *take_spare(struct kspan_page_heap *ph)
  * Small spans are found from all of their pages, large ones from the first.
  * Pages of tiny objects have no class: such an object is no slot.
  */
-static void map_span(struct kspan_span *span, struct kspan_span *to, u8 class)
+static void map_span(struct kspan_span *span, struct kspan_span *to)
 {
 	struct kspan_span **entry = kspan_map_entry(span->start);
-	unsigned long page = kspan_map_page(span->start);
-	unsigned int i;
+	u8 *page_class = kspan_map.page_class + kspan_map_page(span->start);
+	u8 class = to && span->class != KSPAN_CLASS_TINY ? span->class : 0;
+	unsigned int n = span->class ? span->npages : 0, i;
 
-	if (class == KSPAN_CLASS_TINY)
-		class = 0;
-	if (!span->class) {
-		WRITE_ONCE(entry[0], to);
-		return;
-	}
-	for (i = 0; i < span->npages; i++) {
+	WRITE_ONCE(entry[0], to);
+	for (i = 1; i < n; i++)
 		WRITE_ONCE(entry[i], to);
-		WRITE_ONCE(kspan_map.page_class[page + i], class);
-	}
+	for (i = 0; i < n; i++)
+		WRITE_ONCE(page_class[i], class);
 }
 
 static void account_large(struct kspan_page_heap *ph, int pages)
@@ -255,13 +269,12 @@ static void account_large(struct kspan_page_heap *ph, int pages)
 		ph->large_alloc_pages += pages;
 }
 
-/* Make a span of free pages. */
+/* Make a span of pages that were taken. */
 static struct kspan_span *make_span(struct kspan_page_heap *ph, struct kspan_arena *arena,
 				    unsigned int first, unsigned int npages, unsigned int class)
 {
 	struct kspan_span *span = take_spare(ph);
 
-	take_pages(ph, arena, first, npages);
 	WRITE_ONCE(span->start, arena->start + ((unsigned long)first << KSPAN_PAGE_SHIFT));
 	WRITE_ONCE(span->npages, npages);
 	span->class = class;
@@ -269,7 +282,7 @@ static struct kspan_span *make_span(struct kspan_page_heap *ph, struct kspan_are
 	span->arena = arena;
 	span->central = NULL;
 	kspan_span_set_state(span, class ? KSPAN_SPAN_DETACHED : KSPAN_SPAN_LARGE);
-	map_span(span, span, class);
+	map_span(span, span);
 	if (!class) {
 		ph->large++;
 		ph->large_allocs++;
@@ -286,12 +299,14 @@ static bool ensure_spare(struct kspan_page_heap *ph, gfp_t gfp)
 	if (gfp & KSPAN_GFP_NOLOCK)
 		return READ_ONCE(ph->nr_spares);
 	while (unlikely(READ_ONCE(ph->nr_spares) < KSPAN_SPARES_MIN)) {
-		struct kspan_span *span = kspan_span_alloc_descriptor(kspan_gfp_metadata(gfp));
+		LIST_HEAD(spans);
+		unsigned int n = kspan_span_alloc_descriptors(&spans, kspan_gfp_metadata(gfp));
 
-		if (!span)
+		if (!n)
 			return READ_ONCE(ph->nr_spares);
 		raw_spin_lock_irqsave(&ph->lock, flags);
-		keep_spare(ph, span);
+		list_splice(&spans, &ph->spares);
+		ph->nr_spares += n;
 		raw_spin_unlock_irqrestore(&ph->lock, flags);
 	}
 	return true;
@@ -299,7 +314,11 @@ static bool ensure_spare(struct kspan_page_heap *ph, gfp_t gfp)
 
 static void move_excess_spares(struct kspan_page_heap *ph, struct list_head *excess)
 {
-	while (ph->nr_spares > KSPAN_SPARES_MAX) {
+	unsigned int n;
+
+	if (ph->nr_spares < KSPAN_SPARES_MAX + KSPAN_SPAN_BATCH)
+		return;
+	for (n = 0; n < KSPAN_SPAN_BATCH; n++) {
 		struct kspan_span *span = take_spare(ph);
 
 		list_add(&span->list, excess);
@@ -343,8 +362,10 @@ static struct kspan_span *alloc_from_arenas(int nid, unsigned int npages, unsign
 		retry = !ph->nr_spares;
 		if (!retry) {
 			arena = find_run(ph, npages, align, &first);
-			if (arena)
+			if (arena) {
+				take_pages(ph, arena, first, npages);
 				span = make_span(ph, arena, first, npages, class);
+			}
 		}
 		raw_spin_unlock_irqrestore(&ph->lock, flags);
 	} while (retry);
@@ -356,6 +377,7 @@ static void link_arena(struct kspan_page_heap *ph, struct kspan_arena *arena)
 	rb_add(&arena->node, &ph->arenas, arena_less);
 	bitmap_set(arena->free, 0, arena->npages);
 	arena->longest = arena->npages;
+	arena->first_word = 0;
 	insert_in_bucket(ph, arena);
 	ph->nr_arenas++;
 	ph->nr_empty++;
@@ -387,6 +409,7 @@ static struct kspan_span *alloc_from_new_arena(int nid, unsigned int npages, uns
 	} while (true);
 	link_arena(ph, arena);
 	/* An arena is aligned to more than any run in it asks for. */
+	take_pages(ph, arena, 0, npages);
 	span = make_span(ph, arena, 0, npages, class);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 	return span;
@@ -415,6 +438,21 @@ int kspan_nearest_node(int nid, nodemask_t *tried)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_nearest_node);
 
+/* How many runs, of @n at most, are free from a free one on, one behind another. */
+static unsigned int runs_from(const struct kspan_arena *arena, unsigned int first,
+			      unsigned int npages, unsigned int align, unsigned int n)
+{
+	unsigned int runs = 1;
+
+	/* Else the one behind is not aligned. */
+	if (npages % align)
+		return runs;
+	n = min(n, (arena->npages - first) / npages);
+	while (runs < n && kspan_run_is_set(arena->free, first + runs * npages, npages))
+		runs++;
+	return runs;
+}
+
 /**
  * kspan_page_heap_alloc_spans() - allocate several runs of a node at once
  * @nid:	node
@@ -422,31 +460,31 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_nearest_node);
  * @align:	alignment of their starts in pages, as for kspan_page_heap_alloc()
  * @class:	size class of the spans that they will be, not 0
  * @n:		how many at most
- * @spans:	receives them, DETACHED, in rising order of addresses
- * @gfp:	with KSPAN_GFP_NOLOCK the lock is tried once
+ * @spans:	receives them, DETACHED
  *
- * Takes pages that are free, and no new arena.
+ * Takes pages that are free and descriptors that are spare, so it calls nobody
+ * outside; whoever gets none asks kspan_page_heap_alloc().
  *
- * Return: how many there are; 0 also when kspan_page_heap_alloc() might find one.
+ * Context: task, softirq, hardirq.
+ * Return: how many there are.
  */
 unsigned int kspan_page_heap_alloc_spans(int nid, unsigned int npages, unsigned int align,
 					 unsigned int class, unsigned int n,
-					 struct list_head *spans, gfp_t gfp)
+					 struct list_head *spans)
 {
 	struct kspan_page_heap *ph = page_heaps[nid];
-	unsigned int first, taken = 0;
+	unsigned int first, runs, taken = 0;
 	struct kspan_arena *arena;
 	unsigned long flags;
 
-	kspan_page_heap_merge(ph, gfp);
-	if (!ensure_spare(ph, gfp) || !kspan_lock(&ph->lock, &flags, gfp))
-		return 0;
-	while (taken < n && ph->nr_spares > (taken ? KSPAN_SPARES_LEFT : 0)) {
-		arena = find_run(ph, npages, align, &first);
-		if (!arena)
-			break;
-		list_add_tail(&make_span(ph, arena, first, npages, class)->list, spans);
-		taken++;
+	kspan_page_heap_merge(ph, 0);
+	raw_spin_lock_irqsave(&ph->lock, flags);
+	n = min(n, ph->nr_spares - min(ph->nr_spares, KSPAN_SPARES_LEFT));
+	while (taken < n && (arena = find_run(ph, npages, align, &first))) {
+		runs = runs_from(arena, first, npages, align, n - taken);
+		take_pages(ph, arena, first, runs * npages);
+		for (taken += runs; runs--; first += npages)
+			list_add_tail(&make_span(ph, arena, first, npages, class)->list, spans);
 	}
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 	return taken;
@@ -576,7 +614,8 @@ static void leftover_release(struct leftover *leftover)
 	struct llist_node *arenas = __llist_del_all(&leftover->arenas);
 	struct kspan_arena *arena, *next;
 
-	kspan_span_free_descriptors(&leftover->descriptors);
+	if (!list_empty(&leftover->descriptors))
+		kspan_span_free_descriptors(&leftover->descriptors);
 	if (!arenas)
 		return;
 	llist_for_each_entry_safe(arena, next, arenas, release) {
@@ -589,19 +628,23 @@ static void leftover_release(struct leftover *leftover)
 		irq_work_queue(&release_irq_work);
 }
 
-/* The pages of a DEAD span. */
-static void free_locked(struct kspan_page_heap *ph, struct kspan_span *span,
-			struct leftover *leftover)
+/* Pages of DEAD spans. */
+static void free_run(struct kspan_page_heap *ph, struct kspan_arena *arena, unsigned int first,
+		     unsigned int n, struct leftover *leftover)
 {
-	struct kspan_arena *arena = span->arena;
-
-	map_span(span, NULL, 0);
-	free_pages_of(ph, arena, page_of(arena, span->start), span->npages);
-	keep_spare(ph, span);
-	if (arena_is_surplus(ph, arena)) {
+	free_pages_of(ph, arena, first, n);
+	if (!arena->used && arena_is_surplus(ph, arena)) {
 		unlink_arena(ph, arena);
 		__llist_add(&arena->release, &leftover->arenas);
 	}
+}
+
+/* The descriptor of a DEAD span. */
+static void free_descriptor(struct kspan_page_heap *ph, struct kspan_span *span,
+			    struct leftover *leftover)
+{
+	map_span(span, NULL);
+	keep_spare(ph, span);
 	if (leftover->may_release)
 		move_excess_spares(ph, &leftover->descriptors);
 }
@@ -636,7 +679,8 @@ bool kspan_page_heap_free(struct kspan_span *span, unsigned long start,
 		ph->large--;
 		account_large(ph, -(int)span->npages);
 	}
-	free_locked(ph, span, &leftover);
+	free_descriptor(ph, span, &leftover);
+	free_run(ph, span->arena, page_of(span->arena, start), span->npages, &leftover);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 	leftover_release(&leftover);
 	return true;
@@ -651,6 +695,8 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_free);
  */
 void kspan_page_heap_free_spans(struct list_head *spans)
 {
+	struct kspan_arena *arena = NULL;
+	unsigned int first = 0, end = 0;
 	struct kspan_span *span, *next;
 	struct kspan_page_heap *ph;
 	struct leftover leftover;
@@ -662,9 +708,24 @@ void kspan_page_heap_free_spans(struct list_head *spans)
 	leftover_init(&leftover);
 	raw_spin_lock_irqsave(&ph->lock, flags);
 	list_for_each_entry_safe(span, next, spans, list) {
+		unsigned int page = page_of(span->arena, span->start);
+
+		/* Neighbours are freed as one run. */
+		if (span->arena == arena && page == end) {
+			end += span->npages;
+		} else if (span->arena == arena && page + span->npages == first) {
+			first = page;
+		} else {
+			if (arena)
+				free_run(ph, arena, first, end - first, &leftover);
+			arena = span->arena;
+			first = page;
+			end = page + span->npages;
+		}
 		kspan_span_set_state(span, KSPAN_SPAN_DEAD);
-		free_locked(ph, span, &leftover);
+		free_descriptor(ph, span, &leftover);
 	}
+	free_run(ph, arena, first, end - first, &leftover);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 	leftover_release(&leftover);
 }
@@ -848,6 +909,19 @@ static struct kspan_arena *take_empty_arena(struct kspan_page_heap *ph)
 	return arena;
 }
 
+static void trim_spares(struct kspan_page_heap *ph)
+{
+	struct leftover leftover;
+	unsigned long flags;
+
+	leftover_init(&leftover);
+	raw_spin_lock_irqsave(&ph->lock, flags);
+	while (ph->nr_spares >= KSPAN_SPARES_MAX + KSPAN_SPAN_BATCH)
+		move_excess_spares(ph, &leftover.descriptors);
+	raw_spin_unlock_irqrestore(&ph->lock, flags);
+	leftover_release(&leftover);
+}
+
 /** kspan_page_heap_trim() - give all empty arenas back, the reserve included */
 void kspan_page_heap_trim(void)
 {
@@ -858,6 +932,7 @@ void kspan_page_heap_trim(void)
 		kspan_page_heap_merge(page_heaps[nid], 0);
 		while ((arena = take_empty_arena(page_heaps[nid])))
 			kspan_arena_free(arena);
+		trim_spares(page_heaps[nid]);
 	}
 	release_listed(NULL);
 }

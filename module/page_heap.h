@@ -63,7 +63,7 @@ struct kspan_span *kspan_page_heap_alloc(int nid, unsigned int npages, unsigned 
 					 unsigned int class, gfp_t gfp);
 unsigned int kspan_page_heap_alloc_spans(int nid, unsigned int npages, unsigned int align,
 					 unsigned int class, unsigned int n,
-					 struct list_head *spans, gfp_t gfp);
+					 struct list_head *spans);
 struct kspan_span *kspan_page_heap_alloc_emergency(int nid, unsigned int npages, gfp_t gfp);
 bool kspan_page_heap_free(struct kspan_span *span, unsigned long start,
 			  enum kspan_span_state expected);

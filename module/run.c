@@ -11,6 +11,7 @@
  */
 #include <linux/bitmap.h>
 #include <linux/bitops.h>
+#include <linux/log2.h>
 
 #include "kunit_export.h"
 #include "run.h"
@@ -39,7 +40,12 @@ static unsigned long starts_of(unsigned long low, unsigned long high, unsigned i
 /* A bit at each multiple of @align within a word, a power of two. */
 static unsigned long multiples(unsigned int align)
 {
-	return align < BITS_PER_LONG ? ~0UL / ((1UL << align) - 1) : 1;
+	static const u64 masks[] = {
+		~0ULL, 0x5555555555555555, 0x1111111111111111, 0x0101010101010101,
+		0x0001000100010001, 0x0000000100000001,
+	};
+
+	return align < BITS_PER_LONG ? masks[ilog2(align)] : 1;
 }
 
 static unsigned int find_short(const unsigned long *map, unsigned int nbits, unsigned int n,
@@ -110,6 +116,15 @@ static unsigned int ones_before(const unsigned long *map, unsigned int bit)
 	return ones;
 }
 
+/* kspan_run_around() where the run may reach beyond the word. */
+static unsigned int run_across_words(const unsigned long *map, unsigned int nbits,
+				     unsigned int first, unsigned int n)
+{
+	unsigned int end = find_next_zero_bit(map, nbits, first + n);
+
+	return ones_before(map, first) + end - first;
+}
+
 /**
  * kspan_run_around() - length of the run that some bits belong to
  * @map:	bitmap
@@ -122,9 +137,18 @@ static unsigned int ones_before(const unsigned long *map, unsigned int bit)
 unsigned int kspan_run_around(const unsigned long *map, unsigned int nbits, unsigned int first,
 			      unsigned int n)
 {
-	unsigned int end = find_next_zero_bit(map, nbits, first + n);
+	unsigned int bit = first % BITS_PER_LONG;
+	unsigned long zeroes, below, above;
 
-	return ones_before(map, first) + end - first;
+	if (bit + n < BITS_PER_LONG) {
+		zeroes = ~map[first / BITS_PER_LONG];
+		below = zeroes & (BIT(bit) - 1);
+		above = zeroes & (~0UL << (bit + n));
+		/* A word that ends at @nbits has zeroes behind. */
+		if (below && above)
+			return __ffs(above) - __fls(below) - 1;
+	}
+	return run_across_words(map, nbits, first, n);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_run_around);
 

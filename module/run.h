@@ -31,6 +31,15 @@ static inline void kspan_run_clear(unsigned long *map, unsigned int first, unsig
 		bitmap_clear(map, first, n);
 }
 
+static inline bool kspan_run_is_set(const unsigned long *map, unsigned int first, unsigned int n)
+{
+	unsigned int bit = first % BITS_PER_LONG;
+
+	if (bit + n <= BITS_PER_LONG)
+		return !(~map[first / BITS_PER_LONG] & GENMASK(bit + n - 1, bit));
+	return find_next_zero_bit(map, first + n, first) == first + n;
+}
+
 unsigned int kspan_run_find(const unsigned long *map, unsigned int nbits, unsigned int n,
 			    unsigned int align);
 unsigned int kspan_run_around(const unsigned long *map, unsigned int nbits, unsigned int first,

@@ -67,54 +67,75 @@ void kspan_span_free_descriptor(struct kspan_span *span)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_span_free_descriptor);
 
+/**
+ * kspan_span_alloc_descriptors() - some descriptors at once
+ * @spans:	receives them, DEAD
+ * @gfp:	flags for SLUB
+ * Return: how many, KSPAN_SPAN_BATCH at most.
+ */
+unsigned int kspan_span_alloc_descriptors(struct list_head *spans, gfp_t gfp)
+{
+	struct kspan_span *span;
+	void *batch[KSPAN_SPAN_BATCH];
+	unsigned int i;
+
+	/* Returns an int or, from 7.x on, a bool. */
+	if (!kmem_cache_alloc_bulk(span_cache, gfp | __GFP_NOWARN, KSPAN_SPAN_BATCH, batch)) {
+		span = kspan_span_alloc_descriptor(gfp);
+		if (!span)
+			return 0;
+		list_add(&span->list, spans);
+		return 1;
+	}
+	for (i = 0; i < KSPAN_SPAN_BATCH; i++) {
+		span = batch[i];
+		WRITE_ONCE(span->state, KSPAN_SPAN_DEAD);
+		list_add(&span->list, spans);
+	}
+	return KSPAN_SPAN_BATCH;
+}
+
 /** kspan_span_free_descriptors() - free a list of DEAD spans */
 void kspan_span_free_descriptors(struct list_head *spans)
 {
 	struct kspan_span *span, *next;
+	void *batch[KSPAN_SPAN_BATCH];
+	unsigned int n = 0;
 
-	list_for_each_entry_safe(span, next, spans, list)
-		kspan_span_free_descriptor(span);
+	list_for_each_entry_safe(span, next, spans, list) {
+		batch[n++] = span;
+		if (n == KSPAN_SPAN_BATCH) {
+			kmem_cache_free_bulk(span_cache, n, batch);
+			n = 0;
+		}
+	}
+	if (n)
+		kmem_cache_free_bulk(span_cache, n, batch);
 }
 
-static const u8 legal_next_states[] = {
-	[KSPAN_SPAN_DEAD]	= BIT(KSPAN_SPAN_DETACHED) | BIT(KSPAN_SPAN_LARGE),
-	[KSPAN_SPAN_DETACHED]	= BIT(KSPAN_SPAN_SMALL) | BIT(KSPAN_SPAN_DEAD),
-	[KSPAN_SPAN_SMALL]	= BIT(KSPAN_SPAN_DETACHED) | BIT(KSPAN_SPAN_SMALL_DEFERRED),
-	[KSPAN_SPAN_SMALL_DEFERRED] = BIT(KSPAN_SPAN_SMALL),
-	[KSPAN_SPAN_LARGE]	= BIT(KSPAN_SPAN_DEAD) | BIT(KSPAN_SPAN_LARGE_DEFERRED),
-	[KSPAN_SPAN_LARGE_DEFERRED] = BIT(KSPAN_SPAN_DEAD),
-};
-
+#ifdef CONFIG_DEBUG_VM
 /**
- * kspan_span_set_state() - move a span on in its life
- * @span:	the span
- * @state:	its next state; debug kernels warn when it is not a legal one
+ * kspan_span_check_states() - warn when a span's next state is not a legal one
+ * @from:	its state
+ * @to:		the next one
  */
-void kspan_span_set_state(struct kspan_span *span, enum kspan_span_state state)
+void kspan_span_check_states(enum kspan_span_state from, enum kspan_span_state to)
 {
-	VM_WARN_ON_ONCE(!(legal_next_states[span->state] & BIT(state)));
-	/* Pairs with the acquire of whoever looks a span up without a lock. */
-	smp_store_release(&span->state, state);
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_span_set_state);
+	static const u8 legal[] = {
+		[KSPAN_SPAN_DEAD]	= BIT(KSPAN_SPAN_DETACHED) | BIT(KSPAN_SPAN_LARGE),
+		[KSPAN_SPAN_DETACHED]	= BIT(KSPAN_SPAN_SMALL) | BIT(KSPAN_SPAN_DEAD),
+		[KSPAN_SPAN_SMALL]	= BIT(KSPAN_SPAN_DETACHED) |
+					  BIT(KSPAN_SPAN_SMALL_DEFERRED),
+		[KSPAN_SPAN_SMALL_DEFERRED] = BIT(KSPAN_SPAN_SMALL),
+		[KSPAN_SPAN_LARGE]	= BIT(KSPAN_SPAN_DEAD) |
+					  BIT(KSPAN_SPAN_LARGE_DEFERRED),
+		[KSPAN_SPAN_LARGE_DEFERRED] = BIT(KSPAN_SPAN_DEAD),
+	};
 
-/**
- * kspan_span_change_state() - move a span on, where an NMI may do so, too
- * @span:	the span
- * @from:	the state it should have
- * @to:		its next state
- *
- * A full barrier when it succeeds.
- *
- * Return: whether the state was @from, and is @to now.
- */
-bool kspan_span_change_state(struct kspan_span *span, enum kspan_span_state from,
-			     enum kspan_span_state to)
-{
-	VM_WARN_ON_ONCE(!(legal_next_states[from] & BIT(to)));
-	return cmpxchg(&span->state, from, to) == from;
+	VM_WARN_ON_ONCE(!(legal[from] & BIT(to)));
 }
-KSPAN_EXPORT_FOR_KUNIT(kspan_span_change_state);
+KSPAN_EXPORT_FOR_KUNIT(kspan_span_check_states);
+#endif
 
 static bool is_tiny(unsigned int class)
 {
@@ -203,13 +224,12 @@ void kspan_span_unformat(struct kspan_span *span)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_span_unformat);
 
-/* Free slots of one word of the bitmap, as set bits. */
-static u64 load_alloc_cache(const struct kspan_span *span, unsigned int word)
+/* The slots of one word of the bitmap, as set bits. */
+static u64 slots_of_word(const struct kspan_span *span, unsigned int word)
 {
-	u64 free = ~span->alloc_bits[word];
 	unsigned int slots = span->nslots - word * 64;
 
-	return slots < 64 ? free & GENMASK_ULL(slots - 1, 0) : free;
+	return slots < 64 ? BIT_ULL(slots) - 1 : ~0ULL;
 }
 
 /**
@@ -226,21 +246,22 @@ static u64 load_alloc_cache(const struct kspan_span *span, unsigned int word)
 unsigned int kspan_span_take(struct kspan_span *span, void **slots, unsigned int n)
 {
 	unsigned int size = kspan_size_classes[span->class].size;
-	unsigned int word = span->free_index / 64;
-	unsigned int index = span->free_index;
+	unsigned int word = span->free_index / 64, index = 0;
 	unsigned int left = min_t(unsigned int, n, span->nslots - span->used);
 	unsigned int taken = left;
 
-	for (; left; word++) {
-		u64 alloc_cache = load_alloc_cache(span, word);
+	for (slots += n; left; word++) {
+		unsigned long start = span->start + (unsigned long)word * 64 * size;
+		u64 found = ~span->alloc_bits[word] & slots_of_word(span, word);
+		u64 alloc_cache = found;
 
-		while (alloc_cache && left) {
-			index = word * 64 + __ffs64(alloc_cache);
-			slots[--n] = (void *)(span->start + (unsigned long)index * size);
+		for (; alloc_cache && left; left--) {
+			index = __ffs64(alloc_cache);
+			*--slots = (void *)(start + (unsigned long)index * size);
 			alloc_cache &= alloc_cache - 1;
-			left--;
-			span->alloc_bits[word] |= BIT_ULL(index % 64);
 		}
+		span->alloc_bits[word] |= found ^ alloc_cache;
+		index += word * 64;
 	}
 	if (taken) {
 		span->used += taken;
@@ -282,19 +303,6 @@ enum kspan_slot_state kspan_span_slot_state(const struct kspan_span *span, unsig
 	return i < span->high ? KSPAN_SLOT_FREE : KSPAN_SLOT_NEVER_OUT;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_span_slot_state);
-
-/**
- * kspan_span_give() - return a slot
- * @span:	a SMALL span
- * @index:	a slot that is out
- */
-void kspan_span_give(struct kspan_span *span, unsigned int index)
-{
-	span->alloc_bits[index / 64] &= ~BIT_ULL(index % 64);
-	span->used--;
-	span->free_index = min_t(u16, span->free_index, index);
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_span_give);
 
 /**
  * kspan_span_defer() - note that a slot is to be returned

@@ -6,16 +6,53 @@
 #include "context.h"
 #include "size_class.h"
 
+/* Descriptors that go to and come from SLUB at once. */
+#define KSPAN_SPAN_BATCH	32
+
 int kspan_span_cache_init(void);
 void kspan_span_cache_exit(void);
 
 struct kspan_span *kspan_span_alloc_descriptor(gfp_t gfp);
 void kspan_span_free_descriptor(struct kspan_span *span);
+unsigned int kspan_span_alloc_descriptors(struct list_head *spans, gfp_t gfp);
 void kspan_span_free_descriptors(struct list_head *spans);
 
-void kspan_span_set_state(struct kspan_span *span, enum kspan_span_state state);
-bool kspan_span_change_state(struct kspan_span *span, enum kspan_span_state from,
-			     enum kspan_span_state to);
+#ifdef CONFIG_DEBUG_VM
+void kspan_span_check_states(enum kspan_span_state from, enum kspan_span_state to);
+#else
+static inline void kspan_span_check_states(enum kspan_span_state from, enum kspan_span_state to)
+{
+}
+#endif
+
+/**
+ * kspan_span_set_state() - move a span on in its life
+ * @span:	the span
+ * @state:	its next state; debug kernels warn when it is not a legal one
+ */
+static inline void kspan_span_set_state(struct kspan_span *span, enum kspan_span_state state)
+{
+	kspan_span_check_states(span->state, state);
+	/* Pairs with the acquire of whoever looks a span up without a lock. */
+	smp_store_release(&span->state, state);
+}
+
+/**
+ * kspan_span_change_state() - move a span on, where an NMI may do so, too
+ * @span:	the span
+ * @from:	the state it should have
+ * @to:		its next state
+ *
+ * A full barrier when it succeeds.
+ *
+ * Return: whether the state was @from, and is @to now.
+ */
+static inline bool kspan_span_change_state(struct kspan_span *span, enum kspan_span_state from,
+					   enum kspan_span_state to)
+{
+	kspan_span_check_states(from, to);
+	return cmpxchg(&span->state, from, to) == from;
+}
 
 size_t kspan_span_bitmap_bytes(unsigned int class);
 int kspan_span_format(struct kspan_span *span, unsigned int class, gfp_t gfp);
@@ -32,7 +69,21 @@ enum kspan_slot_state {
 
 enum kspan_slot_state kspan_span_slot_state(const struct kspan_span *span, unsigned long addr,
 					    unsigned int *index);
-void kspan_span_give(struct kspan_span *span, unsigned int index);
+/**
+ * kspan_span_give() - return slots
+ * @span:	a SMALL span
+ * @word:	word of the bitmap that they are in
+ * @slots:	bits of that word; all are of slots that are out
+ * @n:		how many bits, at least one
+ */
+static inline void kspan_span_give(struct kspan_span *span, unsigned int word, u64 slots,
+				   unsigned int n)
+{
+	span->alloc_bits[word] &= ~slots;
+	span->used -= n;
+	span->free_index = min_t(u16, span->free_index, word * 64 + __ffs64(slots));
+}
+
 bool kspan_span_defer(struct kspan_span *span, unsigned long addr);
 
 /* A span of slots, be it that some of its frees are deferred. */

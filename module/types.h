@@ -109,6 +109,7 @@
  * @longest:	no free run is longer; page heap lock
  * @misfits:	powers of two that no run of so many pages is aligned to; page heap
  *		lock
+ * @first_word:	no word of @free below it has a bit set; page heap lock
  * @free:	a bit per free page; page heap lock
  * @emergency:	taken from the reserves of the system, for one object
  * @touched:	pages that were ever part of a span; page heap lock
@@ -127,6 +128,7 @@ struct kspan_arena {
 	unsigned int used;
 	unsigned int longest;
 	unsigned int misfits;
+	unsigned int first_word;
 	bool emergency;
 	DECLARE_BITMAP(free, KSPAN_ARENA_PAGES);
 	DECLARE_BITMAP(touched, KSPAN_ARENA_PAGES);
