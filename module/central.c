@@ -34,10 +34,10 @@
 #include "central.h"
 #include "kunit_export.h"
 
-#define KSPAN_DEPOT_MAX		64
+#define KSPAN_DEPOT_MAX		128
 
 unsigned int kspan_magazine_bytes = 64 * 1024;
-unsigned int kspan_depot_bytes = 256 * 1024;
+unsigned int kspan_depot_bytes = 512 * 1024;
 KSPAN_EXPORT_FOR_KUNIT(kspan_depot_bytes);
 
 /**
@@ -160,7 +160,7 @@ static void report_slot(enum kspan_slot_state state, unsigned long addr, unsigne
  * into a magazine. With the central locked, a span that is SMALL and the
  * central's stays so.
  */
-static struct kspan_span *own_span(struct kspan_central *central, unsigned long addr)
+static __always_inline struct kspan_span *own_span(struct kspan_central *central, unsigned long addr)
 {
 	struct kspan_span *span = READ_ONCE(*kspan_map_entry(addr));
 
@@ -262,29 +262,27 @@ struct given {
  * the same span: neighbours are often freed together. Returns how many that were,
  * 0 when the first is none that is out.
  */
-static unsigned int give_some_locked(struct kspan_span *span, void **slots, unsigned int n,
-				     struct list_head *retired)
+static __always_inline unsigned int give_some_locked(struct kspan_span *span, void **slots,
+						     unsigned int n, u64 magic,
+						     unsigned long word_bytes,
+						     struct list_head *retired)
 {
-	const struct kspan_size_class *sc = &kspan_size_classes[span->class];
-	unsigned long start = span->start, bytes = 64UL * sc->size;
-	u64 magic = sc->magic, product, out, slot, given;
-	unsigned int index, word, i;
-
+	unsigned long start = span->start;
 	/* As kspan_slot_index(). */
-	product = ((unsigned long)slots[0] - start) * magic;
-	index = product >> 32;
+	u64 product = ((unsigned long)slots[0] - start) * magic, out, slot, given;
+	unsigned int index = product >> 32, word = index / 64, i;
+
 	if (unlikely((u32)product >= magic || index >= span->nslots))
 		return 0;
-	word = index / 64;
 	out = span->alloc_bits[word] & ~READ_ONCE(kspan_span_deferred_bits(span)[word]);
 	given = BIT_ULL(index % 64);
 	if (unlikely(!(out & given)))
 		return 0;
-	start += word * bytes;
+	start += word * word_bytes;
 	for (i = 1; i < n; i++) {
 		unsigned long offset = (unsigned long)slots[i] - start;
 
-		if (offset >= bytes)
+		if (offset >= word_bytes)
 			break;
 		product = offset * magic;
 		slot = BIT_ULL(product >> 32);
@@ -296,26 +294,37 @@ static unsigned int give_some_locked(struct kspan_span *span, void **slots, unsi
 	return i;
 }
 
+static noinline void note_wrong(struct given *given, struct kspan_span *span, void **slots,
+				void *p)
+{
+	enum kspan_slot_state state = KSPAN_SLOT_FREE;
+	unsigned int index;
+
+	if (span)
+		state = kspan_span_slot_state(span, (unsigned long)p, &index);
+	slots[given->nr_wrong] = p;
+	given->state[given->nr_wrong++] = state;
+}
+
 static void give_batch_locked(struct kspan_central *central, void **slots, unsigned int n,
 			      struct given *given)
 {
-	unsigned int i, done, index;
+	const struct kspan_size_class *sc = &kspan_size_classes[central->class];
+	unsigned long word_bytes = 64UL * sc->size;
+	u64 magic = sc->magic;
+	unsigned int i, done;
 
 	INIT_LIST_HEAD(&given->retired);
 	given->nr_wrong = 0;
 	for (i = 0; i < n; i += done) {
-		unsigned long addr = (unsigned long)slots[i];
-		struct kspan_span *span = own_span(central, addr);
-		enum kspan_slot_state state = KSPAN_SLOT_FREE;
+		struct kspan_span *span = own_span(central, (unsigned long)slots[i]);
 
-		done = span ? give_some_locked(span, slots + i, n - i, &given->retired) : 0;
-		if (likely(done))
-			continue;
-		if (span)
-			state = kspan_span_slot_state(span, addr, &index);
-		slots[given->nr_wrong] = (void *)addr;
-		given->state[given->nr_wrong++] = state;
-		done = 1;
+		done = span ? give_some_locked(span, slots + i, n - i, magic, word_bytes,
+					       &given->retired) : 0;
+		if (unlikely(!done)) {
+			note_wrong(given, span, slots, slots[i]);
+			done = 1;
+		}
 	}
 }
 

@@ -64,7 +64,7 @@ MODULE_PARM_DESC(cpu_cache_bytes,
 		 "bytes of objects that all magazines of a CPU may hold, 0...1073741824; classes that miss take from those that don't; 0: no limit, and all magazines are of full size (default 1048576)");
 module_param_cb(depot_bytes, &depot_bytes_ops, &kspan_depot_bytes, 0644);
 MODULE_PARM_DESC(depot_bytes,
-		 "bytes of objects in full magazines that a node keeps per class, 0...1073741824; at least 1 and at most 64 magazines (default 262144)");
+		 "bytes of objects in full magazines that a node keeps per class, 0...1073741824; at least 1 and at most 128 magazines (default 524288)");
 
 static enum cpuhp_state hotplug_state;
 
