@@ -15,6 +15,7 @@
 static struct kspan_page_stats before;
 static unsigned int reserve_before;
 static unsigned int cache_bytes_before;
+static unsigned int large_bytes_before;
 static struct kspan_heap *private_heap;
 
 /** kspan_kunit_settle() - return what is cached, and empty arenas */
@@ -39,6 +40,9 @@ int kspan_kunit_init(struct kunit *test)
 	/* All magazines are of full size: see adapt_kunit.c for others. */
 	cache_bytes_before = kspan_cpu_cache_bytes;
 	kspan_cpu_cache_bytes = 0;
+	/* What is freed goes to the page heap: see large_kunit.c for others. */
+	large_bytes_before = kspan_large_cache_bytes;
+	kspan_large_cache_bytes = 0;
 	kspan_kunit_settle();
 	kspan_page_stats_read(&before);
 	return 0;
@@ -125,6 +129,7 @@ void kspan_kunit_exit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, after.arenas, before.arenas);
 	kspan_arena_reserve = reserve_before;
 	kspan_cpu_cache_bytes = cache_bytes_before;
+	kspan_large_cache_bytes = large_bytes_before;
 }
 
 /**

@@ -125,7 +125,7 @@ static void check_used(struct check *check, struct kspan_span *span, struct page
 {
 	sums->used += span->npages;
 	check_touched(check, span);
-	if (span->state == KSPAN_SPAN_LARGE) {
+	if (span->state == KSPAN_SPAN_LARGE || span->state == KSPAN_SPAN_LARGE_CACHED) {
 		sums->large++;
 		sums->large_pages += span->npages;
 		same(check, "class of large span", span->start, span->class, 0);

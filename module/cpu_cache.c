@@ -289,6 +289,7 @@ static void drain(struct kspan_heap *heap, struct kspan_cpu_cache *cache)
 	unsigned int class;
 
 	kspan_tiny_close(&cache->tiny);
+	kspan_large_cache_drain(&cache->large);
 	for (class = 1; class < KSPAN_NR_CLASSES; class++) {
 		retire(heap, cache, class, &cache->loaded[class]);
 		retire(heap, cache, class, &cache->previous[class]);
@@ -465,6 +466,29 @@ void kspan_cpu_caches_count(struct kspan_heap *heap, unsigned int class,
 		*allocs += READ_ONCE(cache->allocs[class]);
 	}
 	rcu_read_unlock();
+}
+
+/**
+ * kspan_cpu_caches_count_large() - large objects that CPUs have kept
+ * @heap:	the heap
+ * @objects:	set to how many
+ * @pages:	set to their pages
+ *
+ * Exact when nobody uses large objects, close otherwise.
+ */
+void kspan_cpu_caches_count_large(struct kspan_heap *heap, unsigned long *objects,
+				  unsigned long *pages)
+{
+	unsigned int cpu;
+
+	*objects = 0;
+	*pages = 0;
+	for_each_possible_cpu(cpu) {
+		struct kspan_large_cache *large = &per_cpu_ptr(heap->cpu, cpu)->large;
+
+		*objects += READ_ONCE(large->count);
+		*pages += READ_ONCE(large->pages);
+	}
 }
 
 /**

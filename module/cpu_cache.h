@@ -7,6 +7,7 @@
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 
+#include "large.h"
 #include "tiny.h"
 
 /* What is counted apart from allocations by class. */
@@ -20,6 +21,8 @@ enum kspan_event {
 	KSPAN_REFILL,		/* magazines got from the central */
 	KSPAN_SPILL,		/* magazines given to the central */
 	KSPAN_STEAL,		/* classes that lost capacity to another */
+	KSPAN_LARGE_ALLOC,	/* of an object that the CPU had kept */
+	KSPAN_LARGE_ALLOC_PAGES,	/* of these */
 	KSPAN_NR_EVENTS,
 };
 
@@ -35,6 +38,7 @@ enum kspan_event {
  * @capacity:	bytes of objects that all of these are; at most kspan_cpu_cache_bytes
  * @victim:	class that lost capacity last
  * @tiny:	the block that tiny objects are packed into
+ * @large:	large objects that the CPU freed last
  * @events:	counted by this_cpu_inc(), with or without the mark
  *
  * Fields belong to whoever has set @busy, on the CPU itself with preemption
@@ -51,6 +55,7 @@ struct kspan_cpu_cache {
 	u8 victim;
 	unsigned int capacity;
 	struct kspan_tiny tiny;
+	struct kspan_large_cache large;
 	u64 events[KSPAN_NR_EVENTS];
 };
 
@@ -182,6 +187,8 @@ void kspan_cpu_caches_exit(struct kspan_heap *heap);
 void kspan_cpu_caches_flush(struct kspan_heap *heap);
 void kspan_cpu_cache_prepare(struct kspan_heap *heap, unsigned int cpu);
 void kspan_cpu_cache_drain(struct kspan_heap *heap, unsigned int cpu);
+void kspan_cpu_caches_count_large(struct kspan_heap *heap, unsigned long *objects,
+				  unsigned long *pages);
 u64 kspan_cpu_caches_events(struct kspan_heap *heap, enum kspan_event event);
 bool kspan_cpu_caches_hold(struct kspan_heap *heap, unsigned int class, const void *object);
 void kspan_cpu_caches_count(struct kspan_heap *heap, unsigned int class,

@@ -146,7 +146,7 @@ static void copy_span(struct arena_copy *copy, unsigned int first, const struct 
 {
 	char c = '1';
 
-	if (span->state == KSPAN_SPAN_LARGE || span->state == KSPAN_SPAN_LARGE_DEFERRED)
+	if (kspan_span_is_large(span->state))
 		c = 'l';
 	else if (kspan_span_is_small(span->state))
 		c = small_span_char(span);

@@ -7,14 +7,22 @@
  * It is aligned as kmalloc's objects are, to the largest power of two that
  * divides the requested size.
  *
+ * A CPU keeps the few that it freed last, for the next requests of the same number of
+ * pages: a buffer that is allocated and freed in turn costs no visit to the page
+ * heap.
+ *
  * Context: task, softirq, hardirq; allocation as the gfp flags say. In an NMI
- * an allocation needs KSPAN_GFP_NOLOCK, and a free is left to the page heap.
+ * an allocation needs KSPAN_GFP_NOLOCK, and a free is left to the page heap. What
+ * takes a cache is called with the CPU's cache entered.
  */
 #include <linux/rcupdate.h>
 
 #include "bad_free.h"
 #include "kunit_export.h"
 #include "large.h"
+
+unsigned int kspan_large_cache_bytes = 1024 * 1024;
+KSPAN_EXPORT_FOR_KUNIT(kspan_large_cache_bytes);
 
 static unsigned int size_to_pages(size_t size)
 {
@@ -110,6 +118,121 @@ bool kspan_large_free(unsigned long addr)
 	return large;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_free);
+
+static void remove_entry(struct kspan_large_cache *cache, unsigned int i)
+{
+	WRITE_ONCE(cache->pages, cache->pages - cache->span[i]->npages);
+	WRITE_ONCE(cache->count, cache->count - 1);
+	cache->span[i] = NULL;
+}
+
+/**
+ * kspan_large_cache_take() - allocate an object that the CPU has kept
+ * @cache:	the CPU's
+ * @size:	bytes, above KSPAN_MAX_SMALL
+ *
+ * Context: any, NMI included.
+ * Return: an object of as many pages as @size takes, or NULL.
+ */
+void *kspan_large_cache_take(struct kspan_large_cache *cache, size_t size)
+{
+	unsigned int npages = size_to_pages(size), i;
+	struct kspan_span *span;
+
+	for (i = 0; cache->count && i < KSPAN_LARGE_CACHED; i++) {
+		span = cache->span[i];
+		if (!span || span->npages != npages || (span->start & ((size & -size) - 1)))
+			continue;
+		remove_entry(cache, i);
+		kspan_span_set_state(span, KSPAN_SPAN_LARGE);
+		return (void *)span->start;
+	}
+	return NULL;
+}
+
+/* An entry that is free, or whose span is evicted; or KSPAN_LARGE_CACHED. */
+static unsigned int make_room(struct kspan_large_cache *cache, unsigned int npages,
+			      struct kspan_span **evicted)
+{
+	unsigned int most = READ_ONCE(kspan_large_cache_bytes) >> KSPAN_PAGE_SHIFT, i = 0;
+
+	if (npages > most)
+		return KSPAN_LARGE_CACHED;
+	while (i < KSPAN_LARGE_CACHED && cache->span[i])
+		i++;
+	if (i == KSPAN_LARGE_CACHED || cache->pages + npages > most) {
+		/* Its way to the page heap takes a lock. */
+		if (in_nmi())
+			return KSPAN_LARGE_CACHED;
+		do {
+			i = cache->next;
+			cache->next = (i + 1) % KSPAN_LARGE_CACHED;
+		} while (!cache->span[i]);
+		*evicted = cache->span[i];
+		remove_entry(cache, i);
+	}
+	/* One is given up in a free; with the next free there may be room. */
+	return cache->pages + npages <= most ? i : KSPAN_LARGE_CACHED;
+}
+
+/**
+ * kspan_large_cache_put() - free a large object, and keep it
+ * @cache:	the CPU's
+ * @addr:	any address
+ * @nid:	node whose objects are kept
+ * @evicted:	NULL; set to a span that was kept, and that
+ *		kspan_large_free_cached() is to free when the cache is left
+ *
+ * Context: any, NMI included.
+ * Return: whether it was a large object, and is kept now.
+ */
+bool kspan_large_cache_put(struct kspan_large_cache *cache, unsigned long addr, int nid,
+			   struct kspan_span **evicted)
+{
+	struct kspan_span *span = kspan_map_span(addr);
+	unsigned int i;
+
+	if (!span || READ_ONCE(span->state) != KSPAN_SPAN_LARGE ||
+	    READ_ONCE(span->start) != addr || span->nid != nid || span->arena->emergency)
+		return false;
+	i = make_room(cache, span->npages, evicted);
+	/* Not if somebody else frees it, too. */
+	if (i == KSPAN_LARGE_CACHED ||
+	    !kspan_span_change_state(span, KSPAN_SPAN_LARGE, KSPAN_SPAN_LARGE_CACHED))
+		return false;
+	cache->span[i] = span;
+	WRITE_ONCE(cache->count, cache->count + 1);
+	WRITE_ONCE(cache->pages, cache->pages + span->npages);
+	return true;
+}
+
+/**
+ * kspan_large_free_cached() - free the span of an object that a CPU had kept
+ * @span: LARGE_CACHED, and in no cache any more
+ */
+void kspan_large_free_cached(struct kspan_span *span)
+{
+	kspan_page_heap_free(span, span->start, KSPAN_SPAN_LARGE_CACHED);
+}
+
+/**
+ * kspan_large_cache_drain() - free what a CPU has kept
+ * @cache: the CPU's, which nobody uses meanwhile
+ */
+void kspan_large_cache_drain(struct kspan_large_cache *cache)
+{
+	struct kspan_span *span;
+	unsigned int i;
+
+	for (i = 0; i < KSPAN_LARGE_CACHED; i++) {
+		span = cache->span[i];
+		if (!span)
+			continue;
+		remove_entry(cache, i);
+		kspan_large_free_cached(span);
+	}
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_large_cache_drain);
 
 /**
  * kspan_large_size() - usable size of a large object

@@ -7,10 +7,36 @@
 
 #define KSPAN_MAX_SIZE	KSPAN_ARENA_SIZE
 
+/* Large objects that a CPU keeps. */
+#define KSPAN_LARGE_CACHED	4
+
+/**
+ * struct kspan_large_cache - large objects that a CPU freed last
+ * @span:	their spans, LARGE_CACHED, or NULL
+ * @next:	entry to be given up next
+ * @count:	entries that are not NULL
+ * @pages:	pages of these
+ */
+struct kspan_large_cache {
+	struct kspan_span *span[KSPAN_LARGE_CACHED];
+	unsigned int next;
+	unsigned int count;
+	unsigned int pages;
+};
+
+/* Bytes of large objects that a CPU may keep; a module parameter. */
+extern unsigned int kspan_large_cache_bytes;
+
+void *kspan_large_cache_take(struct kspan_large_cache *cache, size_t size);
+bool kspan_large_cache_put(struct kspan_large_cache *cache, unsigned long addr, int nid,
+			   struct kspan_span **evicted);
+void kspan_large_cache_drain(struct kspan_large_cache *cache);
+
 size_t kspan_large_roundup(size_t size);
 void *kspan_large_alloc(size_t size, int nid, gfp_t gfp);
 void *kspan_large_alloc_emergency(size_t size, int nid, gfp_t gfp);
 bool kspan_large_free(unsigned long addr);
+void kspan_large_free_cached(struct kspan_span *span);
 size_t kspan_large_size(unsigned long addr);
 bool kspan_large_resize(unsigned long addr, size_t size, gfp_t gfp);
 

@@ -33,6 +33,11 @@ static int set_cpu_cache_bytes(const char *value, const struct kernel_param *kp)
 	return param_set_uint_minmax(value, kp, 0, 1 << 30);
 }
 
+static int set_large_cache_bytes(const char *value, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(value, kp, 0, 1 << 30);
+}
+
 static const struct kernel_param_ops arena_reserve_ops = {
 	.set = set_arena_reserve,
 	.get = param_get_uint,
@@ -53,6 +58,14 @@ static const struct kernel_param_ops cpu_cache_bytes_ops = {
 	.get = param_get_uint,
 };
 
+static const struct kernel_param_ops large_cache_bytes_ops = {
+	.set = set_large_cache_bytes,
+	.get = param_get_uint,
+};
+
+module_param_cb(large_cache_bytes, &large_cache_bytes_ops, &kspan_large_cache_bytes, 0644);
+MODULE_PARM_DESC(large_cache_bytes,
+		 "bytes of large objects that a CPU keeps for the next requests, 0...1073741824; at most 4 objects (default 1048576)");
 module_param_cb(arena_reserve, &arena_reserve_ops, &kspan_arena_reserve, 0644);
 MODULE_PARM_DESC(arena_reserve,
 		 "empty 4 MiB arenas that a node keeps, 0...1024 (default 1)");

@@ -192,6 +192,21 @@ static void *malloc_large_on_node(size_t size, gfp_t gfp, int nid)
 
 static noinline void *malloc_large(size_t size, gfp_t gfp)
 {
+	struct kspan_cpu_cache *cache;
+	void *object = NULL;
+
+	if (likely(!(gfp & KSPAN_GFP_REFUSED)) &&
+	    likely(kspan_cpu_cache_enter(&kspan_default_heap, &cache))) {
+		object = kspan_large_cache_take(&cache->large, size);
+		if (object) {
+			cache->events[KSPAN_LARGE_ALLOC]++;
+			cache->events[KSPAN_LARGE_ALLOC_PAGES] +=
+				kspan_large_roundup(size) >> KSPAN_PAGE_SHIFT;
+		}
+		kspan_cpu_cache_leave(cache);
+	}
+	if (object)
+		return kspan_initialise(object, kspan_large_roundup(size), gfp, gfp);
 	return malloc_large_on_node(size, gfp, kspan_home_node());
 }
 
@@ -449,17 +464,27 @@ static noinline void free_slow(const void *p, unsigned int class)
 		report_nothing(addr);
 }
 
+/* What has no class: large and tiny objects; @cache is entered, and left here. */
+static void free_classless(struct kspan_cpu_cache *cache, const void *p)
+{
+	struct kspan_span *evicted = NULL;
+	bool kept = kspan_large_cache_put(&cache->large, (unsigned long)p, cache->nid, &evicted);
+
+	kspan_cpu_cache_leave(cache);
+	if (evicted)
+		kspan_large_free_cached(evicted);
+	if (!kept)
+		free_slow(p, 0);
+}
+
 /* The loaded magazine did not take @p; @cache is entered, and left here. */
 static noinline void free_spill(struct kspan_cpu_cache *cache, const void *p, unsigned int class)
 {
 	const struct kspan_magazine *mag = cache->loaded[class];
 	bool repeated, taken;
 
-	if (!class) {
-		kspan_cpu_cache_leave(cache);
-		free_slow(p, 0);
-		return;
-	}
+	if (!class)
+		return free_classless(cache, p);
 	repeated = kspan_magazine_newest(mag, mag->count) == p;
 	taken = !repeated && kspan_cpu_cache_spill(&kspan_default_heap, cache, class, (void *)p);
 	kspan_cpu_cache_leave(cache);

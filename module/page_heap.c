@@ -654,7 +654,7 @@ static void free_descriptor(struct kspan_page_heap *ph, struct kspan_span *span,
  * @span:	the run; a DETACHED one belongs to the caller, of a LARGE one the
  *		caller may only know that it was there a moment ago
  * @start:	address of the run
- * @expected:	DETACHED, LARGE or LARGE_DEFERRED
+ * @expected:	DETACHED, LARGE, LARGE_DEFERRED or LARGE_CACHED
  *
  * Context: task, softirq, hardirq.
  * Return: whether it was freed; false, and nothing done, when the span is no

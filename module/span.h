@@ -92,6 +92,11 @@ static inline bool kspan_span_is_small(u8 state)
 	return state == KSPAN_SPAN_SMALL || state == KSPAN_SPAN_SMALL_DEFERRED;
 }
 
+static inline bool kspan_span_is_large(u8 state)
+{
+	return state >= KSPAN_SPAN_LARGE;
+}
+
 static inline unsigned int kspan_span_words(const struct kspan_span *span)
 {
 	return DIV_ROUND_UP(span->nslots, 64);

@@ -83,13 +83,20 @@ static void add_page_heap(struct kspan_page_heap *ph, struct kspan_page_stats *s
  */
 void kspan_page_stats_read(struct kspan_page_stats *stats)
 {
+	struct kspan_heap *heap = &kspan_default_heap;
 	int nid;
 
 	memset(stats, 0, sizeof(*stats));
 	for_each_node(nid)
 		add_page_heap(kspan_page_heap(nid), stats);
+	kspan_cpu_caches_count_large(heap, &stats->large.cached, &stats->large_cached_pages);
 	stats->large.slots = stats->large.spans;
-	stats->large.in_use = stats->large.spans;
+	/* Objects on the move may be counted twice or not at all. */
+	stats->large.cached = min(stats->large.cached, stats->large.spans);
+	stats->large.in_use = stats->large.spans - stats->large.cached;
+	stats->large_pages -= min(stats->large_cached_pages, stats->large_pages);
+	stats->large.allocs += kspan_cpu_caches_events(heap, KSPAN_LARGE_ALLOC);
+	stats->large_alloc_pages += kspan_cpu_caches_events(heap, KSPAN_LARGE_ALLOC_PAGES);
 	stats->large.frees = stats->large.allocs - stats->large.in_use;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_stats_read);
@@ -160,6 +167,7 @@ void kspan_stats_read(struct kspan_stats *total)
 	kspan_page_stats_read(&pages);
 	total->alloc += (u64)pages.large_pages << KSPAN_PAGE_SHIFT;
 	total->total_alloc += pages.large_alloc_pages << KSPAN_PAGE_SHIFT;
+	total->heap_cached += (u64)pages.large_cached_pages << KSPAN_PAGE_SHIFT;
 	total->mallocs += pages.large.allocs;
 	total->frees += pages.large.frees;
 	total->heap_objects = total->mallocs - total->frees;

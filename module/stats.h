@@ -35,7 +35,8 @@ struct kspan_page_stats {
 	unsigned long peak;
 	u64 released;
 	struct kspan_class_stats large;
-	unsigned long large_pages;
+	unsigned long large_pages;	/* of objects in use */
+	unsigned long large_cached_pages;
 	u64 large_alloc_pages;
 };
 

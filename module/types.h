@@ -138,7 +138,7 @@ struct kspan_arena {
  * Life of a run of pages. DETACHED lies between the page heap and the central,
  * on the way up and on the way down; DEAD is a descriptor without a run. A
  * DEFERRED span has frees that an NMI left behind, as bits of a SMALL span or of
- * the whole of a LARGE one.
+ * the whole of a LARGE one. A LARGE_CACHED one was freed, and waits in a CPU's cache.
  */
 enum kspan_span_state {
 	KSPAN_SPAN_DEAD,
@@ -147,6 +147,7 @@ enum kspan_span_state {
 	KSPAN_SPAN_SMALL_DEFERRED,
 	KSPAN_SPAN_LARGE,
 	KSPAN_SPAN_LARGE_DEFERRED,
+	KSPAN_SPAN_LARGE_CACHED,
 };
 
 /**
