@@ -94,6 +94,38 @@ static unsigned long all_out(struct kspan_heap *heap)
 	return out;
 }
 
+static void free_slots_of(struct kspan_span *span)
+{
+	unsigned int size = kspan_size_classes[span->class].size, class = span->class;
+	unsigned int slot, nslots = span->nslots;
+	unsigned long start = span->start;
+
+	/* With its last slot the span goes. */
+	for (slot = 0; slot < nslots; slot++)
+		if (kspan_central_peek(start + slot * size, class) == KSPAN_SLOT_OUT)
+			kspan_central_free(start + slot * size, class);
+}
+
+/* What a case that failed has left behind is not to fail those that follow. */
+static void free_leftovers(struct kspan_heap *heap)
+{
+	struct kspan_central *central;
+	struct kspan_span *span, *next;
+	unsigned int class;
+	int nid;
+
+	for_each_node(nid) {
+		for (class = 1; class < KSPAN_NR_CLASSES; class++) {
+			central = kspan_heap_central(heap, nid, class);
+			list_for_each_entry_safe(span, next, &central->full, list)
+				free_slots_of(span);
+			list_for_each_entry_safe(span, next, &central->partial, list)
+				free_slots_of(span);
+		}
+	}
+	kspan_kunit_settle();
+}
+
 /* A heap with objects left can't go: its spans would lose their owner. */
 static void take_down_private_heap(struct kunit *test)
 {
@@ -104,6 +136,8 @@ static void take_down_private_heap(struct kunit *test)
 		return;
 	kspan_verify(test, heap);
 	KUNIT_EXPECT_EQ(test, all_out(heap), 0UL);
+	if (all_out(heap))
+		free_leftovers(heap);
 	if (all_out(heap))
 		return;
 	kspan_heap_exit(heap);
