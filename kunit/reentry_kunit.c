@@ -31,8 +31,10 @@
 
 #include "context.h"
 
-#define SMALL	2048	/* four slots a span, eight objects a magazine */
+#define SMALL	8192	/* four slots a span, eight objects a magazine */
 #define MANY	22	/* more than two magazines hold */
+#define OTHER	2048	/* of a class that takes its capacity from them */
+#define OTHERS	70	/* more than two magazines hold */
 #define WORDS	64	/* of a class with two words of bitmap */
 #define LARGE	50000
 #define TINY	5
@@ -284,6 +286,23 @@ static void small_story(void)
 	kspan_free(p[0]);
 }
 
+/* Each of two classes grows when the other one has all the capacity. */
+static void adapt_story(void)
+{
+	u8 *p[OTHERS];
+	unsigned int i;
+
+	for (i = 0; i < OTHERS; i++) {
+		p[i] = kspan_malloc(OTHER, GFP_KERNEL);
+		fill(p[i], WORDS, i);
+	}
+	for (i = 0; i < OTHERS; i++) {
+		check(p[i], WORDS, i);
+		kspan_free(p[i]);
+	}
+	small_story();
+}
+
 /* Of many slots a span, with bitmaps of their own. */
 static void bulk_story(void)
 {
@@ -415,11 +434,11 @@ static void deferred_story(void)
 	bulk_story();
 }
 
-/* The CPU's cache is busy for whoever asks: slot by slot. */
+/* The CPU's cache is busy for whoever asks: slot by slot, of new spans, too. */
 static void busy_story(void)
 {
 	struct kspan_cpu_cache *cache;
-	void *p[6], *tiny[3];
+	void *p[12], *tiny[3];
 	unsigned int i;
 
 	if (!kspan_cpu_cache_enter(&kspan_default_heap, &cache))
@@ -699,6 +718,16 @@ static void small_objects(struct kunit *test)
 	interrupt_each_step(test, small_story);
 }
 
+static void capacity_that_moves(struct kunit *test)
+{
+	u64 before = kspan_cpu_caches_events(&kspan_default_heap, KSPAN_STEAL);
+
+	kspan_depot_bytes = 0;
+	kspan_cpu_cache_bytes = 160 << 10;
+	interrupt_each_step(test, adapt_story);
+	KUNIT_EXPECT_GT(test, kspan_cpu_caches_events(&kspan_default_heap, KSPAN_STEAL), before);
+}
+
 static void many_at_once(struct kunit *test)
 {
 	interrupt_each_step(test, bulk_story);
@@ -761,7 +790,8 @@ static const void *const passed[] = {
 	FIRST_OF(kspan_central_load), FIRST_OF(kspan_central_unload),
 	FIRST_OF(kspan_depot_put_full), FIRST_OF(kspan_depot_take_full),
 	FIRST_OF(kspan_page_heap_alloc), FIRST_OF(kspan_page_heap_free),
-	FIRST_OF(kspan_page_heap_resize),
+	FIRST_OF(kspan_page_heap_resize), FIRST_OF(kspan_page_heap_alloc_spans),
+	FIRST_OF(kspan_page_heap_free_spans),
 	FIRST_OF(kspan_span_take), FIRST_OF(kspan_span_format),
 	FIRST_OF(kspan_tiny_pack), FIRST_OF(kspan_tiny_open), FIRST_OF(kspan_tiny_free),
 	FIRST_OF(kspan_large_alloc), FIRST_OF(kspan_large_free), FIRST_OF(kspan_arena_alloc),
@@ -806,6 +836,7 @@ static void reentry_exit(struct kunit *test)
 
 static struct kunit_case reentry_cases[] = {
 	KUNIT_CASE(small_objects),
+	KUNIT_CASE(capacity_that_moves),
 	KUNIT_CASE(many_at_once),
 	KUNIT_CASE(large_objects),
 	KUNIT_CASE(changes_of_size),
