@@ -3,19 +3,19 @@
  * Many objects at once: all or none, by whole magazines, and freed whatever
  * they are
  *
- * Magazines of class 1024 hold 16 objects.
+ * Magazines of class 4096 hold 16 objects, less than a bulk takes at a time.
  */
 #include <linux/kspan.h>
 #include <linux/string.h>
 
 #include "kspan_kunit.h"
 
-#define SIZE	1024
+#define SIZE	4096
 #define N_MAX	1000
 #define LIMIT	(16UL << 20)
 
 static const size_t sizes[] = {
-	1, 8, 64, SIZE, 4096, KSPAN_MAX_SMALL, KSPAN_MAX_SMALL + 1, 100000,
+	1, 8, 64, 1024, SIZE, KSPAN_MAX_SMALL, KSPAN_MAX_SMALL + 1, 100000,
 };
 
 static const unsigned int counts[] = { 1, 2, 60, 61, 62, 63, 64, 65, 250, N_MAX };
@@ -263,11 +263,39 @@ static void stock(struct kunit *test, unsigned int n)
 	}
 }
 
+static void keep_every_other(unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n / 2; i++) {
+		kspan_central_free((unsigned long)objects[2 * i + 1], class);
+		objects[i] = objects[2 * i];
+	}
+}
+
 /* What is not there is taken from bitmaps, and not more of it than was asked for. */
 static void nothing_is_cached_on_the_way(struct kunit *test)
 {
+	alloc(test, SIZE, 400, objects);
+	kspan_heap_flush(&kspan_default_heap);
+	keep_every_other(400);
+	KUNIT_ASSERT_EQ(test, kspan_kunit_out(&kspan_default_heap, class), 200UL);
+	alloc(test, SIZE, 150, objects + 200);
+	KUNIT_EXPECT_EQ(test, kspan_kunit_out(&kspan_default_heap, class), 350UL);
+	expect_objects(test, SIZE, 350);
+	kspan_free_bulk(350, objects);
+}
+
+/* New spans come by way of a magazine, whose rest is less than another one. */
+static void new_spans_leave_less_than_a_magazine(struct kunit *test)
+{
+	unsigned long out;
+
 	alloc(test, SIZE, 200, objects);
-	KUNIT_EXPECT_EQ(test, kspan_kunit_out(&kspan_default_heap, class), 200UL);
+	out = kspan_kunit_out(&kspan_default_heap, class);
+	KUNIT_EXPECT_EQ(test, out - 200, (unsigned long)cache->loaded[class]->count +
+					 cache->previous[class]->count);
+	KUNIT_EXPECT_LT(test, out - 200, (unsigned long)cap);
 	kspan_free_bulk(200, objects);
 }
 
@@ -481,6 +509,7 @@ static struct kunit_case bulk_cases[] = {
 	KUNIT_CASE(failure_counts_as_allocated_and_freed),
 	KUNIT_CASE(what_malloc_refuses_is_refused),
 	KUNIT_CASE(nothing_is_cached_on_the_way),
+	KUNIT_CASE(new_spans_leave_less_than_a_magazine),
 	KUNIT_CASE(magazines_are_taken_whole),
 	KUNIT_CASE(what_the_cpu_has_costs_no_visit_to_the_central),
 	KUNIT_CASE(magazines_are_given_whole),

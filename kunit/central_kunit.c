@@ -2,7 +2,7 @@
 /*
  * Central lists and the depot
  *
- * On a heap of the case's own, past its CPU caches. Spans of class 1024 have 8
+ * On a heap of the case's own, past its CPU caches. Spans of class 4096 have 8
  * slots, drawn with x for one that is out.
  */
 #include <linux/kspan.h>
@@ -10,7 +10,7 @@
 
 #include "kspan_kunit.h"
 
-#define SIZE	1024
+#define SIZE	4096
 #define SLOTS	8
 
 static struct kspan_heap *heap;
@@ -20,10 +20,16 @@ static struct kspan_central *central_of(size_t size)
 	return kspan_heap_central(heap, first_memory_node, kspan_size_class(size));
 }
 
+static const struct kspan_size_class *class_of(size_t size)
+{
+	return &kspan_size_classes[kspan_size_class(size)];
+}
+
 static int central_init(struct kunit *test)
 {
 	kspan_kunit_init(test);
 	heap = kspan_kunit_heap(test);
+	KUNIT_EXPECT_EQ(test, (unsigned int)class_of(SIZE)->slots, (unsigned int)SLOTS);
 	return heap ? 0 : -ENOMEM;
 }
 
@@ -140,13 +146,14 @@ static void adopted_span_is_partial(struct kunit *test)
 }
 
 /*
- *	full: x		class 8192
+ *	full: x		class 32768
  */
 static void adopted_span_of_one_slot_is_full(struct kunit *test)
 {
-	struct kspan_central *central = central_of(KSPAN_PAGE_SIZE);
+	struct kspan_central *central = central_of(KSPAN_MAX_SMALL);
 	void *object = new_span(test, central);
 
+	KUNIT_ASSERT_EQ(test, (unsigned int)class_of(KSPAN_MAX_SMALL)->slots, 1U);
 	expect_lists(test, central, 0, 1);
 	give_one(central, object);
 	expect_lists(test, central, 0, 0);
@@ -235,7 +242,7 @@ static void span_without_an_object_goes_back(struct kunit *test)
 
 	objects[0] = new_span(test, central);
 	take(test, central, objects + 1, SLOTS - 1);
-	KUNIT_EXPECT_EQ(test, ph->used, used + 1);
+	KUNIT_EXPECT_EQ(test, ph->used, used + class_of(SIZE)->pages);
 	give(central, objects, SLOTS);
 	expect_lists(test, central, 0, 0);
 	KUNIT_EXPECT_EQ(test, ph->used, used);
@@ -379,7 +386,7 @@ static void slot_tells_what_an_address_is(struct kunit *test)
 			(int)KSPAN_SLOT_NEVER_OUT);
 	KUNIT_EXPECT_EQ(test, kspan_central_peek(base + 1, class),
 			(int)KSPAN_SLOT_INSIDE);
-	KUNIT_EXPECT_EQ(test, kspan_central_peek(base + KSPAN_PAGE_SIZE, class), -ENOENT);
+	KUNIT_EXPECT_EQ(test, kspan_central_peek(base + SLOTS * SIZE, class), -ENOENT);
 	KUNIT_EXPECT_EQ(test, kspan_central_peek(base, class + 1), -ENOENT);
 	KUNIT_EXPECT_EQ(test, central->nr_out, 2UL);
 	give_one(central, objects[0]);
@@ -493,15 +500,21 @@ static void full_magazine_is_kept_when_there_is_no_empty_one(struct kunit *test)
 	give_one(central, first);
 }
 
-/* Put magazines of one object each, until the depot takes no more. */
-static unsigned int fill_depot(struct kunit *test, struct kspan_central *central,
+/* Magazines of one object each that the depot of a class may hold. */
+static unsigned int depot_objects(const struct kspan_central *central)
+{
+	return clamp(kspan_depot_bytes / kspan_size_classes[central->class].size, 1U, 64U);
+}
+
+/* Put magazines of @n objects each, until the depot takes no more. */
+static unsigned int fill_depot(struct kunit *test, struct kspan_central *central, unsigned int n,
 			       struct kspan_magazine **refused)
 {
 	struct kspan_magazine *empty;
 	unsigned int put = 0;
 
 	for (;;) {
-		*refused = magazine_of(test, central, 1);
+		*refused = magazine_of(test, central, n);
 		provide(test, central);
 		empty = kspan_depot_put_full(central, *refused, 0);
 		if (!empty)
@@ -511,25 +524,63 @@ static unsigned int fill_depot(struct kunit *test, struct kspan_central *central
 	}
 }
 
-static void depot_is_limited(struct kunit *test)
+static void expect_limit(struct kunit *test, size_t size, unsigned int n, unsigned int limit)
 {
-	struct kspan_central *central = central_of(SIZE);
-	unsigned int limit = depot_limit(central);
+	struct kspan_central *central = central_of(size);
 	struct kspan_magazine *refused;
-	void *spans[4];
-	unsigned int i;
+	void *spans[65];
+	unsigned int nr_spans, i;
 
-	for (i = 0; i < ARRAY_SIZE(spans); i++)
+	/* One slot of each is no good for a magazine. */
+	nr_spans = DIV_ROUND_UP((limit + 1) * n, class_of(size)->slots - 1);
+	KUNIT_ASSERT_LE(test, nr_spans, (unsigned int)ARRAY_SIZE(spans));
+	for (i = 0; i < nr_spans; i++)
 		spans[i] = new_span(test, central);
-	KUNIT_EXPECT_EQ(test, fill_depot(test, central, &refused), limit);
+	KUNIT_EXPECT_EQ(test, fill_depot(test, central, n, &refused), limit);
 	KUNIT_EXPECT_EQ(test, central->nr_depot_full, limit);
+	KUNIT_EXPECT_EQ(test, central->nr_depot_objects, (unsigned long)limit * n);
 	/* At the limit a magazine more would not help. */
 	KUNIT_EXPECT_FALSE(test, central->wanted);
 	kspan_depot_retire(central, refused);
 	kspan_verify(test, heap);
 	kspan_depot_flush(central);
-	for (i = 0; i < ARRAY_SIZE(spans); i++)
-		give_one(central, spans[i]);
+	give(central, spans, min(nr_spans, 60U));
+	if (nr_spans > 60)
+		give(central, spans + 60, nr_spans - 60);
+}
+
+/* In objects where a few are many bytes, else in magazines. */
+static void depot_is_limited(struct kunit *test)
+{
+	static const size_t sizes[] = { 512, 1024, SIZE, 28672 };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+		expect_limit(test, sizes[i], 1, depot_objects(central_of(sizes[i])));
+}
+
+static void depot_of_full_magazines_is_limited(struct kunit *test)
+{
+	static const size_t sizes[] = { 512, 1024, SIZE, 28672 };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		struct kspan_central *central = central_of(sizes[i]);
+
+		expect_limit(test, sizes[i], kspan_magazine_cap(central->class),
+			     depot_limit(central));
+	}
+}
+
+/* However little it may hold: a magazine is always taken. */
+static void depot_holds_one_magazine_at_least(struct kunit *test)
+{
+	unsigned int depot_bytes = kspan_depot_bytes;
+	struct kspan_central *central = central_of(SIZE);
+
+	kspan_depot_bytes = 0;
+	expect_limit(test, SIZE, kspan_magazine_cap(central->class), 1);
+	kspan_depot_bytes = depot_bytes;
 }
 
 static void magazines_wanted_are_limited(struct kunit *test)
@@ -606,6 +657,8 @@ static struct kunit_case central_cases[] = {
 	KUNIT_CASE(empty_magazine_is_kept_when_there_is_no_full_one),
 	KUNIT_CASE(full_magazine_is_kept_when_there_is_no_empty_one),
 	KUNIT_CASE(depot_is_limited),
+	KUNIT_CASE(depot_of_full_magazines_is_limited),
+	KUNIT_CASE(depot_holds_one_magazine_at_least),
 	KUNIT_CASE(magazines_wanted_are_limited),
 	KUNIT_CASE(retired_magazine_returns_its_objects),
 	KUNIT_CASE(flushed_depot_keeps_empty_magazines),

@@ -552,12 +552,13 @@ static struct context_job *job_of(struct kunit *test, void (*fn)(void *data), vo
 static void last_object_of_a_span_goes_in(struct kunit *test, const struct context *context)
 {
 	struct many *many = kunit_kzalloc(test, sizeof(*many), GFP_KERNEL);
-	unsigned int class = kspan_size_class(8192), depot_bytes = kspan_depot_bytes;
+	unsigned int class = kspan_size_class(KSPAN_MAX_SMALL), depot_bytes = kspan_depot_bytes;
 	struct kspan_class_stats before, after;
 
 	KUNIT_ASSERT_NOT_NULL(test, many);
+	KUNIT_ASSERT_EQ(test, (unsigned int)kspan_size_classes[class].slots, 1U);
 	kspan_depot_bytes = 0;
-	fill(test, many, 8192);
+	fill(test, many, KSPAN_MAX_SMALL);
 	kspan_class_stats_read(class, &before);
 	KUNIT_EXPECT_TRUE(test, context_run(context, job_of(test, free_many, many)));
 	kspan_class_stats_read(class, &after);

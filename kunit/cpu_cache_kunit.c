@@ -3,8 +3,8 @@
  * CPU caches
  *
  * Most cases work with the cache of one CPU of a heap of their own, where
- * nobody else comes by. Magazines of class 1024 hold 16 objects; o is one of
- * them in
+ * nobody else comes by. Magazines of class 4096 hold 16 objects, spans 8; o is
+ * one of them in
  *
  *	loaded   [ o o o . . . ]
  *	previous [ o o o o o o ]
@@ -17,12 +17,12 @@
 
 #include "kspan_kunit.h"
 
-#define SIZE	1024
+#define SIZE	4096
 
 static struct kspan_heap *heap;
 static struct kspan_cpu_cache *cache;
 static struct kspan_central *central;
-static unsigned int class, cap;
+static unsigned int class, cap, slots;
 
 static int cpu_cache_init(struct kunit *test)
 {
@@ -37,6 +37,7 @@ static int cpu_cache_init(struct kunit *test)
 	class = kspan_size_class(SIZE);
 	central = kspan_heap_central(heap, cache->nid, class);
 	cap = kspan_magazine_cap(class);
+	slots = kspan_size_classes[class].slots;
 	return 0;
 }
 
@@ -130,6 +131,18 @@ static void **some_objects(struct kunit *test)
 	return objects;
 }
 
+/* Objects that all are live, and as many empty magazines, all in the depot. */
+static void **live_objects(struct kunit *test, unsigned int n, unsigned int magazines)
+{
+	void **objects = some_objects(test);
+
+	alloc_all(test, objects, n);
+	drain();
+	stock(magazines);
+	KUNIT_ASSERT_EQ(test, central->nr_out, (unsigned long)n);
+	return objects;
+}
+
 static void expect_counts(struct kunit *test, unsigned int loaded, unsigned int previous)
 {
 	KUNIT_EXPECT_EQ(test, cache->loaded[class]->count, loaded);
@@ -185,19 +198,83 @@ static void class_0_has_nothing_and_takes_nothing(struct kunit *test)
  */
 static void refill_gives_rising_addresses(struct kunit *test)
 {
-	void *objects[8];
+	void **objects = some_objects(test);
 	unsigned int i;
 
 	provide(1);
 	objects[0] = kspan_heap_alloc_slot(heap, class, cache->nid, GFP_KERNEL);
-	for (i = 1; i < 8; i++) {
+	for (i = 1; i < slots; i++) {
 		objects[i] = pop();
 		KUNIT_EXPECT_PTR_EQ(test, objects[i], objects[0] + i * SIZE);
-		KUNIT_EXPECT_EQ(test, central->nr_out, 8UL);
+		KUNIT_EXPECT_EQ(test, central->nr_out, (unsigned long)slots);
 	}
-	KUNIT_EXPECT_EQ(test, cache->allocs[class], 7ULL);
+	KUNIT_EXPECT_EQ(test, cache->allocs[class], slots - 1ULL);
+	expect_counts(test, 0, 0);
+	push_all(test, objects, slots);
+}
+
+/*
+ *	span xxxxxxxx		->	... and behind it, of free pages
+ *	span xxxxxxxx, span xxxxxxxx	loaded [ 15 14 ... 3 2 1 ]
+ */
+static void refill_makes_spans_of_free_pages(struct kunit *test)
+{
+	struct kspan_page_heap *ph = kspan_page_heap(cache->nid);
+	unsigned int pages = kspan_size_classes[class].pages, i;
+	void **objects = some_objects(test);
+	unsigned long used, arenas;
+
+	/* The loaded magazine is not filled: the second one is. */
+	provide(2);
+	objects[0] = kspan_heap_alloc_slot(heap, class, cache->nid, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, objects[0]);
+	for (i = 1; i < slots; i++)
+		objects[i] = pop();
+	used = ph->used;
+	arenas = ph->nr_arenas;
+	for (; i < slots + cap; i++) {
+		objects[i] = pop();
+		KUNIT_ASSERT_PTR_EQ(test, objects[i], objects[0] + i * SIZE);
+		KUNIT_EXPECT_EQ(test, central->nr_out, (unsigned long)slots + cap);
+	}
+	expect_counts(test, 0, 0);
+	KUNIT_EXPECT_EQ(test, cache->allocs[class], slots + cap - 1ULL);
+	KUNIT_EXPECT_EQ(test, central->nr_spans, 1UL + DIV_ROUND_UP(cap, slots));
+	KUNIT_EXPECT_EQ(test, ph->used - used, (unsigned long)pages * DIV_ROUND_UP(cap, slots));
+	KUNIT_EXPECT_EQ(test, ph->nr_arenas, arenas);
+	kspan_verify(test, heap);
+	push_all(test, objects, slots + cap);
+}
+
+/* No free page: the page allocator is for the caller to ask, with the cache left. */
+static void refill_asks_for_no_arena(struct kunit *test)
+{
+	struct kspan_page_heap *ph = kspan_page_heap(cache->nid);
+	void **objects = some_objects(test), *run;
+	unsigned int i, n = 0;
+
+	provide(1);
+	objects[0] = kspan_heap_alloc_slot(heap, class, cache->nid, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, objects[0]);
+	KUNIT_ASSERT_EQ(test, ph->nr_arenas, 1UL);
+	/* The arena is aligned to its size: what is left of it is halves. */
+	for (i = kspan_size_classes[class].pages; i < KSPAN_ARENA_PAGES; i *= 2) {
+		run = kspan_page_heap_alloc(cache->nid, i, 1, 0, GFP_KERNEL | __GFP_THISNODE);
+		KUNIT_ASSERT_NOT_NULL(test, run);
+		objects[slots + n++] = run;
+	}
+	KUNIT_ASSERT_EQ(test, ph->used, ph->pages);
+	for (i = 1; i < slots; i++)
+		objects[i] = pop();
 	KUNIT_EXPECT_NULL(test, pop());
-	push_all(test, objects, 8);
+	KUNIT_EXPECT_EQ(test, ph->nr_arenas, 1UL);
+	KUNIT_EXPECT_EQ(test, central->nr_spans, 1UL);
+	push_all(test, objects, slots);
+	while (n--) {
+		struct kspan_span *span = objects[slots + n];
+
+		kspan_page_heap_free(span, span->start, KSPAN_SPAN_LARGE);
+	}
 }
 
 static void newest_is_reused_first(struct kunit *test)
@@ -217,20 +294,19 @@ static void newest_is_reused_first(struct kunit *test)
  */
 static void immediate_repeat_is_refused(struct kunit *test)
 {
+	void **objects = live_objects(test, 3, 1);
 	struct kspan_cpu_cache *entered;
 	bool newest, other;
-	void *objects[3];
 
-	provide(1);
-	alloc_all(test, objects, 3);
 	push_all(test, objects, 2);
+	KUNIT_ASSERT_LT(test, cache->loaded[class]->count, cap);
 	entered = enter(heap);
 	newest = kspan_cpu_cache_push(entered, class, objects[1]);
 	other = kspan_cpu_cache_push(entered, class, objects[2]);
 	kspan_cpu_cache_leave(entered);
 	KUNIT_EXPECT_FALSE(test, newest);
 	KUNIT_EXPECT_TRUE(test, other);
-	KUNIT_EXPECT_LT(test, cache->loaded[class]->count, cap);
+	expect_counts(test, 3, 0);
 }
 
 /* The word before the first slot of an empty magazine is no object. */
@@ -243,18 +319,6 @@ static void empty_magazine_takes_any_object(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, pop(), object);
 	KUNIT_EXPECT_EQ(test, cache->loaded[class]->count, 0U);
 	KUNIT_EXPECT_TRUE(test, push(object));
-}
-
-/* Objects that all are live, and as many empty magazines, all in the depot. */
-static void **live_objects(struct kunit *test, unsigned int n, unsigned int magazines)
-{
-	void **objects = some_objects(test);
-
-	alloc_all(test, objects, n);
-	drain();
-	stock(magazines);
-	KUNIT_ASSERT_EQ(test, central->nr_out, (unsigned long)n);
-	return objects;
 }
 
 /*
@@ -549,6 +613,8 @@ static struct kunit_case cpu_cache_cases[] = {
 	KUNIT_CASE(free_without_a_magazine_is_not_taken),
 	KUNIT_CASE(class_0_has_nothing_and_takes_nothing),
 	KUNIT_CASE(refill_gives_rising_addresses),
+	KUNIT_CASE(refill_makes_spans_of_free_pages),
+	KUNIT_CASE(refill_asks_for_no_arena),
 	KUNIT_CASE(newest_is_reused_first),
 	KUNIT_CASE(immediate_repeat_is_refused),
 	KUNIT_CASE(empty_magazine_takes_any_object),

@@ -12,6 +12,8 @@
 
 #define BASE		BIT(40)
 #define MAX_SLOTS	1024
+/* Of a class whose spans have eight slots, as they are drawn. */
+#define SIZE		4096
 
 /* A formatted span of the class of @size, SMALL. */
 static struct kspan_span *span_new(struct kunit *test, size_t size)
@@ -73,10 +75,9 @@ static void take(struct kunit *test, struct kspan_span *span, unsigned int n)
  */
 static void new_span_is_all_free(struct kunit *test)
 {
-	struct kspan_span *span = span_new(test, 1024);
+	struct kspan_span *span = span_new(test, SIZE);
 
-	KUNIT_EXPECT_EQ(test, (unsigned int)span->nslots,
-			(unsigned int)(KSPAN_PAGE_SIZE / 1024));
+	KUNIT_EXPECT_EQ(test, (unsigned int)span->nslots, 8U);
 	KUNIT_EXPECT_EQ(test, (unsigned int)span->used, 0U);
 	KUNIT_EXPECT_EQ(test, (unsigned int)span->free_index, 0U);
 	KUNIT_EXPECT_EQ(test, (unsigned int)span->high, 0U);
@@ -100,7 +101,7 @@ static void bitmap_is_inline_up_to_64_slots(struct kunit *test)
  */
 static void slots_are_taken_lowest_first(struct kunit *test)
 {
-	struct kspan_span *span = span_new(test, 1024);
+	struct kspan_span *span = span_new(test, SIZE);
 	void *slots[5];
 	unsigned int i;
 
@@ -118,7 +119,7 @@ static void slots_are_taken_lowest_first(struct kunit *test)
  */
 static void holes_are_filled_in_address_order(struct kunit *test)
 {
-	struct kspan_span *span = span_new(test, 1024);
+	struct kspan_span *span = span_new(test, SIZE);
 	void *slots[3];
 
 	take(test, span, 6);
@@ -136,13 +137,14 @@ static void holes_are_filled_in_address_order(struct kunit *test)
 /* What is taken stands at the end of the array. */
 static void what_is_left_is_taken(struct kunit *test)
 {
-	struct kspan_span *span = span_new(test, 4096);
+	struct kspan_span *span = span_new(test, SIZE);
 	void *slots[5] = { NULL };
 
+	take(test, span, 6);
 	KUNIT_EXPECT_EQ(test, kspan_span_take(span, slots, 5), 2U);
 	KUNIT_EXPECT_NULL(test, slots[2]);
-	KUNIT_EXPECT_EQ(test, (unsigned long)slots[4], addr_of(span, 0));
-	KUNIT_EXPECT_EQ(test, (unsigned long)slots[3], addr_of(span, 1));
+	KUNIT_EXPECT_EQ(test, (unsigned long)slots[4], addr_of(span, 6));
+	KUNIT_EXPECT_EQ(test, (unsigned long)slots[3], addr_of(span, 7));
 	KUNIT_EXPECT_EQ(test, kspan_span_take(span, slots, 5), 0U);
 	span_drop(span);
 }
@@ -168,7 +170,7 @@ static void search_goes_on_in_the_next_word(struct kunit *test)
  */
 static void high_never_falls(struct kunit *test)
 {
-	struct kspan_span *span = span_new(test, 1024);
+	struct kspan_span *span = span_new(test, SIZE);
 
 	take(test, span, 3);
 	give(span, 0);
@@ -185,7 +187,7 @@ static void high_never_falls(struct kunit *test)
  */
 static void slot_states(struct kunit *test)
 {
-	struct kspan_span *span = span_new(test, 1024);
+	struct kspan_span *span = span_new(test, SIZE);
 
 	take(test, span, 6);
 	give(span, 2);
