@@ -64,6 +64,14 @@ static void load(struct kspan_cpu_cache *cache, unsigned int class, struct kspan
 	WRITE_ONCE(cache->loaded[class], mag);
 }
 
+/* In place of the only magazine that the class has. */
+static void reload_only(struct kspan_cpu_cache *cache, unsigned int class,
+			struct kspan_magazine *mag)
+{
+	set_cap(mag, cache->limit[class]);
+	WRITE_ONCE(cache->loaded[class], mag);
+}
+
 static void swap_magazines(struct kspan_cpu_cache *cache, unsigned int class)
 {
 	load(cache, class, cache->previous[class]);
@@ -264,8 +272,8 @@ bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 		if (mag)
 			load(cache, class, mag);
 		else if (is_magazine(cache->loaded[class]))
-			WRITE_ONCE(cache->loaded[class],
-				   kspan_central_unload(central, cache->loaded[class]));
+			reload_only(cache, class,
+				    kspan_central_unload(central, cache->loaded[class]));
 		else
 			return false;
 	}
