@@ -135,7 +135,7 @@ static bool make_room(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 	unsigned int most = READ_ONCE(kspan_cpu_cache_bytes), steals = 0, i;
 
 	for (i = 1; i < KSPAN_NR_CLASSES && steals < KSPAN_STEALS_MAX &&
-		    cache->capacity + bytes > most; i++) {
+	     cache->capacity + bytes > most; i++) {
 		cache->victim = cache->victim % (KSPAN_NR_CLASSES - 1) + 1;
 		if (cache->victim == class || !cache->limit[cache->victim])
 			continue;
@@ -149,15 +149,19 @@ static bool make_room(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 static void grow(struct kspan_heap *heap, struct kspan_cpu_cache *cache, unsigned int class)
 {
 	unsigned int most = kspan_magazine_cap(class), old = cache->limit[class], limit;
+	unsigned int bytes = READ_ONCE(kspan_cpu_cache_bytes);
 
 	if (likely(old >= most))
 		return;
 	limit = old ? 2 * old : max(KSPAN_FIRST_BYTES / kspan_size_classes[class].size, 2U);
-	if (limit > most || !READ_ONCE(kspan_cpu_cache_bytes))
+	if (limit > most || !bytes)
 		limit = most;
-	if (!READ_ONCE(kspan_cpu_cache_bytes) ||
-	    make_room(heap, cache, class, capacity_of(class, limit) - capacity_of(class, old)))
-		set_limit(cache, class, limit);
+	/* What never fits must not take from others for that. */
+	if (bytes && (capacity_of(class, limit) > bytes ||
+		      !make_room(heap, cache, class,
+				 capacity_of(class, limit) - capacity_of(class, old))))
+		return;
+	set_limit(cache, class, limit);
 }
 
 /**
