@@ -9,7 +9,9 @@
  *	2. centrals	spans are on the right list, bitmaps, used, free_index
  *			and high agree, the sum of used is nr_out
  *	3. magazines	what they hold is out of its span, of their class and
- *			node, and held once; out = cached + live
+ *			node, and held once; out = cached + live; those of a CPU
+ *			have room for the limit of the class, and limits add up
+ *			to the CPU's capacity
  *	4. tiny objects	start in blocks that are live, of which each has one or
  *			a mark; a mark is the highest bit of an open block, and
  *			open blocks are those of the CPUs
@@ -391,6 +393,14 @@ static void collect_depot(struct check *check, struct kspan_central *central)
 	}
 }
 
+/* Of a CPU: it may hold more than the limit, not less; then it came from a depot. */
+static void collect_of_cpu(struct check *check, struct kspan_central *central,
+			   struct kspan_magazine *mag, unsigned int limit)
+{
+	collect(check, central, mag, 0);
+	holds(check, "magazine has room for the limit", id(mag), mag->cap >= limit);
+}
+
 static void collect_cpus(struct check *check, struct kspan_central *central)
 {
 	unsigned int cpu;
@@ -404,9 +414,9 @@ static void collect_cpus(struct check *check, struct kspan_central *central)
 		if (cache->nid != central->nid)
 			continue;
 		if (loaded != &kspan_no_magazine)
-			collect(check, central, loaded, 0);
+			collect_of_cpu(check, central, loaded, cache->limit[central->class]);
 		if (previous != &kspan_no_magazine)
-			collect(check, central, previous, 0);
+			collect_of_cpu(check, central, previous, cache->limit[central->class]);
 		if (loaded != &kspan_no_magazine)
 			holds(check, "magazines are two", id(loaded), loaded != previous);
 	}
@@ -523,6 +533,20 @@ static void check_packers(struct check *check)
 	}
 }
 
+static void check_capacity(struct check *check, struct kspan_cpu_cache *cache)
+{
+	unsigned int class, capacity = 0;
+
+	same(check, "limit of class 0", id(cache), cache->limit[0], 0);
+	for (class = 1; class < KSPAN_NR_CLASSES; class++) {
+		holds(check, "limit of class", class,
+		      cache->limit[class] <= kspan_magazine_cap(class));
+		capacity += 2 * cache->limit[class] * kspan_size_classes[class].size;
+	}
+	same(check, "capacity of cache", id(cache), cache->capacity, capacity);
+	holds(check, "victim is a class", id(cache), cache->victim < KSPAN_NR_CLASSES);
+}
+
 static void check_central(struct check *check, struct kspan_central *central)
 {
 	unsigned long flags;
@@ -545,9 +569,11 @@ static void check_central(struct check *check, struct kspan_central *central)
 
 static void check_all(struct check *check)
 {
-	unsigned int class;
+	unsigned int class, cpu;
 	int nid;
 
+	for_each_possible_cpu(cpu)
+		check_capacity(check, per_cpu_ptr(check->heap->cpu, cpu));
 	for_each_node(nid) {
 		for (class = 1; class < KSPAN_NR_CLASSES; class++)
 			kspan_central_merge(kspan_heap_central(check->heap, nid, class), 0);

@@ -93,6 +93,26 @@ static void sees_an_object_cached_twice(struct kunit *test)
 	BREAK(test, mag->slot[0], mag->slot[0] + 8, "cached object is out");
 }
 
+static void sees_wrong_capacity(struct kunit *test)
+{
+	unsigned int class = kspan_size_class(64);
+	struct kspan_cpu_cache *cache;
+
+	kspan_kunit_pin(test);
+	kspan_kunit_warm(test, 64);
+	cache = raw_cpu_ptr(kspan_default_heap.cpu);
+	KUNIT_ASSERT_GT(test, (unsigned int)cache->limit[class], 0U);
+	BREAK(test, cache->capacity, cache->capacity + 1, "capacity of cache");
+	BREAK(test, cache->limit[class], cache->limit[class] - 1, "capacity of cache");
+	BREAK(test, cache->limit[class], 62, "limit of class");
+	BREAK(test, cache->limit[0], 1, "limit of class 0");
+	BREAK(test, cache->victim, KSPAN_NR_CLASSES, "victim is a class");
+	BREAK(test, cache->loaded[class]->cap, cache->limit[class] - 1,
+	      cache->loaded[class]->count == cache->limit[class] ?
+	      "count of magazine" : "magazine has room for the limit");
+	kspan_kunit_settle();
+}
+
 static void sees_wrong_free_pages(struct kunit *test)
 {
 	struct kspan_span *span;
@@ -204,6 +224,7 @@ static struct kunit_case verify_cases[] = {
 	KUNIT_CASE(sees_wrong_slots),
 	KUNIT_CASE(sees_wrong_central_counters),
 	KUNIT_CASE(sees_an_object_cached_twice),
+	KUNIT_CASE(sees_wrong_capacity),
 	KUNIT_CASE(sees_wrong_free_pages),
 	KUNIT_CASE(sees_tiny_objects_in_free_blocks),
 	KUNIT_CASE(sees_tiny_objects_in_cached_blocks),

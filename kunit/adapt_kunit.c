@@ -1,0 +1,676 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The capacity of CPU caches
+ *
+ * Whatever a case does to the cache of one CPU of a heap of its own,
+ *
+ *	capacity = sum over classes of 2 * limit * size <= kspan_cpu_cache_bytes
+ *
+ * Magazines of class 4096 hold up to 16 objects, those of class 2048 up to 32: at
+ * most 128 KiB each.
+ */
+#include <linux/cpu.h>
+#include <linux/kspan.h>
+#include <linux/sched.h>
+#include <linux/workqueue.h>
+
+#include "kspan_kunit.h"
+
+#define A	4096
+#define B	2048
+#define FULL	(128U << 10)	/* what either of them can have */
+#define LIVE	400
+
+static struct kspan_heap *heap;
+static struct kspan_cpu_cache *cache;
+static void **objects;
+static u8 *classes;
+
+static int adapt_init(struct kunit *test)
+{
+	kspan_kunit_init(test);
+	heap = kspan_kunit_heap(test);
+	objects = kunit_kcalloc(test, LIVE, sizeof(*objects), GFP_KERNEL);
+	classes = kunit_kcalloc(test, LIVE, sizeof(*classes), GFP_KERNEL);
+	if (!heap || !objects || !classes)
+		return -ENOMEM;
+	cache = per_cpu_ptr(heap->cpu, kspan_kunit_pin(test));
+	KUNIT_EXPECT_EQ(test, 2 * A * kspan_magazine_cap(kspan_size_class(A)), FULL);
+	KUNIT_EXPECT_EQ(test, 2 * B * kspan_magazine_cap(kspan_size_class(B)), FULL);
+	return 0;
+}
+
+static struct kspan_central *central_of(unsigned int class)
+{
+	return kspan_heap_central(heap, cache->nid, class);
+}
+
+static unsigned int limit_of(size_t size)
+{
+	return cache->limit[kspan_size_class(size)];
+}
+
+static unsigned int bytes_of(unsigned int class)
+{
+	return 2 * cache->limit[class] * kspan_size_classes[class].size;
+}
+
+static unsigned int cached_of(unsigned int class)
+{
+	return cache->loaded[class]->count + cache->previous[class]->count;
+}
+
+static bool magazine_holds(const struct kspan_magazine *mag, const void *object)
+{
+	unsigned int i;
+
+	for (i = 0; i < mag->count; i++)
+		if (mag->slot[i] == object)
+			return true;
+	return false;
+}
+
+static bool holds(unsigned int class, const void *object)
+{
+	return magazine_holds(cache->loaded[class], object) ||
+	       magazine_holds(cache->previous[class], object);
+}
+
+static u64 steals(void)
+{
+	return kspan_cpu_caches_events(heap, KSPAN_STEAL);
+}
+
+/* As kspan_malloc() does it with the default heap. */
+static void *alloc(struct kunit *test, unsigned int class)
+{
+	struct kspan_cpu_cache *entered;
+	void *object;
+
+	KUNIT_ASSERT_TRUE(test, kspan_cpu_cache_enter(heap, &entered));
+	if (!kspan_cpu_cache_pop(entered, class, &object))
+		object = kspan_cpu_cache_refill(heap, entered, class, 0);
+	kspan_cpu_cache_leave(entered);
+	kspan_depot_provision(central_of(class), GFP_KERNEL);
+	if (!object)
+		object = kspan_heap_alloc_slot(heap, class, cache->nid,
+					       GFP_KERNEL | __GFP_THISNODE);
+	KUNIT_ASSERT_NOT_NULL(test, object);
+	return object;
+}
+
+/* As kspan_free() does. */
+static void give(struct kunit *test, unsigned int class, void *object)
+{
+	struct kspan_cpu_cache *entered;
+	bool taken;
+
+	KUNIT_ASSERT_TRUE(test, kspan_cpu_cache_enter(heap, &entered));
+	taken = kspan_cpu_cache_push(entered, class, object) ||
+		kspan_cpu_cache_spill(heap, entered, class, object);
+	kspan_cpu_cache_leave(entered);
+	kspan_depot_provision(central_of(class), GFP_KERNEL);
+	if (!taken)
+		KUNIT_ASSERT_TRUE(test, kspan_central_free((unsigned long)object, class));
+}
+
+static void alloc_some(struct kunit *test, size_t size, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		objects[i] = alloc(test, kspan_size_class(size));
+}
+
+static void give_some(struct kunit *test, size_t size, unsigned int n)
+{
+	while (n--)
+		give(test, kspan_size_class(size), objects[n]);
+}
+
+/* Until a class has all that it can have. */
+static void grow_full(struct kunit *test, size_t size)
+{
+	unsigned int class = kspan_size_class(size), n = 6 * kspan_magazine_cap(class), round;
+
+	for (round = 0; round < 10 && cache->limit[class] < kspan_magazine_cap(class); round++) {
+		alloc_some(test, size, n);
+		give_some(test, size, n);
+	}
+	KUNIT_ASSERT_EQ(test, (unsigned int)cache->limit[class], kspan_magazine_cap(class));
+}
+
+static void drain(void)
+{
+	kspan_cpu_cache_drain(heap, raw_smp_processor_id());
+}
+
+static void expect_magazine(struct kunit *test, const struct kspan_magazine *mag,
+			    unsigned int class)
+{
+	if (mag == &kspan_no_magazine)
+		return;
+	KUNIT_ASSERT_GE(test, mag->cap, (u32)cache->limit[class]);
+	KUNIT_ASSERT_GE(test, mag->cap, mag->count);
+	KUNIT_ASSERT_LE(test, mag->cap, kspan_magazine_cap(class));
+}
+
+static void expect_books(struct kunit *test, unsigned int most)
+{
+	unsigned int class, sum = 0;
+
+	for (class = 1; class < KSPAN_NR_CLASSES; class++) {
+		KUNIT_ASSERT_LE(test, (unsigned int)cache->limit[class],
+				kspan_magazine_cap(class));
+		expect_magazine(test, cache->loaded[class], class);
+		expect_magazine(test, cache->previous[class], class);
+		sum += bytes_of(class);
+	}
+	KUNIT_ASSERT_EQ(test, sum, cache->capacity);
+	KUNIT_ASSERT_LE(test, sum, most);
+	KUNIT_ASSERT_EQ(test, (unsigned int)cache->limit[0], 0U);
+}
+
+static void new_cache_has_no_capacity(struct kunit *test)
+{
+	unsigned int class;
+
+	for (class = 0; class < KSPAN_NR_CLASSES; class++)
+		KUNIT_EXPECT_EQ(test, (unsigned int)cache->limit[class], 0U);
+	KUNIT_EXPECT_EQ(test, cache->capacity, 0U);
+}
+
+/* A visit to the central, and it alone, doubles the limit up to the most there is. */
+static void expect_next(struct kunit *test, unsigned int class, unsigned int before, bool miss)
+{
+	unsigned int cap = kspan_magazine_cap(class), limit = cache->limit[class];
+
+	if (!miss)
+		KUNIT_ASSERT_EQ(test, limit, before);
+	else if (before)
+		KUNIT_ASSERT_EQ(test, limit, min(2 * before, cap));
+	else
+		KUNIT_ASSERT_EQ(test, limit, clamp(4096 / kspan_size_classes[class].size, 2U,
+						   cap));
+	expect_books(test, kspan_cpu_cache_bytes);
+}
+
+static void expect_doubling(struct kunit *test, unsigned int class)
+{
+	unsigned int n = min(5 * kspan_magazine_cap(class), (unsigned int)LIVE), before, i;
+	bool miss;
+
+	for (i = 0; i < n; i++) {
+		before = cache->limit[class];
+		miss = !cached_of(class);
+		objects[i] = alloc(test, class);
+		expect_next(test, class, before, miss);
+	}
+	KUNIT_EXPECT_EQ(test, (unsigned int)cache->limit[class], kspan_magazine_cap(class));
+	drain();
+	while (n--) {
+		before = cache->limit[class];
+		miss = cached_of(class) == cache->loaded[class]->cap + cache->previous[class]->cap;
+		give(test, class, objects[n]);
+		expect_next(test, class, before, miss);
+	}
+	KUNIT_EXPECT_EQ(test, (unsigned int)cache->limit[class], kspan_magazine_cap(class));
+	drain();
+}
+
+static void capacity_doubles_with_each_miss(struct kunit *test)
+{
+	unsigned int class;
+
+	kspan_cpu_cache_bytes = 1 << 20;
+	for (class = 1; class < KSPAN_NR_CLASSES; class++)
+		expect_doubling(test, class);
+	KUNIT_EXPECT_EQ(test, steals(), 0ULL);
+}
+
+/* Until both magazines of a class are full to their limit. */
+static void fill_magazines(struct kunit *test, size_t size)
+{
+	unsigned int class = kspan_size_class(size);
+
+	grow_full(test, size);
+	while (cached_of(class) < 2 * cache->limit[class])
+		give(test, class, kspan_heap_alloc_slot(heap, class, cache->nid, GFP_KERNEL));
+}
+
+/*
+ *	A [ o ... o ] 16, [ o ... o ] 16	B misses	->	A [ o ... ] 8, [ o ... ] 8
+ */
+static void class_takes_from_others(struct kunit *test)
+{
+	unsigned int class = kspan_size_class(A), i;
+	struct kspan_magazine *mag[2];
+	void *kept[16], *lost[16], *object;
+	unsigned long out;
+
+	kspan_cpu_cache_bytes = FULL;
+	fill_magazines(test, A);
+	KUNIT_ASSERT_EQ(test, cache->capacity, FULL);
+	mag[0] = cache->loaded[class];
+	mag[1] = cache->previous[class];
+	for (i = 0; i < 16; i++) {
+		kept[i] = mag[i / 8]->slot[i % 8];
+		lost[i] = mag[i / 8]->slot[8 + i % 8];
+	}
+	out = kspan_kunit_out(heap, class);
+	object = alloc(test, kspan_size_class(B));
+	KUNIT_EXPECT_EQ(test, steals(), 1ULL);
+	KUNIT_EXPECT_EQ(test, limit_of(A), 8U);
+	KUNIT_EXPECT_EQ(test, limit_of(B), 2U);
+	KUNIT_EXPECT_EQ(test, kspan_kunit_out(heap, class), out - 16);
+	for (i = 0; i < 16; i++) {
+		KUNIT_EXPECT_TRUE(test, holds(class, kept[i]));
+		KUNIT_EXPECT_FALSE(test, kspan_heap_caches(heap, class, lost[i]));
+	}
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_EQ(test, mag[i]->count, 8U);
+		KUNIT_EXPECT_EQ(test, mag[i]->cap, 8U);
+	}
+	expect_books(test, FULL);
+	kspan_verify(test, heap);
+	give(test, kspan_size_class(B), object);
+}
+
+/* What it lost was free to be used by others; what it has, it finds, each once. */
+static void class_that_lost_some_has_the_rest(struct kunit *test)
+{
+	unsigned int class = kspan_size_class(A), i, j;
+	void *object;
+
+	kspan_cpu_cache_bytes = FULL;
+	fill_magazines(test, A);
+	object = alloc(test, kspan_size_class(B));
+	KUNIT_ASSERT_EQ(test, cached_of(class), 16U);
+	alloc_some(test, A, 100);
+	for (i = 0; i < 100; i++)
+		for (j = 0; j < i; j++)
+			KUNIT_ASSERT_PTR_NE(test, objects[i], objects[j]);
+	give_some(test, A, 100);
+	give(test, kspan_size_class(B), object);
+	kspan_verify(test, heap);
+}
+
+/*
+ *	A 16 8 4 2 1 0		B 0 2 4 ... 32
+ */
+static void class_that_lost_all_gets_some_again(struct kunit *test)
+{
+	unsigned int class = kspan_size_class(A);
+	void *object;
+
+	kspan_cpu_cache_bytes = FULL;
+	fill_magazines(test, A);
+	grow_full(test, B);
+	KUNIT_ASSERT_EQ(test, cache->capacity, FULL);
+	KUNIT_EXPECT_EQ(test, limit_of(A), 0U);
+	KUNIT_EXPECT_EQ(test, cached_of(class), 0U);
+	KUNIT_EXPECT_EQ(test, cache->loaded[class]->cap + cache->previous[class]->cap, 0U);
+	kspan_depot_flush(central_of(class));
+	KUNIT_EXPECT_EQ(test, kspan_kunit_out(heap, class), 0UL);
+	object = alloc(test, class);
+	KUNIT_EXPECT_EQ(test, limit_of(A), 2U);
+	KUNIT_EXPECT_EQ(test, limit_of(B), 16U);
+	expect_books(test, FULL);
+	give(test, class, object);
+	KUNIT_EXPECT_TRUE(test, holds(class, object));
+	grow_full(test, A);
+	KUNIT_EXPECT_EQ(test, limit_of(B), 0U);
+	expect_books(test, FULL);
+	kspan_verify(test, heap);
+}
+
+/* A free is the first that it does. */
+static void class_that_lost_all_takes_frees(struct kunit *test)
+{
+	unsigned int class = kspan_size_class(A);
+
+	kspan_cpu_cache_bytes = FULL;
+	grow_full(test, A);
+	grow_full(test, B);
+	KUNIT_ASSERT_EQ(test, limit_of(A), 0U);
+	objects[0] = kspan_heap_alloc_slot(heap, class, cache->nid, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, objects[0]);
+	give(test, class, objects[0]);
+	KUNIT_EXPECT_EQ(test, limit_of(A), 2U);
+	KUNIT_EXPECT_TRUE(test, holds(class, objects[0]));
+	expect_books(test, FULL);
+}
+
+/* Nothing to be had at all: all goes by the spans, one by one. */
+static void class_without_capacity_works(struct kunit *test)
+{
+	unsigned int class = kspan_size_class(KSPAN_MAX_SMALL), i;
+
+	kspan_cpu_cache_bytes = 1;
+	for (i = 0; i < 20; i++) {
+		objects[i] = alloc(test, class);
+		expect_books(test, 1);
+	}
+	KUNIT_EXPECT_EQ(test, kspan_kunit_out(heap, class), 20UL);
+	for (i = 0; i < 20; i++) {
+		give(test, class, objects[i]);
+		expect_books(test, 1);
+	}
+	KUNIT_EXPECT_EQ(test, kspan_kunit_out(heap, class), 0UL);
+	KUNIT_EXPECT_EQ(test, cache->capacity, 0U);
+}
+
+/* It would take from all others, time and again, and still have nothing. */
+static void class_that_does_not_fit_takes_nothing(struct kunit *test)
+{
+	unsigned int class = kspan_size_class(KSPAN_MAX_SMALL), before;
+
+	kspan_cpu_cache_bytes = FULL - 1;
+	alloc_some(test, A, 40);
+	give_some(test, A, 40);
+	before = cache->capacity;
+	KUNIT_ASSERT_GT(test, before, 0U);
+	objects[0] = alloc(test, class);
+	objects[1] = alloc(test, class);
+	KUNIT_EXPECT_EQ(test, steals(), 0ULL);
+	KUNIT_EXPECT_EQ(test, cache->capacity, before);
+	give_some(test, KSPAN_MAX_SMALL, 2);
+	KUNIT_EXPECT_EQ(test, steals(), 0ULL);
+	KUNIT_EXPECT_EQ(test, cache->capacity, before);
+}
+
+/* Preemption is off: one miss does not go through all classes. */
+static void few_classes_lose_in_a_miss(struct kunit *test)
+{
+	unsigned int class = kspan_size_class(KSPAN_MAX_SMALL), i;
+	u64 before;
+
+	kspan_cpu_cache_bytes = 256 << 10;
+	/* A little of each, until nothing more is left. */
+	for (i = 1; i < class; i++) {
+		objects[0] = alloc(test, i);
+		give(test, i, objects[0]);
+		expect_books(test, 256 << 10);
+	}
+	for (i = 0; i < 40; i++) {
+		before = steals();
+		objects[i] = alloc(test, class);
+		KUNIT_EXPECT_LE(test, steals() - before, 4ULL);
+		expect_books(test, 256 << 10);
+	}
+	KUNIT_EXPECT_GT(test, (unsigned int)cache->limit[class], 0U);
+	give_some(test, KSPAN_MAX_SMALL, 40);
+	kspan_verify(test, heap);
+}
+
+/* A full magazine of 16, from a CPU that had more capacity, into the depot. */
+static void put_full_magazine(struct kunit *test, unsigned int class)
+{
+	unsigned int cap = kspan_magazine_cap(class), i;
+	struct kspan_central *central = central_of(class);
+	struct kspan_magazine *mag, *empty;
+
+	for (i = 0; i < 2; i++) {
+		central->wanted = true;
+		kspan_depot_provision(central, GFP_KERNEL);
+	}
+	mag = kspan_depot_put_full(central, NULL, 0);
+	KUNIT_ASSERT_NOT_NULL(test, mag);
+	for (i = 0; i < cap; i++) {
+		mag->slot[i] = kspan_heap_alloc_slot(heap, class, cache->nid, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, mag->slot[i]);
+	}
+	mag->count = cap;
+	empty = kspan_depot_put_full(central, mag, 0);
+	KUNIT_ASSERT_NOT_NULL(test, empty);
+	kspan_depot_retire(central, empty);
+}
+
+/*
+ *	depot [ o ... o ] 16	->	loaded [ o ... o . ] 16, limit 2
+ */
+static void objects_beyond_the_limit_are_used(struct kunit *test)
+{
+	unsigned int class = kspan_size_class(A), i;
+
+	kspan_cpu_cache_bytes = FULL;
+	put_full_magazine(test, class);
+	for (i = 0; i < 16; i++) {
+		objects[i] = alloc(test, class);
+		KUNIT_EXPECT_EQ(test, limit_of(A), 2U);
+		KUNIT_EXPECT_EQ(test, cache->loaded[class]->count, 15 - i);
+		KUNIT_EXPECT_EQ(test, kspan_kunit_out(heap, class), 16UL);
+		expect_books(test, FULL);
+	}
+	give_some(test, A, 16);
+	expect_books(test, FULL);
+	kspan_verify(test, heap);
+}
+
+/*
+ *	loaded [ o ... o ] 16, limit 2: one more	->	loaded [ o ] 4
+ *
+ * There is no other magazine: its objects go back, and with them its size.
+ */
+static void magazine_that_is_emptied_has_the_limit(struct kunit *test)
+{
+	unsigned int class = kspan_size_class(A);
+	struct kspan_cpu_cache *entered;
+	void *object, *more;
+	bool taken;
+
+	kspan_cpu_cache_bytes = FULL;
+	more = kspan_heap_alloc_slot(heap, class, cache->nid, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, more);
+	put_full_magazine(test, class);
+	object = alloc(test, class);
+	give(test, class, object);
+	KUNIT_ASSERT_EQ(test, cache->loaded[class]->count, 16U);
+	KUNIT_ASSERT_PTR_EQ(test, cache->previous[class], &kspan_no_magazine);
+	KUNIT_ASSERT_TRUE(test, kspan_cpu_cache_enter(heap, &entered));
+	taken = kspan_cpu_cache_push(entered, class, more) ||
+		kspan_cpu_cache_spill(heap, entered, class, more);
+	kspan_cpu_cache_leave(entered);
+	KUNIT_EXPECT_TRUE(test, taken);
+	KUNIT_EXPECT_EQ(test, limit_of(A), 4U);
+	KUNIT_EXPECT_EQ(test, cache->loaded[class]->count, 1U);
+	KUNIT_EXPECT_EQ(test, cache->loaded[class]->cap, 4U);
+	KUNIT_EXPECT_EQ(test, kspan_kunit_out(heap, class), 1UL);
+	expect_books(test, FULL);
+}
+
+static void drain_takes_all_capacity(struct kunit *test)
+{
+	unsigned int class;
+
+	kspan_cpu_cache_bytes = 1 << 20;
+	grow_full(test, A);
+	grow_full(test, B);
+	grow_full(test, 64);
+	drain();
+	for (class = 0; class < KSPAN_NR_CLASSES; class++)
+		KUNIT_EXPECT_EQ(test, (unsigned int)cache->limit[class], 0U);
+	KUNIT_EXPECT_EQ(test, cache->capacity, 0U);
+	KUNIT_EXPECT_EQ(test, steals(), 0ULL);
+	/* It starts again as it did at first. */
+	objects[0] = alloc(test, kspan_size_class(B));
+	KUNIT_EXPECT_EQ(test, limit_of(B), 2U);
+	give_some(test, B, 1);
+}
+
+/* Misses bring it down, a few classes at a time, and never up meanwhile. */
+static void lower_parameter_is_obeyed(struct kunit *test)
+{
+	static const size_t sizes[] = { A, B, 8192, 1024, 16384, 512, 3072, 28672 };
+	unsigned int i, before, misses = 0;
+
+	kspan_cpu_cache_bytes = 1 << 20;
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+		grow_full(test, sizes[i]);
+	KUNIT_ASSERT_GT(test, cache->capacity, 512U << 10);
+	kspan_cpu_cache_bytes = 64 << 10;
+	for (i = 1; i < KSPAN_CLASS_TINY && cache->capacity > 64 << 10; i++) {
+		before = cache->capacity;
+		objects[0] = alloc(test, i);
+		give(test, i, objects[0]);
+		KUNIT_ASSERT_LE(test, cache->capacity, before);
+		expect_books(test, before);
+		misses++;
+	}
+	kunit_info(test, "after misses of %u classes\n", misses);
+	KUNIT_EXPECT_LE(test, cache->capacity, 64U << 10);
+	kspan_verify(test, heap);
+}
+
+/* With 0 magazines are of full size at once, and nobody loses anything. */
+static void no_limit_gives_all_at_once(struct kunit *test)
+{
+	unsigned int class;
+
+	kspan_cpu_cache_bytes = 0;
+	for (class = 1; class < KSPAN_NR_CLASSES; class++) {
+		objects[0] = alloc(test, class);
+		KUNIT_EXPECT_EQ(test, (unsigned int)cache->limit[class],
+				kspan_magazine_cap(class));
+		give(test, class, objects[0]);
+		expect_books(test, UINT_MAX);
+	}
+	KUNIT_EXPECT_EQ(test, steals(), 0ULL);
+	/* And back to a limit: from what there is, it comes down. */
+	kspan_cpu_cache_bytes = FULL;
+	drain();
+	objects[0] = alloc(test, kspan_size_class(B));
+	KUNIT_EXPECT_EQ(test, limit_of(B), 2U);
+	give_some(test, B, 1);
+	expect_books(test, FULL);
+}
+
+/* The class, few of them most of the time, and others in turn. */
+static unsigned int pick_class(struct rnd_state *rnd, unsigned int step)
+{
+	unsigned int hot = 1 + step / 500 * 7 % (KSPAN_CLASS_TINY - 3);
+
+	if (kspan_kunit_below(rnd, 8))
+		return hot + kspan_kunit_below(rnd, 3);
+	return 1 + kspan_kunit_below(rnd, KSPAN_CLASS_TINY - 1);
+}
+
+static void expect_random_steps(struct kunit *test, unsigned int bytes, u64 seed)
+{
+	struct rnd_state rnd;
+	unsigned int step, i;
+
+	prandom_seed_state(&rnd, seed);
+	kspan_cpu_cache_bytes = bytes;
+	for (step = 0; step < 4000; step++) {
+		/* Some rounds have more to allocate, some more to free. */
+		unsigned int share = step / 100 % 2 ? LIVE : LIVE / 4;
+
+		i = kspan_kunit_below(&rnd, share);
+		if (objects[i]) {
+			give(test, classes[i], objects[i]);
+			objects[i] = NULL;
+		} else {
+			classes[i] = pick_class(&rnd, step);
+			objects[i] = alloc(test, classes[i]);
+		}
+		expect_books(test, bytes);
+		if (step % 1000 == 0)
+			kspan_verify(test, heap);
+	}
+	for (i = 0; i < LIVE; i++)
+		if (objects[i])
+			give(test, classes[i], objects[i]);
+	memset(objects, 0, LIVE * sizeof(*objects));
+	kspan_verify(test, heap);
+	drain();
+}
+
+static void random_steps_keep_the_books(struct kunit *test)
+{
+	static const unsigned int most[] = { 16 << 10, 64 << 10, 200000, 1 << 20 };
+	u64 seed = kspan_kunit_random_seed(test);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(most); i++)
+		expect_random_steps(test, most[i], seed + i);
+	KUNIT_EXPECT_GT(test, steals(), 0ULL);
+}
+
+/* By the API, on all CPUs: objects go round, so full magazines come by the depot. */
+static long churn(void *data)
+{
+	u64 *seed = data;
+	void *own[64] = { NULL };
+	struct rnd_state rnd;
+	unsigned int step, i;
+	long wrong = 0;
+
+	prandom_seed_state(&rnd, *seed + raw_smp_processor_id());
+	for (step = 0; step < 20000; step++) {
+		size_t size = 1 + kspan_kunit_below(&rnd, step / 1000 % 2 ? 600 : 20000);
+
+		i = kspan_kunit_below(&rnd, ARRAY_SIZE(own));
+		if (own[i] && kspan_size(own[i]) < 8)
+			wrong++;
+		kspan_free(own[i]);
+		own[i] = step % 3 ? kspan_malloc(size, GFP_KERNEL) : NULL;
+		if (step % 3 && !own[i])
+			wrong++;
+		if (step % 1024 == 0)
+			cond_resched();
+	}
+	for (i = 0; i < ARRAY_SIZE(own); i++)
+		kspan_free(own[i]);
+	return wrong;
+}
+
+static void all_cpus_keep_the_books(struct kunit *test)
+{
+	u64 seed = kspan_kunit_random_seed(test);
+	u64 before = kspan_cpu_caches_events(&kspan_default_heap, KSPAN_STEAL);
+	unsigned int cpu;
+	long wrong = 0;
+
+	kspan_cpu_cache_bytes = 64 << 10;
+	cpus_read_lock();
+	for_each_online_cpu(cpu)
+		wrong += work_on_cpu(cpu, churn, &seed);
+	cpus_read_unlock();
+	KUNIT_EXPECT_EQ(test, wrong, 0L);
+	for_each_possible_cpu(cpu) {
+		cache = per_cpu_ptr(kspan_default_heap.cpu, cpu);
+		expect_books(test, 64 << 10);
+	}
+	kspan_verify(test, &kspan_default_heap);
+	KUNIT_EXPECT_GT(test, kspan_cpu_caches_events(&kspan_default_heap, KSPAN_STEAL), before);
+}
+
+static struct kunit_case adapt_cases[] = {
+	KUNIT_CASE(new_cache_has_no_capacity),
+	KUNIT_CASE(capacity_doubles_with_each_miss),
+	KUNIT_CASE(class_takes_from_others),
+	KUNIT_CASE(class_that_lost_some_has_the_rest),
+	KUNIT_CASE(class_that_lost_all_gets_some_again),
+	KUNIT_CASE(class_that_lost_all_takes_frees),
+	KUNIT_CASE(class_without_capacity_works),
+	KUNIT_CASE(class_that_does_not_fit_takes_nothing),
+	KUNIT_CASE(few_classes_lose_in_a_miss),
+	KUNIT_CASE(objects_beyond_the_limit_are_used),
+	KUNIT_CASE(magazine_that_is_emptied_has_the_limit),
+	KUNIT_CASE(drain_takes_all_capacity),
+	KUNIT_CASE(lower_parameter_is_obeyed),
+	KUNIT_CASE(no_limit_gives_all_at_once),
+	KUNIT_CASE(random_steps_keep_the_books),
+	KUNIT_CASE(all_cpus_keep_the_books),
+	{}
+};
+
+static struct kunit_suite adapt_suite = {
+	.name = "kspan_adapt",
+	.init = adapt_init,
+	.exit = kspan_kunit_exit,
+	.test_cases = adapt_cases,
+};
+
+kunit_test_suite(adapt_suite);
