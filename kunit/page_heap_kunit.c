@@ -509,6 +509,335 @@ static void arenas_are_walked_by_address(struct kunit *test)
 	kspan_page_heap_trim();
 }
 
+/* Spans of a class, of free pages; returns how many. */
+static unsigned int spans_alloc(size_t size, unsigned int n, struct list_head *spans)
+{
+	unsigned int class = kspan_size_class(size);
+	const struct kspan_size_class *sc = &kspan_size_classes[class];
+
+	return kspan_page_heap_alloc_spans(NID, sc->pages, sc->align, class, n, spans);
+}
+
+static struct kspan_span *first_of(struct list_head *spans)
+{
+	return list_first_entry(spans, struct kspan_span, list);
+}
+
+/* Each is the next one's neighbour, whole, aligned, DETACHED and mapped. */
+static void expect_side_by_side(struct kunit *test, struct list_head *spans, unsigned long start,
+				size_t size)
+{
+	unsigned int class = kspan_size_class(size), i;
+	const struct kspan_size_class *sc = &kspan_size_classes[class];
+	struct kspan_span *span;
+
+	list_for_each_entry(span, spans, list) {
+		KUNIT_EXPECT_EQ(test, span->start, start);
+		KUNIT_EXPECT_EQ(test, span->npages, (u32)sc->pages);
+		KUNIT_EXPECT_EQ(test, (int)span->state, (int)KSPAN_SPAN_DETACHED);
+		KUNIT_EXPECT_EQ(test, (unsigned int)span->class, class);
+		KUNIT_EXPECT_EQ(test, (int)span->nid, NID);
+		KUNIT_EXPECT_TRUE(test, IS_ALIGNED(span->start, KSPAN_KUNIT_PAGES(sc->align)));
+		for (i = 0; i < sc->pages; i++) {
+			unsigned long addr = start + KSPAN_KUNIT_PAGES(i);
+
+			KUNIT_EXPECT_PTR_EQ(test, *kspan_map_entry(addr), span);
+			KUNIT_EXPECT_EQ(test, class,
+					(unsigned int)kspan_map.page_class[kspan_map_page(addr)]);
+		}
+		start += kspan_span_bytes(span);
+	}
+}
+
+/*
+ *	A.......  ->  AS1S2S3.
+ */
+static void spans_are_taken_side_by_side(struct kunit *test)
+{
+	static const size_t sizes[] = { 512, 1024, 4096, 24576, 28672 };
+	struct kspan_page_heap *ph = heap_of_node();
+	unsigned int spares, i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		unsigned int pages = kspan_size_classes[kspan_size_class(sizes[i])].pages;
+		struct kspan_span *odd;
+		LIST_HEAD(spans);
+
+		open_arena(test);
+		odd = run_alloc(test, 1);
+		spares = ph->nr_spares;
+		KUNIT_ASSERT_EQ(test, spans_alloc(sizes[i], 10, &spans), 10U);
+		expect_side_by_side(test, &spans, run_end(odd), sizes[i]);
+		KUNIT_EXPECT_EQ(test, ph->used, 1UL + 10 * pages);
+		KUNIT_EXPECT_EQ(test, ph->nr_spares, spares - 10);
+		kspan_verify(test, &kspan_default_heap);
+		kspan_page_heap_free_spans(&spans);
+		KUNIT_EXPECT_EQ(test, ph->used, 1UL);
+		KUNIT_EXPECT_EQ(test, ph->nr_spares, spares);
+		run_free(test, odd);
+	}
+}
+
+/*
+ *	A...S1S1S1S1S2S2S2S2	the first page that is aligned, and from there on
+ */
+static void aligned_spans_are_side_by_side_too(struct kunit *test)
+{
+	static const size_t sizes[] = { 16384, KSPAN_MAX_SMALL };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		unsigned int align = kspan_size_classes[kspan_size_class(sizes[i])].align;
+		struct kspan_span *odd;
+		LIST_HEAD(spans);
+
+		open_arena(test);
+		odd = run_alloc(test, 1);
+		KUNIT_ASSERT_EQ(test, align, (unsigned int)(sizes[i] / KSPAN_PAGE_SIZE));
+		KUNIT_ASSERT_EQ(test, spans_alloc(sizes[i], 7, &spans), 7U);
+		expect_side_by_side(test, &spans, odd->start + KSPAN_KUNIT_PAGES(align), sizes[i]);
+		kspan_page_heap_free_spans(&spans);
+		run_free(test, odd);
+	}
+}
+
+/* Of a length that is no multiple of the alignment: no class has one, but might. */
+static void neighbours_that_are_not_aligned_are_not_taken(struct kunit *test)
+{
+	unsigned int class = kspan_size_class(1024), n = 0;
+	struct kspan_span *span;
+	unsigned long start;
+	LIST_HEAD(spans);
+
+	open_arena(test);
+	KUNIT_ASSERT_EQ(test, kspan_page_heap_alloc_spans(NID, 3, 4, class, 5, &spans), 5U);
+	start = first_of(&spans)->start;
+	list_for_each_entry(span, &spans, list)
+		KUNIT_EXPECT_EQ(test, span->start, start + KSPAN_KUNIT_PAGES(4 * n++));
+	kspan_page_heap_free_spans(&spans);
+}
+
+/*
+ *	A..B.C.....D...		->	ASSB.CSSSS.DSS.
+ */
+static void spans_fill_holes_by_address(struct kunit *test)
+{
+	static const u8 npages[] = { 1, 2, 1, 1, 1, 5, 1 };
+	struct kspan_span *runs[ARRAY_SIZE(npages)], *span;
+	unsigned long want[4];
+	unsigned int i = 0;
+	LIST_HEAD(spans);
+
+	lay_out(test, runs, npages, ARRAY_SIZE(npages));
+	want[0] = punch(test, runs, 1);
+	punch(test, runs, 3);
+	want[1] = punch(test, runs, 5);
+	want[2] = want[1] + KSPAN_KUNIT_PAGES(2);
+	want[3] = run_end(runs[6]);
+	KUNIT_ASSERT_EQ(test, spans_alloc(1024, 4, &spans), 4U);
+	list_for_each_entry(span, &spans, list)
+		KUNIT_EXPECT_EQ(test, span->start, want[i++]);
+	kspan_verify(test, &kspan_default_heap);
+	kspan_page_heap_free_spans(&spans);
+	free_all(test, runs, ARRAY_SIZE(npages));
+}
+
+/* NMIs can't have others made. */
+static void some_descriptors_are_left(struct kunit *test)
+{
+	struct kspan_page_heap *ph = heap_of_node();
+	struct kspan_span *run;
+	unsigned int spares;
+	LIST_HEAD(spans);
+	LIST_HEAD(none);
+
+	open_arena(test);
+	spares = ph->nr_spares;
+	KUNIT_ASSERT_GT(test, spares, 4U);
+	KUNIT_ASSERT_LT(test, spares, KSPAN_ARENA_PAGES);
+	KUNIT_EXPECT_EQ(test, spans_alloc(512, 1000, &spans), spares - 4);
+	KUNIT_EXPECT_EQ(test, ph->nr_spares, 4U);
+	KUNIT_EXPECT_EQ(test, spans_alloc(512, 1, &none), 0U);
+	KUNIT_EXPECT_TRUE(test, list_empty(&none));
+	run = kspan_page_heap_alloc(NID, 1, 1, 0, KSPAN_GFP_NOLOCK | __GFP_THISNODE);
+	KUNIT_EXPECT_NOT_NULL(test, run);
+	KUNIT_EXPECT_EQ(test, ph->nr_spares, 3U);
+	KUNIT_EXPECT_EQ(test, spans_alloc(512, 1, &none), 0U);
+	KUNIT_EXPECT_EQ(test, ph->nr_spares, 3U);
+	if (run)
+		run_free(test, run);
+	kspan_page_heap_free_spans(&spans);
+}
+
+/* Neither where there is none, nor where there is not enough in one. */
+static void spans_take_no_arena(struct kunit *test)
+{
+	struct kspan_page_heap *ph = heap_of_node();
+	struct kspan_span *runs[100];
+	unsigned int i, want;
+	LIST_HEAD(spans);
+
+	KUNIT_ASSERT_EQ(test, ph->nr_arenas, 0UL);
+	KUNIT_EXPECT_EQ(test, spans_alloc(1024, 5, &spans), 0U);
+	KUNIT_EXPECT_TRUE(test, list_empty(&spans));
+	KUNIT_EXPECT_EQ(test, ph->nr_arenas, 0UL);
+	/* Descriptors enough. */
+	for (i = 0; i < ARRAY_SIZE(runs); i++)
+		runs[i] = run_alloc(test, 1);
+	free_all(test, runs, ARRAY_SIZE(runs));
+	KUNIT_ASSERT_EQ(test, ph->nr_arenas, 1UL);
+	want = KSPAN_ARENA_PAGES / kspan_size_classes[kspan_size_class(28672)].pages;
+	KUNIT_ASSERT_LT(test, want + 4, ph->nr_spares);
+	KUNIT_EXPECT_EQ(test, spans_alloc(28672, want + 1, &spans), want);
+	KUNIT_EXPECT_EQ(test, ph->nr_arenas, 1UL);
+	kspan_verify(test, &kspan_default_heap);
+	kspan_page_heap_free_spans(&spans);
+	KUNIT_EXPECT_EQ(test, ph->used, 0UL);
+}
+
+#define MANY	24
+
+/* By an order of numbers below MANY. */
+static void sort_spans(struct list_head *spans, const u8 *order)
+{
+	struct kspan_span *span[MANY], *next;
+	unsigned int i = 0;
+
+	list_for_each_entry(next, spans, list)
+		span[i++] = next;
+	INIT_LIST_HEAD(spans);
+	for (i = 0; i < MANY; i++)
+		list_add_tail(&span[order[i]]->list, spans);
+}
+
+static void expect_one_run(struct kunit *test, const u8 *order, const char *what)
+{
+	unsigned int pages = MANY * kspan_size_classes[kspan_size_class(1024)].pages;
+	struct kspan_span *odd, *rest;
+	unsigned long start;
+	LIST_HEAD(spans);
+	LIST_HEAD(none);
+
+	open_arena(test);
+	odd = run_alloc(test, 1);
+	KUNIT_ASSERT_EQ(test, spans_alloc(1024, MANY, &spans), (unsigned int)MANY);
+	rest = run_alloc(test, KSPAN_ARENA_PAGES - 1 - pages);
+	/* It fails, and so the bound is that of what is freed from here on. */
+	KUNIT_ASSERT_EQ(test, spans_alloc(512, 1, &none), 0U);
+	KUNIT_ASSERT_EQ(test, odd->arena->longest, 0U);
+	start = first_of(&spans)->start;
+	sort_spans(&spans, order);
+	kspan_page_heap_free_spans(&spans);
+	KUNIT_EXPECT_EQ_MSG(test, heap_of_node()->used, (unsigned long)KSPAN_ARENA_PAGES - pages,
+			    "%s", what);
+	KUNIT_EXPECT_EQ_MSG(test, nr_runs(), 1UL, "%s", what);
+	KUNIT_EXPECT_EQ_MSG(test, odd->arena->longest, pages, "%s", what);
+	expect_free_run(test, odd->arena, start, pages);
+	kspan_verify(test, &kspan_default_heap);
+	run_free(test, rest);
+	run_free(test, odd);
+}
+
+static void spans_freed_in_any_order_make_one_run(struct kunit *test)
+{
+	u8 order[MANY];
+	struct rnd_state rnd;
+	unsigned int round, i, other;
+
+	prandom_seed_state(&rnd, kspan_kunit_random_seed(test));
+	for (i = 0; i < MANY; i++)
+		order[i] = i;
+	expect_one_run(test, order, "ascending");
+	for (i = 0; i < MANY; i++)
+		order[i] = MANY - 1 - i;
+	expect_one_run(test, order, "descending");
+	/* From the middle on, to both sides in turn; and each other one first. */
+	for (i = 0; i < MANY; i++)
+		order[i] = i % 2 ? MANY / 2 + i / 2 : MANY / 2 - 1 - i / 2;
+	expect_one_run(test, order, "to both sides");
+	for (i = 0; i < MANY; i++)
+		order[i] = i < MANY / 2 ? 2 * i : 2 * (i - MANY / 2) + 1;
+	expect_one_run(test, order, "every other one");
+	for (round = 0; round < 30; round++) {
+		for (i = MANY - 1; i; i--) {
+			other = kspan_kunit_below(&rnd, i + 1);
+			swap(order[i], order[other]);
+		}
+		expect_one_run(test, order, "at random");
+	}
+}
+
+/*
+ *	S1S2S3S4S5S6  ->  S1....S4..S6		a part of them
+ */
+static void spans_between_those_freed_stay(struct kunit *test)
+{
+	struct kspan_span *span, *next;
+	unsigned long used, runs;
+	unsigned int i = 0;
+	LIST_HEAD(spans);
+	LIST_HEAD(some);
+
+	open_arena(test);
+	KUNIT_ASSERT_EQ(test, spans_alloc(1024, 6, &spans), 6U);
+	used = heap_of_node()->used;
+	runs = nr_runs();
+	list_for_each_entry_safe(span, next, &spans, list)
+		if (BIT(i++) & (BIT(1) | BIT(2) | BIT(4)))
+			list_move(&span->list, &some);
+	kspan_page_heap_free_spans(&some);
+	KUNIT_EXPECT_EQ(test, heap_of_node()->used, used - 6);
+	KUNIT_EXPECT_EQ(test, nr_runs(), runs + 2);
+	kspan_verify(test, &kspan_default_heap);
+	kspan_page_heap_free_spans(&spans);
+	KUNIT_EXPECT_EQ(test, heap_of_node()->used, 0UL);
+}
+
+/* Spans of 64 pages fill three arenas; freed in turn, or arena by arena. */
+static void expect_arenas_released(struct kunit *test, unsigned int stride, unsigned int reserve)
+{
+	unsigned int class = kspan_size_class(1024), n = 3 * KSPAN_ARENA_PAGES / 64, i;
+	struct kspan_page_heap *ph = heap_of_node();
+	struct kspan_span *span[3 * KSPAN_ARENA_PAGES / 64];
+	u64 released = ph->released;
+	LIST_HEAD(spans);
+
+	kspan_arena_reserve = reserve;
+	for (i = 0; i < n; i++) {
+		span[i] = kspan_page_heap_alloc(NID, 64, 1, class, GFP_KERNEL | __GFP_THISNODE);
+		KUNIT_ASSERT_NOT_NULL(test, span[i]);
+	}
+	KUNIT_ASSERT_EQ(test, ph->nr_arenas, 3UL);
+	KUNIT_ASSERT_EQ(test, ph->used, ph->pages);
+	for (i = 0; i < n; i++)
+		list_add_tail(&span[i * stride % n + (i * stride / n)]->list, &spans);
+	kspan_page_heap_free_spans(&spans);
+	KUNIT_EXPECT_EQ(test, ph->used, 0UL);
+	KUNIT_EXPECT_EQ(test, ph->nr_arenas, (unsigned long)reserve);
+	KUNIT_EXPECT_EQ(test, ph->nr_empty, (unsigned long)reserve);
+	KUNIT_EXPECT_EQ(test, ph->released - released, (3ULL - reserve) * KSPAN_ARENA_PAGES);
+	kspan_verify(test, &kspan_default_heap);
+	kspan_page_heap_trim();
+}
+
+static void spans_of_several_arenas_are_freed_together(struct kunit *test)
+{
+	unsigned int reserve;
+
+	for (reserve = 0; reserve <= 2; reserve++) {
+		expect_arenas_released(test, 1, reserve);
+		expect_arenas_released(test, KSPAN_ARENA_PAGES / 64, reserve);
+	}
+}
+
+static void no_spans_are_nothing_to_free(struct kunit *test)
+{
+	LIST_HEAD(spans);
+
+	kspan_page_heap_free_spans(&spans);
+	KUNIT_EXPECT_EQ(test, heap_of_node()->used, 0UL);
+}
+
 /* No new arena to be had: the free run of another node serves, if any may. */
 static void other_nodes_help_out(struct kunit *test)
 {
@@ -658,6 +987,16 @@ static struct kunit_case page_heap_cases[] = {
 	KUNIT_CASE(only_the_expected_span_is_freed),
 	KUNIT_CASE(touched_pages_are_remembered),
 	KUNIT_CASE(arenas_are_walked_by_address),
+	KUNIT_CASE(spans_are_taken_side_by_side),
+	KUNIT_CASE(aligned_spans_are_side_by_side_too),
+	KUNIT_CASE(neighbours_that_are_not_aligned_are_not_taken),
+	KUNIT_CASE(spans_fill_holes_by_address),
+	KUNIT_CASE(some_descriptors_are_left),
+	KUNIT_CASE(spans_take_no_arena),
+	KUNIT_CASE(spans_freed_in_any_order_make_one_run),
+	KUNIT_CASE(spans_between_those_freed_stay),
+	KUNIT_CASE(spans_of_several_arenas_are_freed_together),
+	KUNIT_CASE(no_spans_are_nothing_to_free),
 	KUNIT_CASE(other_nodes_help_out),
 	KUNIT_CASE(no_memory_gives_null),
 	KUNIT_CASE(random_sequence_agrees_with_a_bitmap),

@@ -129,6 +129,79 @@ static void length_around_counts_both_sides(struct kunit *test)
 	}
 }
 
+/* Maps of small arenas end within a word, which has zeroes behind. */
+static void length_around_in_a_map_of_any_length(struct kunit *test)
+{
+	unsigned int nbits, i, first, n;
+	struct rnd_state rnd;
+
+	prandom_seed_state(&rnd, kspan_kunit_random_seed(test));
+	for (nbits = 1; nbits <= NBITS; nbits *= 2) {
+		for (i = 0; i < 400; i++) {
+			/* All set, at times: with no zero but behind the end. */
+			if (i % 40 == 0)
+				fill(&rnd, i % 80 ? 1 + kspan_kunit_below(&rnd, nbits) : 600);
+			bitmap_clear(map, nbits, NBITS - nbits);
+			first = kspan_kunit_below(&rnd, nbits);
+			n = 1 + kspan_kunit_below(&rnd, nbits - first);
+			KUNIT_ASSERT_EQ_MSG(test, kspan_run_around(map, nbits, first, n),
+					    slow_around(first, n), "%u from %u on of %u", n,
+					    first, nbits);
+		}
+	}
+}
+
+static void expect_set_as_slow(struct kunit *test, unsigned int first, unsigned int n)
+{
+	KUNIT_ASSERT_EQ_MSG(test, kspan_run_is_set(map, first, n), is_run(first, n),
+			    "%u from %u on", n, first);
+}
+
+static void all_set_is_all_set(struct kunit *test)
+{
+	unsigned int i, first, n;
+	struct rnd_state rnd;
+
+	prandom_seed_state(&rnd, kspan_kunit_random_seed(test));
+	for (i = 0; i < 4000; i++) {
+		if (i % 50 == 0)
+			fill(&rnd, 1 + kspan_kunit_below(&rnd, 300));
+		first = kspan_kunit_below(&rnd, NBITS);
+		n = 1 + kspan_kunit_below(&rnd, NBITS - first);
+		expect_set_as_slow(test, first, n);
+		/* A run as long as it is, and one more at either end. */
+		first = find_next_bit(map, NBITS, first);
+		if (first == NBITS)
+			continue;
+		n = find_next_zero_bit(map, NBITS, first) - first;
+		KUNIT_ASSERT_TRUE(test, kspan_run_is_set(map, first, n));
+		expect_set_as_slow(test, first, n);
+		if (first + n < NBITS)
+			KUNIT_ASSERT_FALSE(test, kspan_run_is_set(map, first, n + 1));
+		if (first)
+			expect_set_as_slow(test, first - 1, n + 1);
+	}
+}
+
+/* In one word, up to its end, and over it. */
+static void all_set_across_words(struct kunit *test)
+{
+	unsigned int first, n;
+
+	for (first = 0; first < 2 * BITS_PER_LONG; first++) {
+		for (n = 1; n <= 2 * BITS_PER_LONG; n++) {
+			bitmap_zero(map, NBITS);
+			kspan_run_set(map, first, n);
+			KUNIT_ASSERT_TRUE(test, kspan_run_is_set(map, first, n));
+			KUNIT_ASSERT_EQ(test, kspan_run_around(map, NBITS, first, n), n);
+			KUNIT_ASSERT_EQ(test, kspan_run_around(map, NBITS, first + n / 2, 1), n);
+			__clear_bit(first + n - 1, map);
+			KUNIT_ASSERT_FALSE(test, kspan_run_is_set(map, first, n));
+			KUNIT_ASSERT_EQ(test, kspan_run_around(map, NBITS, first + n - 1, 1), n);
+		}
+	}
+}
+
 static void setting_and_clearing_touches_nothing_else(struct kunit *test)
 {
 	static DECLARE_BITMAP(want, NBITS);
@@ -157,6 +230,9 @@ static struct kunit_case run_cases[] = {
 	KUNIT_CASE(random_maps_agree_with_a_slow_search),
 	KUNIT_CASE(edges_are_found),
 	KUNIT_CASE(length_around_counts_both_sides),
+	KUNIT_CASE(length_around_in_a_map_of_any_length),
+	KUNIT_CASE(all_set_is_all_set),
+	KUNIT_CASE(all_set_across_words),
 	KUNIT_CASE(setting_and_clearing_touches_nothing_else),
 	{}
 };

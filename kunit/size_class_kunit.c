@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Size classes: the generated tables, seen from the kernel. */
 #include <linux/kspan.h>
+#include <linux/log2.h>
 
 #include "kspan_kunit.h"
 
@@ -132,6 +133,60 @@ static void slots_fill_the_span(struct kunit *test)
 	}
 }
 
+/* What is left over at the end of a span is at most an eighth of it. */
+static void tails_are_short(struct kunit *test)
+{
+	unsigned int class;
+
+	for (class = 1; class < KSPAN_NR_CLASSES; class++) {
+		const struct kspan_size_class *sc = &kspan_size_classes[class];
+		unsigned long bytes = KSPAN_KUNIT_PAGES(sc->pages);
+
+		KUNIT_EXPECT_LE_MSG(test, (unsigned long)sc->slots * sc->size, bytes, "class %u",
+				    sc->size);
+		KUNIT_EXPECT_LE_MSG(test, bytes - sc->slots * sc->size, bytes / 8, "class %u",
+				    sc->size);
+	}
+}
+
+/*
+ * Spans of few objects are long, as far as that makes at most 32 KiB; from half of
+ * that on an object is long enough. None is longer than it takes for 16 objects.
+ */
+static void spans_have_some_objects(struct kunit *test)
+{
+	unsigned int class;
+
+	for (class = 1; class < KSPAN_CLASS_TINY; class++) {
+		const struct kspan_size_class *sc = &kspan_size_classes[class];
+
+		if (sc->size < 16384)
+			KUNIT_EXPECT_TRUE_MSG(test, sc->slots >= 16 ||
+					      2 * KSPAN_KUNIT_PAGES(sc->pages) > 32768,
+					      "class %u", sc->size);
+		if (sc->pages > 1)
+			KUNIT_EXPECT_LT_MSG(test, (unsigned int)sc->slots, 32U, "class %u",
+					    sc->size);
+	}
+	KUNIT_EXPECT_EQ(test, (unsigned int)kspan_size_classes[KSPAN_CLASS_TINY - 1].slots, 1U);
+}
+
+/* What refills rely on: spans of the length lie side by side, all of them aligned. */
+static void spans_are_aligned_side_by_side(struct kunit *test)
+{
+	unsigned int class;
+
+	for (class = 1; class < KSPAN_NR_CLASSES; class++) {
+		const struct kspan_size_class *sc = &kspan_size_classes[class];
+
+		KUNIT_EXPECT_EQ_MSG(test, (unsigned int)sc->pages % sc->align, 0U, "class %u",
+				    sc->size);
+		KUNIT_EXPECT_TRUE_MSG(test, is_power_of_2(sc->align), "class %u", sc->size);
+		KUNIT_EXPECT_LE_MSG(test, (unsigned long)sc->align,
+				    roundup_pow_of_two(sc->pages), "class %u", sc->size);
+	}
+}
+
 static void roundup_tells_what_one_gets(struct kunit *test)
 {
 	size_t size;
@@ -158,6 +213,9 @@ static struct kunit_case size_class_cases[] = {
 	KUNIT_CASE(constants_fold_to_what_the_table_says),
 	KUNIT_CASE(slot_index_is_a_division),
 	KUNIT_CASE(slots_fill_the_span),
+	KUNIT_CASE(tails_are_short),
+	KUNIT_CASE(spans_have_some_objects),
+	KUNIT_CASE(spans_are_aligned_side_by_side),
 	KUNIT_CASE(roundup_tells_what_one_gets),
 	{}
 };
