@@ -368,6 +368,384 @@ static void object_of_another_heap_is_left_alone(struct kunit *test)
 	give_one(central, object);
 }
 
+/* What was reported since. */
+static u64 reports[KSPAN_NR_BAD_FREE_KINDS];
+
+static void forget_reports(void)
+{
+	unsigned int kind;
+
+	for (kind = 0; kind < KSPAN_NR_BAD_FREE_KINDS; kind++)
+		reports[kind] = kspan_bad_free_count(kind);
+}
+
+static void expect_reports(struct kunit *test, enum kspan_bad_free_kind kind, u64 n)
+{
+	KUNIT_EXPECT_EQ_MSG(test, kspan_bad_free_count(kind) - reports[kind], n, "kind %u", kind);
+	reports[kind] += n;
+}
+
+static void expect_no_other_reports(struct kunit *test)
+{
+	unsigned int kind;
+
+	for (kind = 0; kind < KSPAN_NR_BAD_FREE_KINDS; kind++)
+		expect_reports(test, kind, 0);
+}
+
+/* All of a new span of a class of any number of slots; returns how many these are. */
+static unsigned int take_span(struct kunit *test, struct kspan_central *central, void **objects)
+{
+	unsigned int n = kspan_size_classes[central->class].slots, i, some;
+
+	objects[0] = new_span(test, central);
+	for (i = 1; i < n; i += some) {
+		some = min_t(unsigned int, n - i, KSPAN_MAGAZINE_MAX);
+		take(test, central, objects + i, some);
+	}
+	return n;
+}
+
+static void **many_objects(struct kunit *test)
+{
+	void **objects = kunit_kcalloc(test, 1024, sizeof(*objects), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, objects);
+	return objects;
+}
+
+static void shuffle(struct rnd_state *rnd, void **objects, unsigned int n)
+{
+	unsigned int other;
+
+	for (; n > 1; n--) {
+		other = kspan_kunit_below(rnd, n);
+		swap(objects[n - 1], objects[other]);
+	}
+}
+
+/* Whole spans of every class, in batches: by address, against it, and at random. */
+static void batches_of_every_class_empty_its_span(struct kunit *test)
+{
+	void **objects = many_objects(test);
+	unsigned int class, order, n, i, some;
+	struct rnd_state rnd;
+
+	prandom_seed_state(&rnd, kspan_kunit_random_seed(test));
+	forget_reports();
+	for (class = 1; class < KSPAN_CLASS_TINY; class++) {
+		struct kspan_central *central = kspan_heap_central(heap, first_memory_node, class);
+
+		for (order = 0; order < 3; order++) {
+			n = take_span(test, central, objects);
+			for (i = 0; order == 1 && i < n / 2; i++)
+				swap(objects[i], objects[n - 1 - i]);
+			if (order == 2)
+				shuffle(&rnd, objects, n);
+			for (i = 0; i < n; i += some) {
+				some = min_t(unsigned int, n - i, KSPAN_MAGAZINE_MAX);
+				give(central, objects + i, some);
+				KUNIT_ASSERT_EQ(test, central->nr_out, (unsigned long)n - i - some);
+			}
+			KUNIT_ASSERT_EQ(test, central->nr_spans, 0UL);
+		}
+	}
+	expect_no_other_reports(test);
+	kspan_verify(test, heap);
+}
+
+/*
+ *	batch: a b a b b c c d		one word, or several
+ */
+static void expect_doubles_found(struct kunit *test, size_t size, unsigned int stride)
+{
+	static const u8 which[] = { 0, 1, 0, 1, 1, 2, 2, 3 };
+	struct kspan_central *central = central_of(size);
+	void **objects = many_objects(test), *batch[ARRAY_SIZE(which)];
+	unsigned int n = take_span(test, central, objects), i;
+
+	KUNIT_ASSERT_LT(test, 4 * stride, n);
+	forget_reports();
+	for (i = 0; i < ARRAY_SIZE(which); i++)
+		batch[i] = objects[which[i] * stride];
+	give(central, batch, ARRAY_SIZE(batch));
+	expect_reports(test, KSPAN_BAD_FREE_DOUBLE, 4);
+	expect_no_other_reports(test);
+	KUNIT_EXPECT_EQ(test, central->nr_out, n - 4UL);
+	kspan_verify(test, heap);
+	for (i = 0; i < n; i++)
+		if (i % stride || i / stride > 3)
+			give_one(central, objects[i]);
+	expect_no_other_reports(test);
+	KUNIT_EXPECT_EQ(test, central->nr_spans, 0UL);
+}
+
+static void doubles_in_a_batch_are_found(struct kunit *test)
+{
+	expect_doubles_found(test, SIZE, 1);
+	expect_doubles_found(test, 512, 3);
+	/* In one word, at both ends of words, in a word each. */
+	expect_doubles_found(test, 64, 1);
+	expect_doubles_found(test, 8, 63);
+	expect_doubles_found(test, 8, 64);
+	expect_doubles_found(test, 8, 200);
+}
+
+/*
+ *	batch: a, into b, c, b + 1, d, behind the last slot, e
+ *
+ * Right ones before and behind each that is not: none of them is lost or kept.
+ */
+static void expect_mixture_sorted_out(struct kunit *test, size_t size)
+{
+	struct kspan_central *central = central_of(size);
+	u32 bytes = kspan_size_classes[central->class].size;
+	unsigned long end, tail;
+	void **objects = many_objects(test), *batch[9];
+	unsigned int n = take_span(test, central, objects), i;
+
+	KUNIT_ASSERT_GE(test, n, 8U);
+	end = (unsigned long)objects[n - 1] + bytes;
+	tail = (unsigned long)objects[0] +
+	       KSPAN_KUNIT_PAGES(kspan_size_classes[central->class].pages) - end;
+	forget_reports();
+	batch[0] = objects[1];
+	batch[1] = objects[2] + 8;
+	batch[2] = objects[3];
+	batch[3] = objects[4] + 1;
+	batch[4] = objects[n - 2];
+	batch[5] = tail ? (void *)end : objects[5] + bytes - 8;
+	batch[6] = objects[n - 1];
+	batch[7] = objects[n - 1] + bytes - 8;
+	batch[8] = objects[0];
+	give(central, batch, ARRAY_SIZE(batch));
+	expect_reports(test, KSPAN_BAD_FREE_INTERIOR, tail ? 2 : 3);
+	expect_reports(test, KSPAN_BAD_FREE_MISALIGNED, 1);
+	expect_reports(test, KSPAN_BAD_FREE_NEVER_ALLOCATED, tail ? 1 : 0);
+	expect_no_other_reports(test);
+	KUNIT_EXPECT_EQ(test, central->nr_out, n - 5UL);
+	kspan_verify(test, heap);
+	for (i = 0; i < n; i++)
+		if (i > 1 && i != 3 && i < n - 2)
+			give_one(central, objects[i]);
+	expect_no_other_reports(test);
+	KUNIT_EXPECT_EQ(test, central->nr_spans, 0UL);
+}
+
+/* Of one word with and without a tail, of several, and where the last one is not full. */
+static void mixtures_are_sorted_out(struct kunit *test)
+{
+	static const size_t sizes[] = { SIZE, 512, 448, 640, 2304, 64, 48, 24, 96, 112, 128 };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+		expect_mixture_sorted_out(test, sizes[i]);
+}
+
+/* Every address of the tail, and of the slot before it, right behind a good one. */
+static void tails_are_no_objects(struct kunit *test)
+{
+	static const size_t sizes[] = { 48, 448, 2304, 32 };
+	void **objects = many_objects(test), *batch[2];
+	unsigned int i, s;
+
+	for (s = 0; s < ARRAY_SIZE(sizes); s++) {
+		struct kspan_central *central = central_of(sizes[s]);
+		const struct kspan_size_class *sc = &kspan_size_classes[central->class];
+		unsigned int n = take_span(test, central, objects);
+		void *start = objects[0], *addr = start + (unsigned long)n * sc->size;
+		u64 before;
+
+		/* The word before has given the first of the batch. */
+		for (i = 0; addr < start + KSPAN_KUNIT_PAGES(sc->pages); addr += 8, i++) {
+			before = kspan_bad_free_count(KSPAN_BAD_FREE_NEVER_ALLOCATED);
+			batch[0] = objects[n - 1 - i];
+			batch[1] = addr;
+			give(central, batch, 2);
+			KUNIT_EXPECT_EQ(test, central->nr_out, n - i - 1UL);
+			KUNIT_EXPECT_EQ(test, before + 1,
+					kspan_bad_free_count(KSPAN_BAD_FREE_NEVER_ALLOCATED));
+			if (i == n - 2)
+				break;
+		}
+		while (central->nr_out)
+			give_one(central, objects[central->nr_out - 1]);
+	}
+	kspan_verify(test, heap);
+}
+
+/*
+ *	batch: ours, another class's, ours, another heap's, ours, another node's, a
+ *	large object's, ours
+ */
+static void spans_of_others_are_left_alone(struct kunit *test)
+{
+	struct kspan_central *central = central_of(SIZE), *other = central_of(512);
+	struct kspan_central *theirs = kspan_heap_central(&kspan_default_heap, central->nid,
+							  central->class);
+	int nid = kspan_kunit_other_node(central->nid);
+	struct kspan_central *remote = NULL;
+	void *objects[SLOTS], *batch[8], *of_class, *of_heap, *of_node = NULL, *large;
+	unsigned int n = 0;
+
+	take_span(test, central, objects);
+	of_class = new_span(test, other);
+	of_heap = new_span(test, theirs);
+	large = kspan_malloc(100000, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, large);
+	if (nid != NUMA_NO_NODE) {
+		remote = kspan_heap_central(heap, nid, central->class);
+		of_node = new_span(test, remote);
+	}
+	forget_reports();
+	batch[n++] = objects[0];
+	batch[n++] = of_class;
+	batch[n++] = objects[1];
+	batch[n++] = of_heap;
+	batch[n++] = objects[2];
+	if (remote)
+		batch[n++] = of_node;
+	batch[n++] = large;
+	batch[n++] = objects[3];
+	give(central, batch, n);
+	expect_reports(test, KSPAN_BAD_FREE_DOUBLE, n - 4);
+	expect_no_other_reports(test);
+	KUNIT_EXPECT_EQ(test, central->nr_out, SLOTS - 4UL);
+	KUNIT_EXPECT_EQ(test, other->nr_out, 1UL);
+	KUNIT_EXPECT_EQ(test, theirs->nr_out, 1UL);
+	KUNIT_EXPECT_TRUE(test, kspan_owns(large));
+	kspan_verify(test, heap);
+	kspan_verify(test, &kspan_default_heap);
+	give(central, objects + 4, SLOTS - 4);
+	give_one(other, of_class);
+	give_one(theirs, of_heap);
+	if (remote)
+		give_one(remote, of_node);
+	kspan_free(large);
+	expect_no_other_reports(test);
+}
+
+/*
+ *	xx......  ->  batch: a b | a, into b, c of another span
+ *
+ * With b the span goes, under the lock; its pages are not free before the batch is
+ * done.
+ */
+static void span_that_goes_in_the_middle_is_no_longer_looked_at(struct kunit *test)
+{
+	struct kspan_central *central = central_of(SIZE);
+	void *a[2], *b, *batch[6];
+
+	a[0] = new_span(test, central);
+	take(test, central, a + 1, 1);
+	b = new_span(test, central);
+	KUNIT_ASSERT_EQ(test, central->nr_spans, 2UL);
+	forget_reports();
+	batch[0] = a[0];
+	batch[1] = a[1];
+	batch[2] = a[0];
+	batch[3] = a[1] + 16;
+	batch[4] = a[1] + 1;
+	batch[5] = b;
+	give(central, batch, 6);
+	/* Inside of what, nobody knows any more. */
+	expect_reports(test, KSPAN_BAD_FREE_DOUBLE, 2);
+	expect_reports(test, KSPAN_BAD_FREE_MISALIGNED, 1);
+	expect_no_other_reports(test);
+	KUNIT_EXPECT_EQ(test, central->nr_spans, 0UL);
+	KUNIT_EXPECT_EQ(test, central->nr_out, 0UL);
+	KUNIT_EXPECT_NULL(test, kspan_map_span((unsigned long)a[0]));
+	kspan_verify(test, heap);
+}
+
+struct oracle {
+	void *live[4 * 128];
+	unsigned int n;
+	void *batch[KSPAN_MAGAZINE_MAX];
+	u64 want[KSPAN_NR_BAD_FREE_KINDS];
+	struct rnd_state rnd;
+};
+
+/* One more entry of a batch, right or wrong in one of some ways. */
+static void *next_entry(struct oracle *oracle, unsigned int nr_right)
+{
+	unsigned int what = kspan_kunit_below(&oracle->rnd, 8);
+	void *live = oracle->live[kspan_kunit_below(&oracle->rnd, oracle->n)];
+
+	switch (what) {
+	case 0:
+		oracle->want[KSPAN_BAD_FREE_INTERIOR]++;
+		return live + 8;
+	case 1:
+		oracle->want[KSPAN_BAD_FREE_MISALIGNED]++;
+		return live + 5;
+	case 2:
+		if (!nr_right)
+			break;
+		/* Right ones were moved behind those that are left. */
+		oracle->want[KSPAN_BAD_FREE_DOUBLE]++;
+		return oracle->live[oracle->n + kspan_kunit_below(&oracle->rnd, nr_right)];
+	}
+	oracle->n--;
+	/* The first few stay, so that no span goes. */
+	what = 8 + kspan_kunit_below(&oracle->rnd, oracle->n - 7);
+	swap(oracle->live[what], oracle->live[oracle->n]);
+	return oracle->live[oracle->n];
+}
+
+static void expect_batch_as_oracle(struct kunit *test, struct kspan_central *central,
+				   struct oracle *oracle)
+{
+	unsigned int n = 1 + kspan_kunit_below(&oracle->rnd, KSPAN_MAGAZINE_MAX), before, kind, i;
+
+	before = oracle->n;
+	memset(oracle->want, 0, sizeof(oracle->want));
+	forget_reports();
+	for (i = 0; i < n && oracle->n > 8; i++)
+		oracle->batch[i] = next_entry(oracle, before - oracle->n);
+	give(central, oracle->batch, i);
+	for (kind = 0; kind < KSPAN_NR_BAD_FREE_KINDS; kind++)
+		expect_reports(test, kind, oracle->want[kind]);
+	KUNIT_ASSERT_EQ(test, central->nr_out, (unsigned long)oracle->n);
+}
+
+/* Four spans, each of which keeps an object of the first eight. */
+static void take_four_spans(struct kunit *test, struct kspan_central *central,
+			    struct oracle *oracle)
+{
+	unsigned int slots = kspan_size_classes[central->class].slots, i;
+
+	oracle->n = 0;
+	for (i = 0; i < 4; i++)
+		oracle->n += take_span(test, central, oracle->live + oracle->n);
+	KUNIT_ASSERT_LE(test, oracle->n, (unsigned int)ARRAY_SIZE(oracle->live));
+	for (i = 1; i < 4; i++)
+		swap(oracle->live[i], oracle->live[i * slots]);
+}
+
+static void random_batches_agree_with_an_oracle(struct kunit *test)
+{
+	static const size_t sizes[] = { 64, 80, 96, 128, 240, 512, 640, 1024, SIZE };
+	struct oracle *oracle = kunit_kzalloc(test, sizeof(*oracle), GFP_KERNEL);
+	unsigned int s, round, i;
+
+	KUNIT_ASSERT_NOT_NULL(test, oracle);
+	prandom_seed_state(&oracle->rnd, kspan_kunit_random_seed(test));
+	for (s = 0; s < ARRAY_SIZE(sizes); s++) {
+		struct kspan_central *central = central_of(sizes[s]);
+
+		for (round = 0; round < 4; round++) {
+			take_four_spans(test, central, oracle);
+			while (oracle->n > 8)
+				expect_batch_as_oracle(test, central, oracle);
+			kspan_verify(test, heap);
+			for (i = 0; i < 8; i++)
+				give_one(central, oracle->live[i]);
+			KUNIT_ASSERT_EQ(test, central->nr_spans, 0UL);
+		}
+	}
+}
+
 static void slot_tells_what_an_address_is(struct kunit *test)
 {
 	struct kspan_central *central = central_of(SIZE);
@@ -648,6 +1026,13 @@ static struct kunit_case central_cases[] = {
 	KUNIT_CASE(wrong_entries_of_a_batch_are_reported_and_the_rest_returned),
 	KUNIT_CASE(double_entry_of_a_retired_span_is_reported),
 	KUNIT_CASE(object_of_another_heap_is_left_alone),
+	KUNIT_CASE(batches_of_every_class_empty_its_span),
+	KUNIT_CASE(doubles_in_a_batch_are_found),
+	KUNIT_CASE(mixtures_are_sorted_out),
+	KUNIT_CASE(tails_are_no_objects),
+	KUNIT_CASE(spans_of_others_are_left_alone),
+	KUNIT_CASE(span_that_goes_in_the_middle_is_no_longer_looked_at),
+	KUNIT_CASE(random_batches_agree_with_an_oracle),
 	KUNIT_CASE(slot_tells_what_an_address_is),
 	KUNIT_CASE(free_of_the_last_slot_frees_the_span),
 	KUNIT_CASE(free_reports_a_slot_that_is_not_out),
