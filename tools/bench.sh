@@ -9,6 +9,9 @@
 #	calls	each call beside its counterpart
 #	words	what the words of a text take as tiny objects and as others
 #	all	all of these (default)
+#	profile	of pairs, once each: instructions by function, locked instructions
+#		and lock acquisitions; BENCH="pattern=fifo size=2048 n=1000" says
+#		which (default: a few)
 #
 # KERNEL= names one kernel (default: all three; words: 6.12), BENCH= parameters
 # of the module, for example BENCH="n=10000 rounds=5"; modinfo kspan_bench lists
@@ -48,12 +51,35 @@ run() {
 	echo "raw lines: $out/results.log"
 }
 
+# The guest's instructions, read off QEMU's log while it runs.
+profile() {
+	local kernel=$1 modules kdir out=$KSPAN_CACHE/bench/$1-profile reader rc=0
+	modules=$("$KSPAN_TOP/tools/build.sh" "$kernel" plain)
+	kdir=$("$KSPAN_TOP/tools/kernel.sh" "$kernel" plain)
+	BENCH=${BENCH:-size=64,4096 n=64,1000}
+	mkdir -p "$out"
+	rm -f "$out/control" "$out/monitor" "$out/profile.txt" "$out/locks.log"
+	python3 "$KSPAN_TOP/tools/bench/profile.py" "$out" "$kdir/System.map" &
+	reader=$!
+	boot "$kernel" "$out" "$modules" profile --icount --control --append noreplace-smp || rc=$?
+	wait $reader || die "no profile was made (above); see $out/results.log"
+	[ $rc -eq 0 ] || exit $rc
+	cat "$out/profile.txt"
+	echo
+	echo "$kernel, instructions per operation (an alloc and its free), loop subtracted;"
+	echo "locked instructions and lock acquisitions per 1000 operations"
+	show pattern pattern size n kspan slub ratio kspan_locked slub_locked \
+		kspan_acquired slub_acquired <"$out/locks.log"
+	echo "the whole profile: $out/profile.txt"
+}
+
 # show KEY COLUMN...: the lines of key=value that begin with KEY, made a table.
 show() {
 	local key=$1
 	shift
 	awk -v key="$key" -v columns="$*" '
-		function width(name) { return name == "call" || name == "peer" ? -27 : -9 }
+		function width(name) { return name == "call" || name == "peer" ? -27 : \
+				length(name) > 8 ? -length(name) : -9 }
 		function line(cell, i, text) {
 			for (i = 1; i <= n; i++) text = text sprintf("%*s ", width(name[i]), cell[i])
 			sub(/ +$/, "", text)
@@ -186,9 +212,9 @@ rst() {
 
 main() {
 	local kernel what
-	one_of "$BENCH_WHAT" pairs calls words all ||
+	one_of "$BENCH_WHAT" pairs calls words profile all ||
 		die "BENCH_WHAT=$BENCH_WHAT is nothing that can be measured." \
-		    "Valid: BENCH_WHAT=pairs | calls | words | all"
+		    "Valid: BENCH_WHAT=pairs | calls | words | profile | all"
 	[ -z "${KERNEL:-}" ] || check_kernel "$KERNEL"
 	if [ "${1:-}" = tables ]; then
 		rst pairs pattern size
@@ -203,6 +229,9 @@ main() {
 		one_of "$BENCH_WHAT" $what all || continue
 		for kernel in ${KERNEL:-$KSPAN_KERNELS}; do run "$kernel" $what; done
 	done
+	if [ "$BENCH_WHAT" = profile ]; then
+		for kernel in ${KERNEL:-$KSPAN_KERNELS}; do profile "$kernel"; done
+	fi
 	if one_of "$BENCH_WHAT" words all; then words "${KERNEL:-6.12}"; fi
 }
 

@@ -16,6 +16,8 @@
 #   --timeout SECONDS  default 300
 #   --append WORDS     more kernel parameters
 #   --icount           one CPU whose TSC counts instructions exactly
+#   --control          the results port is also a socket, DIR/control, to whose
+#                      other end the script can listen, and DIR/monitor is QEMU's
 #   --label TEXT       what progress lines call this run
 #
 # Nodes stand in a row: node A is 10 + 10 * |A - B| away from node B, so that the
@@ -33,7 +35,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 KERNEL='' GUEST='' OUT='' PAYLOAD='' ENV=() CPUS=2 NODES=2 MEM=1024 MEMORYLESS='' TIMEOUT=300
-APPEND='' ICOUNT='' LABEL='' QEMU_PID=''
+APPEND='' ICOUNT='' CONTROL='' LABEL='' QEMU_PID=''
 # MiB of memory that a kernel on x86-64 takes for one piece
 SECTION=128
 
@@ -50,6 +52,7 @@ parse_arguments() {
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--icount) ICOUNT=1; shift; continue ;;
+		--control) CONTROL=1; shift; continue ;;
 		--kernel|--guest|--out|--payload|--env|--cpus|--nodes|--mem|--memoryless|--timeout|--append|--label)
 			[ $# -ge 2 ] || die "$1 wants a value." ;;
 		*) die "unknown argument: $1" "The head of tools/qemu.sh lists what there is." ;;
@@ -125,7 +128,13 @@ qemu_arguments() {
 	      -global PIIX4_PM.acpi-root-pci-hotplug=off
 	      -global PIIX4_PM.acpi-pci-hotplug-with-bridge-support=off
 	      -kernel "$KERNEL" -initrd "$OUT/initramfs.gz"
-	      -serial "file:$OUT/console.log" -serial "file:$OUT/results.log")
+	      -serial "file:$OUT/console.log")
+	if [ -n "$CONTROL" ]; then
+		ARGS+=(-chardev "socket,id=control,path=$OUT/control,server=on,wait=off,logfile=$OUT/results.log"
+		       -serial chardev:control -monitor "unix:$OUT/monitor,server=on,wait=off")
+	else
+		ARGS+=(-serial "file:$OUT/results.log")
+	fi
 	if [ -n "$ICOUNT" ]; then
 		ARGS+=(-accel tcg -icount "shift=0,sleep=off" -cpu "qemu64,+cx16")
 		CPUS=1 NODES=1

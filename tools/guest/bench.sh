@@ -46,6 +46,30 @@ if [ "$BENCH_WHAT" = words ]; then
 	store_words malloc 0 && store_words tiny 1
 	exit
 fi
+
+# tools/bench/profile.py is at the other end of the results port; it has to know
+# the modules' symbols before it reads the first instruction.
+ask_profiler() {
+	echo "KSPAN-PROFILE $1"
+	read -r _ </dev/ttyS1
+}
+
+profile() {
+	load kspan.ko || return 1
+	# shellcheck disable=SC2086 # parameters, one a word
+	load kspan_bench.ko what=nothing rounds=2 $BENCH || return 1
+	awk '$4 ~ /^\[kspan/ { print "symbol=" $1, $2, $3 }' /proc/kallsyms
+	ask_profiler on
+	echo profile >/sys/module/kspan_bench/parameters/what || return 1
+	ask_profiler off
+	dmesg | sed -n 's/.*kspan-bench: //p'
+	rmmod kspan_bench && rmmod kspan
+}
+
+if [ "$BENCH_WHAT" = profile ]; then
+	profile
+	exit
+fi
 load kspan.ko || exit 1
 # shellcheck disable=SC2086 # parameters, one a word
 load kspan_bench.ko "what=$BENCH_WHAT" $BENCH || exit 1
