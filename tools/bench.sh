@@ -1,27 +1,37 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# kspan beside SLUB in exact instruction counts (QEMU's -icount), a boot for
-# each kernel and table. Usage: tools/bench.sh  (make bench), tools/bench.sh tables
+# kspan beside SLUB. Usage: tools/bench.sh  (make bench)
+#	tools/bench.sh tables	print the last runs as the documentation has them
+#	tools/bench.sh tsv	the same as tab-separated values, a line per measurement
 #
-# BENCH_WHAT= chooses what runs:
-#	pairs	kspan_malloc() and kspan_free(), sizes and orders
+# BENCH_WHAT= chooses what runs, a boot for each kernel:
+#	pairs	kspan_malloc() and kspan_free(): patterns, sizes, numbers of objects
 #	calls	each call beside its counterpart
+#	large	33 KiB to 1 MiB, beside kmalloc() and alloc_pages()
+#	churn	random replacement among live objects of mixed sizes
 #	words	what the words of a text take as tiny objects and as others
 #	all	all of these (default)
+#	scaling	pairs while ever more objects and arenas are held
 #	profile	of pairs, once each: instructions by function, locked instructions
 #		and lock acquisitions; BENCH="pattern=fifo size=2048 n=1000" says
 #		which (default: a few)
 #
+# BENCH_ON= chooses the machine:
+#	icount	QEMU's -icount, one CPU: exact numbers of instructions (default)
+#	uml	User Mode Linux, the same source: nanoseconds of this processor
+#
 # KERNEL= names one kernel (default: all three; words: 6.12), BENCH= parameters
-# of the module, for example BENCH="n=10000 rounds=5"; modinfo kspan_bench lists
-# them. The raw lines are kept under the cache, where the last line says;
-# "tables" boots nothing and prints those of the last runs as
-# Documentation/performance.rst has them.
+# of the module, for example BENCH="n=1000 rounds=5"; modinfo kspan_bench lists
+# them. INIT_ON_ALLOC=1 boots with init_on_alloc=1. MEM= is the guest's memory in
+# MiB. The raw lines are kept under the cache, where the last line says.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 BENCH_WHAT=${BENCH_WHAT:-all}
+
+BENCH_ON=${BENCH_ON:-icount}
+INIT_ON_ALLOC=${INIT_ON_ALLOC:-0}
 
 # boot KERNEL OUT PAYLOAD WHAT [option...]
 boot() {
@@ -31,24 +41,51 @@ boot() {
 	mkdir -p "$out"
 	"$KSPAN_TOP/tools/qemu.sh" --kernel "$kdir/arch/x86/boot/bzImage" --payload "$payload" \
 		--guest bench.sh --env "BENCH=${BENCH:-}" --env "BENCH_WHAT=$what" --out "$out" \
-		--timeout "${TIMEOUT:-1200}" --label "$kernel bench" "$@"
+		--timeout "${TIMEOUT:-1800}" --label "$kernel $what" "$@"
+	config_of "$kdir" >>"$out/results.log"
+}
+
+# What of the configuration decides what an allocation costs.
+config_of() {
+	sed -nE 's/^CONFIG_(SLUB.*|SLAB_.*|MEMCG|.*RETPOLINE|.*RETHUNK|.*SRSO|.*SLS|.*UNRET_ENTRY'`
+		`'|PREEMPT.*|STACKPROTECTOR.*|HARDENED_USERCOPY|NUMA|SMP|HZ)=/config \1=/p' "$1/.config"
+}
+
+# name_of KERNEL WHAT: the directory of its results.
+name_of() {
+	local name=$1-$2
+	[ "$BENCH_ON" = icount ] || name+=-$BENCH_ON
+	[ "$INIT_ON_ALLOC" = 0 ] || name+=-init
+	echo "$name"
 }
 
 run() {
-	local kernel=$1 what=$2 modules out=$KSPAN_CACHE/bench/$1-$2
+	local kernel=$1 what=$2 modules out mem=${MEM:-1024}
+	out=$KSPAN_CACHE/bench/$(name_of "$kernel" "$what")
+	[ "$what" != scaling ] || mem=${MEM:-6144}
 	modules=$("$KSPAN_TOP/tools/build.sh" "$kernel" plain)
-	boot "$kernel" "$out" "$modules" "$what" --icount
+	boot "$kernel" "$out" "$modules" "$what" --icount --mem "$mem" \
+		--append "init_on_alloc=$INIT_ON_ALLOC"
+	print_results "$kernel" "$what" "$out/results.log" instructions
+}
+
+# print_results KERNEL WHAT FILE UNIT
+print_results() {
+	local kernel=$1 what=$2 file=$3 unit=$4 columns='pattern size n kspan slub ratio peer'
 	echo
-	grep '^seed=' "$out/results.log" ||
-		die "the benchmark printed nothing; see $out/results.log"
-	if [ "$what" = pairs ]; then
-		echo "$kernel, instructions per alloc+free pair, loop subtracted"
-		show pattern pattern size kspan slub ratio <"$out/results.log"
-	else
-		echo "$kernel, instructions of each call per object, loop subtracted"
-		show call call peer size batch kspan slub ratio <"$out/results.log"
-	fi
-	echo "raw lines: $out/results.log"
+	grep -E '^(seed=|configuration |left out)' "$file" ||
+		die "the benchmark printed nothing; see $file"
+	case $what in
+	calls)
+		echo "$kernel, $unit of each call per object, loop subtracted"
+		show call call peer size batch kspan slub ratio <"$file" ;;
+	*)
+		[ "$what" != scaling ] || columns+=' held live'
+		echo "$kernel, $what, $unit per alloc+free pair, loop subtracted"
+		# shellcheck disable=SC2086
+		show pattern $columns <"$file" ;;
+	esac
+	echo "raw lines: $file"
 }
 
 # The guest's instructions, read off QEMU's log while it runs.
@@ -210,29 +247,77 @@ rst() {
 		}'
 }
 
+# Every line of the last runs: which kernel, on what, and all columns there are.
+tsv() {
+	local dir name kernel rest what on
+	local columns="what pattern call peer size n batch held live kspan slub ratio q1 q3"
+	columns+=" kspan_locked slub_locked kspan_acquired slub_acquired"
+	printf 'kernel\ton\tinit_on_alloc'
+	printf '\t%s' $columns
+	echo
+	for dir in "$KSPAN_CACHE"/bench/*/; do
+		name=$(basename "$dir") init=0 on=icount
+		kernel=${name%%-*} rest=${name#*-}
+		one_of "$kernel" $KSPAN_KERNELS && [ "$rest" != "$name" ] || continue
+		case $rest in *-init) init=1 rest=${rest%-init} ;; esac
+		case $rest in *-*) on=${rest#*-} rest=${rest%%-*} ;; esac
+		what=$rest
+		[ "$what" != words ] || continue
+		cat "$dir/results.log" "$dir/locks.log" 2>/dev/null | tr -d '\r\000' |
+			awk -v start="$kernel\t$on\t$init" -v what="$what" -v columns="$columns" '
+			BEGIN { n = split(columns, column) }
+			!/^(pattern|call)=/ { next }
+			{
+				delete value
+				for (i = 1; i <= NF; i++) {
+					eq = index($i, "=")
+					value[substr($i, 1, eq - 1)] = substr($i, eq + 1)
+				}
+				value["what"] = what
+				line = start
+				for (i = 1; i <= n; i++) line = line "\t" value[column[i]]
+				print line
+			}'
+	done
+}
+
 main() {
-	local kernel what
-	one_of "$BENCH_WHAT" pairs calls words profile all ||
+	local kernel what kernels=${KERNEL:-$KSPAN_KERNELS}
+	one_of "$BENCH_WHAT" pairs calls large churn words scaling profile all ||
 		die "BENCH_WHAT=$BENCH_WHAT is nothing that can be measured." \
-		    "Valid: BENCH_WHAT=pairs | calls | words | profile | all"
+		    "Valid: BENCH_WHAT=pairs | calls | large | churn | words | scaling | profile | all"
+	one_of "$BENCH_ON" icount uml ||
+		die "BENCH_ON=$BENCH_ON is no machine to measure on." "Valid: BENCH_ON=icount | uml"
+	one_of "$INIT_ON_ALLOC" 0 1 || die "INIT_ON_ALLOC=$INIT_ON_ALLOC must be 0 or 1."
 	[ -z "${KERNEL:-}" ] || check_kernel "$KERNEL"
-	if [ "${1:-}" = tables ]; then
-		rst pairs pattern size
+	case ${1:-} in
+	tables)
+		rst pairs pattern size n
 		echo
 		rst calls call peer size batch
-		return
-	fi
-	[ $# -eq 0 ] || die "usage: tools/bench.sh [tables]"
+		for what in large churn; do echo; rst $what pattern size n peer; done
+		echo
+		rst scaling pattern size n held live
+		return ;;
+	tsv) tsv; return ;;
+	esac
+	[ $# -eq 0 ] || die "usage: tools/bench.sh [tables | tsv]"
 	# shellcheck disable=SC2086
 	need_packages $KSPAN_NEEDS_BUILD $KSPAN_NEEDS_BOOT
-	for what in pairs calls; do
-		one_of "$BENCH_WHAT" $what all || continue
-		for kernel in ${KERNEL:-$KSPAN_KERNELS}; do run "$kernel" $what; done
+	for what in pairs calls large churn scaling profile; do
+		[ "$BENCH_WHAT" = $what ] || { one_of $what scaling profile && continue; } ||
+			one_of "$BENCH_WHAT" all || continue
+		for kernel in $kernels; do
+			case $what-$BENCH_ON in
+			profile-*) profile "$kernel" ;;
+			*-uml) run_uml "$kernel" $what ;;
+			*) run "$kernel" $what ;;
+			esac
+		done
 	done
-	if [ "$BENCH_WHAT" = profile ]; then
-		for kernel in ${KERNEL:-$KSPAN_KERNELS}; do profile "$kernel"; done
+	if one_of "$BENCH_WHAT" words all && [ "$BENCH_ON" = icount ]; then
+		words "${KERNEL:-6.12}"
 	fi
-	if one_of "$BENCH_WHAT" words all; then words "${KERNEL:-6.12}"; fi
 }
 
 main "$@"

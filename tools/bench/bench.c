@@ -4,7 +4,8 @@
  *
  * Loading the module runs the benchmark and prints a line per measurement. All
  * costs are in TSC ticks, to 1/100, the minimum of the rounds, an empty loop
- * subtracted. Under QEMU's -icount shift=0 a tick is an instruction.
+ * subtracted. Under QEMU's -icount shift=0 a tick is an instruction. User Mode
+ * Linux gives nanoseconds.
  *
  * what=pairs: kspan_malloc() and kspan_free() beside kmalloc() and kfree(), a
  * line per pattern, size and n, per alloc+free pair:
@@ -15,6 +16,15 @@
  *	fifo	alloc n objects, free them in the same order
  *	lifo	the same in reverse order
  *	random	the same in random order
+ *	zeroed	hot, of zeroed objects
+ *
+ * what=large: the same for 33 KiB to 1 MiB, beside kmalloc() and alloc_pages().
+ *
+ * what=churn: n objects live (default 8192), of sizes log-uniform from 8 to size; a
+ * random one is freed and another allocated in its place. The mean of all rounds.
+ *
+ * what=scaling: hot and fifo while ever more objects are held, a line with held=, the
+ * size of these, and live=, how many they are.
  *
  * what=calls: each call beside its counterpart, a line per call and size; what
  * is measured of a call stands in calls[]:
@@ -30,10 +40,14 @@
  */
 #include "bench.h"
 
+#include <linux/cpumask.h>
+#include <linux/ktime.h>
 #include <linux/math64.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/prandom.h>
 #include <linux/random.h>
+#include <linux/utsname.h>
 #include <linux/vmalloc.h>
 
 static char what[16] = "all";
@@ -42,7 +56,7 @@ static int set_what(const char *text, const struct kernel_param *param);
 static const struct kernel_param_ops what_ops = { .set = set_what, .get = param_get_string };
 static struct kparam_string what_string = { sizeof(what), what };
 module_param_cb(what, &what_ops, &what_string, 0644);
-MODULE_PARM_DESC(what, "pairs, calls, profile, nothing or all, which is pairs and calls (default all); may be written, to run something else");
+MODULE_PARM_DESC(what, "pairs, calls, large, churn, scaling, profile, nothing or all, which is pairs and calls (default all); may be written, to run something else");
 
 unsigned int rounds = 15;
 module_param(rounds, uint, 0444);
@@ -54,7 +68,7 @@ MODULE_PARM_DESC(seed, "of the random order (default 1)");
 
 unsigned int counts[MAX_LIST], nr_counts;
 module_param_array_named(n, counts, uint, &nr_counts, 0444);
-MODULE_PARM_DESC(n, "objects allocated before the first is freed, a list (default 1000)");
+MODULE_PARM_DESC(n, "objects allocated before the first is freed, a list (default 16 to 10000)");
 
 unsigned int sizes[MAX_LIST], nr_sizes;
 module_param_array_named(size, sizes, uint, &nr_sizes, 0444);
@@ -63,7 +77,7 @@ MODULE_PARM_DESC(size, "bytes of the objects of pairs, a list (default 8 to 6553
 char *patterns[MAX_LIST];
 unsigned int nr_patterns;
 module_param_array_named(pattern, patterns, charp, &nr_patterns, 0444);
-MODULE_PARM_DESC(pattern, "of pairs, a list of hot, fifo, lifo, random (default all)");
+MODULE_PARM_DESC(pattern, "of pairs, a list of hot, fifo, lifo, random, zeroed (default all)");
 
 void **objects;
 static u32 *order;
@@ -83,30 +97,48 @@ const struct allocator kspan = { kspan_alloc, kspan_give };
 
 u64 run_hot(const struct allocator *a, const struct load *load)
 {
-	u64 start = get_cycles();
+	u64 start = ticks();
 	unsigned int i;
 
 	for (i = 0; i < load->loops; i++) {
-		void *p = a->alloc(load->size, GFP_KERNEL);
+		void *p = a->alloc(load->size, load->gfp);
 
 		barrier_data(p);
 		a->free(p);
 	}
-	return get_cycles() - start;
+	return ticks() - start;
 }
 
+/* Long runs are interrupted: each piece is timed, allocations and frees apart. */
 u64 run_batch(const struct allocator *a, const struct load *load)
 {
-	u64 start = get_cycles();
-	unsigned int i, left;
+	struct stopwatch allocs = { }, frees = { };
+	unsigned int i, j, left, piece;
 
 	for (left = load->loops; left; left -= load->batch) {
-		for (i = 0; i < load->batch; i++)
-			objects[i] = a->alloc(load->size, GFP_KERNEL);
-		for (i = 0; i < load->batch; i++)
-			a->free(objects[load->order[i]]);
+		for (i = 0; i < load->batch; i += piece) {
+			piece = min(PIECE, load->batch - i);
+			watch_start(&allocs);
+			for (j = i; j < i + piece; j++)
+				objects[j] = a->alloc(load->size, load->gfp);
+			watch_stop(&allocs, piece);
+		}
+		for (i = 0; i < load->batch; i += piece) {
+			piece = min(PIECE, load->batch - i);
+			watch_start(&frees);
+			for (j = i; j < i + piece; j++)
+				a->free(objects[load->order[j]]);
+			watch_stop(&frees, piece);
+		}
 	}
-	return get_cycles() - start;
+	if (!allocs.objects || !frees.objects)
+		return U64_MAX;
+	return watch_total(&allocs, load->loops) + watch_total(&frees, load->loops);
+}
+
+u64 watch_total(const struct stopwatch *watch, u64 nr_objects)
+{
+	return watch->objects ? div64_u64(watch->ticks * nr_objects, watch->objects) : U64_MAX;
 }
 
 u64 fastest(run_fn run, const struct allocator *a, const struct load *load)
@@ -119,9 +151,35 @@ u64 fastest(run_fn run, const struct allocator *a, const struct load *load)
 	return best;
 }
 
-u64 per_object(u64 cost, u64 none, unsigned int nr_objects)
+/* Under User Mode Linux: nanoseconds that took a number of ticks. */
+static u64 known_ns = 1, known_ticks = 1;
+
+static void calibrate(void)
 {
-	return div_u64((max(cost, none) - none) * 100, nr_objects);
+#ifdef CONFIG_UML
+	u64 ns = ktime_get_ns(), from = ticks();
+
+	while (ktime_get_ns() - ns < 50 * NSEC_PER_MSEC)
+		cpu_relax();
+	known_ticks = ticks() - from;
+	known_ns = ktime_get_ns() - ns;
+#endif
+}
+
+u64 units_of(u64 nr_ticks)
+{
+	return mul_u64_u64_div_u64(nr_ticks * 100, known_ns, known_ticks);
+}
+
+u64 per_object(u64 cost, u64 none, u64 nr_objects)
+{
+	return div64_u64(units_of(max(cost, none) - none), nr_objects);
+}
+
+/* Leaves half of the memory to everything else. */
+bool fits_in_memory(u64 bytes)
+{
+	return bytes < (u64)totalram_pages() * PAGE_SIZE / 2;
 }
 
 struct number number_of(u64 hundredths)
@@ -182,29 +240,56 @@ static int check_parameters(void)
 		}
 	for (i = 0; i < nr_patterns; i++)
 		if (!find_pattern(patterns[i])) {
-			pr_err("pattern=%s: must be hot, fifo, lifo or random\n", patterns[i]);
+			pr_err("pattern=%s: must be hot, fifo, lifo, random or zeroed\n",
+			       patterns[i]);
 			return -EINVAL;
 		}
 	return 0;
 }
 
+static int run_nothing(void)
+{
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(void);
+	bool in_all;
+} measurements[] = {
+	{ "pairs", run_pairs, true },
+	{ "calls", run_calls, true },
+	{ "large", run_large },
+	{ "churn", run_churn },
+	{ "scaling", run_scaling },
+	{ "profile", run_profile },
+	{ "nothing", run_nothing },
+};
+
+static void show_configuration(void)
+{
+	pr_info("seed=%u rounds=%u unit=%s\n", seed, rounds,
+		IS_ENABLED(CONFIG_UML) ? "ns" : "ticks,instructions_under_icount");
+	pr_info("configuration kernel=%s cpus=%u hz=%u megabytes=%lu init_on_alloc=%d\n",
+		init_utsname()->release, num_online_cpus(), HZ,
+		totalram_pages() >> (20 - PAGE_SHIFT), want_init_on_alloc(GFP_KERNEL));
+}
+
 static int dispatch(void)
 {
 	bool all = !strcmp(what, "all");
+	unsigned int i;
 	int err = 0;
 
-	if (!strcmp(what, "profile"))
-		err = run_profile();
-	if (all || !strcmp(what, "pairs"))
-		err = run_pairs();
-	if (!err && (all || !strcmp(what, "calls")))
-		run_calls();
+	for (i = 0; !err && i < ARRAY_SIZE(measurements); i++)
+		if (!strcmp(what, measurements[i].name) || (all && measurements[i].in_all))
+			err = measurements[i].run();
 	return err;
 }
 
 static int run_what(void)
 {
-	unsigned int i, most = 1000;
+	unsigned int i, most = 10000;
 	int err;
 
 	for (i = 0; i < nr_counts; i++)
@@ -212,11 +297,10 @@ static int run_what(void)
 	objects = vcalloc(most, sizeof(*objects));
 	order = vcalloc(most, sizeof(*order));
 	if (objects && order) {
-		pr_info("seed=%u rounds=%u; instructions under -icount, else TSC ticks\n",
-			seed, rounds);
+		show_configuration();
 		err = dispatch();
 	} else {
-		pr_err("no memory for %u objects\n", most);
+		pr_err("no memory for n=%u objects\n", most);
 		err = -ENOMEM;
 	}
 	vfree(order);
@@ -226,15 +310,19 @@ static int run_what(void)
 
 static int set_what(const char *text, const struct kernel_param *param)
 {
-	static const char * const choices[] = { "all", "pairs", "calls", "profile", "nothing" };
-	int i = sysfs_match_string(choices, text);
+	unsigned int i;
 
-	if (i < 0) {
-		pr_err("what=%s: must be pairs, calls, profile, nothing or all\n", text);
-		return -EINVAL;
+	if (sysfs_streq(text, "all")) {
+		strscpy(what, "all", sizeof(what));
+		return loaded ? run_what() : 0;
 	}
-	strscpy(what, choices[i], sizeof(what));
-	return loaded ? run_what() : 0;
+	for (i = 0; i < ARRAY_SIZE(measurements); i++)
+		if (sysfs_streq(text, measurements[i].name)) {
+			strscpy(what, measurements[i].name, sizeof(what));
+			return loaded ? run_what() : 0;
+		}
+	pr_err("what=%s: is nothing that can be measured; modinfo lists what can\n", text);
+	return -EINVAL;
 }
 
 static int __init bench_init(void)
@@ -247,6 +335,7 @@ static int __init bench_init(void)
 	err = wait_for_random_bytes();
 	if (err)
 		return err;
+	calibrate();
 	err = run_what();
 	loaded = !err;
 	return err;

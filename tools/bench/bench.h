@@ -10,6 +10,7 @@
 #endif
 #define pr_fmt(fmt) "kspan-bench: " fmt
 
+#include <linux/jiffies.h>
 #include <linux/kspan.h>
 #include <linux/slab.h>
 #include <linux/timex.h>
@@ -39,16 +40,67 @@ extern unsigned int nr_patterns;
 /**
  * struct load - what a run does
  * @size:	of each object
+ * @gfp:	of each allocation
  * @loops:	objects in all, a multiple of @batch
  * @batch:	objects allocated before the first of them is freed
  * @order:	the order in which these are freed
  */
 struct load {
 	size_t size;
+	gfp_t gfp;
 	unsigned int loops;
 	unsigned int batch;
 	const u32 *order;
 };
+
+/* User Mode Linux has no get_cycles(), and the processor's TSC. */
+static inline u64 ticks(void)
+{
+#ifdef CONFIG_UML
+	u32 low, high;
+
+	asm volatile("rdtsc" : "=a" (low), "=d" (high));
+	return (u64)high << 32 | low;
+#else
+	return get_cycles();
+#endif
+}
+
+/**
+ * struct stopwatch - ticks of pieces of work
+ * @ticks:	of those that count
+ * @objects:	of these
+ * @start:	of the current piece
+ * @jiffies:	then: a piece in which the timer interrupt came does not count
+ */
+struct stopwatch {
+	u64 ticks;
+	u64 objects;
+	u64 start;
+	unsigned long jiffies;
+};
+
+/* Objects of a piece. */
+#define PIECE	64U
+
+static inline void watch_start(struct stopwatch *watch)
+{
+	watch->jiffies = READ_ONCE(jiffies);
+	watch->start = ticks();
+}
+
+static inline void watch_stop(struct stopwatch *watch, unsigned int nr_objects)
+{
+	u64 now = ticks();
+
+	if (READ_ONCE(jiffies) != watch->jiffies)
+		return;
+	watch->ticks += now - watch->start;
+	watch->objects += nr_objects;
+}
+
+/* Ticks that @nr_objects would have taken, U64_MAX if no piece counts. */
+u64 watch_total(const struct stopwatch *watch, u64 nr_objects);
 
 typedef u64 (*run_fn)(const struct allocator *a, const struct load *load);
 
@@ -59,8 +111,11 @@ u64 run_hot(const struct allocator *a, const struct load *load);
 u64 run_batch(const struct allocator *a, const struct load *load);
 u64 fastest(run_fn run, const struct allocator *a, const struct load *load);
 
-/* What remains of @cost above the empty loop's, in 1/100 per object. */
-u64 per_object(u64 cost, u64 none, unsigned int nr_objects);
+/* What remains of @cost above the empty loop's, in 1/100 of the unit per object. */
+u64 per_object(u64 cost, u64 none, u64 nr_objects);
+
+/* 1/100 of the unit: ticks, or under User Mode Linux nanoseconds. */
+u64 units_of(u64 ticks);
 
 /* "12.34", or "-" for U64_MAX. */
 struct number {
@@ -74,20 +129,30 @@ struct number ratio_of(u64 ours, u64 theirs);
  * struct pattern - an order of allocations and frees
  * @name:	as it is printed and asked for
  * @run:	the loop
+ * @gfp:	of the allocations, besides GFP_KERNEL
  * @order:	in which a batch is freed
  */
 struct pattern {
 	const char *name;
 	run_fn run;
+	gfp_t gfp;
 	enum { ORDER_FIFO, ORDER_LIFO, ORDER_RANDOM } order;
 };
 
 const u32 *make_order(const struct pattern *pattern, unsigned int batch);
 const struct pattern *find_pattern(const char *name);
+bool fits_in_memory(u64 bytes);
+
+/* Makes and runs a load of @pattern, of @n objects at a time. */
+typedef void (*measure_fn)(const struct pattern *pattern, const struct load *load);
+void measure(measure_fn fn, const struct pattern *pattern, unsigned int size, unsigned int n);
 
 int run_pairs(void);
 int run_profile(void);
-void run_calls(void);
+int run_calls(void);
+int run_churn(void);
+int run_large(void);
+int run_scaling(void);
 
 /* rcu.c */
 void run_rcu_calls(void);

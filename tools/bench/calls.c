@@ -44,10 +44,18 @@ static struct fixture {
 	char text[MAX_TEXT];
 } fixture;
 
+ALLOC(k_const_8) { return kspan_malloc(8, gfp); }
+ALLOC(s_const_8) { return kmalloc(8, gfp); }
 ALLOC(k_const_64) { return kspan_malloc(64, gfp); }
 ALLOC(s_const_64) { return kmalloc(64, gfp); }
+ALLOC(k_const_256) { return kspan_malloc(256, gfp); }
+ALLOC(s_const_256) { return kmalloc(256, gfp); }
 ALLOC(k_const_1000) { return kspan_malloc(1000, gfp); }
 ALLOC(s_const_1000) { return kmalloc(1000, gfp); }
+ALLOC(k_const_4096) { return kspan_malloc(4096, gfp); }
+ALLOC(s_const_4096) { return kmalloc(4096, gfp); }
+ALLOC(k_const_8192) { return kspan_malloc(8192, gfp); }
+ALLOC(s_const_8192) { return kmalloc(8192, gfp); }
 ALLOC(s_cache) { return kmem_cache_alloc(fixture.cache, gfp); }
 FREE(s_cache_free) { kmem_cache_free(fixture.cache, (void *)p); }
 
@@ -143,12 +151,12 @@ static u64 run_free(const struct allocator *a, const struct load *load)
 	u64 sum = 0;
 
 	for (i = 0; i < load->loops; i++) {
-		void *p = a->alloc(load->size, GFP_KERNEL);
-		u64 start = get_cycles();
+		void *p = a->alloc(load->size, load->gfp);
+		u64 start = ticks();
 
 		barrier_data(p);
 		a->free(p);
-		sum += get_cycles() - start;
+		sum += ticks() - start;
 	}
 	return sum;
 }
@@ -185,13 +193,31 @@ static const struct call calls[] = {
 	{ "malloc", "kmalloc", run_hot,
 	  { kspan_alloc, kspan_give }, { slub_alloc, slub_free }, { 64, 1000 } },
 	{ "malloc,constant", "kmalloc", run_hot,
+	  { k_const_8, kspan_give }, { s_const_8, slub_free }, { 8 } },
+	{ "malloc,constant", "kmalloc", run_hot,
 	  { k_const_64, kspan_give }, { s_const_64, slub_free }, { 64 } },
 	{ "malloc,constant", "kmalloc", run_hot,
+	  { k_const_256, kspan_give }, { s_const_256, slub_free }, { 256 } },
+	{ "malloc,constant", "kmalloc", run_hot,
 	  { k_const_1000, kspan_give }, { s_const_1000, slub_free }, { 1000 } },
+	{ "malloc,constant", "kmalloc", run_hot,
+	  { k_const_4096, kspan_give }, { s_const_4096, slub_free }, { 4096 } },
+	{ "malloc,constant", "kmalloc", run_hot,
+	  { k_const_8192, kspan_give }, { s_const_8192, slub_free }, { 8192 } },
+	{ "malloc,constant", "kmem_cache_alloc", run_hot,
+	  { k_const_8, kspan_give }, { s_cache, s_cache_free }, { 8 } },
 	{ "malloc,constant", "kmem_cache_alloc", run_hot,
 	  { k_const_64, kspan_give }, { s_cache, s_cache_free }, { 64 } },
 	{ "malloc,constant", "kmem_cache_alloc", run_hot,
+	  { k_const_256, kspan_give }, { s_cache, s_cache_free }, { 256 } },
+	{ "malloc,constant", "kmem_cache_alloc", run_hot,
 	  { k_const_1000, kspan_give }, { s_cache, s_cache_free }, { 1000 } },
+	{ "malloc,constant", "kmem_cache_alloc", run_hot,
+	  { k_const_4096, kspan_give }, { s_cache, s_cache_free }, { 4096 } },
+	{ "malloc,constant", "kmem_cache_alloc", run_hot,
+	  { k_const_8192, kspan_give }, { s_cache, s_cache_free }, { 8192 } },
+	{ "malloc,fifo", "kmem_cache_alloc", run_batch,
+	  { kspan_alloc, kspan_give }, { s_cache, s_cache_free }, { 64, 256, 1000, 4096 } },
 	{ "zalloc", "kzalloc", run_hot,
 	  { k_zalloc, kspan_give }, { s_zalloc, slub_free }, { 64, 1000 } },
 	{ "malloc_node", "kmalloc_node", run_hot,
@@ -303,9 +329,9 @@ void show_call(const char *name, const char *peer, size_t size, unsigned int bat
 
 static void compare_call(const struct call *call, size_t size, unsigned int batch)
 {
-	static const struct pattern fifo = { "fifo", run_batch, ORDER_FIFO };
+	static const struct pattern fifo = { "fifo", run_batch };
 	unsigned int n = nr_counts ? counts[0] : LOOPS;
-	struct load load = { .size = size, .batch = n, .loops = n };
+	struct load load = { .size = size, .gfp = GFP_KERNEL, .batch = n, .loops = n };
 	unsigned int nr_objects = n;
 	u64 none, theirs, ours;
 
@@ -325,7 +351,7 @@ static void compare_call(const struct call *call, size_t size, unsigned int batc
 	show_call(call->name, call->peer, size, batch, ours, theirs);
 }
 
-void run_calls(void)
+int run_calls(void)
 {
 	static const unsigned int batches[] = { 1, 8, 16, 64, MAX_BATCH };
 	const struct call *call;
@@ -337,4 +363,5 @@ void run_calls(void)
 			for (i = 0; i < (call->bulk ? ARRAY_SIZE(batches) : 1); i++)
 				compare_call(call, *size, batches[i]);
 	run_rcu_calls();
+	return 0;
 }

@@ -4,22 +4,26 @@
  */
 #include "bench.h"
 
+#include <linux/gfp.h>
 #include <linux/kernel.h>
-#include <linux/math.h>
+#include <linux/mm.h>
+#include <linux/sizes.h>
 #include <linux/string.h>
 
 static const struct pattern known[] = {
-	{ "hot", run_hot, ORDER_FIFO },
-	{ "fifo", run_batch, ORDER_FIFO },
-	{ "lifo", run_batch, ORDER_LIFO },
-	{ "random", run_batch, ORDER_RANDOM },
+	{ "hot", run_hot },
+	{ "fifo", run_batch },
+	{ "lifo", run_batch, .order = ORDER_LIFO },
+	{ "random", run_batch, .order = ORDER_RANDOM },
+	{ "zeroed", run_hot, .gfp = __GFP_ZERO },
 };
 
 static const unsigned int usual_sizes[] = {
 	8, 64, 256, 1000, 2048, 4096, 8192, 16384, 32768, 65536,
 };
 
-static const unsigned int usual_counts[] = { 1000 };
+static const unsigned int usual_counts[] = { 16, 64, 1000, 10000 };
+#define NR_LARGE_COUNTS	2
 
 const struct pattern *find_pattern(const char *name)
 {
@@ -41,28 +45,35 @@ static bool wanted(const struct pattern *pattern)
 	return !nr_patterns;
 }
 
-typedef void (*measure_fn)(const struct pattern *pattern, const struct load *load);
-
 /* Objects of a run: at least 1000, so that small batches are run several times. */
-static void measure(measure_fn fn, const struct pattern *pattern, unsigned int size,
-		    unsigned int n)
+void measure(measure_fn fn, const struct pattern *pattern, unsigned int size, unsigned int n)
 {
 	struct load load = {
 		.size = size,
+		.gfp = GFP_KERNEL | pattern->gfp,
 		.batch = n,
 		.loops = n * max(1U, 1000 / n),
 		.order = make_order(pattern, n),
 	};
 
-	fn(pattern, &load);
+	if (pattern->run == run_hot) {
+		load.batch = 1;
+		load.loops = 1000;
+	}
+	if (fits_in_memory((u64)size * load.batch))
+		fn(pattern, &load);
+	else
+		pr_info("left out for want of memory: %s of %u objects of %u bytes\n",
+			pattern->name, n, size);
 }
 
-static void each_pair(measure_fn fn)
+static void each_pair(measure_fn fn, const unsigned int *usual, unsigned int nr_usual,
+		      unsigned int nr_usual_counts)
 {
-	const unsigned int *size = nr_sizes ? sizes : usual_sizes;
+	const unsigned int *size = nr_sizes ? sizes : usual;
 	const unsigned int *n = nr_counts ? counts : usual_counts;
-	unsigned int to_size = nr_sizes ?: ARRAY_SIZE(usual_sizes);
-	unsigned int to_n = nr_counts ?: ARRAY_SIZE(usual_counts);
+	unsigned int to_size = nr_sizes ?: nr_usual;
+	unsigned int to_n = nr_counts ?: nr_usual_counts;
 	unsigned int i, j, k;
 
 	for (i = 0; i < to_size; i++)
@@ -73,20 +84,62 @@ static void each_pair(measure_fn fn)
 					measure(fn, &known[j], size[i], n[k]);
 }
 
-static void compare(const struct pattern *pattern, const struct load *load)
+static void compare_with(const struct pattern *pattern, const struct load *load,
+			 const struct allocator *peer, const char *name)
 {
 	u64 none = fastest(pattern->run, &empty, load);
-	u64 theirs = per_object(fastest(pattern->run, &slub, load), none, load->loops);
+	u64 theirs = per_object(fastest(pattern->run, peer, load), none, load->loops);
 	u64 ours = per_object(fastest(pattern->run, &kspan, load), none, load->loops);
 
-	pr_info("pattern=%s size=%zu n=%u kspan=%s slub=%s ratio=%s\n", pattern->name, load->size,
-		load->batch, number_of(ours).text, number_of(theirs).text,
-		ratio_of(ours, theirs).text);
+	pr_info("pattern=%s size=%zu n=%u kspan=%s slub=%s ratio=%s peer=%s\n", pattern->name,
+		load->size, load->batch, number_of(ours).text, number_of(theirs).text,
+		ratio_of(ours, theirs).text, name);
+}
+
+static void compare(const struct pattern *pattern, const struct load *load)
+{
+	compare_with(pattern, load, &slub, "kmalloc");
 }
 
 int run_pairs(void)
 {
-	each_pair(compare);
+	each_pair(compare, usual_sizes, ARRAY_SIZE(usual_sizes), ARRAY_SIZE(usual_counts));
+	return 0;
+}
+
+/* What kmalloc() takes for large objects. */
+static unsigned int page_order;
+
+ALLOC(pages_alloc)
+{
+	struct page *page = alloc_pages(gfp | __GFP_COMP, page_order);
+
+	return page ? page_address(page) : NULL;
+}
+
+FREE(pages_free)
+{
+	if (p)
+		__free_pages(virt_to_page(p), page_order);
+}
+
+static void compare_large(const struct pattern *pattern, const struct load *load)
+{
+	static const struct allocator pages = { pages_alloc, pages_free };
+
+	page_order = get_order(load->size);
+	compare(pattern, load);
+	compare_with(pattern, load, &pages, "alloc_pages");
+}
+
+int run_large(void)
+{
+	static const unsigned int large_sizes[] = {
+		33 * SZ_1K, 40 * SZ_1K, 48 * SZ_1K, 64 * SZ_1K, 96 * SZ_1K, 128 * SZ_1K,
+		160 * SZ_1K, 256 * SZ_1K, 384 * SZ_1K, 512 * SZ_1K, 768 * SZ_1K, SZ_1M,
+	};
+
+	each_pair(compare_large, large_sizes, ARRAY_SIZE(large_sizes), NR_LARGE_COUNTS);
 	return 0;
 }
 
@@ -129,6 +182,6 @@ static void profile(const struct pattern *pattern, const struct load *load)
 
 int run_profile(void)
 {
-	each_pair(profile);
+	each_pair(profile, usual_sizes, ARRAY_SIZE(usual_sizes), ARRAY_SIZE(usual_counts));
 	return 0;
 }

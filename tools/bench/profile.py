@@ -27,6 +27,7 @@ import time
 
 PAGE = 4096
 BEGIN, END = 'bench_window_begin', 'bench_window_end'
+NO_FUNCTION = re.compile(r'__(pfx|pi|cfi)_|__\w+_(start|end|begin)$')
 INTERRUPT = re.compile(r'asm_(sysvec|common_interrupt|exc)')
 # An acquisition is a call of one of these. What they call does not count again.
 LOCK = re.compile(r'(_raw_(spin|read|write)_(lock|trylock)(_irq|_irqsave|_bh|_nested)?'
@@ -92,7 +93,7 @@ class Symbols:
     def add(self, address, kind, name):
         address = int(address, 16)
         self.addresses[name] = address
-        if kind in 'tTwW' and not name.startswith(('__pfx_', '__pi_', '__cfi_')):
+        if kind in 'tTwW' and not NO_FUNCTION.match(name):
             self.at.setdefault(address, name)
             self.sorted = []
 

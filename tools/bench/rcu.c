@@ -42,13 +42,13 @@ static u64 deferred;
 static void enter_deferred(void)
 {
 	if (!depth++)
-		entered = get_cycles();
+		entered = ticks();
 }
 
 static void leave_deferred(void)
 {
 	if (depth && !--depth)
-		deferred += get_cycles() - entered;
+		deferred += ticks() - entered;
 }
 
 static void work_start(void *data, struct work_struct *work)
@@ -105,6 +105,8 @@ static bool add_probes(void)
 {
 	unsigned int i;
 
+	if (!IS_ENABLED(CONFIG_TRACEPOINTS))
+		return false;
 	for_each_kernel_tracepoint(find_tracepoint, NULL);
 	for (i = 0; i < ARRAY_SIZE(probes); i++) {
 		if (probes[i].tp &&
@@ -142,10 +144,10 @@ static struct rcu_cost run_rcu(const struct allocator *a, size_t size, unsigned 
 	for (i = 0; i < n; i++)
 		objects[i] = a->alloc(size, GFP_KERNEL);
 	deferred = 0;
-	start = get_cycles();
+	start = ticks();
 	for (i = 0; i < n; i++)
 		a->free(objects[i]);
-	cost.queued = get_cycles() - start;
+	cost.queued = ticks() - start;
 	wait_for_frees();
 	cost.total = cost.queued + deferred;
 	return cost;

@@ -70,6 +70,9 @@ if [ "$BENCH_WHAT" = profile ]; then
 	profile
 	exit
 fi
+awk '{ print "mitigation " FILENAME ": " $0 }' /sys/devices/system/cpu/vulnerabilities/* |
+	sed 's|/.*/||'
+echo "command line: $(cat /proc/cmdline)"
 load kspan.ko || exit 1
 # shellcheck disable=SC2086 # parameters, one a word
 load kspan_bench.ko "what=$BENCH_WHAT" $BENCH || exit 1
