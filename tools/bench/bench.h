@@ -153,6 +153,8 @@ int run_calls(void);
 int run_churn(void);
 int run_large(void);
 int run_scaling(void);
+int run_remote(void);
+int run_parallel(void);
 
 /* rcu.c */
 void run_rcu_calls(void);

@@ -70,8 +70,9 @@ if [ "$BENCH_WHAT" = profile ]; then
 	profile
 	exit
 fi
-awk '{ print "mitigation " FILENAME ": " $0 }' /sys/devices/system/cpu/vulnerabilities/* |
-	sed 's|/.*/||'
+for file in /sys/devices/system/cpu/vulnerabilities/*; do
+	[ ! -e "$file" ] || echo "mitigation ${file##*/}: $(cat "$file")"
+done
 echo "command line: $(cat /proc/cmdline)"
 load kspan.ko || exit 1
 # shellcheck disable=SC2086 # parameters, one a word
