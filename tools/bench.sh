@@ -13,12 +13,17 @@
 #	words	what the words of a text take as tiny objects and as others
 #	all	all of these (default)
 #	scaling	pairs while ever more objects and arenas are held
+#	remote	objects allocated on one CPU and freed on another
+#	parallel	all CPUs at once, one size
 #	profile	of pairs, once each: instructions by function, locked instructions
 #		and lock acquisitions; BENCH="pattern=fifo size=2048 n=1000" says
 #		which (default: a few)
 #
 # BENCH_ON= chooses the machine:
 #	icount	QEMU's -icount, one CPU: exact numbers of instructions (default)
+#	mttcg	QEMU with CPUS= CPUs (2), each with a thread of its own: times that
+#		are compared in turns; for BENCH_WHAT=remote and parallel, which
+#		nothing else can run
 #	uml	User Mode Linux, the same source: nanoseconds of this processor
 #
 # KERNEL= names one kernel (default: all three; words: 6.12), BENCH= parameters
@@ -60,13 +65,56 @@ name_of() {
 }
 
 run() {
-	local kernel=$1 what=$2 modules out mem=${MEM:-1024}
+	local kernel=$1 what=$2 modules out mem=${MEM:-1024} unit=instructions machine=(--icount)
 	out=$KSPAN_CACHE/bench/$(name_of "$kernel" "$what")
 	[ "$what" != scaling ] || mem=${MEM:-6144}
 	modules=$("$KSPAN_TOP/tools/build.sh" "$kernel" plain)
-	boot "$kernel" "$out" "$modules" "$what" --icount --mem "$mem" \
+	if [ "$BENCH_ON" = mttcg ]; then
+		unit='nanoseconds (median; ratio: median and quartiles of the turns)'
+		machine=(--cpus "${CPUS:-2}" --nodes 1)
+	fi
+	boot "$kernel" "$out" "$modules" "$what" "${machine[@]}" --mem "$mem" \
 		--append "init_on_alloc=$INIT_ON_ALLOC"
-	print_results "$kernel" "$what" "$out/results.log" instructions
+	print_results "$kernel" "$what" "$out/results.log" "$unit"
+}
+
+# The initramfs of User Mode Linux: busybox, tools/guest, the modules.
+make_initramfs() {
+	local what=$1 modules=$2 to=$3 root=$3.root
+	rm -rf "$root"
+	mkdir -p "$root/bin" "$root/guest" "$root/payload" "$root/dev"
+	cp "$(command -v busybox)" "$root/bin/busybox"
+	ln -s busybox "$root/bin/sh"
+	cp "$KSPAN_TOP"/tools/guest/* "$root/guest/"
+	mv "$root/guest/uml-init" "$root/init"
+	cp "$modules/kspan.ko" "$modules/kspan_bench.ko" "$root/payload/"
+	printf 'export BENCH=%q BENCH_WHAT=%q\n' "${BENCH:-}" "$what" >"$root/guest/env"
+	(cd "$root" && find . | cpio -o -H newc -R 0:0 --quiet | gzip -1) >"$to"
+	rm -rf "$root"
+}
+
+# run_uml KERNEL WHAT: no emulator between the benchmark and this processor.
+run_uml() {
+	local kernel=$1 what=$2 kdir modules out rc=0
+	kdir=$("$KSPAN_TOP/tools/uml.sh" "$kernel")
+	modules=$(ARCH=um "$KSPAN_TOP/tools/build.sh" --kdir "$kdir" "$(basename "$kdir")")
+	out=$KSPAN_CACHE/bench/$(name_of "$kernel" "$what")
+	mkdir -p "$out"
+	make_initramfs "$what" "$modules" "$out/initramfs.gz"
+	with_progress "$out/results.log" "$kernel $what uml" \
+		"grep -cE '(pattern|call)=' '$out/console.log'" \
+		boot_uml "$kdir/linux" "$out" || rc=$?
+	rm -f "$out/initramfs.gz"
+	grep -q '^KSPAN-VERDICT pass' "$out/results.log" && [ $rc -eq 0 ] ||
+		die "User Mode Linux $kernel failed: $(tail -n 1 "$out/console.log")" \
+		    "The logs: $out/console.log, $out/results.log"
+	config_of "$kdir" >>"$out/results.log"
+	print_results "$kernel" "$what" "$out/results.log" nanoseconds
+}
+
+boot_uml() {
+	timeout "${TIMEOUT:-1800}" "$1" "mem=${MEM:-1024}M" initrd="$2/initramfs.gz" rdinit=/init \
+		con0=null,fd:1 con=null "init_on_alloc=$INIT_ON_ALLOC" panic=-1 2>"$2/console.log"
 }
 
 # print_results KERNEL WHAT FILE UNIT
@@ -81,6 +129,7 @@ print_results() {
 		show call call peer size batch kspan slub ratio <"$file" ;;
 	*)
 		[ "$what" != scaling ] || columns+=' held live'
+		! one_of "$what" remote parallel || columns+=' q1 q3'
 		echo "$kernel, $what, $unit per alloc+free pair, loop subtracted"
 		# shellcheck disable=SC2086
 		show pattern $columns <"$file" ;;
@@ -283,11 +332,13 @@ tsv() {
 
 main() {
 	local kernel what kernels=${KERNEL:-$KSPAN_KERNELS}
-	one_of "$BENCH_WHAT" pairs calls large churn words scaling profile all ||
+	one_of "$BENCH_WHAT" pairs calls large churn words scaling remote parallel profile all ||
 		die "BENCH_WHAT=$BENCH_WHAT is nothing that can be measured." \
-		    "Valid: BENCH_WHAT=pairs | calls | large | churn | words | scaling | profile | all"
-	one_of "$BENCH_ON" icount uml ||
-		die "BENCH_ON=$BENCH_ON is no machine to measure on." "Valid: BENCH_ON=icount | uml"
+		    "Valid: BENCH_WHAT=pairs | calls | large | churn | words | scaling |" \
+		    "remote | parallel | profile | all"
+	! one_of "$BENCH_WHAT" remote parallel || BENCH_ON=mttcg
+	one_of "$BENCH_ON" icount uml mttcg ||
+		die "BENCH_ON=$BENCH_ON is no machine to measure on." "Valid: BENCH_ON=icount | uml | mttcg"
 	one_of "$INIT_ON_ALLOC" 0 1 || die "INIT_ON_ALLOC=$INIT_ON_ALLOC must be 0 or 1."
 	[ -z "${KERNEL:-}" ] || check_kernel "$KERNEL"
 	case ${1:-} in
@@ -304,9 +355,9 @@ main() {
 	[ $# -eq 0 ] || die "usage: tools/bench.sh [tables | tsv]"
 	# shellcheck disable=SC2086
 	need_packages $KSPAN_NEEDS_BUILD $KSPAN_NEEDS_BOOT
-	for what in pairs calls large churn scaling profile; do
-		[ "$BENCH_WHAT" = $what ] || { one_of $what scaling profile && continue; } ||
-			one_of "$BENCH_WHAT" all || continue
+	for what in pairs calls large churn scaling remote parallel profile; do
+		[ "$BENCH_WHAT" = $what ] ||
+			{ [ "$BENCH_WHAT" = all ] && one_of $what pairs calls large churn; } || continue
 		for kernel in $kernels; do
 			case $what-$BENCH_ON in
 			profile-*) profile "$kernel" ;;
