@@ -13,10 +13,12 @@
 #	words	what the words of a text take as tiny objects and as others
 #	all	all of these (default)
 #	scaling	pairs while ever more objects and arenas are held
+#	worst	the longest single allocation and free
 #	remote	objects allocated on one CPU and freed on another
 #	parallel	all CPUs at once, one size
-#	profile	of pairs, once each: instructions by function, locked instructions
-#		and lock acquisitions; BENCH="pattern=fifo size=2048 n=1000" says
+#	profile	of pairs, once each: instructions by function, locked instructions,
+#		lock acquisitions, and the longest stretch with preemption or
+#		interrupts off; BENCH="pattern=fifo size=2048 n=1000" says
 #		which (default: a few)
 #
 # BENCH_ON= chooses the machine:
@@ -153,9 +155,10 @@ profile() {
 	cat "$out/profile.txt"
 	echo
 	echo "$kernel, instructions per operation (an alloc and its free), loop subtracted;"
-	echo "locked instructions and lock acquisitions per 1000 operations"
+	echo "locked instructions and lock acquisitions per 1000 operations; off: the longest"
+	echo "stretch of instructions with preemption or interrupts off"
 	show pattern pattern size n kspan slub ratio kspan_locked slub_locked \
-		kspan_acquired slub_acquired <"$out/locks.log"
+		kspan_acquired slub_acquired kspan_off slub_off <"$out/locks.log"
 	echo "the whole profile: $out/profile.txt"
 }
 
@@ -300,7 +303,7 @@ rst() {
 tsv() {
 	local dir name kernel rest what on
 	local columns="what pattern call peer size n batch held live kspan slub ratio q1 q3"
-	columns+=" kspan_locked slub_locked kspan_acquired slub_acquired"
+	columns+=" kspan_locked slub_locked kspan_acquired slub_acquired kspan_off slub_off"
 	printf 'kernel\ton\tinit_on_alloc'
 	printf '\t%s' $columns
 	echo
@@ -332,9 +335,9 @@ tsv() {
 
 main() {
 	local kernel what kernels=${KERNEL:-$KSPAN_KERNELS}
-	one_of "$BENCH_WHAT" pairs calls large churn words scaling remote parallel profile all ||
+	one_of "$BENCH_WHAT" pairs calls large churn words scaling worst remote parallel profile all ||
 		die "BENCH_WHAT=$BENCH_WHAT is nothing that can be measured." \
-		    "Valid: BENCH_WHAT=pairs | calls | large | churn | words | scaling |" \
+		    "Valid: BENCH_WHAT=pairs | calls | large | churn | words | scaling | worst |" \
 		    "remote | parallel | profile | all"
 	! one_of "$BENCH_WHAT" remote parallel || BENCH_ON=mttcg
 	one_of "$BENCH_ON" icount uml mttcg ||
@@ -355,7 +358,7 @@ main() {
 	[ $# -eq 0 ] || die "usage: tools/bench.sh [tables | tsv]"
 	# shellcheck disable=SC2086
 	need_packages $KSPAN_NEEDS_BUILD $KSPAN_NEEDS_BOOT
-	for what in pairs calls large churn scaling remote parallel profile; do
+	for what in pairs calls large churn scaling worst remote parallel profile; do
 		[ "$BENCH_WHAT" = $what ] ||
 			{ [ "$BENCH_WHAT" = all ] && one_of $what pairs calls large churn; } || continue
 		for kernel in $kernels; do

@@ -10,7 +10,9 @@
 # DIR is that of tools/qemu.sh --control, which is to be started at the same time.
 # The guest says "KSPAN-PROFILE on" and waits for a line; then each instruction is
 # executed and logged alone, until it says "KSPAN-PROFILE off". Interrupts are left
-# out. The results are written to DIR/profile.txt and DIR/locks.log.
+# out. Counted too is the longest stretch in which preemption or interrupts were off:
+# from an increment of the preemption count, or a cli, to what undoes the first of them,
+# as everything that changes either is one of a few instructions. The results are written to DIR/profile.txt and DIR/locks.log.
 #
 # Whether an instruction is locked is read off its bytes in the guest's memory, as
 # the kernel has patched them; boot with noreplace-smp, or it takes the locks out
@@ -33,6 +35,10 @@ INTERRUPT = re.compile(r'asm_(sysvec|common_interrupt|exc)')
 LOCK = re.compile(r'(_raw_(spin|read|write)_(lock|trylock)(_irq|_irqsave|_bh|_nested)?'
                   r'|(mutex|down_read|down_write|rt_spin|rt_mutex|down)_?(lock|trylock)?'
                   r'(_interruptible|_killable|_nested)?|queued_spin_lock_slowpath)$')
+# inc, dec, add and sub of an immediate at %gs:, relative to the next instruction or
+# at an absolute address
+COUNTING = re.compile(rb'\x65\x48?([\xff\x83\x81])([\x05\x0d\x2d]|[\x04\x0c\x2c]\x25)(....)',
+                      re.DOTALL)
 PREFIXES = frozenset([0x66, 0x67, 0xf2, 0xf3, 0x2e, 0x36, 0x3e, 0x26, 0x64, 0x65]) | \
     frozenset(range(0x40, 0x50))
 
@@ -108,6 +114,12 @@ class Symbols:
             die(f'the guest has no symbol {name}')
         return self.addresses[name]
 
+    def preempt_count(self):
+        """Its offset in per-CPU data; from 6.2 to 6.14 it was a field of pcpu_hot."""
+        if '__preempt_count' in self.addresses:
+            return self.addresses['__preempt_count']
+        return self.named('pcpu_hot') + 8
+
     def matching(self, pattern):
         return {a for name, a in self.addresses.items() if pattern.match(name)}
 
@@ -149,6 +161,59 @@ class Memory:
     def is_iret(self, address):
         return self.at(address, 2) == b'\x48\xcf'
 
+    def switches(self, address, preempt_count):
+        """How the instruction changes what is off: a number of preemption levels, a word
+        about interrupts, or None."""
+        code = self.at(address)
+        if code[:1] == b'\xfa':
+            return 'off'
+        if code[:1] == b'\xfb':
+            return 'on'
+        found = COUNTING.match(code)
+        if not found:
+            return None
+        opcode, modrm, target = found.groups()
+        register = modrm[0] >> 3 & 7
+        target = int.from_bytes(target, 'little', signed=True)
+        amount = b'\x01'
+        if opcode != b'\xff':
+            amount = code[found.end():found.end() + (1 if opcode == b'\x83' else 4)]
+        if len(modrm) == 1:
+            target += address + found.end() + (len(amount) if opcode != b'\xff' else 0)
+        if (target - preempt_count) % (1 << 64):
+            return None
+        up = int.from_bytes(amount, 'little', signed=True) > 0
+        return 1 if up == (register == 0) else -1
+
+
+class Executed:
+    """What was executed between two marks."""
+
+    def __init__(self, switch_of):
+        self.counts = collections.Counter()
+        self.switch_of = switch_of
+        self.longest = 0
+        self.off_for = 0
+        self.preempt_off = 0
+        self.interrupts_off = False
+
+    def add(self, at):
+        self.counts[at] += 1
+        was_off = self.preempt_off or self.interrupts_off
+        if was_off:
+            self.off_for += 1
+        switch = self.switch_of(at)
+        if switch is None:
+            return
+        if switch in ('on', 'off'):
+            self.interrupts_off = switch == 'off'
+        else:
+            self.preempt_off = max(0, self.preempt_off + switch)
+        if was_off and not (self.preempt_off or self.interrupts_off):
+            self.longest = max(self.longest, self.off_for)
+        if not was_off:
+            self.off_for = 0
+
 
 class Reader(threading.Thread):
     """Counts the addresses between the marks of each window in QEMU's log."""
@@ -158,6 +223,9 @@ class Reader(threading.Thread):
         self.fifo = fifo
         self.windows = []
         self.lines = 0
+        self.memory = memory
+        self.switches = {}
+        self.preempt_count = symbols.preempt_count()
         name = '{:016x}'.format
         self.begin = name(symbols.named(BEGIN)).encode()
         self.end = name(symbols.named(END)).encode()
@@ -168,23 +236,28 @@ class Reader(threading.Thread):
             die('no iret at native_irq_return_iret')
 
     def run(self):
-        counts = None
+        window = None
         depth = 0
         special = self.interrupts | self.irets | {self.begin, self.end}
         for at in self.executed():
             if at in special:
                 if at == self.begin:
-                    counts, depth = collections.Counter(), 0
-                    self.windows.append(counts)
+                    window, depth = Executed(self.switch_of), 0
+                    self.windows.append(window)
                 elif at == self.end:
-                    counts = None
+                    window = None
                 elif at in self.interrupts:
                     depth += 1
                 elif depth:
                     depth -= 1
                     continue
-            if counts is not None and not depth:
-                counts[at] += 1
+            if window is not None and not depth:
+                window.add(at)
+
+    def switch_of(self, at):
+        if at not in self.switches:
+            self.switches[at] = self.memory.switches(int(at, 16), self.preempt_count)
+        return self.switches[at]
 
     def executed(self):
         """The address of each instruction that was executed, as text."""
@@ -206,7 +279,7 @@ class Reader(threading.Thread):
 class Window:
     """Of one allocator, pattern, size and n: what was executed."""
 
-    def __init__(self, line, counts, symbols, memory):
+    def __init__(self, line, executed, symbols, memory):
         self.text = dict(word.split('=', 1) for word in line.split())
         self.operations = int(self.text['operations'])
         self.instructions = collections.Counter()
@@ -214,7 +287,8 @@ class Window:
         self.locked = collections.Counter()
         self.acquired = collections.Counter()
         locks = symbols.matching(LOCK)
-        for address, count in counts.items():
+        self.longest_off = executed.longest
+        for address, count in executed.counts.items():
             address = int(address, 16)
             name = symbols.find(address)
             if name in (BEGIN, END):
@@ -249,6 +323,8 @@ class Window:
                   f'{self.locked[name] / self.operations:8.3f}  {name}', file=out)
         locks = ', '.join(f'{name} {count}' for name, count in self.acquired.most_common())
         print(f'lock acquisitions in all: {locks or "none"}', file=out)
+        print(f'longest stretch with preemption or interrupts off: {self.longest_off} instructions',
+              file=out)
 
 
 def write_results(directory, windows):
@@ -271,6 +347,8 @@ def write_results(directory, windows):
                 for allocator in 'kspan', 'slub':
                     per_1000 = 1000 * each[allocator].per_operation(getattr(each[allocator], what))
                     line += f' {allocator}_{what}={per_1000:.1f}'
+            for allocator in 'kspan', 'slub':
+                line += f' {allocator}_off={each[allocator].longest_off}'
             print(line, file=locks)
 
 
@@ -331,8 +409,8 @@ def follow(directory, symbols, guest, monitor):
         die(f'{len(lines)} windows were announced and '
             f'{len(reader.windows) if reader else 0} seen in the log of instructions')
     print(f'kspan: {reader.lines} lines of instructions read', file=sys.stderr)
-    write_results(directory, [Window(line, counts, symbols, memory)
-                              for line, counts in zip(lines, reader.windows)])
+    write_results(directory, [Window(line, executed, symbols, memory)
+                              for line, executed in zip(lines, reader.windows)])
 
 
 main()
