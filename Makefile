@@ -8,6 +8,7 @@ VERSION	= $(shell sed -n 's/^MODULE_VERSION("\(.*\)");.*/\1/p' module/main.c 2>/
 
 # Given on the command line, these reach the tools through the environment.
 export KERNEL FLAVOUR MATRIX MINUTES KSRC INPUT SAMPLE JOBS TIMEOUT
+export BENCH BENCH_WHAT BENCH_ON INIT_ON_ALLOC CPUS MEM
 
 # Where a dependent's build looks: see `make help` and README.md.
 dependents = $(DESTDIR)$(PREFIX)/src/kspan
@@ -100,7 +101,8 @@ help:
 	@echo '  kselftest        the tests from user space alone'
 	@echo '  stress           all calls at once, CPUs that go and come, memory that gets scarce (MINUTES=10)'
 	@echo '  style            generated tables, checkpatch, licences, shellcheck'
-	@echo '  bench            the benchmarks against SLUB'
+	@echo '  bench            the benchmarks against SLUB (BENCH_WHAT=pairs|profile|..., BENCH_ON=icount|uml|mttcg;'
+	@echo '                   the head of tools/bench.sh says what there is)'
 	@echo '  help             this list'
 	@echo
 	@echo 'Fetched sources, kernels and logs are kept in $${XDG_CACHE_HOME:-~/.cache}/kspan (KSPAN_CACHE= to move it).'

@@ -19,7 +19,7 @@
 #	profile	of pairs, once each: instructions by function, locked instructions,
 #		lock acquisitions, and the longest stretch with preemption or
 #		interrupts off; BENCH="pattern=fifo size=2048 n=1000" says
-#		which (default: a few)
+#		which (default: a few), CPUS=8 how many CPUs there are
 #
 # BENCH_ON= chooses the machine:
 #	icount	QEMU's -icount, one CPU: exact numbers of instructions (default)
@@ -141,7 +141,11 @@ print_results() {
 
 # The guest's instructions, read off QEMU's log while it runs.
 profile() {
-	local kernel=$1 modules kdir out=$KSPAN_CACHE/bench/$1-profile reader rc=0
+	local kernel=$1 modules kdir out=$KSPAN_CACHE/bench/$1-profile reader rc=0 machine=(--icount)
+	if [ "${CPUS:-1}" != 1 ]; then
+		out+=-cpus$CPUS
+		machine=(--cpus "$CPUS" --nodes 1)
+	fi
 	modules=$("$KSPAN_TOP/tools/build.sh" "$kernel" plain)
 	kdir=$("$KSPAN_TOP/tools/kernel.sh" "$kernel" plain)
 	BENCH=${BENCH:-size=64,4096 n=64,1000}
@@ -149,7 +153,7 @@ profile() {
 	rm -f "$out/control" "$out/monitor" "$out/profile.txt" "$out/locks.log"
 	python3 "$KSPAN_TOP/tools/bench/profile.py" "$out" "$kdir/System.map" &
 	reader=$!
-	boot "$kernel" "$out" "$modules" profile --icount --control --append noreplace-smp || rc=$?
+	boot "$kernel" "$out" "$modules" profile "${machine[@]}" --control --append noreplace-smp || rc=$?
 	wait $reader || die "no profile was made (above); see $out/results.log"
 	[ $rc -eq 0 ] || exit $rc
 	cat "$out/profile.txt"
@@ -315,7 +319,7 @@ tsv() {
 		case $rest in *-*) on=${rest#*-} rest=${rest%%-*} ;; esac
 		what=$rest
 		[ "$what" != words ] || continue
-		cat "$dir/results.log" "$dir/locks.log" 2>/dev/null | tr -d '\r\000' |
+		{ cat "$dir/results.log" "$dir/locks.log" 2>/dev/null || :; } | tr -d '\r\000' |
 			awk -v start="$kernel\t$on\t$init" -v what="$what" -v columns="$columns" '
 			BEGIN { n = split(columns, column) }
 			!/^(pattern|call)=/ { next }

@@ -7,6 +7,8 @@
 #include <linux/gfp.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
+#include <linux/preempt.h>
+#include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/string.h>
 
@@ -166,9 +168,14 @@ static void show_window(const struct pattern *pattern, const struct load *load,
 	/* Caches and spans as they are in the middle of a long run. */
 	for (i = 0; i < rounds; i++)
 		pattern->run(a, load);
+	/* No other task in between, nor the same one elsewhere. */
+	sched_set_fifo(current);
+	migrate_disable();
 	bench_window_begin();
 	pattern->run(a, load);
 	bench_window_end();
+	migrate_enable();
+	sched_set_normal(current, 0);
 	pr_info("window=%s pattern=%s size=%zu n=%u operations=%u\n", name, pattern->name,
 		load->size, load->batch, load->loops);
 }

@@ -239,13 +239,16 @@ class Reader(threading.Thread):
         window = None
         depth = 0
         special = self.interrupts | self.irets | {self.begin, self.end}
-        for at in self.executed():
+        own = None
+        for cpu, at in self.executed():
+            if own not in (None, cpu):
+                continue
             if at in special:
                 if at == self.begin:
-                    window, depth = Executed(self.switch_of), 0
+                    window, depth, own = Executed(self.switch_of), 0, cpu
                     self.windows.append(window)
                 elif at == self.end:
-                    window = None
+                    window = own = None
                 elif at in self.interrupts:
                     depth += 1
                 elif depth:
@@ -260,20 +263,24 @@ class Reader(threading.Thread):
         return self.switches[at]
 
     def executed(self):
-        """The address of each instruction that was executed, as text."""
-        last = None
+        """CPU and address of each instruction that was executed, as text."""
+        last = {}
         with open(self.fifo, 'rb', buffering=1 << 20) as lines:
             for line in lines:
                 self.lines += 1
                 if line.startswith(b'Trace'):
-                    if last:
-                        yield last
-                    last = line.split(b'/', 2)[1]
+                    cpu = line[6:line.index(b':')]
+                    if last.get(cpu):
+                        yield cpu, last[cpu]
+                    last[cpu] = line.split(b'/', 2)[1]
                 elif line.startswith(b'Stopped'):
                     # It was logged, and then it had to wait for an interrupt.
-                    last = None
-        if last:
-            yield last
+                    at = line[line.index(b'[') + 1:line.index(b']')]
+                    for cpu, other in last.items():
+                        if other == at:
+                            last[cpu] = None
+                            break
+        yield from last.items()
 
 
 class Window:
