@@ -83,7 +83,7 @@ class Chart:
         self.x, self.y = x, y
         names = list(dict.fromkeys(name for _, series, _ in panels for name, _ in series))
         style = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
-        columns = max(1, (len(panels) * (LEFT + WIDTH) + GAP) // 260)
+        columns = max(1, (len(panels) * (LEFT + WIDTH) + GAP) // 240)
         legend = (len(names) + columns - 1) // columns * ENTRY + 12
         width = len(panels) * (LEFT + WIDTH + GAP)
         height = TOP + HEIGHT + BOTTOM + legend
@@ -96,7 +96,7 @@ class Chart:
             self.panel(i * (LEFT + WIDTH + GAP) + LEFT, name, series, lines, style,
                        x_label, y_label if i == 0 else '')
         for i, name in enumerate(names):
-            left = LEFT + i % columns * 250
+            left = LEFT + i % columns * 220
             top = TOP + HEIGHT + BOTTOM + i // columns * ENTRY
             dash = self.dash(name)
             self.out.append(f'<line x1="{left}" y1="{top}" x2="{left + 24}" y2="{top}" '
@@ -147,13 +147,10 @@ def kernel_key(kernel):
     return [int(part) for part in kernel.split('.')]
 
 
-def series_name(row, peers):
-    name = row['pattern']
-    if row['n'] not in ('', '1') and name != 'churn':
-        name += f", n={row['n']}"
-    if len(peers) > 1:
-        name += f", beside {row['peer']}"
-    return name
+def series_name(row):
+    if row['n'] in ('', '1') or row['pattern'] == 'churn':
+        return row['pattern']
+    return f"{row['pattern']}, n={row['n']}"
 
 
 def ratios(kind, rows):
@@ -162,18 +159,17 @@ def ratios(kind, rows):
             row['init_on_alloc'] == '0' and number(row['ratio'])]
     if not rows:
         die(f'no results of BENCH_WHAT={what} BENCH_ON={on}')
-    peers = {row['peer'] for row in rows}
     panels = collections.defaultdict(lambda: collections.defaultdict(list))
     for row in rows:
         ratio = number(row['kspan']) / number(row['slub'])
-        panels[row['kernel']][series_name(row, peers)].append(
+        panels[row['kernel'], row['peer']][series_name(row)].append(
             (number(row['size']), max(ratio, 0.005)))
     aims = AIMS[kind]
     drawn = []
-    for kernel in sorted(panels, key=kernel_key):
-        drawn.append((f'Linux {kernel}', list(panels[kernel].items()),
-                      [(1, 'the same')] + [(aim, f'aim: {aim:g}')
-                                             for aim in aims.get(kernel, aims[''])]))
+    for kernel, peer in sorted(panels, key=lambda key: (kernel_key(key[0]), key[1])):
+        drawn.append((f'Linux {kernel}, beside {peer}()', list(panels[kernel, peer].items()),
+                      [(1, 'the same')] +
+                      [(aim, f'aim: {aim:g}') for aim in aims.get(kernel, aims[''])]))
     values = [point for _, series, _ in drawn for _, points in series for point in points]
     unit = 'nanoseconds, User Mode Linux' if kind == 'uml' else 'instructions, icount'
     return Chart(f'{what}: kspan beside SLUB ({unit})', drawn,
