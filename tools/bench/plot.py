@@ -156,7 +156,7 @@ def series_name(row):
 def ratios(kind, rows):
     what, on = ('pairs', 'uml') if kind == 'uml' else (kind, 'icount')
     rows = [row for row in rows if row['what'] == what and row['on'] == on and
-            row['init_on_alloc'] == '0' and number(row['ratio'])]
+            row['init_on_alloc'] == '0' and number(row['slub'])]
     if not rows:
         die(f'no results of BENCH_WHAT={what} BENCH_ON={on}')
     panels = collections.defaultdict(lambda: collections.defaultdict(list))
