@@ -39,7 +39,7 @@ static unsigned int depot_limit(const struct kspan_central *central)
 	unsigned int bytes = kspan_magazine_cap(central->class) *
 			     kspan_size_classes[central->class].size;
 
-	return clamp(kspan_depot_bytes / bytes, 1U, 64U);
+	return clamp(kspan_depot_bytes / bytes, 1U, KSPAN_DEPOT_MAX);
 }
 
 /* A new span; returns its first slot, which is out. */
@@ -881,7 +881,7 @@ static void full_magazine_is_kept_when_there_is_no_empty_one(struct kunit *test)
 /* Magazines of one object each that the depot of a class may hold. */
 static unsigned int depot_objects(const struct kspan_central *central)
 {
-	return clamp(kspan_depot_bytes / kspan_size_classes[central->class].size, 1U, 64U);
+	return clamp(kspan_depot_bytes / kspan_size_classes[central->class].size, 1U, KSPAN_DEPOT_MAX);
 }
 
 /* Put magazines of @n objects each, until the depot takes no more. */
@@ -906,12 +906,13 @@ static void expect_limit(struct kunit *test, size_t size, unsigned int n, unsign
 {
 	struct kspan_central *central = central_of(size);
 	struct kspan_magazine *refused;
-	void *spans[65];
 	unsigned int nr_spans, i;
+	void **spans;
 
 	/* One slot of each is no good for a magazine. */
 	nr_spans = DIV_ROUND_UP((limit + 1) * n, class_of(size)->slots - 1);
-	KUNIT_ASSERT_LE(test, nr_spans, (unsigned int)ARRAY_SIZE(spans));
+	spans = kunit_kcalloc(test, nr_spans, sizeof(*spans), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, spans);
 	for (i = 0; i < nr_spans; i++)
 		spans[i] = new_span(test, central);
 	KUNIT_EXPECT_EQ(test, fill_depot(test, central, n, &refused), limit);
@@ -922,9 +923,8 @@ static void expect_limit(struct kunit *test, size_t size, unsigned int n, unsign
 	kspan_depot_retire(central, refused);
 	kspan_verify(test, heap);
 	kspan_depot_flush(central);
-	give(central, spans, min(nr_spans, 60U));
-	if (nr_spans > 60)
-		give(central, spans + 60, nr_spans - 60);
+	for (i = 0; i < nr_spans; i++)
+		give_one(central, spans[i]);
 }
 
 /* In objects where a few are many bytes, else in magazines. */

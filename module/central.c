@@ -34,8 +34,6 @@
 #include "central.h"
 #include "kunit_export.h"
 
-#define KSPAN_DEPOT_MAX		128
-
 unsigned int kspan_magazine_bytes = 64 * 1024;
 unsigned int kspan_depot_bytes = 512 * 1024;
 KSPAN_EXPORT_FOR_KUNIT(kspan_depot_bytes);

@@ -41,6 +41,9 @@ struct kspan_central {
 	u64 allocs;
 } ____cacheline_aligned_in_smp;
 
+/* Most full magazines of a depot. */
+#define KSPAN_DEPOT_MAX		128U
+
 /* Bytes of objects that a magazine, and that a depot, may hold; parameters. */
 extern unsigned int kspan_magazine_bytes;
 extern unsigned int kspan_depot_bytes;
