@@ -319,7 +319,7 @@ static void expect_exact_counts(struct kunit *test, struct counts *counts)
 	}
 }
 
-static void threads_and_hardirqs_exchange_objects(struct kunit *test)
+static void exchange_objects(struct kunit *test)
 {
 	struct counts *counts = kunit_kzalloc(test, sizeof(*counts), GFP_KERNEL);
 	u64 bad_before = bad_frees();
@@ -340,8 +340,24 @@ static void threads_and_hardirqs_exchange_objects(struct kunit *test)
 	kspan_verify(test, &kspan_default_heap);
 }
 
+static void threads_and_hardirqs_exchange_objects(struct kunit *test)
+{
+	exchange_objects(test);
+}
+
+/* Classes take it from each other all the time, in hardirqs, too. */
+static void capacity_moves_meanwhile(struct kunit *test)
+{
+	u64 before = kspan_cpu_caches_events(&kspan_default_heap, KSPAN_STEAL);
+
+	kspan_cpu_cache_bytes = 64 << 10;
+	exchange_objects(test);
+	KUNIT_EXPECT_GT(test, kspan_cpu_caches_events(&kspan_default_heap, KSPAN_STEAL), before);
+}
+
 static struct kunit_case concurrent_cases[] = {
 	KUNIT_CASE(threads_and_hardirqs_exchange_objects),
+	KUNIT_CASE(capacity_moves_meanwhile),
 	{}
 };
 

@@ -19,7 +19,7 @@
 #include "context.h"
 #include "model.h"
 
-#define SIZE		2048	/* four slots a span, eight objects a magazine */
+#define SIZE		8192	/* four slots a span, eight objects a magazine */
 #define LARGE		50000
 #define TINY		13
 #define SLOTS		16
@@ -436,6 +436,16 @@ static void nmis_interrupt_hardirqs(struct kunit *test)
 	survive(test, start_nmis_and_hardirqs, stop_nmis_and_hardirqs);
 }
 
+static void nmis_and_hardirqs_interrupt_capacity_that_moves(struct kunit *test)
+{
+	u64 before = kspan_cpu_caches_events(&kspan_default_heap, KSPAN_STEAL);
+
+	need_nmis(test);
+	kspan_cpu_cache_bytes = 32 << 10;
+	survive(test, start_nmis_and_hardirqs, stop_nmis_and_hardirqs);
+	KUNIT_EXPECT_GT(test, kspan_cpu_caches_events(&kspan_default_heap, KSPAN_STEAL), before);
+}
+
 static int interrupt_init(struct kunit *test)
 {
 	int err = context_open();
@@ -455,6 +465,7 @@ static struct kunit_case interrupt_cases[] = {
 	KUNIT_CASE(hardirqs_interrupt_softirqs),
 	KUNIT_CASE(nmis_interrupt_a_task),
 	KUNIT_CASE(nmis_interrupt_hardirqs),
+	KUNIT_CASE(nmis_and_hardirqs_interrupt_capacity_that_moves),
 	{}
 };
 

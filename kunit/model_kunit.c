@@ -450,6 +450,23 @@ static void random_sequence_agrees_with_the_oracle(struct kunit *test)
 	release_all(test);
 }
 
+/* Less than what the calls would have cached: classes take it from each other. */
+static void little_capacity_loses_nothing(struct kunit *test)
+{
+	u64 before = kspan_cpu_caches_events(&kspan_default_heap, KSPAN_STEAL);
+	unsigned int i;
+
+	kspan_cpu_cache_bytes = 100 << 10;
+	prandom_seed_state(&model->rnd, kspan_kunit_random_seed(test));
+	for (i = 0; i < OPERATIONS / 4; i++) {
+		operate(test, i * 4);
+		if (i % INTERVAL == 0)
+			compare(test);
+	}
+	release_all(test);
+	KUNIT_EXPECT_GT(test, kspan_cpu_caches_events(&kspan_default_heap, KSPAN_STEAL), before);
+}
+
 /* Between two flushes everything may be anywhere; after one nothing is cached. */
 static void flushing_and_trimming_loses_nothing(struct kunit *test)
 {
@@ -486,6 +503,7 @@ static void moving_from_cpu_to_cpu_loses_nothing(struct kunit *test)
 
 static struct kunit_case model_cases[] = {
 	KUNIT_CASE(random_sequence_agrees_with_the_oracle),
+	KUNIT_CASE(little_capacity_loses_nothing),
 	KUNIT_CASE(flushing_and_trimming_loses_nothing),
 	KUNIT_CASE(moving_from_cpu_to_cpu_loses_nothing),
 	{}
