@@ -453,6 +453,24 @@ bool kspan_cpu_caches_hold(struct kspan_heap *heap, unsigned int class, const vo
 }
 
 /**
+ * kspan_cpu_cache_holds() - objects in the magazines of a CPU
+ * @cache:	the cache, of any CPU
+ * @class:	size class
+ * Return: how many there are, about, if the CPU is at work.
+ */
+unsigned int kspan_cpu_cache_holds(const struct kspan_cpu_cache *cache, unsigned int class)
+{
+	unsigned int count;
+
+	/* Keeps retired magazines readable. */
+	rcu_read_lock();
+	count = READ_ONCE(READ_ONCE(cache->loaded[class])->count) +
+		READ_ONCE(READ_ONCE(cache->previous[class])->count);
+	rcu_read_unlock();
+	return count;
+}
+
+/**
  * kspan_cpu_caches_count() - statistics of a class over all CPUs
  * @heap:	the heap
  * @class:	size class
@@ -468,16 +486,12 @@ void kspan_cpu_caches_count(struct kspan_heap *heap, unsigned int class,
 
 	*cached = 0;
 	*allocs = 0;
-	/* Keeps retired magazines readable. */
-	rcu_read_lock();
 	for_each_possible_cpu(cpu) {
 		struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
 
-		*cached += READ_ONCE(READ_ONCE(cache->loaded[class])->count) +
-			   READ_ONCE(READ_ONCE(cache->previous[class])->count);
+		*cached += kspan_cpu_cache_holds(cache, class);
 		*allocs += READ_ONCE(cache->allocs[class]);
 	}
-	rcu_read_unlock();
 }
 
 /**

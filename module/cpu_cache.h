@@ -187,6 +187,7 @@ void kspan_cpu_caches_exit(struct kspan_heap *heap);
 void kspan_cpu_caches_flush(struct kspan_heap *heap);
 void kspan_cpu_cache_prepare(struct kspan_heap *heap, unsigned int cpu);
 void kspan_cpu_cache_drain(struct kspan_heap *heap, unsigned int cpu);
+unsigned int kspan_cpu_cache_holds(const struct kspan_cpu_cache *cache, unsigned int class);
 void kspan_cpu_caches_count_large(struct kspan_heap *heap, unsigned long *objects,
 				  unsigned long *pages);
 u64 kspan_cpu_caches_events(struct kspan_heap *heap, enum kspan_event event);

@@ -4,6 +4,7 @@
  *
  *	stats	name: value; names of Go's runtime.MemStats where they fit
  *	classes	a line per size class
+ *	cpus	a line per CPU that has used the heap: what its cache may hold, and holds
  *	arenas	a line per arena
  *	map	a character per 8 KiB page
  *	trim	writing 1 gives back all that nobody uses
@@ -115,6 +116,24 @@ static int classes_show(struct seq_file *m, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(classes);
+
+static int cpus_show(struct seq_file *m, void *unused)
+{
+	struct kspan_cpu_stats stats;
+	unsigned int cpu;
+
+	seq_puts(m, "# kspan cpus v1: cpu node capacity_bytes cached_bytes large_objects large_bytes refills spills steals\n");
+	for_each_possible_cpu(cpu) {
+		kspan_cpu_stats_read(cpu, &stats);
+		if (!stats.refills && !stats.large_objects)
+			continue;
+		seq_printf(m, "%3u %4d %14llu %12llu %13u %11llu %10llu %10llu %10llu\n", cpu,
+			   stats.nid, stats.capacity, stats.cached, stats.large_objects,
+			   stats.large_bytes, stats.refills, stats.spills, stats.steals);
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(cpus);
 
 /* What is shown of an arena; @page is the number of its first page. */
 struct arena_copy {
@@ -294,6 +313,7 @@ void kspan_debugfs_init(void)
 	directory = debugfs_create_dir("kspan", NULL);
 	debugfs_create_file("stats", 0444, directory, NULL, &stats_fops);
 	debugfs_create_file("classes", 0444, directory, NULL, &classes_fops);
+	debugfs_create_file("cpus", 0444, directory, NULL, &cpus_fops);
 	debugfs_create_file("arenas", 0444, directory, (void *)&arenas_sops, &arena_file_fops);
 	debugfs_create_file("map", 0444, directory, (void *)&map_sops, &arena_file_fops);
 	debugfs_create_file_unsafe("trim", 0200, directory, NULL, &trim_fops);

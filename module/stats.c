@@ -102,6 +102,30 @@ void kspan_page_stats_read(struct kspan_page_stats *stats)
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_stats_read);
 
 /**
+ * kspan_cpu_stats_read() - statistics of the cache of a CPU
+ * @cpu:	possible CPU
+ * @stats:	result
+ */
+void kspan_cpu_stats_read(unsigned int cpu, struct kspan_cpu_stats *stats)
+{
+	const struct kspan_cpu_cache *cache = per_cpu_ptr(kspan_default_heap.cpu, cpu);
+	unsigned int class;
+
+	stats->nid = READ_ONCE(cache->nid);
+	stats->capacity = READ_ONCE(cache->capacity);
+	stats->large_objects = READ_ONCE(cache->large.count);
+	stats->large_bytes = (u64)READ_ONCE(cache->large.pages) << KSPAN_PAGE_SHIFT;
+	stats->refills = READ_ONCE(cache->events[KSPAN_REFILL]);
+	stats->spills = READ_ONCE(cache->events[KSPAN_SPILL]);
+	stats->steals = READ_ONCE(cache->events[KSPAN_STEAL]);
+	stats->cached = 0;
+	for (class = 1; class < KSPAN_NR_CLASSES; class++)
+		stats->cached += (u64)kspan_cpu_cache_holds(cache, class) *
+				 kspan_size_classes[class].size;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_stats_read);
+
+/**
  * kspan_tiny_stats_read() - statistics of tiny objects
  * @stats: result
  */

@@ -55,6 +55,29 @@ struct kspan_tiny_stats {
 	s64 saved;
 };
 
+/**
+ * struct kspan_cpu_stats - the cache of a CPU
+ * @nid:	node whose objects it holds
+ * @capacity:	bytes of objects that its magazines may hold by now
+ * @cached:	bytes of objects that they hold
+ * @large_objects: large objects that it keeps
+ * @large_bytes: bytes of these
+ * @refills:	magazines that it got from centrals
+ * @spills:	magazines that it gave to centrals
+ * @steals:	how often a class lost capacity to another
+ */
+struct kspan_cpu_stats {
+	int nid;
+	u64 capacity;
+	u64 cached;
+	unsigned int large_objects;
+	u64 large_bytes;
+	u64 refills;
+	u64 spills;
+	u64 steals;
+};
+
+void kspan_cpu_stats_read(unsigned int cpu, struct kspan_cpu_stats *stats);
 void kspan_tiny_stats_read(struct kspan_tiny_stats *stats);
 void kspan_class_stats_read(unsigned int class, struct kspan_class_stats *stats);
 void kspan_page_stats_read(struct kspan_page_stats *stats);

@@ -82,6 +82,27 @@ TEST_F(debugfs, arenas_format)
 	EXPECT_LT(0, self->arenas.nr);
 }
 
+/* The word that the fixture wrote came by a magazine; what is freed stays with a CPU. */
+TEST_F(debugfs, cpus_follow)
+{
+	unsigned long long cached;
+	char *limit = file_get("/sys/module/kspan/parameters/cpu_cache_bytes", NULL);
+	struct cpus cpus;
+
+	ASSERT_NE(NULL, limit);
+	ASSERT_EQ(0, words_reset());
+	ASSERT_EQ(0, cpus_read(&cpus));
+	ASSERT_EQ(0, stats_read(&self->stats));
+	cached = stats_value(&self->stats, "HeapCached");
+	EXPECT_LT(0, cpus.nr);
+	EXPECT_LT(0, cpus.refills);
+	EXPECT_LT(0, cpus.capacity);
+	EXPECT_LE(cpus.capacity, strtoull(limit, NULL, 10));
+	EXPECT_LE(LARGE_WORD, cpus.large_bytes);
+	EXPECT_LE(cpus.cached + cpus.large_bytes, cached);
+	free(limit);
+}
+
 TEST_F(debugfs, map_format)
 {
 	EXPECT_EQ(0, map_read(&self->map));

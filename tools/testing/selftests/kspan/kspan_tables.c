@@ -15,6 +15,8 @@
 		     "in_use cached allocs frees waste_bytes objects saved_bytes"
 #define ARENAS_HEAD "# kspan arenas v1: node start order pages used_pages " \
 		    "free_runs largest_run"
+#define CPUS_HEAD "# kspan cpus v1: cpu node capacity_bytes cached_bytes " \
+		  "large_objects large_bytes refills spills steals"
 #define MAP_HEAD "# kspan map v1: page_size %llu . free, # full span, digits 1-9 " \
 		 "tenths of a partly used span, L large, l large continued"
 
@@ -275,6 +277,46 @@ int arenas_read(struct arenas *arenas)
 		ret = lines_head(&lines, ARENAS_HEAD);
 	while (!ret && (line = lines_next(&lines)))
 		ret = arenas_parse_line(&lines, line, arenas);
+	lines_close(&lines);
+	return ret;
+}
+
+/* cpus */
+
+static int cpus_parse_line(struct lines *lines, char *text, struct cpus *cpus)
+{
+	unsigned long long value[9];
+	char *columns[MAX_COLUMNS];
+	unsigned int i;
+
+	if (split(text, columns) != 9)
+		return bad(lines, "not 9 columns");
+	for (i = 0; i < 9; i++)
+		if (!number(columns[i], &value[i]))
+			return bad(lines, "a column that is no number");
+	if (!value[4] != !value[5])
+		return bad(lines, "large objects without bytes, or bytes without objects");
+	cpus->nr++;
+	if (value[2] > cpus->capacity)
+		cpus->capacity = value[2];
+	cpus->cached += value[3];
+	cpus->large_bytes += value[5];
+	cpus->refills += value[6];
+	return 0;
+}
+
+int cpus_read(struct cpus *cpus)
+{
+	struct lines lines;
+	char *line;
+	int ret;
+
+	memset(cpus, 0, sizeof(*cpus));
+	ret = lines_open(&lines, "cpus");
+	if (!ret)
+		ret = lines_head(&lines, CPUS_HEAD);
+	while (!ret && (line = lines_next(&lines)))
+		ret = cpus_parse_line(&lines, line, cpus);
 	lines_close(&lines);
 	return ret;
 }

@@ -76,4 +76,15 @@ struct map {
 
 int map_read(struct map *map);
 
+/* debugfs/kspan/cpus: sums over the CPUs, and the highest capacity of one */
+struct cpus {
+	unsigned int nr;
+	unsigned long long capacity;
+	unsigned long long cached;
+	unsigned long long large_bytes;
+	unsigned long long refills;
+};
+
+int cpus_read(struct cpus *cpus);
+
 #endif

@@ -193,7 +193,8 @@ test_bad_values() {
 test_bad_ranges() {
 	local rc=0
 	refused kspan arena_reserve=1025 magazine_bytes=15 magazine_bytes=1048577 \
-		depot_bytes=1073741825 cpu_cache_bytes=1073741825 || rc=1
+		depot_bytes=1073741825 cpu_cache_bytes=1073741825 \
+		large_cache_bytes=1073741825 || rc=1
 	refused kspan_words max_word=0 max_word=1048577 || rc=1
 	return $rc
 }
@@ -201,9 +202,9 @@ test_bad_ranges() {
 # The smallest and the largest caches there can be.
 test_good_ranges() {
 	cycle arena_reserve=0 magazine_bytes=16 depot_bytes=0 cpu_cache_bytes=1 &&
-		cycle cpu_cache_bytes=0 &&
+		cycle cpu_cache_bytes=0 large_cache_bytes=0 &&
 		cycle arena_reserve=1024 magazine_bytes=1048576 depot_bytes=1073741824 \
-			cpu_cache_bytes=1073741824
+			cpu_cache_bytes=1073741824 large_cache_bytes=1073741824
 }
 
 # kspan_leftover frees nothing of its 3 objects of 64 bytes and 2 of 64 KiB.
