@@ -555,10 +555,11 @@ static unsigned int depot_limit(unsigned int class)
 
 static bool depot_has_room(const struct kspan_central *central, unsigned int count)
 {
-	unsigned int objects = kspan_depot_bytes / kspan_size_classes[central->class].size;
+	u64 size = kspan_size_classes[central->class].size;
 
 	return central->nr_depot_full < KSPAN_DEPOT_MAX &&
-	       (!central->nr_depot_full || central->nr_depot_objects + count <= objects);
+	       (!central->nr_depot_full ||
+		(central->nr_depot_objects + count) * size <= kspan_depot_bytes);
 }
 
 /**

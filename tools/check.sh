@@ -3,7 +3,7 @@
 #
 # Every check, on every kernel: make check, make kunit, make kselftest, make stress.
 #
-#   tools/check.sh [style] [kselftest] [kunit] [stress]     default: all of them
+#   tools/check.sh [style] [kselftest] [kunit] [stress] [speed]     default: all of them
 #
 # PLAN says which suites run on which kernel; MATRIX=all runs all of them on all
 # kernels and flavours there are. KERNEL= or FLAVOUR= alone keeps the kernels that
@@ -14,30 +14,34 @@
 # if something ran and nothing failed. JOBS= is how many guests may run at a time
 # (default 2), TIMEOUT= a guest's time limit in seconds, MINUTES= how long stress
 # goes on (default 1).
+#
+# speed counts the instructions of some pairs of malloc and free, and fails where
+# they are more than tools/bench/golden says, by GRACE percent and one.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 # The slowest first: the others run beside it.
 PLAN="6.12/debug kselftest kunit
 6.12/rt kunit
-6.12/plain stress kselftest kunit kunit-numa
-6.1/plain kselftest kunit
-7.3/plain kselftest kunit"
+6.12/plain stress kselftest kunit kunit-numa speed
+6.1/plain kselftest kunit speed
+7.3/plain kselftest kunit speed"
 RUN=$KSPAN_CACHE/check/$(date +%Y%m%d-%H%M%S)-$$
 JOBS=${JOBS:-2}
 MINUTES=${MINUTES:-1}
+GRACE=3
 STYLE='' SUITES=()
 declare -A BOOTS
 
 choose_suites() {
-	[ $# -gt 0 ] || set -- style kselftest kunit stress
+	[ $# -gt 0 ] || set -- style kselftest kunit stress speed
 	local suite
 	for suite; do
 		case $suite in
 		style) STYLE=1 ;;
 		kunit) SUITES+=(kunit kunit-numa) ;;
-		kselftest|stress) SUITES+=("$suite") ;;
-		*) die "no such suite: $suite" "There are: style kselftest kunit stress" ;;
+		kselftest|stress|speed) SUITES+=("$suite") ;;
+		*) die "no such suite: $suite" "There are: style kselftest kunit stress speed" ;;
 		esac
 	done
 }
@@ -154,6 +158,43 @@ judge_stress() {
 	[ $rc -ne 2 ] || row "$entry" stress no-case-ran 0 1 0 "see $out"
 }
 
+# The values of a column of tools/bench/golden, for the benchmark's list.
+golden_list() {
+	awk -v column="$1" '!/^#/ { print $column }' "$KSPAN_TOP/tools/bench/golden" |
+		sort -u | paste -sd,
+}
+
+judge_speed() {
+	local entry=$1 out=$2
+	awk -v kernel="${1%/*}" -v grace=$GRACE -v golden="$KSPAN_TOP/tools/bench/golden" '
+		/^pattern=/ {
+			for (i = 1; i <= NF; i++) {
+				split($i, pair, "=")
+				value[pair[1]] = pair[2]
+			}
+			got[value["pattern"], value["size"], value["n"]] = value["kspan"]
+		}
+		END {
+			while ((getline line <golden) > 0) {
+				split(line, want)
+				if (want[1] != kernel) continue
+				found = got[want[2], want[3], want[4]]
+				if (found != "" && found <= want[5] * (1 + grace / 100) + 1) {
+					passed++
+				} else {
+					failed++
+					printf "%s: pattern=%s size=%s n=%s: %s instructions, golden %s\n", \
+						kernel, want[2], want[3], want[4], \
+						found == "" ? "no" : found, want[5] >"/dev/stderr"
+				}
+			}
+			printf "pairs %d %d 0\n", passed, failed
+		}' "$out/results.log" >"$out/suites"
+	rows_of "$entry" speed <"$out/suites"
+	grep -qvw "pairs 0 0 0" "$out/suites" ||
+		row "$entry" speed none-is-golden 0 1 0 "tools/bench/golden has no line of $entry"
+}
+
 # What the guest itself told for people: free memory, and what the stress did.
 told() {
 	sed -n 's/^# kspan-stress: //p; /^free pages (MemFree/p' "$1/results.log" | xargs -d '\n'
@@ -162,19 +203,24 @@ told() {
 # One boot: run_guest KERNEL/FLAVOUR KIND KERNEL_BUILD SOURCE
 run_guest() {
 	local entry=$1 kind=$2 kdir=$3 source=$4 out=$RUN/${1/\//-}-$2 suite=${2%-*} limit=600 start=$SECONDS
-	local options=(--cpus 4 --nodes 2)
+	local options=(--cpus 4 --nodes 2) guest=$suite.sh
 	[ "${entry#*/}" = plain ] || limit=1200
 	case $kind in
 	# Its time goes to waiting for RCU, at each module that comes or goes.
 	kselftest) options=(--cpus 2 --nodes 2 --append rcupdate.rcu_expedited=1) ;;
 	kunit-numa) options=(--cpus 4 --nodes 4 --memoryless 2) ;;
+	speed)
+		options=(--icount --env BENCH_WHAT=pairs --env
+			 "BENCH=rounds=5 pattern=$(golden_list 2) size=$(golden_list 3) n=$(golden_list 4)")
+		guest=bench.sh
+		;;
 	stress)
 		options+=(--env "STRESS_SECONDS=$((60 * MINUTES))")
 		limit=$((limit + 60 * MINUTES))
 		;;
 	esac
 	"$KSPAN_TOP/tools/qemu.sh" --kernel "$kdir/arch/x86/boot/bzImage" \
-		--payload "$RUN/${entry/\//-}-payload-$suite" --guest "$suite.sh" --out "$out" \
+		--payload "$RUN/${entry/\//-}-payload-$suite" --guest "$guest" --out "$out" \
 		"${options[@]}" --timeout "${TIMEOUT:-$limit}" --label "$entry $kind" || :
 	"judge_$suite" "$entry" "$out" "$kind" "$source"
 	local verdict
@@ -205,6 +251,7 @@ make_payload() {
 		cp "$modules"/*.ko "$payload/modules/"
 		"$KSPAN_TOP/tools/kselftest.sh" "$kernel" "$payload/kselftest"
 		;;
+	speed) cp "$modules/kspan.ko" "$modules/kspan_bench.ko" "$payload/" ;;
 	*) cp "$modules/kspan.ko" "$modules/kspan_$suite.ko" "$payload/" ;;
 	esac
 }

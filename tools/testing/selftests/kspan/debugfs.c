@@ -86,8 +86,9 @@ TEST_F(debugfs, arenas_format)
 TEST_F(debugfs, cpus_follow)
 {
 	unsigned long long cached;
-	char *limit = file_get("/sys/module/kspan/parameters/cpu_cache_bytes", NULL);
 	struct cpus cpus;
+	size_t len;
+	char *limit = file_get("/sys/module/kspan/parameters/cpu_cache_bytes", &len);
 
 	ASSERT_NE(NULL, limit);
 	ASSERT_EQ(0, words_reset());
