@@ -34,7 +34,7 @@
 #include "central.h"
 #include "kunit_export.h"
 
-unsigned int kspan_magazine_bytes = 64 * 1024;
+unsigned int kspan_magazine_bytes = 128 * 1024;
 unsigned int kspan_depot_bytes = 512 * 1024;
 KSPAN_EXPORT_FOR_KUNIT(kspan_depot_bytes);
 

@@ -71,7 +71,7 @@ MODULE_PARM_DESC(arena_reserve,
 		 "empty 4 MiB arenas that a node keeps, 0...1024 (default 1)");
 module_param_cb(magazine_bytes, &magazine_bytes_ops, &kspan_magazine_bytes, 0444);
 MODULE_PARM_DESC(magazine_bytes,
-		 "bytes of objects in a magazine, of which a CPU has two per class, 16...1048576; at least 2 and at most 61 objects (default 65536)");
+		 "bytes of objects in a magazine, of which a CPU has two per class, 16...1048576; at least 2 and at most 61 objects (default 131072)");
 module_param_cb(cpu_cache_bytes, &cpu_cache_bytes_ops, &kspan_cpu_cache_bytes, 0644);
 MODULE_PARM_DESC(cpu_cache_bytes,
 		 "bytes of objects that all magazines of a CPU may hold, 0...1073741824; classes that miss take from those that don't; 0: no limit, and all magazines are of full size (default 1048576)");
