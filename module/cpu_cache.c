@@ -234,6 +234,16 @@ static void push_loaded(struct kspan_cpu_cache *cache, unsigned int class, void 
 	mag->count++;
 }
 
+/*
+ * The cap of a magazine that was emptied may be more than the limit; it won't be
+ * any more when it is loaded.
+ */
+static bool previous_has_room(const struct kspan_cpu_cache *cache, unsigned int class)
+{
+	return is_magazine(cache->previous[class]) &&
+	       cache->previous[class]->count < cache->limit[class];
+}
+
 /**
  * kspan_cpu_cache_spill() - free where the loaded magazine is full
  * @heap:	the heap
@@ -252,7 +262,7 @@ bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 
 	if (!class)
 		return false;
-	if (previous->count < previous->cap) {
+	if (previous_has_room(cache, class)) {
 		swap_magazines(cache, class);
 		push_loaded(cache, class, object);
 		return true;
@@ -262,7 +272,7 @@ bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 	grow(heap, cache, class);
 	if (!cache->limit[class])
 		return false;
-	if (previous->count < previous->cap) {
+	if (previous_has_room(cache, class)) {
 		swap_magazines(cache, class);
 		push_loaded(cache, class, object);
 		return true;
