@@ -403,27 +403,47 @@ static void few_classes_lose_in_a_miss(struct kunit *test)
 	kspan_verify(test, heap);
 }
 
-/* A full magazine of 16, from a CPU that had more capacity, into the depot. */
-static void put_full_magazine(struct kunit *test, unsigned int class)
+static struct kspan_magazine *empty_magazine(struct kunit *test, unsigned int class)
 {
-	unsigned int cap = kspan_magazine_cap(class), i;
 	struct kspan_central *central = central_of(class);
-	struct kspan_magazine *mag, *empty;
+	struct kspan_magazine *mag;
 
-	for (i = 0; i < 2; i++) {
-		central->wanted = true;
-		kspan_depot_provision(central, GFP_KERNEL);
-	}
+	central->wanted = true;
+	kspan_depot_provision(central, GFP_KERNEL);
 	mag = kspan_depot_put_full(central, NULL, 0);
 	KUNIT_ASSERT_NOT_NULL(test, mag);
-	for (i = 0; i < cap; i++) {
-		mag->slot[i] = kspan_heap_alloc_slot(heap, class, cache->nid, GFP_KERNEL);
-		KUNIT_ASSERT_NOT_NULL(test, mag->slot[i]);
+	return mag;
+}
+
+static struct kspan_magazine *full_magazine(struct kunit *test, unsigned int class)
+{
+	struct kspan_magazine *mag = empty_magazine(test, class);
+
+	for (; mag->count < kspan_magazine_cap(class); mag->count++) {
+		mag->slot[mag->count] = kspan_heap_alloc_slot(heap, class, cache->nid, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, mag->slot[mag->count]);
 	}
-	mag->count = cap;
-	empty = kspan_depot_put_full(central, mag, 0);
-	KUNIT_ASSERT_NOT_NULL(test, empty);
-	kspan_depot_retire(central, empty);
+	return mag;
+}
+
+/* Full magazines of 16, from a CPU that had more capacity, into the depot. */
+static void put_full_magazines(struct kunit *test, unsigned int class, unsigned int n)
+{
+	struct kspan_central *central = central_of(class);
+	struct kspan_magazine *mag[2], *empty;
+	unsigned int i;
+
+	KUNIT_ASSERT_LE(test, n, (unsigned int)ARRAY_SIZE(mag));
+	/* All of them first: what is in the depot is allocated, too. */
+	for (i = 0; i < n; i++)
+		mag[i] = full_magazine(test, class);
+	for (i = 0; i < n; i++) {
+		central->wanted = true;
+		kspan_depot_provision(central, GFP_KERNEL);
+		empty = kspan_depot_put_full(central, mag[i], 0);
+		KUNIT_ASSERT_NOT_NULL(test, empty);
+		kspan_depot_retire(central, empty);
+	}
 }
 
 /*
@@ -434,7 +454,7 @@ static void objects_beyond_the_limit_are_used(struct kunit *test)
 	unsigned int class = kspan_size_class(A), i;
 
 	kspan_cpu_cache_bytes = FULL;
-	put_full_magazine(test, class);
+	put_full_magazines(test, class, 1);
 	for (i = 0; i < 16; i++) {
 		objects[i] = alloc(test, class);
 		KUNIT_EXPECT_EQ(test, limit_of(A), 2U);
@@ -462,7 +482,7 @@ static void magazine_that_is_emptied_has_the_limit(struct kunit *test)
 	kspan_cpu_cache_bytes = FULL;
 	more = kspan_heap_alloc_slot(heap, class, cache->nid, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, more);
-	put_full_magazine(test, class);
+	put_full_magazines(test, class, 1);
 	object = alloc(test, class);
 	give(test, class, object);
 	KUNIT_ASSERT_EQ(test, cache->loaded[class]->count, 16U);
@@ -477,6 +497,33 @@ static void magazine_that_is_emptied_has_the_limit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, cache->loaded[class]->cap, 4U);
 	KUNIT_EXPECT_EQ(test, kspan_kunit_out(heap, class), 1UL);
 	expect_books(test, FULL);
+}
+
+/*
+ *	loaded [ o ... o ] 16, previous [ ] 16, limit 0: one more
+ *
+ * So it is where a bulk allocation has emptied a magazine of the depot and begun
+ * another one, of a class that has no capacity.
+ */
+static void empty_magazine_beyond_the_limit_has_no_room(struct kunit *test)
+{
+	unsigned int class = kspan_size_class(A);
+
+	heap = &kspan_default_heap;
+	cache = raw_cpu_ptr(heap->cpu);
+	kspan_cpu_cache_bytes = FULL;
+	put_full_magazines(test, class, 2);
+	KUNIT_ASSERT_EQ(test, kspan_alloc_bulk(A, GFP_KERNEL, 20, objects), 20U);
+	KUNIT_ASSERT_EQ(test, limit_of(A), 0U);
+	KUNIT_ASSERT_EQ(test, cache->loaded[class]->count, 12U);
+	KUNIT_ASSERT_EQ(test, cache->previous[class]->count, 0U);
+	KUNIT_ASSERT_PTR_NE(test, cache->previous[class], &kspan_no_magazine);
+	kspan_free_bulk(5, objects);
+	expect_books(test, FULL);
+	kspan_verify(test, heap);
+	kspan_free_bulk(15, objects + 5);
+	expect_books(test, FULL);
+	kspan_verify(test, heap);
 }
 
 static void drain_takes_all_capacity(struct kunit *test)
@@ -658,6 +705,7 @@ static struct kunit_case adapt_cases[] = {
 	KUNIT_CASE(few_classes_lose_in_a_miss),
 	KUNIT_CASE(objects_beyond_the_limit_are_used),
 	KUNIT_CASE(magazine_that_is_emptied_has_the_limit),
+	KUNIT_CASE(empty_magazine_beyond_the_limit_has_no_room),
 	KUNIT_CASE(drain_takes_all_capacity),
 	KUNIT_CASE(lower_parameter_is_obeyed),
 	KUNIT_CASE(no_limit_gives_all_at_once),

@@ -268,16 +268,16 @@ static void keep_every_other(unsigned int n)
 	unsigned int i;
 
 	for (i = 0; i < n / 2; i++) {
-		kspan_central_free((unsigned long)objects[2 * i + 1], class);
+		kspan_free(objects[2 * i + 1]);
 		objects[i] = objects[2 * i];
 	}
+	kspan_heap_flush(&kspan_default_heap);
 }
 
 /* What is not there is taken from bitmaps, and not more of it than was asked for. */
 static void nothing_is_cached_on_the_way(struct kunit *test)
 {
 	alloc(test, SIZE, 400, objects);
-	kspan_heap_flush(&kspan_default_heap);
 	keep_every_other(400);
 	KUNIT_ASSERT_EQ(test, kspan_kunit_out(&kspan_default_heap, class), 200UL);
 	alloc(test, SIZE, 150, objects + 200);
