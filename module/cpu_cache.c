@@ -277,6 +277,11 @@ bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 		push_loaded(cache, class, object);
 		return true;
 	}
+	/* It has grown. */
+	if (cache->loaded[class]->count < cache->loaded[class]->cap) {
+		push_loaded(cache, class, object);
+		return true;
+	}
 	central = kspan_heap_central(heap, cache->nid, class);
 	cache->events[KSPAN_SPILL]++;
 	if (is_magazine(previous)) {
