@@ -99,8 +99,8 @@ static void *alloc(struct kunit *test, unsigned int class)
 	return object;
 }
 
-/* As kspan_free() does. */
-static void give(struct kunit *test, unsigned int class, void *object)
+/* Nobody provides for magazines; returns whether the cache took the object. */
+static bool push(struct kunit *test, unsigned int class, void *object)
 {
 	struct kspan_cpu_cache *entered;
 	bool taken;
@@ -109,6 +109,14 @@ static void give(struct kunit *test, unsigned int class, void *object)
 	taken = kspan_cpu_cache_push(entered, class, object) ||
 		kspan_cpu_cache_spill(heap, entered, class, object);
 	kspan_cpu_cache_leave(entered);
+	return taken;
+}
+
+/* As kspan_free() does. */
+static void give(struct kunit *test, unsigned int class, void *object)
+{
+	bool taken = push(test, class, object);
+
 	kspan_depot_provision(central_of(class), GFP_KERNEL);
 	if (!taken)
 		KUNIT_ASSERT_TRUE(test, kspan_central_free((unsigned long)object, class));
@@ -475,9 +483,7 @@ static void objects_beyond_the_limit_are_used(struct kunit *test)
 static void magazine_that_is_emptied_has_the_limit(struct kunit *test)
 {
 	unsigned int class = kspan_size_class(A);
-	struct kspan_cpu_cache *entered;
 	void *object, *more;
-	bool taken;
 
 	kspan_cpu_cache_bytes = FULL;
 	more = kspan_heap_alloc_slot(heap, class, cache->nid, GFP_KERNEL);
@@ -487,16 +493,48 @@ static void magazine_that_is_emptied_has_the_limit(struct kunit *test)
 	give(test, class, object);
 	KUNIT_ASSERT_EQ(test, cache->loaded[class]->count, 16U);
 	KUNIT_ASSERT_PTR_EQ(test, cache->previous[class], &kspan_no_magazine);
-	KUNIT_ASSERT_TRUE(test, kspan_cpu_cache_enter(heap, &entered));
-	taken = kspan_cpu_cache_push(entered, class, more) ||
-		kspan_cpu_cache_spill(heap, entered, class, more);
-	kspan_cpu_cache_leave(entered);
-	KUNIT_EXPECT_TRUE(test, taken);
+	KUNIT_EXPECT_TRUE(test, push(test, class, more));
 	KUNIT_EXPECT_EQ(test, limit_of(A), 4U);
 	KUNIT_EXPECT_EQ(test, cache->loaded[class]->count, 1U);
 	KUNIT_EXPECT_EQ(test, cache->loaded[class]->cap, 4U);
 	KUNIT_EXPECT_EQ(test, kspan_kunit_out(heap, class), 1UL);
 	expect_books(test, FULL);
+}
+
+/*
+ *	loaded [ o o ] 2: one more	->	loaded [ o o o . ] 4
+ *
+ * There is no other magazine, and none is needed.
+ */
+static void magazine_that_grows_keeps_its_objects(struct kunit *test)
+{
+	unsigned int class = kspan_size_class(A), i;
+	void *own[4];
+	u64 spills;
+
+	kspan_cpu_cache_bytes = FULL;
+	for (i = 0; i < ARRAY_SIZE(own); i++) {
+		own[i] = kspan_heap_alloc_slot(heap, class, cache->nid, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, own[i]);
+	}
+	central_of(class)->wanted = true;
+	kspan_depot_provision(central_of(class), GFP_KERNEL);
+	for (i = 0; i < 3; i++)
+		KUNIT_ASSERT_TRUE(test, push(test, class, own[i]));
+	KUNIT_ASSERT_PTR_EQ(test, cache->previous[class], &kspan_no_magazine);
+	KUNIT_EXPECT_EQ(test, limit_of(A), 4U);
+	KUNIT_EXPECT_EQ(test, cache->loaded[class]->count, 3U);
+	KUNIT_EXPECT_EQ(test, kspan_kunit_out(heap, class), 4UL);
+	/* Nor where it had no room at all. */
+	grow_full(test, B);
+	KUNIT_ASSERT_EQ(test, limit_of(A), 0U);
+	KUNIT_EXPECT_EQ(test, kspan_kunit_out(heap, class), 1UL);
+	spills = kspan_cpu_caches_events(heap, KSPAN_SPILL);
+	KUNIT_ASSERT_TRUE(test, push(test, class, own[3]));
+	KUNIT_EXPECT_EQ(test, kspan_cpu_caches_events(heap, KSPAN_SPILL), spills);
+	KUNIT_EXPECT_EQ(test, cache->loaded[class]->count, 1U);
+	expect_books(test, FULL);
+	kspan_verify(test, heap);
 }
 
 /*
@@ -705,6 +743,7 @@ static struct kunit_case adapt_cases[] = {
 	KUNIT_CASE(few_classes_lose_in_a_miss),
 	KUNIT_CASE(objects_beyond_the_limit_are_used),
 	KUNIT_CASE(magazine_that_is_emptied_has_the_limit),
+	KUNIT_CASE(magazine_that_grows_keeps_its_objects),
 	KUNIT_CASE(empty_magazine_beyond_the_limit_has_no_room),
 	KUNIT_CASE(drain_takes_all_capacity),
 	KUNIT_CASE(lower_parameter_is_obeyed),
