@@ -881,7 +881,8 @@ static void full_magazine_is_kept_when_there_is_no_empty_one(struct kunit *test)
 /* Magazines of one object each that the depot of a class may hold. */
 static unsigned int depot_objects(const struct kspan_central *central)
 {
-	return clamp(kspan_depot_bytes / kspan_size_classes[central->class].size, 1U, KSPAN_DEPOT_MAX);
+	return clamp(kspan_depot_bytes / kspan_size_classes[central->class].size, 1U,
+		     KSPAN_DEPOT_MAX);
 }
 
 /* Put magazines of @n objects each, until the depot takes no more. */

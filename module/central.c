@@ -158,7 +158,8 @@ static void report_slot(enum kspan_slot_state state, unsigned long addr, unsigne
  * into a magazine. With the central locked, a span that is SMALL and the
  * central's stays so.
  */
-static __always_inline struct kspan_span *own_span(struct kspan_central *central, unsigned long addr)
+static __always_inline struct kspan_span *own_span(struct kspan_central *central,
+						   unsigned long addr)
 {
 	struct kspan_span *span = READ_ONCE(*kspan_map_entry(addr));
 

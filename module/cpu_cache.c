@@ -229,6 +229,7 @@ static void push_loaded(struct kspan_cpu_cache *cache, unsigned int class, void 
 {
 	struct kspan_magazine *mag = cache->loaded[class];
 
+	VM_WARN_ON_ONCE(mag->count >= mag->cap);
 	mag->slot[mag->count] = object;
 	barrier();
 	mag->count++;

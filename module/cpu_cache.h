@@ -166,7 +166,7 @@ static __always_inline bool kspan_cpu_cache_push(struct kspan_cpu_cache *cache,
 	struct kspan_magazine *mag = cache->loaded[class];
 	u32 count = mag->count;
 
-	if (unlikely(kspan_magazine_newest(mag, count) == object || count == mag->cap))
+	if (unlikely(kspan_magazine_newest(mag, count) == object || count >= mag->cap))
 		return false;
 	mag->slot[count] = object;
 	/* An interrupt that looks through the magazine sees objects only. */
