@@ -21,7 +21,8 @@
 
 #include "model.h"
 
-#define OPERATIONS	45000	/* of each kthread */
+/* Of each kthread; KASAN takes its time. */
+#define OPERATIONS	(IS_ENABLED(CONFIG_KASAN) ? 20000 : 45000)
 #define IRQ_INTERVAL	4	/* operations between two interrupts */
 #define IRQ_OPERATIONS	4
 #define SLOTS		256
