@@ -16,9 +16,9 @@
 
 #include "kspan_kunit.h"
 
-#define A	4096
-#define B	2048
-#define FULL	(128U << 10)	/* what either of them can have */
+#define A	8192
+#define B	4096
+#define FULL	(256U << 10)	/* what either of them can have */
 #define LIVE	400
 
 static struct kspan_heap *heap;
@@ -373,7 +373,8 @@ static void class_that_does_not_fit_takes_nothing(struct kunit *test)
 {
 	unsigned int class = kspan_size_class(KSPAN_MAX_SMALL), before;
 
-	kspan_cpu_cache_bytes = FULL - 1;
+	/* Two magazines of two objects are more. */
+	kspan_cpu_cache_bytes = 4 * KSPAN_MAX_SMALL - 1;
 	alloc_some(test, A, 40);
 	give_some(test, A, 40);
 	before = cache->capacity;

@@ -10,7 +10,7 @@
 
 #include "kspan_kunit.h"
 
-#define SIZE	4096
+#define SIZE	8192
 #define N_MAX	1000
 #define LIMIT	(16UL << 20)
 

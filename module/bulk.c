@@ -119,22 +119,53 @@ unsigned int kspan_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
 }
 EXPORT_SYMBOL_GPL(kspan_alloc_bulk);
 
+/*
+ * As kspan_cpu_cache_push() for the objects that are of the first one's class, as long
+ * as it would take them. Returns how many.
+ */
+static unsigned int push(struct kspan_cpu_cache *cache, unsigned int n, void **p)
+{
+	/* In registers: the stores below might change them, as far as the compiler knows. */
+	unsigned long base = kspan_map.base, nr_pages = kspan_map.nr_pages, page;
+	const u8 *page_class = kspan_map.page_class;
+	unsigned int class = kspan_object_class(p[0]), i;
+	struct kspan_magazine *mag = cache->loaded[class];
+	unsigned int count = mag->count;
+	void *newest = kspan_magazine_newest(mag, count);
+	void **slot = mag->slot + count;
+
+	n = min(n, mag->cap - min(mag->cap, count));
+	for (i = 0; i < n; i++) {
+		void *object = p[i];
+
+		page = ((unsigned long)object - base) >> KSPAN_PAGE_SHIFT;
+		if (object == newest || page >= nr_pages ||
+		    READ_ONCE(page_class[page]) != class ||
+		    kspan_is_remote(cache, object, class))
+			break;
+		newest = object;
+		slot[i] = object;
+	}
+	/* An interrupt that looks through the magazine sees objects only. */
+	barrier();
+	if (i)
+		mag->count = count + i;
+	return i;
+}
+
 /* Frees objects as long as they go into loaded magazines; returns how many. */
 static unsigned int give(unsigned int n, void **p)
 {
+	unsigned int done = 0, pushed;
 	struct kspan_cpu_cache *cache;
-	unsigned int done;
 
 	if (!kspan_cpu_cache_enter(&kspan_default_heap, &cache))
 		return 0;
 	n = min_t(unsigned int, n, KSPAN_MAGAZINE_MAX);
-	for (done = 0; done < n; done++) {
-		unsigned int class = kspan_object_class(p[done]);
-
-		if (kspan_is_remote(cache, p[done], class) ||
-		    !kspan_cpu_cache_push(cache, class, p[done]))
-			break;
-	}
+	do {
+		pushed = push(cache, n - done, p + done);
+		done += pushed;
+	} while (pushed && done < n);
 	kspan_cpu_cache_leave(cache);
 	return done;
 }
@@ -152,7 +183,7 @@ void kspan_free_bulk(unsigned int n, void **p)
 	unsigned int i = 0;
 
 	while (i < n) {
-		if (!singly)
+		if (!singly && n - i > 1)
 			i += give(n - i, p + i);
 		/* What none of the loaded magazines took: it makes room for the next. */
 		if (i < n)

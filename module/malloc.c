@@ -585,19 +585,6 @@ void kspan_free(const void *p)
 EXPORT_SYMBOL_GPL(kspan_free);
 
 /**
- * kspan_object_class() - class of the page of any address
- * @p: address
- * Return: the class, 0 for none.
- */
-unsigned int kspan_object_class(const void *p)
-{
-	unsigned long page = kspan_map_page((unsigned long)p);
-
-	return page < kspan_map.nr_pages ? READ_ONCE(kspan_map.page_class[page]) : 0;
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_object_class);
-
-/**
  * kspan_free_wrong() - report a pointer that has no size, and so is wrong
  * @p: the pointer, which is not put into a magazine, but judged at once
  */

@@ -29,7 +29,18 @@ void *kspan_refuse_zone(gfp_t gfp);
 void kspan_count_node(const void *object, int wanted);
 void kspan_free_class(const void *p, unsigned int class);
 void kspan_free_wrong(const void *p);
-unsigned int kspan_object_class(const void *p);
+
+/**
+ * kspan_object_class() - class of the page of any address
+ * @p: address
+ * Return: the class, 0 for none.
+ */
+static __always_inline unsigned int kspan_object_class(const void *p)
+{
+	unsigned long page = kspan_map_page((unsigned long)p);
+
+	return likely(page < kspan_map.nr_pages) ? READ_ONCE(kspan_map.page_class[page]) : 0;
+}
 
 static __always_inline void kspan_check_context(gfp_t gfp)
 {
