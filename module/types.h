@@ -23,10 +23,11 @@
  * magazine; when both are empty, a full one is taken from the depot of the
  * CPU's node; when the depot has none, the magazine is refilled from the
  * bitmaps of spans with free slots, in address order, under the central lock.
- * When the class has no free slot, the page heap of the node gives a run of free
- * pages, or that of another node, or a new arena is taken from buddy with the
- * caller's gfp flags; the run becomes a span, the caller gets its first
- * slot, and the rest serves the next refill. Else the result is NULL.
+ * When the class has no free slot, runs of free pages of the node become spans, as
+ * many as the magazine takes. When there are none, that of another node, or of a new
+ * arena that is taken from buddy with the caller's gfp flags, becomes a span; the
+ * caller gets its first slot, and the rest serves the next refill. Else the result is
+ * NULL. How much a magazine takes grows with the visits to the central.
  *
  * The life of one free, told downwards
  * ------------------------------------
@@ -37,7 +38,7 @@
  * objects of the older magazine are returned to their spans' bitmaps. This is
  * where a wrong free is found at the latest. The pages of a span without an
  * object go back to the page heap; an arena without a used page goes back to
- * buddy.
+ * buddy. The few large objects that were freed last stay with the CPU.
  *
  * Where an object is
  * ------------------
