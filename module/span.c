@@ -79,8 +79,9 @@ unsigned int kspan_span_alloc_descriptors(struct list_head *spans, gfp_t gfp)
 	void *batch[KSPAN_SPAN_BATCH];
 	unsigned int i;
 
-	/* Returns an int or, from 7.x on, a bool. */
-	if (!kmem_cache_alloc_bulk(span_cache, gfp | __GFP_NOWARN, KSPAN_SPAN_BATCH, batch)) {
+	/* The bulk call is for enabled interrupts; it returns an int or, in 7.x, a bool. */
+	if (irqs_disabled() ||
+	    !kmem_cache_alloc_bulk(span_cache, gfp | __GFP_NOWARN, KSPAN_SPAN_BATCH, batch)) {
 		span = kspan_span_alloc_descriptor(gfp);
 		if (!span)
 			return 0;
