@@ -42,7 +42,7 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_no_magazine);
 /* Classes that lose objects in one miss, which has preemption off. */
 #define KSPAN_STEALS_MAX	4
 
-unsigned int kspan_cpu_cache_bytes = 1024 * 1024;
+unsigned int kspan_cpu_cache_bytes = 2 * 1024 * 1024;
 KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_bytes);
 
 static bool is_magazine(const struct kspan_magazine *mag)

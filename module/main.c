@@ -74,7 +74,7 @@ MODULE_PARM_DESC(magazine_bytes,
 		 "bytes of objects in a magazine, of which a CPU has two per class, 16...1048576; at least 2 and at most 61 objects (default 131072)");
 module_param_cb(cpu_cache_bytes, &cpu_cache_bytes_ops, &kspan_cpu_cache_bytes, 0644);
 MODULE_PARM_DESC(cpu_cache_bytes,
-		 "bytes of objects that all magazines of a CPU may hold, 0...1073741824; classes that miss take from those that don't; 0: no limit, and all magazines are of full size (default 1048576)");
+		 "bytes of objects that all magazines of a CPU may hold, 0...1073741824; classes that miss take from those that don't; 0: no limit, and all magazines are of full size (default 2097152)");
 module_param_cb(depot_bytes, &depot_bytes_ops, &kspan_depot_bytes, 0644);
 MODULE_PARM_DESC(depot_bytes,
 		 "bytes of objects in full magazines that a node keeps per class, 0...1073741824; at least 1 and at most 128 magazines (default 524288)");
