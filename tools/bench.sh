@@ -118,7 +118,8 @@ run_uml() {
 # Up to 6.12 the driver of serial ports would look for them at addresses that UML lacks.
 boot_uml() {
 	timeout "${TIMEOUT:-1800}" "$1" "mem=${MEM:-1024}M" initrd="$2/initramfs.gz" rdinit=/init \
-		con0=null,fd:1 con=null 8250.nr_uarts=0 "init_on_alloc=$INIT_ON_ALLOC" panic=-1 2>"$2/console.log"
+		con0=null,fd:1 con=null 8250.nr_uarts=0 rng_core.default_quality=1000 \
+		"init_on_alloc=$INIT_ON_ALLOC" panic=-1 2>"$2/console.log"
 }
 
 # print_results KERNEL WHAT FILE UNIT

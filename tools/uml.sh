@@ -29,7 +29,7 @@ configure() {
 		*) grep -qx "$line" "$out/.config" || lost+=("$line") ;;
 		esac
 	done < <(sed -nE 's/^(CONFIG_[A-Za-z0-9_]+=.*)$/\1/p;
-		s/^# (CONFIG_[A-Za-z0-9_]+) is not set$/\1=n/p' "${FRAGMENTS[1]}")
+		s/^# (CONFIG_[A-Za-z0-9_]+) is not set$/\1=n/p' "${FRAGMENTS[@]:1}")
 	[ ${#lost[@]} -eq 0 ] ||
 		die "the configuration did not become what was asked:" "${lost[@]}" \
 		    "Correct tools/kernel/um/base.config."
@@ -64,6 +64,8 @@ main() {
 	check_kernel "$1"
 	[ "$(uname -m)" = x86_64 ] ||
 		die "User Mode Linux runs on x86 only, and this machine is $(uname -m)."
+	[ ! -e "$KSPAN_TOP/tools/kernel/$1/um.config" ] ||
+		FRAGMENTS+=("$KSPAN_TOP/tools/kernel/$1/um.config")
 	src=$("$KSPAN_TOP/tools/kernel.sh" --source "$1")
 	key=$({ cat "${FRAGMENTS[@]}"; make -s -C "$src" kernelversion; echo "$src"
 		gcc -dumpfullversion; } | sha256sum | cut -c1-8)

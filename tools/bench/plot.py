@@ -10,6 +10,7 @@
 #                         kernel, a line for each pattern; instructions
 #   uml                   pairs in nanoseconds, under User Mode Linux
 #   scaling               the cost of an operation by what is held besides it
+#   cpus                  the cost of an operation, and its locked instructions, by CPUs
 # Lines are drawn at 1, where both cost the same, and at the ratio that is aimed at.
 
 import collections
@@ -201,12 +202,43 @@ def scaling(rows):
                  'live objects', 'instructions per alloc and free')
 
 
+def cpus(rows):
+    rows = [row for row in rows if row['what'] == 'profile' and
+            (row['on'] == 'icount' or row['on'].startswith('cpus'))]
+    several = [row for row in rows if row['on'] != 'icount']
+    if not several:
+        die('no results of BENCH_WHAT=profile with CPUS= above 1')
+    kernel = max((row['kernel'] for row in several), key=kernel_key)
+    panels = collections.defaultdict(lambda: collections.defaultdict(list))
+    for row in rows:
+        if row['kernel'] != kernel:
+            continue
+        count = 1 if row['on'] == 'icount' else int(row['on'][len('cpus'):])
+        name = f"{row['pattern']}, {row['size']} bytes, n={row['n']}"
+        if not any(r['on'] != 'icount' and all(r[k] == row[k] for k in ('pattern', 'size', 'n'))
+                   for r in several if r['kernel'] == kernel):
+            continue
+        for allocator, label in ('kspan', 'kspan'), ('slub', 'SLUB'):
+            panels['instructions of an alloc and its free'][f'{label} {name}'].append(
+                (count, max(number(row[allocator]), 1)))
+            # No zero on a logarithmic axis.
+            panels['locked instructions in 1000 of them, and 1'][f'{label} {name}'].append(
+                (count, number(row[allocator + '_locked']) + 1))
+    drawn = [(title, list(series.items()), []) for title, series in panels.items()]
+    values = [point for _, series, _ in drawn for _, points in series for point in points]
+    return Chart(f'The cost of an operation by CPUs (Linux {kernel})', drawn,
+                 Axis([x for x, _ in values], 2, WIDTH, lambda v: f'{v:g}'),
+                 Axis([y for _, y in values], 2, HEIGHT, lambda v: f'{v:g}'),
+                 'CPUs of the guest', '')
+
+
 def main():
-    kinds = sorted(AIMS) + ['scaling']
+    kinds = sorted(AIMS) + ['scaling', 'cpus']
     if len(sys.argv) != 3 or sys.argv[1] not in kinds:
         die(f'usage: tools/bench.sh tsv | tools/bench/plot.py {"|".join(kinds)} FILE.svg')
     rows = read_rows()
-    chart = scaling(rows) if sys.argv[1] == 'scaling' else ratios(sys.argv[1], rows)
+    drawings = {'scaling': scaling, 'cpus': cpus}
+    chart = drawings[sys.argv[1]](rows) if sys.argv[1] in drawings else ratios(sys.argv[1], rows)
     with open(sys.argv[2], 'w', encoding='ascii') as file:
         file.write('\n'.join(chart.out) + '\n')
 
