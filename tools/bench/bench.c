@@ -183,7 +183,7 @@ u64 per_object(u64 cost, u64 none, u64 nr_objects)
 /* Leaves half of the memory to everything else. */
 bool fits_in_memory(u64 bytes)
 {
-	return bytes < (u64)totalram_pages() * PAGE_SIZE / 2;
+	return bytes < (u64)totalram_pages() * PAGE_SIZE / 4 * 3;
 }
 
 struct number number_of(u64 hundredths)
