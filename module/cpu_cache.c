@@ -220,8 +220,10 @@ void *kspan_cpu_cache_refill(struct kspan_heap *heap, struct kspan_cpu_cache *ca
 	if (!mag)
 		return kspan_central_alloc(central, gfp);
 	load(cache, class, mag);
+	if (!mag->count)
+		return NULL;
 	cache->events[KSPAN_REFILL]++;
-	return mag->count ? pop_loaded(cache, class) : NULL;
+	return pop_loaded(cache, class);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_refill);
 
@@ -284,18 +286,20 @@ bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 		return true;
 	}
 	central = kspan_heap_central(heap, cache->nid, class);
-	cache->events[KSPAN_SPILL]++;
 	if (is_magazine(previous)) {
 		load(cache, class, kspan_central_unload(central, previous));
+		cache->events[KSPAN_SPILL]++;
 	} else {
 		mag = kspan_depot_put_full(central, NULL, 0);
-		if (mag)
+		if (mag) {
 			load(cache, class, mag);
-		else if (is_magazine(cache->loaded[class]))
+		} else if (is_magazine(cache->loaded[class])) {
 			reload_only(cache, class,
 				    kspan_central_unload(central, cache->loaded[class]));
-		else
+			cache->events[KSPAN_SPILL]++;
+		} else {
 			return false;
+		}
 	}
 	push_loaded(cache, class, object);
 	return true;

@@ -35,11 +35,12 @@ enum kspan_event {
  * @previous:	the one that was loaded before
  * @allocs:	objects handed out since load, per class
  * @limit:	objects that either magazine of a class may hold
- * @capacity:	bytes of objects that all of these are; at most kspan_cpu_cache_bytes
+ * @capacity:	bytes of objects that all of these are; grows up to
+ *		kspan_cpu_cache_bytes, unless that is 0
  * @victim:	class that lost capacity last
  * @tiny:	the block that tiny objects are packed into
  * @large:	large objects that the CPU freed last
- * @events:	counted by this_cpu_inc(), with or without the mark
+ * @events:	counted by this_cpu_inc() with or without the mark, or always under it
  *
  * Fields belong to whoever has set @busy, on the CPU itself with preemption
  * off; others may only read them, for statistics. Entry 0 of @loaded always

@@ -146,6 +146,7 @@ enum kspan_span_state {
 	KSPAN_SPAN_DETACHED,
 	KSPAN_SPAN_SMALL,
 	KSPAN_SPAN_SMALL_DEFERRED,
+	/* From here on: see kspan_span_is_large(). */
 	KSPAN_SPAN_LARGE,
 	KSPAN_SPAN_LARGE_DEFERRED,
 	KSPAN_SPAN_LARGE_CACHED,
