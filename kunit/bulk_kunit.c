@@ -40,16 +40,6 @@ static int bulk_init(struct kunit *test)
 	return 0;
 }
 
-static u64 bad_frees(void)
-{
-	unsigned int kind;
-	u64 sum = 0;
-
-	for (kind = 0; kind < KSPAN_NR_BAD_FREE_KINDS; kind++)
-		sum += kspan_bad_free_count(kind);
-	return sum;
-}
-
 static void alloc(struct kunit *test, size_t size, unsigned int n, void **p)
 {
 	KUNIT_ASSERT_EQ_MSG(test, kspan_alloc_bulk(size, GFP_KERNEL, n, p), n, "%zu", size);
@@ -195,7 +185,7 @@ static void init_on_alloc_is_honoured(struct kunit *test)
 /* Two arenas can be had, the third can't: what they gave goes back. */
 static void expect_all_or_none(struct kunit *test, size_t size, unsigned int n)
 {
-	u64 bad = bad_frees();
+	u64 bad = kspan_bad_frees();
 	struct kspan_page_stats now;
 	unsigned int got;
 
@@ -206,7 +196,7 @@ static void expect_all_or_none(struct kunit *test, size_t size, unsigned int n)
 	kspan_kunit_settle();
 	kspan_page_stats_read(&now);
 	KUNIT_EXPECT_EQ(test, now.used, 0UL);
-	KUNIT_EXPECT_EQ(test, bad_frees(), bad);
+	KUNIT_EXPECT_EQ(test, kspan_bad_frees(), bad);
 	kspan_verify(test, &kspan_default_heap);
 }
 
@@ -458,7 +448,7 @@ static void expect_freed(struct kunit *test, unsigned int n)
 
 static void objects_of_all_kinds_are_freed_together(struct kunit *test)
 {
-	u64 bad = bad_frees();
+	u64 bad = kspan_bad_frees();
 	unsigned int n = mixed(test);
 
 	objects[n] = NULL;
@@ -467,7 +457,7 @@ static void objects_of_all_kinds_are_freed_together(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, kspan_owns(objects[n + 2]));
 	kspan_free_bulk(n + 3, objects);
 	expect_freed(test, n + 3);
-	KUNIT_EXPECT_EQ(test, bad_frees(), bad);
+	KUNIT_EXPECT_EQ(test, kspan_bad_frees(), bad);
 	kspan_verify(test, &kspan_default_heap);
 }
 
@@ -476,7 +466,7 @@ static void wrong_pointers_are_counted_and_the_rest_is_freed(struct kunit *test)
 {
 	u64 doubles = kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE);
 	u64 interior = kspan_bad_free_count(KSPAN_BAD_FREE_INTERIOR);
-	u64 foreign = kspan_bad_free_count(KSPAN_BAD_FREE_FOREIGN), bad = bad_frees();
+	u64 foreign = kspan_bad_free_count(KSPAN_BAD_FREE_FOREIGN), bad = kspan_bad_frees();
 	unsigned int n = mixed(test), i;
 	void *keep = kspan_malloc(256, GFP_KERNEL);
 
@@ -491,7 +481,7 @@ static void wrong_pointers_are_counted_and_the_rest_is_freed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE) - doubles, 1ULL);
 	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_INTERIOR) - interior, 1ULL);
 	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_FOREIGN) - foreign, 1ULL);
-	KUNIT_EXPECT_EQ(test, bad_frees() - bad, 3ULL);
+	KUNIT_EXPECT_EQ(test, kspan_bad_frees() - bad, 3ULL);
 	expect_freed(test, n + 3);
 	KUNIT_EXPECT_TRUE(test, kspan_owns(keep));
 	kspan_free(keep);

@@ -288,16 +288,6 @@ struct counts {
 	struct worker sum;
 };
 
-static u64 bad_frees(void)
-{
-	unsigned int kind;
-	u64 sum = 0;
-
-	for (kind = 0; kind < KSPAN_NR_BAD_FREE_KINDS; kind++)
-		sum += kspan_bad_free_count(kind);
-	return sum;
-}
-
 static void sum_up_all(struct worker *sum)
 {
 	unsigned int cpu;
@@ -323,7 +313,7 @@ static void expect_exact_counts(struct kunit *test, struct counts *counts)
 static void exchange_objects(struct kunit *test)
 {
 	struct counts *counts = kunit_kzalloc(test, sizeof(*counts), GFP_KERNEL);
-	u64 bad_before = bad_frees();
+	u64 bad_before = kspan_bad_frees();
 
 	KUNIT_ASSERT_NOT_NULL(test, counts);
 	read_counts(counts->before, counts->in_use);
@@ -337,7 +327,7 @@ static void exchange_objects(struct kunit *test)
 		   counts->sum.operations, counts->sum.busy, counts->sum.failed);
 	KUNIT_EXPECT_GT(test, counts->sum.operations, 2ULL * OPERATIONS);
 	KUNIT_EXPECT_EQ(test, counts->sum.broken, 0ULL);
-	KUNIT_EXPECT_EQ(test, bad_frees(), bad_before);
+	KUNIT_EXPECT_EQ(test, kspan_bad_frees(), bad_before);
 	kspan_verify(test, &kspan_default_heap);
 }
 

@@ -227,16 +227,6 @@ static u64 live_objects(void)
 	return stats.heap_objects;
 }
 
-static u64 bad_frees(void)
-{
-	unsigned int kind;
-	u64 sum = 0;
-
-	for (kind = 0; kind < KSPAN_NR_BAD_FREE_KINDS; kind++)
-		sum += kspan_bad_free_count(kind);
-	return sum;
-}
-
 static void empty_slots(void)
 {
 	unsigned int i;
@@ -251,7 +241,7 @@ static void empty_slots(void)
 
 static void survive(struct kunit *test, void (*start)(struct kunit *test), void (*stop)(void))
 {
-	u64 live = live_objects(), bad = bad_frees();
+	u64 live = live_objects(), bad = kspan_bad_frees();
 
 	memset(&storm, 0, sizeof(storm));
 	storm.task.gfp = GFP_KERNEL;
@@ -271,7 +261,7 @@ static void survive(struct kunit *test, void (*start)(struct kunit *test), void 
 	KUNIT_EXPECT_EQ(test, storm.task.failed, 0UL);
 	KUNIT_EXPECT_GT(test, storm.found_busy, 0UL);
 	KUNIT_EXPECT_EQ(test, live_objects(), live);
-	KUNIT_EXPECT_EQ(test, bad_frees(), bad);
+	KUNIT_EXPECT_EQ(test, kspan_bad_frees(), bad);
 	kspan_verify(test, &kspan_default_heap);
 }
 

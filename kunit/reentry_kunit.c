@@ -594,16 +594,6 @@ static u64 live_objects(void)
 	return stats.heap_objects;
 }
 
-static u64 bad_frees(void)
-{
-	unsigned int kind;
-	u64 sum = 0;
-
-	for (kind = 0; kind < KSPAN_NR_BAD_FREE_KINDS; kind++)
-		sum += kspan_bad_free_count(kind);
-	return sum;
-}
-
 static void clear_state(void)
 {
 	run.wrong = NULL;
@@ -654,7 +644,7 @@ static void expect_all_is_well(struct kunit *test, unsigned long addr, u64 live,
 	kspan_barrier();
 	KUNIT_ASSERT_EQ(test, kspan_prefill(RESERVE, VISITS, GFP_KERNEL), 0);
 	KUNIT_ASSERT_EQ_MSG(test, live_objects(), live, "%pS", (void *)addr);
-	KUNIT_ASSERT_EQ_MSG(test, bad_frees(), bad, "%pS", (void *)addr);
+	KUNIT_ASSERT_EQ_MSG(test, kspan_bad_frees(), bad, "%pS", (void *)addr);
 	kspan_find_inconsistency(&kspan_default_heap, &finding);
 	KUNIT_ASSERT_NULL_MSG(test, finding.what, "%pS: %s", (void *)addr, finding.what);
 }
@@ -691,7 +681,7 @@ static unsigned int interrupt_all(struct kunit *test, unsigned int first, void (
 static void interrupt_each_step(struct kunit *test, void (*story)(void))
 {
 	unsigned int first = nr_steps, warm, cold, new;
-	struct books books = { .bad = bad_frees() };
+	struct books books = { .bad = kspan_bad_frees() };
 
 	KUNIT_ASSERT_EQ(test, kspan_prefill(RESERVE, VISITS, GFP_KERNEL), 0);
 	books.live = live_objects();

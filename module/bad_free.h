@@ -29,6 +29,18 @@ struct kspan_bad_free {
 
 void kspan_bad_free_report(enum kspan_bad_free_kind kind, unsigned long addr, unsigned int class);
 u64 kspan_bad_free_count(enum kspan_bad_free_kind kind);
+
+/* Of all kinds. */
+static inline u64 kspan_bad_frees(void)
+{
+	unsigned int kind;
+	u64 sum = 0;
+
+	for (kind = 0; kind < KSPAN_NR_BAD_FREE_KINDS; kind++)
+		sum += kspan_bad_free_count(kind);
+	return sum;
+}
+
 struct kspan_bad_free kspan_bad_free_last(void);
 
 #endif /* KSPAN_BAD_FREE_H */

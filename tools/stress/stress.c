@@ -63,16 +63,6 @@ static time64_t seconds_left(void)
 	return max_t(time64_t, READ_ONCE(end) - ktime_get_seconds(), 0);
 }
 
-static u64 bad_frees(void)
-{
-	unsigned int kind;
-	u64 sum = 0;
-
-	for (kind = 0; kind < KSPAN_NR_BAD_FREE_KINDS; kind++)
-		sum += kspan_bad_free_count(kind);
-	return sum;
-}
-
 static void sum_up(struct stress_counts *sums, struct stress_counts *total)
 {
 	enum stress_context context;
@@ -141,7 +131,7 @@ static int __init stress_init(void)
 		return err;
 	stress_operations_init();
 	settle(&before);
-	bad_frees_before = bad_frees();
+	bad_frees_before = kspan_bad_frees();
 	end = ktime_get_seconds() + seconds;
 	err = stress_workers_start();
 	if (err) {
@@ -177,7 +167,7 @@ static void judge(char *why, size_t size, const struct stress_counts *sums,
 		snprintf(why, size, "%s at %#lx: %#llx instead of %#llx", finding.what,
 			 finding.addr, finding.got, finding.want);
 	same(why, size, "frees", total->frees, total->allocs);
-	same(why, size, "wrong frees", bad_frees() - bad_frees_before, 0);
+	same(why, size, "wrong frees", kspan_bad_frees() - bad_frees_before, 0);
 	same(why, size, "objects in use", after.heap_objects, before.heap_objects);
 	same(why, size, "bytes in use", after.alloc, before.alloc);
 	same(why, size, "bytes of used pages", after.heap_inuse, before.heap_inuse);
