@@ -22,6 +22,7 @@ static const char * const kind_names[KSPAN_NR_BAD_FREE_KINDS] = {
 	[KSPAN_BAD_FREE_MISALIGNED]	 = "misaligned pointer",
 	[KSPAN_BAD_FREE_NEVER_ALLOCATED] = "address that was never allocated",
 	[KSPAN_BAD_FREE_FOREIGN]	 = "address that does not belong to kspan",
+	[KSPAN_BAD_FREE_REGION]		 = "address in a region, whose objects go together",
 };
 
 static atomic64_t counts[KSPAN_NR_BAD_FREE_KINDS];

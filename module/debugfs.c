@@ -67,6 +67,7 @@ static int stats_show(struct seq_file *m, void *unused)
 	show(m, "BadFreeMisaligned", kspan_bad_free_count(KSPAN_BAD_FREE_MISALIGNED));
 	show(m, "BadFreeNeverAllocated", kspan_bad_free_count(KSPAN_BAD_FREE_NEVER_ALLOCATED));
 	show(m, "BadFreeForeign", kspan_bad_free_count(KSPAN_BAD_FREE_FOREIGN));
+	show(m, "BadFreeRegion", kspan_bad_free_count(KSPAN_BAD_FREE_REGION));
 	show(m, "RefusedZone", kspan_refused(KSPAN_REFUSED_ZONE));
 	show(m, "RefusedSize", kspan_refused(KSPAN_REFUSED_SIZE));
 	show(m, "RefusedAlign", kspan_refused(KSPAN_REFUSED_ALIGN));

@@ -13,4 +13,7 @@ bool kspan_heap_caches(struct kspan_heap *heap, unsigned int class, const void *
 void *kspan_heap_alloc_slot(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp);
 void *kspan_heap_grow(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp);
 
+void *kspan_heap_alloc_chunk(struct kspan_heap *heap, size_t size, gfp_t gfp);
+void kspan_heap_free_chunk(void *chunk);
+
 #endif /* KSPAN_HEAP_H */

@@ -92,7 +92,7 @@ static bool defer(struct kspan_span *span)
  * kspan_large_free() - free a large object
  * @addr: any address
  *
- * Frees the object, or reports that the address lies inside of one.
+ * Frees the object, or reports that the address lies inside of one, or in a chunk.
  *
  * Context: any, NMI included.
  * Return: false, and nothing done, when @addr is not in a large object.
@@ -100,10 +100,11 @@ static bool defer(struct kspan_span *span)
 bool kspan_large_free(unsigned long addr)
 {
 	struct kspan_span *span;
-	bool large, freed = false;
+	bool large, chunk, freed = false;
 
 	rcu_read_lock();
 	span = kspan_map_span(addr);
+	chunk = span && READ_ONCE(span->state) == KSPAN_SPAN_CHUNK;
 	large = span && READ_ONCE(span->state) == KSPAN_SPAN_LARGE;
 	if (large && READ_ONCE(span->start) == addr) {
 		/* Not if somebody else frees it, too: then it is none any more. */
@@ -112,10 +113,12 @@ bool kspan_large_free(unsigned long addr)
 		large = freed;
 	}
 	rcu_read_unlock();
-	if (large && !freed)
+	if (chunk)
+		kspan_bad_free_report(KSPAN_BAD_FREE_REGION, addr, 0);
+	else if (large && !freed)
 		kspan_bad_free_report(IS_ALIGNED(addr, 8) ? KSPAN_BAD_FREE_INTERIOR :
 							    KSPAN_BAD_FREE_MISALIGNED, addr, 0);
-	return large;
+	return large || chunk;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_free);
 

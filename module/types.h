@@ -140,6 +140,7 @@ struct kspan_arena {
  * on the way up and on the way down; DEAD is a descriptor without a run. A
  * DEFERRED span has frees that an NMI left behind, as bits of a SMALL span or of
  * the whole of a LARGE one. A LARGE_CACHED one was freed, and waits in a CPU's cache.
+ * A CHUNK is what a region puts its objects into.
  */
 enum kspan_span_state {
 	KSPAN_SPAN_DEAD,
@@ -150,6 +151,7 @@ enum kspan_span_state {
 	KSPAN_SPAN_LARGE,
 	KSPAN_SPAN_LARGE_DEFERRED,
 	KSPAN_SPAN_LARGE_CACHED,
+	KSPAN_SPAN_CHUNK,
 };
 
 /**
