@@ -35,8 +35,8 @@ static int adapt_init(struct kunit *test)
 	if (!heap || !objects || !classes)
 		return -ENOMEM;
 	cache = per_cpu_ptr(heap->cpu, kspan_kunit_pin(test));
-	KUNIT_EXPECT_EQ(test, 2 * A * kspan_magazine_cap(kspan_size_class(A)), FULL);
-	KUNIT_EXPECT_EQ(test, 2 * B * kspan_magazine_cap(kspan_size_class(B)), FULL);
+	KUNIT_EXPECT_EQ(test, 2 * A * kspan_kunit_cap(kspan_size_class(A)), FULL);
+	KUNIT_EXPECT_EQ(test, 2 * B * kspan_kunit_cap(kspan_size_class(B)), FULL);
 	return 0;
 }
 
@@ -47,17 +47,17 @@ static struct kspan_central *central_of(unsigned int class)
 
 static unsigned int limit_of(size_t size)
 {
-	return cache->limit[kspan_size_class(size)];
+	return cache->class[kspan_size_class(size)].limit;
 }
 
 static unsigned int bytes_of(unsigned int class)
 {
-	return 2 * cache->limit[class] * kspan_size_classes[class].size;
+	return 2 * cache->class[class].limit * kspan_size_classes[class].size;
 }
 
 static unsigned int cached_of(unsigned int class)
 {
-	return cache->loaded[class]->count + cache->previous[class]->count;
+	return cache->class[class].loaded->count + cache->class[class].previous->count;
 }
 
 static bool magazine_holds(const struct kspan_magazine *mag, const void *object)
@@ -72,8 +72,8 @@ static bool magazine_holds(const struct kspan_magazine *mag, const void *object)
 
 static bool holds(unsigned int class, const void *object)
 {
-	return magazine_holds(cache->loaded[class], object) ||
-	       magazine_holds(cache->previous[class], object);
+	return magazine_holds(cache->class[class].loaded, object) ||
+	       magazine_holds(cache->class[class].previous, object);
 }
 
 static u64 steals(void)
@@ -139,13 +139,13 @@ static void give_some(struct kunit *test, size_t size, unsigned int n)
 /* Until a class has all that it can have. */
 static void grow_full(struct kunit *test, size_t size)
 {
-	unsigned int class = kspan_size_class(size), n = 6 * kspan_magazine_cap(class), round;
+	unsigned int class = kspan_size_class(size), n = 6 * kspan_kunit_cap(class), round;
 
-	for (round = 0; round < 10 && cache->limit[class] < kspan_magazine_cap(class); round++) {
+	for (round = 0; round < 10 && cache->class[class].limit < kspan_kunit_cap(class); round++) {
 		alloc_some(test, size, n);
 		give_some(test, size, n);
 	}
-	KUNIT_ASSERT_EQ(test, (unsigned int)cache->limit[class], kspan_magazine_cap(class));
+	KUNIT_ASSERT_EQ(test, (unsigned int)cache->class[class].limit, kspan_kunit_cap(class));
 }
 
 static void drain(void)
@@ -158,9 +158,9 @@ static void expect_magazine(struct kunit *test, const struct kspan_magazine *mag
 {
 	if (mag == &kspan_no_magazine)
 		return;
-	KUNIT_ASSERT_GE(test, mag->cap, (u32)cache->limit[class]);
+	KUNIT_ASSERT_GE(test, mag->cap, (u32)cache->class[class].limit);
 	KUNIT_ASSERT_GE(test, mag->cap, mag->count);
-	KUNIT_ASSERT_LE(test, mag->cap, kspan_magazine_cap(class));
+	KUNIT_ASSERT_LE(test, mag->cap, kspan_kunit_cap(class));
 }
 
 static void expect_books(struct kunit *test, unsigned int most)
@@ -168,15 +168,15 @@ static void expect_books(struct kunit *test, unsigned int most)
 	unsigned int class, sum = 0;
 
 	for (class = 1; class < KSPAN_NR_CLASSES; class++) {
-		KUNIT_ASSERT_LE(test, (unsigned int)cache->limit[class],
-				kspan_magazine_cap(class));
-		expect_magazine(test, cache->loaded[class], class);
-		expect_magazine(test, cache->previous[class], class);
+		KUNIT_ASSERT_LE(test, (unsigned int)cache->class[class].limit,
+				kspan_kunit_cap(class));
+		expect_magazine(test, cache->class[class].loaded, class);
+		expect_magazine(test, cache->class[class].previous, class);
 		sum += bytes_of(class);
 	}
 	KUNIT_ASSERT_EQ(test, sum, cache->capacity);
 	KUNIT_ASSERT_LE(test, sum, most);
-	KUNIT_ASSERT_EQ(test, (unsigned int)cache->limit[0], 0U);
+	KUNIT_ASSERT_EQ(test, (unsigned int)cache->class[0].limit, 0U);
 }
 
 static void new_cache_has_no_capacity(struct kunit *test)
@@ -184,14 +184,14 @@ static void new_cache_has_no_capacity(struct kunit *test)
 	unsigned int class;
 
 	for (class = 0; class < KSPAN_NR_CLASSES; class++)
-		KUNIT_EXPECT_EQ(test, (unsigned int)cache->limit[class], 0U);
+		KUNIT_EXPECT_EQ(test, (unsigned int)cache->class[class].limit, 0U);
 	KUNIT_EXPECT_EQ(test, cache->capacity, 0U);
 }
 
 /* A visit to the central, and it alone, doubles the limit up to the most there is. */
 static void expect_next(struct kunit *test, unsigned int class, unsigned int before, bool miss)
 {
-	unsigned int cap = kspan_magazine_cap(class), limit = cache->limit[class];
+	unsigned int cap = kspan_kunit_cap(class), limit = cache->class[class].limit;
 
 	if (!miss)
 		KUNIT_ASSERT_EQ(test, limit, before);
@@ -205,24 +205,25 @@ static void expect_next(struct kunit *test, unsigned int class, unsigned int bef
 
 static void expect_doubling(struct kunit *test, unsigned int class)
 {
-	unsigned int n = min(5 * kspan_magazine_cap(class), (unsigned int)LIVE), before, i;
+	unsigned int n = min(5 * kspan_kunit_cap(class), (unsigned int)LIVE), before, i;
 	bool miss;
 
 	for (i = 0; i < n; i++) {
-		before = cache->limit[class];
+		before = cache->class[class].limit;
 		miss = !cached_of(class);
 		objects[i] = alloc(test, class);
 		expect_next(test, class, before, miss);
 	}
-	KUNIT_EXPECT_EQ(test, (unsigned int)cache->limit[class], kspan_magazine_cap(class));
+	KUNIT_EXPECT_EQ(test, (unsigned int)cache->class[class].limit, kspan_kunit_cap(class));
 	drain();
 	while (n--) {
-		before = cache->limit[class];
-		miss = cached_of(class) == cache->loaded[class]->cap + cache->previous[class]->cap;
+		before = cache->class[class].limit;
+		miss = cached_of(class) == cache->class[class].loaded->cap +
+					   cache->class[class].previous->cap;
 		give(test, class, objects[n]);
 		expect_next(test, class, before, miss);
 	}
-	KUNIT_EXPECT_EQ(test, (unsigned int)cache->limit[class], kspan_magazine_cap(class));
+	KUNIT_EXPECT_EQ(test, (unsigned int)cache->class[class].limit, kspan_kunit_cap(class));
 	drain();
 }
 
@@ -242,7 +243,7 @@ static void fill_magazines(struct kunit *test, size_t size)
 	unsigned int class = kspan_size_class(size);
 
 	grow_full(test, size);
-	while (cached_of(class) < 2 * cache->limit[class])
+	while (cached_of(class) < 2 * cache->class[class].limit)
 		give(test, class, kspan_heap_alloc_slot(heap, class, cache->nid, GFP_KERNEL));
 }
 
@@ -259,8 +260,8 @@ static void class_takes_from_others(struct kunit *test)
 	kspan_cpu_cache_bytes = FULL;
 	fill_magazines(test, A);
 	KUNIT_ASSERT_EQ(test, cache->capacity, FULL);
-	mag[0] = cache->loaded[class];
-	mag[1] = cache->previous[class];
+	mag[0] = cache->class[class].loaded;
+	mag[1] = cache->class[class].previous;
 	for (i = 0; i < 16; i++) {
 		kept[i] = mag[i / 8]->slot[i % 8];
 		lost[i] = mag[i / 8]->slot[8 + i % 8];
@@ -317,7 +318,8 @@ static void class_that_lost_all_gets_some_again(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, cache->capacity, FULL);
 	KUNIT_EXPECT_EQ(test, limit_of(A), 0U);
 	KUNIT_EXPECT_EQ(test, cached_of(class), 0U);
-	KUNIT_EXPECT_EQ(test, cache->loaded[class]->cap + cache->previous[class]->cap, 0U);
+	KUNIT_EXPECT_EQ(test, cache->class[class].loaded->cap, 0U);
+	KUNIT_EXPECT_EQ(test, cache->class[class].previous->cap, 0U);
 	kspan_depot_flush(central_of(class));
 	KUNIT_EXPECT_EQ(test, kspan_kunit_out(heap, class), 0UL);
 	object = alloc(test, class);
@@ -407,7 +409,7 @@ static void few_classes_lose_in_a_miss(struct kunit *test)
 		KUNIT_EXPECT_LE(test, steals() - before, 4ULL);
 		expect_books(test, 256 << 10);
 	}
-	KUNIT_EXPECT_GT(test, (unsigned int)cache->limit[class], 0U);
+	KUNIT_EXPECT_GT(test, (unsigned int)cache->class[class].limit, 0U);
 	give_some(test, KSPAN_MAX_SMALL, 40);
 	kspan_verify(test, heap);
 }
@@ -428,7 +430,7 @@ static struct kspan_magazine *full_magazine(struct kunit *test, unsigned int cla
 {
 	struct kspan_magazine *mag = empty_magazine(test, class);
 
-	for (; mag->count < kspan_magazine_cap(class); mag->count++) {
+	for (; mag->count < kspan_kunit_cap(class); mag->count++) {
 		mag->slot[mag->count] = kspan_heap_alloc_slot(heap, class, cache->nid, GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, mag->slot[mag->count]);
 	}
@@ -467,7 +469,7 @@ static void objects_beyond_the_limit_are_used(struct kunit *test)
 	for (i = 0; i < 16; i++) {
 		objects[i] = alloc(test, class);
 		KUNIT_EXPECT_EQ(test, limit_of(A), 2U);
-		KUNIT_EXPECT_EQ(test, cache->loaded[class]->count, 15 - i);
+		KUNIT_EXPECT_EQ(test, cache->class[class].loaded->count, 15 - i);
 		KUNIT_EXPECT_EQ(test, kspan_kunit_out(heap, class), 16UL);
 		expect_books(test, FULL);
 	}
@@ -492,12 +494,12 @@ static void magazine_that_is_emptied_has_the_limit(struct kunit *test)
 	put_full_magazines(test, class, 1);
 	object = alloc(test, class);
 	give(test, class, object);
-	KUNIT_ASSERT_EQ(test, cache->loaded[class]->count, 16U);
-	KUNIT_ASSERT_PTR_EQ(test, cache->previous[class], &kspan_no_magazine);
+	KUNIT_ASSERT_EQ(test, cache->class[class].loaded->count, 16U);
+	KUNIT_ASSERT_PTR_EQ(test, cache->class[class].previous, &kspan_no_magazine);
 	KUNIT_EXPECT_TRUE(test, push(test, class, more));
 	KUNIT_EXPECT_EQ(test, limit_of(A), 4U);
-	KUNIT_EXPECT_EQ(test, cache->loaded[class]->count, 1U);
-	KUNIT_EXPECT_EQ(test, cache->loaded[class]->cap, 4U);
+	KUNIT_EXPECT_EQ(test, cache->class[class].loaded->count, 1U);
+	KUNIT_EXPECT_EQ(test, cache->class[class].loaded->cap, 4U);
 	KUNIT_EXPECT_EQ(test, kspan_kunit_out(heap, class), 1UL);
 	expect_books(test, FULL);
 }
@@ -522,9 +524,9 @@ static void magazine_that_grows_keeps_its_objects(struct kunit *test)
 	kspan_depot_provision(central_of(class), GFP_KERNEL);
 	for (i = 0; i < 3; i++)
 		KUNIT_ASSERT_TRUE(test, push(test, class, own[i]));
-	KUNIT_ASSERT_PTR_EQ(test, cache->previous[class], &kspan_no_magazine);
+	KUNIT_ASSERT_PTR_EQ(test, cache->class[class].previous, &kspan_no_magazine);
 	KUNIT_EXPECT_EQ(test, limit_of(A), 4U);
-	KUNIT_EXPECT_EQ(test, cache->loaded[class]->count, 3U);
+	KUNIT_EXPECT_EQ(test, cache->class[class].loaded->count, 3U);
 	KUNIT_EXPECT_EQ(test, kspan_kunit_out(heap, class), 4UL);
 	/* Nor where it had no room at all. */
 	grow_full(test, B);
@@ -533,7 +535,7 @@ static void magazine_that_grows_keeps_its_objects(struct kunit *test)
 	spills = kspan_cpu_caches_events(heap, KSPAN_SPILL);
 	KUNIT_ASSERT_TRUE(test, push(test, class, own[3]));
 	KUNIT_EXPECT_EQ(test, kspan_cpu_caches_events(heap, KSPAN_SPILL), spills);
-	KUNIT_EXPECT_EQ(test, cache->loaded[class]->count, 1U);
+	KUNIT_EXPECT_EQ(test, cache->class[class].loaded->count, 1U);
 	expect_books(test, FULL);
 	kspan_verify(test, heap);
 }
@@ -554,9 +556,9 @@ static void empty_magazine_beyond_the_limit_has_no_room(struct kunit *test)
 	put_full_magazines(test, class, 2);
 	KUNIT_ASSERT_EQ(test, kspan_alloc_bulk(A, GFP_KERNEL, 20, objects), 20U);
 	KUNIT_ASSERT_EQ(test, limit_of(A), 0U);
-	KUNIT_ASSERT_EQ(test, cache->loaded[class]->count, 12U);
-	KUNIT_ASSERT_EQ(test, cache->previous[class]->count, 0U);
-	KUNIT_ASSERT_PTR_NE(test, cache->previous[class], &kspan_no_magazine);
+	KUNIT_ASSERT_EQ(test, cache->class[class].loaded->count, 12U);
+	KUNIT_ASSERT_EQ(test, cache->class[class].previous->count, 0U);
+	KUNIT_ASSERT_PTR_NE(test, cache->class[class].previous, &kspan_no_magazine);
 	kspan_free_bulk(5, objects);
 	expect_books(test, FULL);
 	kspan_verify(test, heap);
@@ -575,7 +577,7 @@ static void drain_takes_all_capacity(struct kunit *test)
 	grow_full(test, 64);
 	drain();
 	for (class = 0; class < KSPAN_NR_CLASSES; class++)
-		KUNIT_EXPECT_EQ(test, (unsigned int)cache->limit[class], 0U);
+		KUNIT_EXPECT_EQ(test, (unsigned int)cache->class[class].limit, 0U);
 	KUNIT_EXPECT_EQ(test, cache->capacity, 0U);
 	KUNIT_EXPECT_EQ(test, steals(), 0ULL);
 	/* It starts again as it did at first. */
@@ -616,8 +618,8 @@ static void no_limit_gives_all_at_once(struct kunit *test)
 	kspan_cpu_cache_bytes = 0;
 	for (class = 1; class < KSPAN_NR_CLASSES; class++) {
 		objects[0] = alloc(test, class);
-		KUNIT_EXPECT_EQ(test, (unsigned int)cache->limit[class],
-				kspan_magazine_cap(class));
+		KUNIT_EXPECT_EQ(test, (unsigned int)cache->class[class].limit,
+				kspan_kunit_cap(class));
 		give(test, class, objects[0]);
 		expect_books(test, UINT_MAX);
 	}

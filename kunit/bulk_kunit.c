@@ -33,7 +33,7 @@ static int bulk_init(struct kunit *test)
 	if (!objects)
 		return -ENOMEM;
 	class = kspan_size_class(SIZE);
-	cap = kspan_magazine_cap(class);
+	cap = kspan_kunit_cap(class);
 	cache = raw_cpu_ptr(kspan_default_heap.cpu);
 	central = kspan_heap_central(&kspan_default_heap, cache->nid, class);
 	kspan_class_stats_read(class, &before);
@@ -283,8 +283,8 @@ static void new_spans_leave_less_than_a_magazine(struct kunit *test)
 
 	alloc(test, SIZE, 200, objects);
 	out = kspan_kunit_out(&kspan_default_heap, class);
-	KUNIT_EXPECT_EQ(test, out - 200, (unsigned long)cache->loaded[class]->count +
-					 cache->previous[class]->count);
+	KUNIT_EXPECT_EQ(test, out - 200, (unsigned long)cache->class[class].loaded->count +
+					 cache->class[class].previous->count);
 	KUNIT_EXPECT_LT(test, out - 200, (unsigned long)cap);
 	kspan_free_bulk(200, objects);
 }
@@ -301,8 +301,8 @@ static void magazines_are_taken_whole(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, want);
 	stock(test, 4 * cap + 3);
-	loaded = cache->loaded[class];
-	previous = cache->previous[class];
+	loaded = cache->class[class].loaded;
+	previous = cache->class[class].previous;
 	depot = list_first_entry_or_null(&central->depot_full, struct kspan_magazine, list);
 	KUNIT_ASSERT_NOT_NULL(test, depot);
 	KUNIT_ASSERT_EQ(test, previous->count, cap);
@@ -316,7 +316,7 @@ static void magazines_are_taken_whole(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, memcmp(objects, want, n * sizeof(*want)), 0);
 	KUNIT_EXPECT_EQ(test, central->nr_out, out);
 	KUNIT_EXPECT_EQ(test, central->nr_depot_full, full - 1);
-	KUNIT_EXPECT_PTR_EQ(test, cache->loaded[class], depot);
+	KUNIT_EXPECT_PTR_EQ(test, cache->class[class].loaded, depot);
 	KUNIT_EXPECT_EQ(test, depot->count, 0U);
 	expect_objects(test, SIZE, n);
 	kspan_free_bulk(n, objects);
@@ -332,12 +332,14 @@ static void what_the_cpu_has_costs_no_visit_to_the_central(struct kunit *test)
 	depot = central->nr_depot_full;
 	out = central->nr_out;
 	central->wanted = false;
-	n = cache->loaded[class]->count + cache->previous[class]->count;
+	n = cache->class[class].loaded->count + cache->class[class].previous->count;
 	KUNIT_ASSERT_GE(test, n, cap);
 	alloc(test, SIZE, n, objects);
-	KUNIT_EXPECT_EQ(test, cache->loaded[class]->count + cache->previous[class]->count, 0U);
+	KUNIT_EXPECT_EQ(test, cache->class[class].loaded->count +
+			      cache->class[class].previous->count, 0U);
 	kspan_free_bulk(n, objects);
-	KUNIT_EXPECT_EQ(test, cache->loaded[class]->count + cache->previous[class]->count, n);
+	KUNIT_EXPECT_EQ(test, cache->class[class].loaded->count +
+			      cache->class[class].previous->count, n);
 	KUNIT_EXPECT_EQ(test, central->nr_depot_full, depot);
 	KUNIT_EXPECT_EQ(test, central->nr_out, out);
 	KUNIT_EXPECT_FALSE(test, central->wanted);

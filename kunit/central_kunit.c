@@ -36,7 +36,7 @@ static int central_init(struct kunit *test)
 /* Full magazines that the depot of a class may hold. */
 static unsigned int depot_limit(const struct kspan_central *central)
 {
-	unsigned int bytes = kspan_magazine_cap(central->class) *
+	unsigned int bytes = kspan_kunit_cap(central->class) *
 			     kspan_size_classes[central->class].size;
 
 	return clamp(kspan_depot_bytes / bytes, 1U, KSPAN_DEPOT_MAX);
@@ -51,7 +51,7 @@ static void *new_span(struct kunit *test, struct kspan_central *central)
 	span = kspan_page_heap_alloc(central->nid, sc->pages, sc->align, central->class,
 				     GFP_KERNEL | __GFP_THISNODE);
 	KUNIT_ASSERT_NOT_NULL(test, span);
-	KUNIT_ASSERT_EQ(test, kspan_span_format(span, central->class, GFP_KERNEL), 0);
+	KUNIT_ASSERT_EQ(test, kspan_span_format(span, sc, GFP_KERNEL), 0);
 	return kspan_central_adopt(central, span, 0);
 }
 
@@ -804,12 +804,12 @@ static void magazines_are_bounded(struct kunit *test)
 	unsigned int class;
 
 	for (class = 1; class < KSPAN_CLASS_TINY; class++) {
-		unsigned int cap = kspan_magazine_cap(class);
+		unsigned int cap = kspan_kunit_cap(class);
 
 		KUNIT_EXPECT_GE(test, cap, 2U);
 		KUNIT_EXPECT_LE(test, cap, (unsigned int)KSPAN_MAGAZINE_MAX);
 		if (class > 1)
-			KUNIT_EXPECT_LE(test, cap, kspan_magazine_cap(class - 1));
+			KUNIT_EXPECT_LE(test, cap, kspan_kunit_cap(class - 1));
 	}
 }
 
@@ -946,7 +946,7 @@ static void depot_of_full_magazines_is_limited(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		struct kspan_central *central = central_of(sizes[i]);
 
-		expect_limit(test, sizes[i], kspan_magazine_cap(central->class),
+		expect_limit(test, sizes[i], kspan_kunit_cap(central->class),
 			     depot_limit(central));
 	}
 }
@@ -958,7 +958,7 @@ static void depot_holds_one_magazine_at_least(struct kunit *test)
 	struct kspan_central *central = central_of(SIZE);
 
 	kspan_depot_bytes = 0;
-	expect_limit(test, SIZE, kspan_magazine_cap(central->class), 1);
+	expect_limit(test, SIZE, kspan_kunit_cap(central->class), 1);
 	kspan_depot_bytes = depot_bytes;
 }
 

@@ -36,7 +36,7 @@ static int cpu_cache_init(struct kunit *test)
 	cache = per_cpu_ptr(heap->cpu, cpu);
 	class = kspan_size_class(SIZE);
 	central = kspan_heap_central(heap, cache->nid, class);
-	cap = kspan_magazine_cap(class);
+	cap = kspan_kunit_cap(class);
 	slots = kspan_size_classes[class].slots;
 	return 0;
 }
@@ -145,8 +145,8 @@ static void **live_objects(struct kunit *test, unsigned int n, unsigned int maga
 
 static void expect_counts(struct kunit *test, unsigned int loaded, unsigned int previous)
 {
-	KUNIT_EXPECT_EQ(test, cache->loaded[class]->count, loaded);
-	KUNIT_EXPECT_EQ(test, cache->previous[class]->count, previous);
+	KUNIT_EXPECT_EQ(test, cache->class[class].loaded->count, loaded);
+	KUNIT_EXPECT_EQ(test, cache->class[class].previous->count, previous);
 }
 
 static void new_cache_has_no_magazine(struct kunit *test)
@@ -154,8 +154,8 @@ static void new_cache_has_no_magazine(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < KSPAN_NR_CLASSES; i++) {
-		KUNIT_EXPECT_PTR_EQ(test, cache->loaded[i], &kspan_no_magazine);
-		KUNIT_EXPECT_PTR_EQ(test, cache->previous[i], &kspan_no_magazine);
+		KUNIT_EXPECT_PTR_EQ(test, cache->class[i].loaded, &kspan_no_magazine);
+		KUNIT_EXPECT_PTR_EQ(test, cache->class[i].previous, &kspan_no_magazine);
 	}
 	KUNIT_EXPECT_EQ(test, kspan_no_magazine.count, 0U);
 	KUNIT_EXPECT_EQ(test, kspan_no_magazine.cap, 0U);
@@ -165,7 +165,7 @@ static void magazine_that_is_missing_is_wanted(struct kunit *test)
 {
 	KUNIT_EXPECT_NULL(test, pop());
 	KUNIT_EXPECT_TRUE(test, central->wanted);
-	KUNIT_EXPECT_PTR_EQ(test, cache->loaded[class], &kspan_no_magazine);
+	KUNIT_EXPECT_PTR_EQ(test, cache->class[class].loaded, &kspan_no_magazine);
 }
 
 static void free_without_a_magazine_is_not_taken(struct kunit *test)
@@ -208,7 +208,7 @@ static void refill_gives_rising_addresses(struct kunit *test)
 		KUNIT_EXPECT_PTR_EQ(test, objects[i], objects[0] + i * SIZE);
 		KUNIT_EXPECT_EQ(test, central->nr_out, (unsigned long)slots);
 	}
-	KUNIT_EXPECT_EQ(test, cache->allocs[class], slots - 1ULL);
+	KUNIT_EXPECT_EQ(test, cache->class[class].allocs, slots - 1ULL);
 	expect_counts(test, 0, 0);
 	push_all(test, objects, slots);
 }
@@ -238,7 +238,7 @@ static void refill_makes_spans_of_free_pages(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, central->nr_out, (unsigned long)slots + cap);
 	}
 	expect_counts(test, 0, 0);
-	KUNIT_EXPECT_EQ(test, cache->allocs[class], slots + cap - 1ULL);
+	KUNIT_EXPECT_EQ(test, cache->class[class].allocs, slots + cap - 1ULL);
 	KUNIT_EXPECT_EQ(test, central->nr_spans, 1UL + DIV_ROUND_UP(cap, slots));
 	KUNIT_EXPECT_EQ(test, ph->used - used, (unsigned long)pages * DIV_ROUND_UP(cap, slots));
 	KUNIT_EXPECT_EQ(test, ph->nr_arenas, arenas);
@@ -299,7 +299,7 @@ static void immediate_repeat_is_refused(struct kunit *test)
 	bool newest, other;
 
 	push_all(test, objects, 2);
-	KUNIT_ASSERT_LT(test, cache->loaded[class]->count, cap);
+	KUNIT_ASSERT_LT(test, cache->class[class].loaded->count, cap);
 	entered = enter(heap);
 	newest = kspan_cpu_cache_push(entered, class, objects[1]);
 	other = kspan_cpu_cache_push(entered, class, objects[2]);
@@ -317,7 +317,7 @@ static void empty_magazine_takes_any_object(struct kunit *test)
 	stock(1);
 	KUNIT_EXPECT_TRUE(test, push(object));
 	KUNIT_EXPECT_PTR_EQ(test, pop(), object);
-	KUNIT_EXPECT_EQ(test, cache->loaded[class]->count, 0U);
+	KUNIT_EXPECT_EQ(test, cache->class[class].loaded->count, 0U);
 	KUNIT_EXPECT_TRUE(test, push(object));
 }
 
@@ -444,8 +444,8 @@ static void drain_returns_all(struct kunit *test)
 	drain();
 	KUNIT_EXPECT_EQ(test, central->nr_out, 1UL);
 	KUNIT_EXPECT_EQ(test, central->nr_magazines, 0U);
-	KUNIT_EXPECT_PTR_EQ(test, cache->loaded[class], &kspan_no_magazine);
-	KUNIT_EXPECT_PTR_EQ(test, cache->previous[class], &kspan_no_magazine);
+	KUNIT_EXPECT_PTR_EQ(test, cache->class[class].loaded, &kspan_no_magazine);
+	KUNIT_EXPECT_PTR_EQ(test, cache->class[class].previous, &kspan_no_magazine);
 	kspan_verify(test, heap);
 	KUNIT_EXPECT_TRUE(test, kspan_central_free((unsigned long)objects[2 * cap - 1], class));
 }
@@ -462,7 +462,7 @@ static long cache_some(void *unused)
 		for (i = 0; i < ARRAY_SIZE(objects); i++)
 			kspan_free(objects[i]);
 	}
-	return raw_cpu_ptr(kspan_default_heap.cpu)->loaded[class]->count;
+	return raw_cpu_ptr(kspan_default_heap.cpu)->class[class].loaded->count;
 }
 
 static void flush_reaches_all_cpus(struct kunit *test)
@@ -476,9 +476,11 @@ static void flush_reaches_all_cpus(struct kunit *test)
 	KUNIT_EXPECT_GT(test, kspan_kunit_out(&kspan_default_heap, class), 0UL);
 	kspan_heap_flush(&kspan_default_heap);
 	KUNIT_EXPECT_EQ(test, kspan_kunit_out(&kspan_default_heap, class), 0UL);
-	for_each_possible_cpu(cpu)
-		KUNIT_EXPECT_PTR_EQ(test, per_cpu_ptr(kspan_default_heap.cpu, cpu)->loaded[class],
-				    &kspan_no_magazine);
+	for_each_possible_cpu(cpu) {
+		struct kspan_cpu_cache *other = per_cpu_ptr(kspan_default_heap.cpu, cpu);
+
+		KUNIT_EXPECT_PTR_EQ(test, other->class[class].loaded, &kspan_no_magazine);
+	}
 }
 
 static void busy_cache_is_not_entered(struct kunit *test)

@@ -105,7 +105,7 @@ static void no_memory_gives_null(struct kunit *test)
  */
 static void cached_objects_are_found_wherever_they_are(struct kunit *test)
 {
-	unsigned int class = kspan_size_class(2048), cap = kspan_magazine_cap(class), i;
+	unsigned int class = kspan_size_class(2048), cap = kspan_kunit_cap(class), i;
 	void **objects = kunit_kcalloc(test, 5 * cap, sizeof(void *), GFP_KERNEL);
 	unsigned int cached = 0;
 

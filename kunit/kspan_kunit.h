@@ -50,6 +50,12 @@ unsigned int kspan_kunit_stop_failing(void);
 void kspan_kunit_fail_nth(unsigned int nth);
 bool kspan_kunit_nth_failed(void);
 
+/* Most objects of a magazine of a class. */
+static inline unsigned int kspan_kunit_cap(unsigned int class)
+{
+	return kspan_magazine_cap(&kspan_size_classes[class]);
+}
+
 /* Uniform below @n. */
 static inline u32 kspan_kunit_below(struct rnd_state *rnd, u32 n)
 {

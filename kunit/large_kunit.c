@@ -10,7 +10,7 @@
 
 static void *large(struct kunit *test, size_t size)
 {
-	void *p = kspan_large_alloc(size, first_memory_node, GFP_KERNEL);
+	void *p = kspan_large_alloc(NULL, size, first_memory_node, GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL_MSG(test, p, "%zu", size);
 	return p;
@@ -103,7 +103,7 @@ static void node_is_the_one_asked_for(struct kunit *test)
 	int nid;
 
 	for_each_node_state(nid, N_MEMORY) {
-		void *p = kspan_large_alloc(FIRST, nid, GFP_KERNEL | __GFP_THISNODE);
+		void *p = kspan_large_alloc(NULL, FIRST, nid, GFP_KERNEL | __GFP_THISNODE);
 
 		KUNIT_ASSERT_NOT_NULL(test, p);
 		KUNIT_EXPECT_EQ(test, page_to_nid(virt_to_page(p)), nid);

@@ -142,7 +142,7 @@ static void magazine_serves_while_locks_are_held(struct kunit *test)
 	unsigned int class = kspan_size_class(SIZE), n, got;
 
 	kspan_kunit_warm(test, SIZE);
-	n = cache->loaded[class]->count + cache->previous[class]->count;
+	n = cache->class[class].loaded->count + cache->class[class].previous->count;
 	KUNIT_ASSERT_GT(test, n, 0U);
 	got = take(SIZE, N);
 	KUNIT_EXPECT_EQ(test, got, n);

@@ -571,7 +571,7 @@ static void spans_are_taken_side_by_side(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, ph->used, 1UL + 10 * pages);
 		KUNIT_EXPECT_EQ(test, ph->nr_spares, spares - 10);
 		kspan_verify(test, &kspan_default_heap);
-		kspan_page_heap_free_spans(&spans);
+		kspan_page_heap_free_spans(&spans, false);
 		KUNIT_EXPECT_EQ(test, ph->used, 1UL);
 		KUNIT_EXPECT_EQ(test, ph->nr_spares, spares);
 		run_free(test, odd);
@@ -596,7 +596,7 @@ static void aligned_spans_are_side_by_side_too(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, align, (unsigned int)(sizes[i] / KSPAN_PAGE_SIZE));
 		KUNIT_ASSERT_EQ(test, spans_alloc(sizes[i], 7, &spans), 7U);
 		expect_side_by_side(test, &spans, odd->start + KSPAN_KUNIT_PAGES(align), sizes[i]);
-		kspan_page_heap_free_spans(&spans);
+		kspan_page_heap_free_spans(&spans, false);
 		run_free(test, odd);
 	}
 }
@@ -614,7 +614,7 @@ static void neighbours_that_are_not_aligned_are_not_taken(struct kunit *test)
 	start = first_of(&spans)->start;
 	list_for_each_entry(span, &spans, list)
 		KUNIT_EXPECT_EQ(test, span->start, start + KSPAN_KUNIT_PAGES(4 * n++));
-	kspan_page_heap_free_spans(&spans);
+	kspan_page_heap_free_spans(&spans, false);
 }
 
 /*
@@ -638,7 +638,7 @@ static void spans_fill_holes_by_address(struct kunit *test)
 	list_for_each_entry(span, &spans, list)
 		KUNIT_EXPECT_EQ(test, span->start, want[i++]);
 	kspan_verify(test, &kspan_default_heap);
-	kspan_page_heap_free_spans(&spans);
+	kspan_page_heap_free_spans(&spans, false);
 	free_all(test, runs, ARRAY_SIZE(npages));
 }
 
@@ -666,7 +666,7 @@ static void some_descriptors_are_left(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ph->nr_spares, 3U);
 	if (run)
 		run_free(test, run);
-	kspan_page_heap_free_spans(&spans);
+	kspan_page_heap_free_spans(&spans, false);
 }
 
 /* Neither where there is none, nor where there is not enough in one. */
@@ -691,7 +691,7 @@ static void spans_take_no_arena(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, spans_alloc(28672, want + 1, &spans), want);
 	KUNIT_EXPECT_EQ(test, ph->nr_arenas, 1UL);
 	kspan_verify(test, &kspan_default_heap);
-	kspan_page_heap_free_spans(&spans);
+	kspan_page_heap_free_spans(&spans, false);
 	KUNIT_EXPECT_EQ(test, ph->used, 0UL);
 }
 
@@ -727,7 +727,7 @@ static void expect_one_run(struct kunit *test, const u8 *order, const char *what
 	KUNIT_ASSERT_EQ(test, odd->arena->longest, 0U);
 	start = first_of(&spans)->start;
 	sort_spans(&spans, order);
-	kspan_page_heap_free_spans(&spans);
+	kspan_page_heap_free_spans(&spans, false);
 	KUNIT_EXPECT_EQ_MSG(test, heap_of_node()->used, (unsigned long)KSPAN_ARENA_PAGES - pages,
 			    "%s", what);
 	KUNIT_EXPECT_EQ_MSG(test, nr_runs(), 1UL, "%s", what);
@@ -785,11 +785,11 @@ static void spans_between_those_freed_stay(struct kunit *test)
 	list_for_each_entry_safe(span, next, &spans, list)
 		if (BIT(i++) & (BIT(1) | BIT(2) | BIT(4)))
 			list_move(&span->list, &some);
-	kspan_page_heap_free_spans(&some);
+	kspan_page_heap_free_spans(&some, false);
 	KUNIT_EXPECT_EQ(test, heap_of_node()->used, used - 6);
 	KUNIT_EXPECT_EQ(test, nr_runs(), runs + 2);
 	kspan_verify(test, &kspan_default_heap);
-	kspan_page_heap_free_spans(&spans);
+	kspan_page_heap_free_spans(&spans, false);
 	KUNIT_EXPECT_EQ(test, heap_of_node()->used, 0UL);
 }
 
@@ -811,7 +811,7 @@ static void expect_arenas_released(struct kunit *test, unsigned int stride, unsi
 	KUNIT_ASSERT_EQ(test, ph->used, ph->pages);
 	for (i = 0; i < n; i++)
 		list_add_tail(&span[i * stride % n + (i * stride / n)]->list, &spans);
-	kspan_page_heap_free_spans(&spans);
+	kspan_page_heap_free_spans(&spans, false);
 	KUNIT_EXPECT_EQ(test, ph->used, 0UL);
 	KUNIT_EXPECT_EQ(test, ph->nr_arenas, (unsigned long)reserve);
 	KUNIT_EXPECT_EQ(test, ph->nr_empty, (unsigned long)reserve);
@@ -834,7 +834,7 @@ static void no_spans_are_nothing_to_free(struct kunit *test)
 {
 	LIST_HEAD(spans);
 
-	kspan_page_heap_free_spans(&spans);
+	kspan_page_heap_free_spans(&spans, false);
 	KUNIT_EXPECT_EQ(test, heap_of_node()->used, 0UL);
 }
 

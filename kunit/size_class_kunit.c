@@ -109,12 +109,13 @@ static void slot_index_is_a_division(struct kunit *test)
 
 	for (class = 1; class < KSPAN_NR_CLASSES; class++) {
 		unsigned long end = KSPAN_KUNIT_PAGES(kspan_size_classes[class].pages);
+		u32 magic = kspan_size_classes[class].magic;
 		u32 size = class_bytes(class);
 		unsigned long offset;
 		bool exact;
 
 		for (offset = 0; offset < end; offset++)
-			if (kspan_slot_index(class, offset, &exact) != offset / size ||
+			if (kspan_slot_index(magic, offset, &exact) != offset / size ||
 			    exact != (offset % size == 0))
 				break;
 		KUNIT_EXPECT_EQ_MSG(test, offset, end, "class %u", size);

@@ -368,7 +368,7 @@ static void collect(struct check *check, struct kspan_central *central,
 
 	check->nr_magazines++;
 	holds(check, "capacity of magazine", id(mag),
-	      mag->cap <= kspan_magazine_cap(central->class));
+	      mag->cap <= kspan_kunit_cap(central->class));
 	if (!holds(check, "count of magazine", id(mag), mag->count >= min &&
 		   mag->count <= mag->cap && check->nr_cached + mag->count <= max_cached()))
 		return;
@@ -407,16 +407,16 @@ static void collect_cpus(struct check *check, struct kspan_central *central)
 
 	for_each_possible_cpu(cpu) {
 		struct kspan_cpu_cache *cache = per_cpu_ptr(check->heap->cpu, cpu);
-		struct kspan_magazine *loaded = cache->loaded[central->class];
-		struct kspan_magazine *previous = cache->previous[central->class];
+		struct kspan_cpu_class *of_class = &cache->class[central->class];
+		struct kspan_magazine *loaded = of_class->loaded, *previous = of_class->previous;
 
 		same(check, "busy mark of idle cache", id(cache), cache->busy, 0);
 		if (cache->nid != central->nid)
 			continue;
 		if (loaded != &kspan_no_magazine)
-			collect_of_cpu(check, central, loaded, cache->limit[central->class]);
+			collect_of_cpu(check, central, loaded, of_class->limit);
 		if (previous != &kspan_no_magazine)
-			collect_of_cpu(check, central, previous, cache->limit[central->class]);
+			collect_of_cpu(check, central, previous, of_class->limit);
 		if (loaded != &kspan_no_magazine)
 			holds(check, "magazines are two", id(loaded), loaded != previous);
 	}
@@ -537,11 +537,11 @@ static void check_capacity(struct check *check, struct kspan_cpu_cache *cache)
 {
 	unsigned int class, capacity = 0;
 
-	same(check, "limit of class 0", id(cache), cache->limit[0], 0);
+	same(check, "limit of class 0", id(cache), cache->class[0].limit, 0);
 	for (class = 1; class < KSPAN_NR_CLASSES; class++) {
 		holds(check, "limit of class", class,
-		      cache->limit[class] <= kspan_magazine_cap(class));
-		capacity += 2 * cache->limit[class] * kspan_size_classes[class].size;
+		      cache->class[class].limit <= kspan_kunit_cap(class));
+		capacity += 2 * cache->class[class].limit * kspan_size_classes[class].size;
 	}
 	same(check, "capacity of cache", id(cache), cache->capacity, capacity);
 	holds(check, "victim is a class", id(cache), cache->victim < KSPAN_NR_CLASSES);

@@ -85,9 +85,9 @@ static void sees_an_object_cached_twice(struct kunit *test)
 
 	kspan_kunit_pin(test);
 	kspan_kunit_warm(test, 64);
-	mag = raw_cpu_ptr(kspan_default_heap.cpu)->loaded[class];
+	mag = raw_cpu_ptr(kspan_default_heap.cpu)->class[class].loaded;
 	if (mag->count < 2)
-		mag = raw_cpu_ptr(kspan_default_heap.cpu)->previous[class];
+		mag = raw_cpu_ptr(kspan_default_heap.cpu)->class[class].previous;
 	KUNIT_ASSERT_GE(test, mag->count, 2U);
 	BREAK(test, mag->slot[0], mag->slot[mag->count - 1], "object is cached once");
 	BREAK(test, mag->slot[0], mag->slot[0] + 8, "cached object is out");
@@ -101,14 +101,14 @@ static void sees_wrong_capacity(struct kunit *test)
 	kspan_kunit_pin(test);
 	kspan_kunit_warm(test, 64);
 	cache = raw_cpu_ptr(kspan_default_heap.cpu);
-	KUNIT_ASSERT_GT(test, (unsigned int)cache->limit[class], 0U);
+	KUNIT_ASSERT_GT(test, (unsigned int)cache->class[class].limit, 0U);
 	BREAK(test, cache->capacity, cache->capacity + 1, "capacity of cache");
-	BREAK(test, cache->limit[class], cache->limit[class] - 1, "capacity of cache");
-	BREAK(test, cache->limit[class], 62, "limit of class");
-	BREAK(test, cache->limit[0], 1, "limit of class 0");
+	BREAK(test, cache->class[class].limit, cache->class[class].limit - 1, "capacity of cache");
+	BREAK(test, cache->class[class].limit, 62, "limit of class");
+	BREAK(test, cache->class[0].limit, 1, "limit of class 0");
 	BREAK(test, cache->victim, KSPAN_NR_CLASSES, "victim is a class");
-	BREAK(test, cache->loaded[class]->cap, cache->limit[class] - 1,
-	      cache->loaded[class]->count == cache->limit[class] ?
+	BREAK(test, cache->class[class].loaded->cap, cache->class[class].limit - 1,
+	      cache->class[class].loaded->count == cache->class[class].limit ?
 	      "count of magazine" : "magazine has room for the limit");
 	kspan_kunit_settle();
 }

@@ -14,7 +14,6 @@
 
 #include "bad_free.h"
 #include "kunit_export.h"
-#include "size_class.h"
 
 static const char * const kind_names[KSPAN_NR_BAD_FREE_KINDS] = {
 	[KSPAN_BAD_FREE_DOUBLE]		 = "double free",
@@ -22,6 +21,8 @@ static const char * const kind_names[KSPAN_NR_BAD_FREE_KINDS] = {
 	[KSPAN_BAD_FREE_MISALIGNED]	 = "misaligned pointer",
 	[KSPAN_BAD_FREE_NEVER_ALLOCATED] = "address that was never allocated",
 	[KSPAN_BAD_FREE_FOREIGN]	 = "address that does not belong to kspan",
+	[KSPAN_BAD_FREE_DESTROYED]	 = "address of a heap that was destroyed",
+	[KSPAN_BAD_FREE_OTHER_HEAP]	 = "object of another heap or cache",
 	[KSPAN_BAD_FREE_REGION]		 = "address in a region, whose objects go together",
 };
 
@@ -30,14 +31,17 @@ static DEFINE_RAW_SPINLOCK(last_lock);
 static struct kspan_bad_free last;
 
 /**
- * kspan_bad_free_report() - report a wrong free
+ * kspan_bad_free_report_in() - report a wrong free among objects of a heap
  * @kind:	what is wrong
  * @addr:	the pointer
- * @class:	size class of its page, 0 for none
+ * @class:	size class of its page, as the heap counts them; 0 for none
+ * @size:	bytes of an object of the class
+ * @heap:	the heap's name
  *
  * At most ten reports in five seconds are printed, all are counted.
  */
-void kspan_bad_free_report(enum kspan_bad_free_kind kind, unsigned long addr, unsigned int class)
+void kspan_bad_free_report_in(enum kspan_bad_free_kind kind, unsigned long addr,
+			      unsigned int class, unsigned int size, const char *heap)
 {
 	static DEFINE_RATELIMIT_STATE(limit, 5 * HZ, 10);
 	unsigned long flags;
@@ -52,11 +56,21 @@ void kspan_bad_free_report(enum kspan_bad_free_kind kind, unsigned long addr, un
 	if (!__ratelimit(&limit))
 		return;
 	if (class)
-		pr_err("bad free of %p: %s, class %u, heap default\n", (void *)addr,
-		       kind_names[kind], kspan_size_classes[class].size);
+		pr_err("bad free of %p: %s, class %u, heap %s\n", (void *)addr, kind_names[kind],
+		       size, heap);
 	else
 		pr_err("bad free of %p: %s\n", (void *)addr, kind_names[kind]);
 	dump_stack();
+}
+
+/**
+ * kspan_bad_free_report() - report a wrong free where no heap is known
+ * @kind:	what is wrong
+ * @addr:	the pointer
+ */
+void kspan_bad_free_report(enum kspan_bad_free_kind kind, unsigned long addr)
+{
+	kspan_bad_free_report_in(kind, addr, 0, 0, NULL);
 }
 
 /**

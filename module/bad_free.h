@@ -12,6 +12,8 @@ enum kspan_bad_free_kind {
 	KSPAN_BAD_FREE_MISALIGNED,
 	KSPAN_BAD_FREE_NEVER_ALLOCATED,
 	KSPAN_BAD_FREE_FOREIGN,
+	KSPAN_BAD_FREE_DESTROYED,
+	KSPAN_BAD_FREE_OTHER_HEAP,
 	KSPAN_BAD_FREE_REGION,
 	KSPAN_NR_BAD_FREE_KINDS,
 };
@@ -28,7 +30,9 @@ struct kspan_bad_free {
 	unsigned int class;
 };
 
-void kspan_bad_free_report(enum kspan_bad_free_kind kind, unsigned long addr, unsigned int class);
+void kspan_bad_free_report_in(enum kspan_bad_free_kind kind, unsigned long addr,
+			      unsigned int class, unsigned int size, const char *heap);
+void kspan_bad_free_report(enum kspan_bad_free_kind kind, unsigned long addr);
 u64 kspan_bad_free_count(enum kspan_bad_free_kind kind);
 
 /* Of all kinds. */

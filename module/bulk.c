@@ -16,7 +16,7 @@
 static unsigned int pop(struct kspan_cpu_cache *cache, unsigned int class, unsigned int n,
 			void **p)
 {
-	struct kspan_magazine *mag = cache->loaded[class];
+	struct kspan_magazine *mag = cache->class[class].loaded;
 	unsigned int taken = min(mag->count, n);
 
 	if (!taken)
@@ -27,49 +27,61 @@ static unsigned int pop(struct kspan_cpu_cache *cache, unsigned int class, unsig
 }
 
 /* Up to a magazine of objects that this CPU or its node's central has. */
-static unsigned int take(unsigned int class, gfp_t gfp, unsigned int n, void **p)
+static unsigned int take(struct kspan_heap *heap, unsigned int class, gfp_t gfp, unsigned int n,
+			 void **p)
 {
+	struct kspan_central *central;
 	struct kspan_cpu_cache *cache;
 	unsigned int taken = 0;
 
-	if (!kspan_cpu_cache_enter(&kspan_default_heap, &cache))
+	if (!kspan_cpu_cache_enter(heap, &cache))
 		return 0;
 	n = min_t(unsigned int, n, KSPAN_MAGAZINE_MAX);
 	do {
 		taken += pop(cache, class, n - taken, p + taken);
-	} while (taken < n && kspan_cpu_cache_reload(&kspan_default_heap, cache, class, gfp));
-	if (taken < n)
-		taken += kspan_central_take(kspan_heap_central(&kspan_default_heap, cache->nid,
-							       class),
-					    p + taken, n - taken, gfp);
-	cache->allocs[class] += taken;
+	} while (taken < n && kspan_cpu_cache_reload(heap, cache, class, gfp));
+	central = kspan_heap_central(heap, cache->nid, class);
+	if (taken < n && central)
+		taken += kspan_central_take(central, p + taken, n - taken, gfp);
+	cache->class[class].allocs += taken;
 	kspan_cpu_cache_leave(cache);
 	return taken;
 }
 
-static void initialise_all(unsigned int class, gfp_t gfp, unsigned int n, void **p)
+static void initialise_all(struct kspan_heap *heap, unsigned int class, gfp_t gfp,
+			   unsigned int n, void **p)
 {
 	unsigned int i;
 
 	if (!want_init_on_alloc(gfp) && !IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
 		return;
 	for (i = 0; i < n; i++)
-		kspan_initialise(p[i], kspan_size_classes[class].size, gfp, gfp);
+		kspan_initialise_slot(heap, p[i], class, gfp);
 }
 
-/* Returns how many there were. */
-static unsigned int alloc_small(unsigned int class, gfp_t gfp, unsigned int n, void **p)
+/**
+ * kspan_alloc_slots() - allocate objects of a class
+ * @heap:	the heap
+ * @class:	size class, not 0
+ * @gfp:	the caller's flags, without zone flags
+ * @n:		how many
+ * @p:		receives them
+ *
+ * Return: how many there were.
+ */
+unsigned int kspan_alloc_slots(struct kspan_heap *heap, unsigned int class, gfp_t gfp,
+			       unsigned int n, void **p)
 {
 	gfp_t here = kspan_gfp_here(gfp);
 	unsigned int done = 0;
 
 	while (done < n) {
-		unsigned int taken = take(class, here, n - done, p + done);
+		unsigned int taken = take(heap, class, here, n - done, p + done);
 
-		initialise_all(class, here, taken, p + done);
+		initialise_all(heap, class, here, taken, p + done);
 		/* A new span, or whatever else there is; or the cache is busy. */
 		if (!taken) {
-			p[done] = kspan_malloc_class(class, gfp);
+			p[done] = kspan_malloc_slot(heap, class, gfp);
 			if (!p[done])
 				break;
 			taken = 1;
@@ -80,17 +92,37 @@ static unsigned int alloc_small(unsigned int class, gfp_t gfp, unsigned int n, v
 }
 
 /* Whole pages, sizes 0, what is refused, and a single one. */
-static unsigned int alloc_others(size_t size, gfp_t gfp, unsigned int n, void **p)
+static unsigned int alloc_others(struct kspan_heap *heap, size_t size, gfp_t gfp, unsigned int n,
+				 void **p)
 {
 	unsigned int done;
 
 	for (done = 0; done < n; done++) {
-		p[done] = kspan_malloc(size, gfp);
+		p[done] = kspan_malloc_of(heap, size, gfp);
 		if (!p[done])
 			break;
 	}
 	return done;
 }
+
+/** kspan_heap_alloc_bulk() - kspan_alloc_bulk() from a private heap */
+unsigned int kspan_heap_alloc_bulk(struct kspan_heap *heap, size_t size, gfp_t gfp,
+				   unsigned int n, void **p)
+{
+	unsigned int class = size <= KSPAN_MAX_SMALL ? kspan_size_class(size) : 0;
+	unsigned int done;
+
+	kspan_check_context(gfp);
+	if (class && n > 1 && !(gfp & KSPAN_GFP_REFUSED))
+		done = kspan_alloc_slots(heap, class, gfp, n, p);
+	else
+		done = alloc_others(heap, size, gfp, n, p);
+	if (likely(done == n))
+		return n;
+	kspan_free_bulk(done, p);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(kspan_heap_alloc_bulk);
 
 /**
  * kspan_alloc_bulk() - allocate objects of a size
@@ -104,18 +136,7 @@ static unsigned int alloc_others(size_t size, gfp_t gfp, unsigned int n, void **
  */
 unsigned int kspan_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
 {
-	unsigned int class = size <= KSPAN_MAX_SMALL ? kspan_size_class(size) : 0;
-	unsigned int done;
-
-	kspan_check_context(gfp);
-	if (class && n > 1 && !(gfp & KSPAN_GFP_REFUSED))
-		done = alloc_small(class, gfp, n, p);
-	else
-		done = alloc_others(size, gfp, n, p);
-	if (likely(done == n))
-		return n;
-	kspan_free_bulk(done, p);
-	return 0;
+	return kspan_heap_alloc_bulk(&kspan_default_heap, size, gfp, n, p);
 }
 EXPORT_SYMBOL_GPL(kspan_alloc_bulk);
 
@@ -129,7 +150,7 @@ static unsigned int push(struct kspan_cpu_cache *cache, unsigned int n, void **p
 	unsigned long base = kspan_map.base, nr_pages = kspan_map.nr_pages, page;
 	const u8 *page_class = kspan_map.page_class;
 	unsigned int class = kspan_object_class(p[0]), i;
-	struct kspan_magazine *mag = cache->loaded[class];
+	struct kspan_magazine *mag = cache->class[class].loaded;
 	unsigned int count = mag->count;
 	void *newest = kspan_magazine_newest(mag, count);
 	void **slot = mag->slot + count;

@@ -40,14 +40,18 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_depot_bytes);
 
 /**
  * kspan_central_init() - an empty central
- * @central:	memory for it
- * @class:	size class
+ * @central:	zeroed memory for it
+ * @sc:		what its spans look like
+ * @class:	size class, as the heap counts them
  * @nid:	node
  */
-void kspan_central_init(struct kspan_central *central, unsigned int class, int nid)
+void kspan_central_init(struct kspan_central *central, const struct kspan_size_class *sc,
+			unsigned int class, int nid)
 {
 	raw_spin_lock_init(&central->lock);
+	central->sc = sc;
 	central->class = class;
+	central->page_class = class;
 	central->nid = nid;
 	INIT_LIST_HEAD(&central->partial);
 	INIT_LIST_HEAD(&central->full);
@@ -102,12 +106,22 @@ static unsigned int take_locked(struct kspan_central *central, void **slots, uns
 }
 
 /* A span in the deferred list stays, after wrong frees only; then the merge retires it. */
-static void retire_locked(struct kspan_span *span, struct list_head *retired)
+static bool detach_locked(struct kspan_span *span, struct list_head *retired)
 {
 	if (!kspan_span_change_state(span, KSPAN_SPAN_SMALL, KSPAN_SPAN_DETACHED))
-		return;
+		return false;
 	list_move(&span->list, retired);
 	span->central->nr_spans--;
+	return true;
+}
+
+/* Those that a private heap keeps are the last to be taken from. */
+static void retire_locked(struct kspan_span *span, struct list_head *retired)
+{
+	if (span->central->account)
+		list_move_tail(&span->list, &span->central->partial);
+	else
+		detach_locked(span, retired);
 }
 
 /* Return slots that are out, of one word; a span without any goes to @retired. */
@@ -137,10 +151,11 @@ static void free_spans(struct list_head *retired)
 
 	list_for_each_entry(span, retired, list)
 		kspan_span_unformat(span);
-	kspan_page_heap_free_spans(retired);
+	kspan_page_heap_free_spans(retired, false);
 }
 
-static void report_slot(enum kspan_slot_state state, unsigned long addr, unsigned int class)
+static void report_slot(enum kspan_slot_state state, unsigned long addr,
+			const struct kspan_central *central)
 {
 	enum kspan_bad_free_kind kind = KSPAN_BAD_FREE_DOUBLE;
 
@@ -150,7 +165,7 @@ static void report_slot(enum kspan_slot_state state, unsigned long addr, unsigne
 		kind = KSPAN_BAD_FREE_INTERIOR;
 	else if (state == KSPAN_SLOT_NEVER_OUT)
 		kind = KSPAN_BAD_FREE_NEVER_ALLOCATED;
-	kspan_bad_free_report(kind, addr, class);
+	kspan_bad_free_report_in(kind, addr, central->class, central->sc->size, central->name);
 }
 
 /*
@@ -174,14 +189,14 @@ static __always_inline struct kspan_span *own_span(struct kspan_central *central
 static void merge_slot(struct kspan_span *span, unsigned int index, struct list_head *retired)
 {
 	unsigned long addr = span->start +
-			     (unsigned long)index * kspan_size_classes[span->class].size;
+			     (unsigned long)index * span->size;
 	enum kspan_slot_state state = kspan_span_slot_state(span, addr, &index);
 
 	if (state == KSPAN_SLOT_OUT) {
 		kmemleak_free((void *)addr);
 		give_locked(span, index, retired);
 	} else {
-		report_slot(state, addr, span->class);
+		report_slot(state, addr, span->central);
 	}
 }
 
@@ -308,7 +323,7 @@ static noinline void note_wrong(struct given *given, struct kspan_span *span, vo
 static void give_batch_locked(struct kspan_central *central, void **slots, unsigned int n,
 			      struct given *given)
 {
-	const struct kspan_size_class *sc = &kspan_size_classes[central->class];
+	const struct kspan_size_class *sc = central->sc;
 	unsigned long word_bytes = 64UL * sc->size;
 	u64 magic = sc->magic;
 	unsigned int i, done;
@@ -333,7 +348,7 @@ static void finish_batch(struct kspan_central *central, void **slots, struct giv
 
 	free_spans(&given->retired);
 	for (i = 0; i < given->nr_wrong; i++)
-		report_slot(given->state[i], (unsigned long)slots[i], central->class);
+		report_slot(given->state[i], (unsigned long)slots[i], central);
 }
 
 /**
@@ -355,6 +370,151 @@ void kspan_central_give(struct kspan_central *central, void **slots, unsigned in
 	finish_batch(central, slots, &given);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_give);
+
+/*
+ * Detach spans from the end of a list on, some at a time; of @all, or as long as they
+ * are without an object.
+ */
+static unsigned long detach_some(struct kspan_central *central, struct list_head *from, bool all,
+				 struct list_head *detached)
+{
+	unsigned long n = 0, flags;
+	struct kspan_span *span;
+
+	raw_spin_lock_irqsave(&central->lock, flags);
+	while (n < KSPAN_SPAN_BATCH && !list_empty(from)) {
+		span = list_last_entry(from, struct kspan_span, list);
+		if (span->used && !all)
+			break;
+		central->nr_out -= span->used;
+		if (!detach_locked(span, detached))
+			break;
+		n++;
+	}
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	return n;
+}
+
+static void forget_objects(struct kspan_span *span)
+{
+	unsigned int i;
+
+	for (i = 0; IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) && i < span->nslots; i++)
+		if (span->alloc_bits[i / 64] & BIT_ULL(i % 64))
+			kmemleak_free((void *)(span->start + (unsigned long)i * span->size));
+}
+
+/* Give the pages of detached spans back. */
+static void release(struct kspan_central *central, struct list_head *detached, unsigned long n,
+		    bool dropped)
+{
+	struct kspan_span *span;
+
+	list_for_each_entry(span, detached, list) {
+		if (dropped)
+			forget_objects(span);
+		if (dropped && want_init_on_free())
+			memset((void *)span->start, 0, kspan_span_bytes(span));
+		kspan_span_unformat(span);
+	}
+	kspan_page_heap_free_spans(detached, dropped);
+	kspan_account_uncharge(central->account, n * central->sc->pages);
+}
+
+/**
+ * kspan_central_trim() - give back the spans without an object
+ * @central:	the central
+ * @rcu:	after a grace period, which is waited for: then it sleeps
+ *
+ * Context: task, softirq, hardirq.
+ * Return: how many pages they had.
+ */
+unsigned long kspan_central_trim(struct kspan_central *central, bool rcu)
+{
+	unsigned long n, spans = 0;
+	LIST_HEAD(detached);
+
+	kspan_central_merge(central, 0);
+	while ((n = detach_some(central, &central->partial, false, &detached))) {
+		spans += n;
+		if (rcu)
+			continue;
+		release(central, &detached, n, false);
+		INIT_LIST_HEAD(&detached);
+	}
+	if (rcu && spans) {
+		synchronize_rcu();
+		release(central, &detached, spans, false);
+	}
+	return spans * central->sc->pages;
+}
+
+/**
+ * kspan_central_drop() - give back all spans, whatever is in them
+ * @central:	the central, of a heap that is being destroyed. What its magazines
+ *		hold is worth nothing from here on.
+ *
+ * Context: task.
+ * Return: how many slots were out.
+ */
+unsigned long kspan_central_drop(struct kspan_central *central)
+{
+	unsigned long out, n;
+	LIST_HEAD(detached);
+
+	kspan_central_merge(central, 0);
+	out = READ_ONCE(central->nr_out);
+	while ((n = detach_some(central, &central->full, true, &detached) ?:
+		    detach_some(central, &central->partial, true, &detached))) {
+		release(central, &detached, n, true);
+		INIT_LIST_HEAD(&detached);
+		cond_resched();
+	}
+	return out;
+}
+
+/* The next span with an object that is out, or NULL. */
+static struct kspan_span *first_used(struct kspan_central *central)
+{
+	struct kspan_span *span;
+
+	span = list_first_entry_or_null(&central->full, struct kspan_span, list);
+	if (!span)
+		span = first_partial(central);
+	return span && span->used ? span : NULL;
+}
+
+/**
+ * kspan_central_reset() - free all objects, and keep the spans
+ * @central:	the central, of a private heap that nobody uses meanwhile; all its
+ *		magazines are empty
+ *
+ * Context: task.
+ * Return: how many objects there were.
+ */
+unsigned long kspan_central_reset(struct kspan_central *central)
+{
+	unsigned int batch = want_init_on_free() ? 1 : KSPAN_SPAN_BATCH, n;
+	unsigned long out = 0, flags;
+	struct kspan_span *span;
+
+	kspan_central_merge(central, 0);
+	do {
+		raw_spin_lock_irqsave(&central->lock, flags);
+		for (n = 0; n < batch && (span = first_used(central)); n++) {
+			forget_objects(span);
+			if (want_init_on_free())
+				memset((void *)span->start, 0, kspan_span_bytes(span));
+			central->nr_out -= span->used;
+			out += span->used;
+			kspan_span_clear(span);
+			list_move_tail(&span->list, &central->partial);
+		}
+		raw_spin_unlock_irqrestore(&central->lock, flags);
+		cond_resched();
+	} while (n);
+	return out;
+}
 
 static void *pop_depot_locked(struct kspan_central *central)
 {
@@ -425,7 +585,10 @@ int kspan_central_peek(unsigned long addr, unsigned int class)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_peek);
 
-/* Free the slot if it is out; returns what it was, as kspan_central_peek() does. */
+/*
+ * Free the slot if it is out, or report what it is; returns that, as
+ * kspan_central_peek() does.
+ */
 static int free_slot(unsigned long addr, unsigned int class)
 {
 	struct kspan_span *span;
@@ -442,7 +605,7 @@ static int free_slot(unsigned long addr, unsigned int class)
 		if (!kspan_span_is_small(smp_load_acquire(&span->state)))
 			break;
 		central = READ_ONCE(span->central);
-		if (!central || central->class != class)
+		if (!central || READ_ONCE(span->class) != class)
 			break;
 		raw_spin_lock_irqsave(&central->lock, flags);
 		/* Else the span was somebody else's meanwhile: look again. */
@@ -452,6 +615,8 @@ static int free_slot(unsigned long addr, unsigned int class)
 				give_locked(span, index, &retired);
 		}
 		raw_spin_unlock_irqrestore(&central->lock, flags);
+		if (state >= 0 && state != KSPAN_SLOT_OUT)
+			report_slot(state, addr, central);
 	}
 	rcu_read_unlock();
 	free_spans(&retired);
@@ -466,16 +631,22 @@ static int free_slot(unsigned long addr, unsigned int class)
 static int defer_slot(unsigned long addr, unsigned int class)
 {
 	int state = kspan_central_peek(addr, class);
+	struct kspan_central *central;
 	struct kspan_span *span;
 
-	if (state != KSPAN_SLOT_OUT)
+	if (state < 0)
 		return state;
 	span = kspan_map_span(addr);
-	if (!span || !kspan_span_defer(span, addr))
-		return KSPAN_SLOT_FREE;
-	if (kspan_span_change_state(span, KSPAN_SPAN_SMALL, KSPAN_SPAN_SMALL_DEFERRED))
-		llist_add(&span->deferred, &span->central->deferred);
-	return KSPAN_SLOT_OUT;
+	central = span ? READ_ONCE(span->central) : NULL;
+	if (!central)
+		return -ENOENT;
+	if (state == KSPAN_SLOT_OUT && !kspan_span_defer(span, addr))
+		state = KSPAN_SLOT_FREE;
+	if (state != KSPAN_SLOT_OUT)
+		report_slot(state, addr, central);
+	else if (kspan_span_change_state(span, KSPAN_SPAN_SMALL, KSPAN_SPAN_SMALL_DEFERRED))
+		llist_add(&span->deferred, &central->deferred);
+	return state;
 }
 
 /**
@@ -490,13 +661,7 @@ static int defer_slot(unsigned long addr, unsigned int class)
  */
 bool kspan_central_free(unsigned long addr, unsigned int class)
 {
-	int state = in_nmi() ? defer_slot(addr, class) : free_slot(addr, class);
-
-	if (state < 0)
-		return false;
-	if (state != KSPAN_SLOT_OUT)
-		report_slot(state, addr, class);
-	return true;
+	return (in_nmi() ? defer_slot(addr, class) : free_slot(addr, class)) >= 0;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_free);
 
@@ -524,39 +689,38 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_depot_holds);
 
 /**
  * kspan_magazine_cap() - most objects that a magazine of a class can hold
- * @class: size class, not 0
+ * @sc: size class
  * Return: 2...KSPAN_MAGAZINE_MAX.
  */
-unsigned int kspan_magazine_cap(unsigned int class)
+unsigned int kspan_magazine_cap(const struct kspan_size_class *sc)
 {
-	return clamp_t(unsigned int, kspan_magazine_bytes / kspan_size_classes[class].size,
-		       2, KSPAN_MAGAZINE_MAX);
+	return clamp_t(unsigned int, kspan_magazine_bytes / sc->size, 2, KSPAN_MAGAZINE_MAX);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_magazine_cap);
 
 /**
  * kspan_magazine_sizeof() - memory that a magazine of a class takes
- * @class: size class, not 0
+ * @sc: size class
  * Return: bytes.
  */
-size_t kspan_magazine_sizeof(unsigned int class)
+size_t kspan_magazine_sizeof(const struct kspan_size_class *sc)
 {
 	const struct kspan_magazine *mag = NULL;
 
-	return struct_size(mag, slot, kspan_magazine_cap(class));
+	return struct_size(mag, slot, kspan_magazine_cap(sc));
 }
 
 /* Magazines of the most objects that the depot of a class may hold. */
-static unsigned int depot_limit(unsigned int class)
+static unsigned int depot_limit(const struct kspan_size_class *sc)
 {
-	unsigned int bytes = kspan_magazine_cap(class) * kspan_size_classes[class].size;
+	unsigned int bytes = kspan_magazine_cap(sc) * sc->size;
 
 	return clamp_t(unsigned int, kspan_depot_bytes / bytes, 1, KSPAN_DEPOT_MAX);
 }
 
 static bool depot_has_room(const struct kspan_central *central, unsigned int count)
 {
-	u64 size = kspan_size_classes[central->class].size;
+	u64 size = central->sc->size;
 
 	return central->nr_depot_full < KSPAN_DEPOT_MAX &&
 	       (!central->nr_depot_full ||
@@ -577,12 +741,12 @@ void kspan_depot_provision(struct kspan_central *central, gfp_t gfp)
 
 	if (likely(!READ_ONCE(central->wanted)))
 		return;
-	mag = kmalloc(kspan_magazine_sizeof(central->class),
+	mag = kmalloc(kspan_magazine_sizeof(central->sc),
 		      kspan_gfp_metadata(gfp) | __GFP_NOWARN);
 	if (!mag)
 		return;
 	mag->count = 0;
-	mag->cap = kspan_magazine_cap(central->class);
+	mag->cap = kspan_magazine_cap(central->sc);
 	raw_spin_lock_irqsave(&central->lock, flags);
 	/* Another may have been quicker. */
 	if (central->wanted) {
@@ -626,7 +790,7 @@ static struct kspan_magazine *take_empty_locked(struct kspan_central *central)
 {
 	struct kspan_magazine *mag = take_first(&central->depot_empty);
 
-	if (!mag && central->nr_magazines < depot_limit(central->class) + 2 * nr_cpu_ids)
+	if (!mag && central->nr_magazines < depot_limit(central->sc) + 2 * nr_cpu_ids)
 		central->wanted = true;
 	return mag;
 }
@@ -702,17 +866,19 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_depot_put_full);
  */
 static bool make_spans(struct kspan_central *central, unsigned int n, struct list_head *spans)
 {
-	const struct kspan_size_class *sc = &kspan_size_classes[central->class];
-	unsigned int want = min(DIV_ROUND_UP(n, sc->slots), KSPAN_GROW_MAX);
+	const struct kspan_size_class *sc = central->sc;
+	unsigned int want = min(DIV_ROUND_UP(n, sc->slots), KSPAN_GROW_MAX), made;
 	struct kspan_span *span;
 
-	if (kspan_span_bitmap_bytes(central->class) ||
-	    !kspan_page_heap_alloc_spans(central->nid, sc->pages, sc->align, central->class,
-					 want, spans))
+	if (kspan_span_bitmap_bytes(sc) || central->ctor ||
+	    !kspan_account_charge(central->account, want * sc->pages, 0))
 		return false;
+	made = kspan_page_heap_alloc_spans(central->nid, sc->pages, sc->align,
+					   central->page_class, want, spans);
+	kspan_account_uncharge(central->account, (want - made) * sc->pages);
 	list_for_each_entry(span, spans, list)
-		kspan_span_format(span, central->class, KSPAN_GFP_NOLOCK);
-	return true;
+		kspan_span_format(span, sc, KSPAN_GFP_NOLOCK);
+	return made;
 }
 
 static void adopt_locked(struct kspan_central *central, struct list_head *spans)
@@ -724,7 +890,11 @@ static void adopt_locked(struct kspan_central *central, struct list_head *spans)
 		kspan_span_set_state(span, KSPAN_SPAN_SMALL);
 		central->nr_spans++;
 	}
-	list_splice(spans, &central->partial);
+	/* A private heap has those without an object at the end. */
+	if (central->account)
+		list_splice_tail(spans, &central->partial);
+	else
+		list_splice(spans, &central->partial);
 }
 
 /* Fill a magazine with @n objects, or as many as there are. */

@@ -3,13 +3,23 @@
 #ifndef KSPAN_CENTRAL_H
 #define KSPAN_CENTRAL_H
 
+#include "account.h"
 #include "page_heap.h"
+
+struct kspan_heap;
 
 /**
  * struct kspan_central - one size class of a heap on one node
  * @lock:	protects all fields, the slots of the spans, and the depot
- * @class:	size class; fixed
+ * @class:	size class, as the heap counts them; fixed
+ * @page_class:	what the map is to say of the pages: @class, or of a private heap
+ *		KSPAN_CLASS_PRIVATE unless it is of tiny objects; fixed
  * @nid:	node; fixed
+ * @sc:		what spans look like; fixed
+ * @heap:	whose it is; fixed
+ * @name:	the heap's, for reports; fixed
+ * @account:	of a private heap, which keeps spans without an object; fixed
+ * @ctor:	called once for every slot of a new span, or NULL; fixed
  * @partial:	spans with a free slot, the one to take from first
  * @full:	spans without
  * @depot_full:	magazines that hold objects
@@ -25,8 +35,14 @@
  */
 struct kspan_central {
 	raw_spinlock_t lock;
-	unsigned int class;
+	u8 class;
+	u8 page_class;
 	int nid;
+	const struct kspan_size_class *sc;
+	struct kspan_heap *heap;
+	const char *name;
+	struct kspan_account *account;
+	void (*ctor)(void *object);
 	struct list_head partial;
 	struct list_head full;
 	struct list_head depot_full;
@@ -48,8 +64,12 @@ struct kspan_central {
 extern unsigned int kspan_magazine_bytes;
 extern unsigned int kspan_depot_bytes;
 
-void kspan_central_init(struct kspan_central *central, unsigned int class, int nid);
+void kspan_central_init(struct kspan_central *central, const struct kspan_size_class *sc,
+			unsigned int class, int nid);
 void kspan_central_exit(struct kspan_central *central);
+unsigned long kspan_central_trim(struct kspan_central *central, bool rcu);
+unsigned long kspan_central_drop(struct kspan_central *central);
+unsigned long kspan_central_reset(struct kspan_central *central);
 
 void __kspan_central_merge(struct kspan_central *central);
 
@@ -73,8 +93,8 @@ bool kspan_central_free(unsigned long addr, unsigned int class);
 int kspan_central_peek(unsigned long addr, unsigned int class);
 bool kspan_depot_holds(struct kspan_central *central, const void *object);
 
-unsigned int kspan_magazine_cap(unsigned int class);
-size_t kspan_magazine_sizeof(unsigned int class);
+unsigned int kspan_magazine_cap(const struct kspan_size_class *sc);
+size_t kspan_magazine_sizeof(const struct kspan_size_class *sc);
 void kspan_depot_provision(struct kspan_central *central, gfp_t gfp);
 struct kspan_magazine *kspan_depot_take_full(struct kspan_central *central,
 					     struct kspan_magazine *empty, gfp_t gfp);

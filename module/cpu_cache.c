@@ -59,22 +59,22 @@ static void set_cap(struct kspan_magazine *mag, unsigned int limit)
 
 static void load(struct kspan_cpu_cache *cache, unsigned int class, struct kspan_magazine *mag)
 {
-	set_cap(mag, cache->limit[class]);
-	cache->previous[class] = cache->loaded[class];
-	WRITE_ONCE(cache->loaded[class], mag);
+	set_cap(mag, cache->class[class].limit);
+	cache->class[class].previous = cache->class[class].loaded;
+	WRITE_ONCE(cache->class[class].loaded, mag);
 }
 
 /* In place of the only magazine that the class has. */
 static void reload_only(struct kspan_cpu_cache *cache, unsigned int class,
 			struct kspan_magazine *mag)
 {
-	set_cap(mag, cache->limit[class]);
-	WRITE_ONCE(cache->loaded[class], mag);
+	set_cap(mag, cache->class[class].limit);
+	WRITE_ONCE(cache->class[class].loaded, mag);
 }
 
 static void swap_magazines(struct kspan_cpu_cache *cache, unsigned int class)
 {
-	load(cache, class, cache->previous[class]);
+	load(cache, class, cache->class[class].previous);
 }
 
 /* The magazine that a new one pushes out, or NULL when there is room for it. */
@@ -85,24 +85,32 @@ static struct kspan_magazine *displaced(struct kspan_magazine *mag)
 
 static void *pop_loaded(struct kspan_cpu_cache *cache, unsigned int class)
 {
-	struct kspan_magazine *mag = cache->loaded[class];
+	struct kspan_magazine *mag = cache->class[class].loaded;
 
-	cache->allocs[class]++;
+	cache->class[class].allocs++;
 	return mag->slot[--mag->count];
 }
 
-static unsigned int capacity_of(unsigned int class, unsigned int limit)
+static unsigned int capacity_of(const struct kspan_heap *heap, unsigned int class,
+				unsigned int limit)
 {
-	return 2 * limit * kspan_size_classes[class].size;
+	return 2 * limit * heap->classes[class].size;
 }
 
-static void set_limit(struct kspan_cpu_cache *cache, unsigned int class, unsigned int limit)
+/* Bytes that the heap's magazines of a CPU may hold, 0 for no limit. */
+static unsigned int most_bytes(const struct kspan_heap *heap)
 {
-	WRITE_ONCE(cache->capacity, cache->capacity + capacity_of(class, limit) -
-				    capacity_of(class, cache->limit[class]));
-	cache->limit[class] = limit;
-	set_cap(cache->loaded[class], limit);
-	set_cap(cache->previous[class], limit);
+	return min_not_zero(READ_ONCE(kspan_cpu_cache_bytes), heap->cache_share);
+}
+
+static void set_limit(const struct kspan_heap *heap, struct kspan_cpu_cache *cache,
+		      unsigned int class, unsigned int limit)
+{
+	WRITE_ONCE(cache->capacity, cache->capacity + capacity_of(heap, class, limit) -
+				    capacity_of(heap, class, cache->class[class].limit));
+	cache->class[class].limit = limit;
+	set_cap(cache->class[class].loaded, limit);
+	set_cap(cache->class[class].previous, limit);
 }
 
 static void return_surplus(struct kspan_central *central, struct kspan_magazine *mag,
@@ -120,11 +128,11 @@ static void return_surplus(struct kspan_central *central, struct kspan_magazine 
 static void halve(struct kspan_heap *heap, struct kspan_cpu_cache *cache, unsigned int class)
 {
 	struct kspan_central *central = kspan_heap_central(heap, cache->nid, class);
-	unsigned int limit = cache->limit[class] / 2;
+	unsigned int limit = cache->class[class].limit / 2;
 
-	return_surplus(central, cache->loaded[class], limit);
-	return_surplus(central, cache->previous[class], limit);
-	set_limit(cache, class, limit);
+	return_surplus(central, cache->class[class].loaded, limit);
+	return_surplus(central, cache->class[class].previous, limit);
+	set_limit(heap, cache, class, limit);
 	cache->events[KSPAN_STEAL]++;
 }
 
@@ -132,12 +140,12 @@ static void halve(struct kspan_heap *heap, struct kspan_cpu_cache *cache, unsign
 static bool make_room(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 		      unsigned int class, unsigned int bytes)
 {
-	unsigned int most = READ_ONCE(kspan_cpu_cache_bytes), steals = 0, i;
+	unsigned int most = most_bytes(heap), steals = 0, i;
 
-	for (i = 1; i < KSPAN_NR_CLASSES && steals < KSPAN_STEALS_MAX &&
+	for (i = 1; i < heap->nr_classes && steals < KSPAN_STEALS_MAX &&
 	     cache->capacity + bytes > most; i++) {
-		cache->victim = cache->victim % (KSPAN_NR_CLASSES - 1) + 1;
-		if (cache->victim == class || !cache->limit[cache->victim])
+		cache->victim = cache->victim % (heap->nr_classes - 1) + 1;
+		if (cache->victim == class || !cache->class[cache->victim].limit)
 			continue;
 		halve(heap, cache, cache->victim);
 		steals++;
@@ -148,20 +156,20 @@ static bool make_room(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 /* The class has to visit the central: with more capacity it will less often. */
 static void grow(struct kspan_heap *heap, struct kspan_cpu_cache *cache, unsigned int class)
 {
-	unsigned int most = kspan_magazine_cap(class), old = cache->limit[class], limit;
-	unsigned int bytes = READ_ONCE(kspan_cpu_cache_bytes);
+	unsigned int most = kspan_magazine_cap(&heap->classes[class]), limit;
+	unsigned int old = cache->class[class].limit, bytes = most_bytes(heap);
 
 	if (likely(old >= most))
 		return;
-	limit = old ? 2 * old : max(KSPAN_FIRST_BYTES / kspan_size_classes[class].size, 2U);
+	limit = old ? 2 * old : max(KSPAN_FIRST_BYTES / heap->classes[class].size, 2U);
 	if (limit > most || !bytes)
 		limit = most;
 	/* What never fits must not take from others for that. */
-	if (bytes && (capacity_of(class, limit) > bytes ||
+	if (bytes && (capacity_of(heap, class, limit) > bytes ||
 		      !make_room(heap, cache, class,
-				 capacity_of(class, limit) - capacity_of(class, old))))
+				 capacity_of(heap, class, limit) - capacity_of(heap, class, old))))
 		return;
-	set_limit(cache, class, limit);
+	set_limit(heap, cache, class, limit);
 }
 
 /**
@@ -177,14 +185,15 @@ static void grow(struct kspan_heap *heap, struct kspan_cpu_cache *cache, unsigne
 bool kspan_cpu_cache_reload(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 			    unsigned int class, gfp_t gfp)
 {
-	struct kspan_magazine *previous = cache->previous[class], *mag;
+	struct kspan_magazine *previous = cache->class[class].previous, *mag;
+	struct kspan_central *central;
 
 	if (previous->count) {
 		swap_magazines(cache, class);
 		return true;
 	}
-	mag = kspan_depot_take_full(kspan_heap_central(heap, cache->nid, class),
-				    displaced(previous), gfp);
+	central = kspan_heap_central(heap, cache->nid, class);
+	mag = central ? kspan_depot_take_full(central, displaced(previous), gfp) : NULL;
 	if (mag)
 		load(cache, class, mag);
 	return mag;
@@ -202,7 +211,7 @@ bool kspan_cpu_cache_reload(struct kspan_heap *heap, struct kspan_cpu_cache *cac
 void *kspan_cpu_cache_refill(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 			     unsigned int class, gfp_t gfp)
 {
-	struct kspan_magazine *previous = cache->previous[class], *mag;
+	struct kspan_magazine *previous = cache->class[class].previous, *mag;
 	struct kspan_central *central;
 	unsigned int limit;
 
@@ -212,10 +221,12 @@ void *kspan_cpu_cache_refill(struct kspan_heap *heap, struct kspan_cpu_cache *ca
 		swap_magazines(cache, class);
 		return pop_loaded(cache, class);
 	}
+	central = kspan_heap_central(heap, cache->nid, class);
+	if (!central)
+		return NULL;
 	if (!(gfp & KSPAN_GFP_NOLOCK))
 		grow(heap, cache, class);
-	central = kspan_heap_central(heap, cache->nid, class);
-	limit = cache->limit[class];
+	limit = cache->class[class].limit;
 	mag = limit ? kspan_central_load(central, displaced(previous), limit, gfp) : NULL;
 	if (!mag)
 		return kspan_central_alloc(central, gfp);
@@ -229,7 +240,7 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_refill);
 
 static void push_loaded(struct kspan_cpu_cache *cache, unsigned int class, void *object)
 {
-	struct kspan_magazine *mag = cache->loaded[class];
+	struct kspan_magazine *mag = cache->class[class].loaded;
 
 	VM_WARN_ON_ONCE(mag->count >= mag->cap);
 	mag->slot[mag->count] = object;
@@ -243,8 +254,8 @@ static void push_loaded(struct kspan_cpu_cache *cache, unsigned int class, void 
  */
 static bool previous_has_room(const struct kspan_cpu_cache *cache, unsigned int class)
 {
-	return is_magazine(cache->previous[class]) &&
-	       cache->previous[class]->count < cache->limit[class];
+	return is_magazine(cache->class[class].previous) &&
+	       cache->class[class].previous->count < cache->class[class].limit;
 }
 
 /**
@@ -260,7 +271,7 @@ static bool previous_has_room(const struct kspan_cpu_cache *cache, unsigned int 
 bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 			   unsigned int class, void *object)
 {
-	struct kspan_magazine *previous = cache->previous[class], *mag;
+	struct kspan_magazine *previous = cache->class[class].previous, *mag;
 	struct kspan_central *central;
 
 	if (!class)
@@ -273,7 +284,7 @@ bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 	if (in_nmi())
 		return false;
 	grow(heap, cache, class);
-	if (!cache->limit[class])
+	if (!cache->class[class].limit)
 		return false;
 	if (previous_has_room(cache, class)) {
 		swap_magazines(cache, class);
@@ -281,7 +292,7 @@ bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 		return true;
 	}
 	/* It has grown. */
-	if (cache->loaded[class]->count < cache->loaded[class]->cap) {
+	if (cache->class[class].loaded->count < cache->class[class].loaded->cap) {
 		push_loaded(cache, class, object);
 		return true;
 	}
@@ -293,9 +304,9 @@ bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 		mag = kspan_depot_put_full(central, NULL, 0);
 		if (mag) {
 			load(cache, class, mag);
-		} else if (is_magazine(cache->loaded[class])) {
+		} else if (is_magazine(cache->class[class].loaded)) {
 			reload_only(cache, class,
-				    kspan_central_unload(central, cache->loaded[class]));
+				    kspan_central_unload(central, cache->class[class].loaded));
 			cache->events[KSPAN_SPILL]++;
 		} else {
 			return false;
@@ -320,12 +331,13 @@ static void drain(struct kspan_heap *heap, struct kspan_cpu_cache *cache)
 {
 	unsigned int class;
 
+	cache->own = NULL;
 	kspan_tiny_close(&cache->tiny);
 	kspan_large_cache_drain(&cache->large);
-	for (class = 1; class < KSPAN_NR_CLASSES; class++) {
-		retire(heap, cache, class, &cache->loaded[class]);
-		retire(heap, cache, class, &cache->previous[class]);
-		set_limit(cache, class, 0);
+	for (class = 1; class < heap->nr_classes; class++) {
+		retire(heap, cache, class, &cache->class[class].loaded);
+		retire(heap, cache, class, &cache->class[class].previous);
+		set_limit(heap, cache, class, 0);
 	}
 }
 
@@ -340,6 +352,33 @@ void kspan_cpu_cache_drain(struct kspan_heap *heap, unsigned int cpu)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_drain);
 
+static void empty(struct kspan_heap *heap, struct kspan_cpu_cache *cache, unsigned int class,
+		  struct kspan_magazine *mag)
+{
+	if (mag->count)
+		return_surplus(kspan_heap_central(heap, cache->nid, class), mag, 0);
+}
+
+/**
+ * kspan_cpu_cache_empty() - return the objects that this CPU's cache holds
+ * @heap: the heap
+ *
+ * Context: task, softirq, hardirq.
+ */
+void kspan_cpu_cache_empty(struct kspan_heap *heap)
+{
+	struct kspan_cpu_cache *cache;
+	unsigned int class;
+
+	if (!kspan_cpu_cache_enter(heap, &cache))
+		return;
+	for (class = 1; class < heap->nr_classes; class++) {
+		empty(heap, cache, class, cache->class[class].loaded);
+		empty(heap, cache, class, cache->class[class].previous);
+	}
+	kspan_cpu_cache_leave(cache);
+}
+
 static long drain_this_cpu(void *heap)
 {
 	struct kspan_cpu_cache *cache;
@@ -350,6 +389,20 @@ static long drain_this_cpu(void *heap)
 	drain(heap, cache);
 	kspan_cpu_cache_leave(cache);
 	return 0;
+}
+
+/* Whether there is something to drain, if nobody is at work with the cache. */
+static bool was_used(const struct kspan_heap *heap, const struct kspan_cpu_cache *cache)
+{
+	unsigned int class;
+
+	if (READ_ONCE(cache->tiny.block) || READ_ONCE(cache->large.count) ||
+	    READ_ONCE(cache->capacity))
+		return true;
+	for (class = 1; class < heap->nr_classes; class++)
+		if (is_magazine(READ_ONCE(cache->class[class].loaded)))
+			return true;
+	return false;
 }
 
 /**
@@ -364,7 +417,8 @@ void kspan_cpu_caches_flush(struct kspan_heap *heap)
 
 	cpus_read_lock();
 	for_each_online_cpu(cpu)
-		work_on_cpu(cpu, drain_this_cpu, heap);
+		if (was_used(heap, per_cpu_ptr(heap->cpu, cpu)))
+			work_on_cpu(cpu, drain_this_cpu, heap);
 	cpus_read_unlock();
 }
 
@@ -394,6 +448,18 @@ void kspan_cpu_cache_prepare(struct kspan_heap *heap, unsigned int cpu)
 }
 
 /**
+ * kspan_cpu_cache_sizeof() - memory that the cache of a CPU takes
+ * @nr_classes: the heap's
+ * Return: bytes, without the magazines.
+ */
+size_t kspan_cpu_cache_sizeof(unsigned int nr_classes)
+{
+	const struct kspan_cpu_cache *cache = NULL;
+
+	return struct_size(cache, class, nr_classes + 1);
+}
+
+/**
  * kspan_cpu_caches_init() - make empty caches for all possible CPUs
  * @heap: the heap
  * Return: 0 or -ENOMEM.
@@ -402,21 +468,51 @@ int kspan_cpu_caches_init(struct kspan_heap *heap)
 {
 	unsigned int cpu, class;
 
-	heap->cpu = alloc_percpu(struct kspan_cpu_cache);
+	heap->cpu = __alloc_percpu(kspan_cpu_cache_sizeof(heap->nr_classes),
+				   __alignof__(struct kspan_cpu_cache));
 	if (!heap->cpu)
 		return -ENOMEM;
 	for_each_possible_cpu(cpu) {
 		struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
 
 		kspan_cpu_cache_prepare(heap, cpu);
-		for (class = 0; class < KSPAN_NR_CLASSES; class++) {
-			cache->loaded[class] = &kspan_no_magazine;
-			cache->previous[class] = &kspan_no_magazine;
+		for (class = 0; class <= heap->nr_classes; class++) {
+			cache->class[class].loaded = &kspan_no_magazine;
+			cache->class[class].previous = &kspan_no_magazine;
 		}
 	}
 	if (num_possible_nodes() > 1)
 		static_branch_enable(&kspan_numa);
 	return 0;
+}
+
+static void drop_magazine(struct kspan_magazine *mag)
+{
+	if (is_magazine(mag))
+		kfree(mag);
+}
+
+/**
+ * kspan_cpu_caches_drop() - free the caches, whatever they hold
+ * @heap: the heap, which nobody knows any more, and whose spans have gone; may lack
+ *	  caches
+ */
+void kspan_cpu_caches_drop(struct kspan_heap *heap)
+{
+	unsigned int cpu, class;
+
+	if (!heap->cpu)
+		return;
+	for_each_possible_cpu(cpu) {
+		struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
+
+		for (class = 1; class < heap->nr_classes; class++) {
+			drop_magazine(cache->class[class].loaded);
+			drop_magazine(cache->class[class].previous);
+		}
+	}
+	free_percpu(heap->cpu);
+	heap->cpu = NULL;
 }
 
 /**
@@ -465,8 +561,8 @@ bool kspan_cpu_caches_hold(struct kspan_heap *heap, unsigned int class, const vo
 	for_each_possible_cpu(cpu) {
 		struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
 
-		found |= magazine_holds(READ_ONCE(cache->loaded[class]), object) ||
-			 magazine_holds(READ_ONCE(cache->previous[class]), object);
+		found |= magazine_holds(READ_ONCE(cache->class[class].loaded), object) ||
+			 magazine_holds(READ_ONCE(cache->class[class].previous), object);
 	}
 	rcu_read_unlock();
 	return found;
@@ -484,8 +580,8 @@ unsigned int kspan_cpu_cache_holds(const struct kspan_cpu_cache *cache, unsigned
 
 	/* Keeps retired magazines readable. */
 	rcu_read_lock();
-	count = READ_ONCE(READ_ONCE(cache->loaded[class])->count) +
-		READ_ONCE(READ_ONCE(cache->previous[class])->count);
+	count = READ_ONCE(READ_ONCE(cache->class[class].loaded)->count) +
+		READ_ONCE(READ_ONCE(cache->class[class].previous)->count);
 	rcu_read_unlock();
 	return count;
 }
@@ -510,7 +606,7 @@ void kspan_cpu_caches_count(struct kspan_heap *heap, unsigned int class,
 		struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
 
 		*cached += kspan_cpu_cache_holds(cache, class);
-		*allocs += READ_ONCE(cache->allocs[class]);
+		*allocs += READ_ONCE(cache->class[class].allocs);
 	}
 }
 

@@ -27,51 +27,72 @@ enum kspan_event {
 };
 
 /**
+ * struct kspan_cpu_class - what a CPU has of a size class
+ * @loaded:	magazine to take from and give to
+ * @previous:	the one that was loaded before
+ * @allocs:	objects handed out since load
+ * @limit:	objects that either magazine may hold
+ */
+struct kspan_cpu_class {
+	struct kspan_magazine *loaded;
+	struct kspan_magazine *previous;
+	u64 allocs;
+	u8 limit;
+};
+
+/**
  * struct kspan_cpu_cache - the magazines of a heap on a CPU
  * @busy:	somebody on this CPU works with the cache
+ * @victim:	class that lost capacity last
  * @nid:	node whose objects the cache holds: the CPU's, or the nearest
  *		that has memory
- * @loaded:	magazine to take from and give to, per class
- * @previous:	the one that was loaded before
- * @allocs:	objects handed out since load, per class
- * @limit:	objects that either magazine of a class may hold
- * @capacity:	bytes of objects that all of these are; grows up to
+ * @capacity:	bytes of objects that all magazines may hold; grows up to
  *		kspan_cpu_cache_bytes, unless that is 0
- * @victim:	class that lost capacity last
  * @tiny:	the block that tiny objects are packed into
  * @large:	large objects that the CPU freed last
+ * @own:	of a typed cache, the central of @nid; NULL until an object was freed
  * @events:	counted by this_cpu_inc() with or without the mark, or always under it
+ * @class:	one more than the heap has classes
  *
  * Fields belong to whoever has set @busy, on the CPU itself with preemption
- * off; others may only read them, for statistics. Entry 0 of @loaded always
- * is kspan_no_magazine, which is empty and full at once.
+ * off; others may only read them, for statistics. The magazines of class 0, and of
+ * KSPAN_CLASS_PRIVATE in the default heap, always are kspan_no_magazine, which is
+ * empty and full at once.
  */
 struct kspan_cpu_cache {
 	u8 busy;
-	int nid;
-	struct kspan_magazine *loaded[KSPAN_NR_CLASSES];
-	struct kspan_magazine *previous[KSPAN_NR_CLASSES];
-	u64 allocs[KSPAN_NR_CLASSES];
-	u8 limit[KSPAN_NR_CLASSES];
 	u8 victim;
+	int nid;
 	unsigned int capacity;
 	struct kspan_tiny tiny;
 	struct kspan_large_cache large;
+	struct kspan_central *own;
 	u64 events[KSPAN_NR_EVENTS];
+	struct kspan_cpu_class class[];
 };
 
 /**
  * struct kspan_heap - a set of centrals and CPU caches
- * @name:	shown in reports
  * @cpu:	cache of each possible CPU
- * @node:	centrals of each possible node, one per class
- * @reserve:	objects for kspan_malloc_nolock(), per class
+ * @classes:	size classes, 0 of which is no class
+ * @nr_classes:	length of @classes
+ * @central:	for each possible node one per class; in a private heap NULL until the
+ *		first object of that class and node is allocated
+ * @name:	shown in reports
+ * @cache_share: most bytes of objects that the magazines of a CPU may hold, besides
+ *		kspan_cpu_cache_bytes; 0 for no such limit
+ * @failures:	requests that got NULL
+ * @private:	what the default heap has not
  */
 struct kspan_heap {
-	const char *name;
 	struct kspan_cpu_cache __percpu *cpu;
-	struct kspan_central *node[MAX_NUMNODES];
-	struct kspan_reserve *reserve[KSPAN_NR_CLASSES];
+	const struct kspan_size_class *classes;
+	unsigned int nr_classes;
+	struct kspan_central **central;
+	const char *name;
+	unsigned int cache_share;
+	atomic_long_t failures;
+	struct kspan_private *private;
 };
 
 extern struct kspan_magazine kspan_no_magazine;
@@ -85,7 +106,8 @@ DECLARE_STATIC_KEY_FALSE(kspan_numa);
 static inline struct kspan_central *kspan_heap_central(struct kspan_heap *heap, int nid,
 						       unsigned int class)
 {
-	return &heap->node[nid][class];
+	/* Pairs with the release of whoever makes it. */
+	return smp_load_acquire(&heap->central[nid * heap->nr_classes + class]);
 }
 
 /**
@@ -124,6 +146,17 @@ static __always_inline void kspan_cpu_cache_leave(struct kspan_cpu_cache *cache)
 	preempt_enable();
 }
 
+/* What a CPU has of a class, in one register. */
+static __always_inline struct kspan_cpu_class *
+kspan_cpu_class(struct kspan_cpu_cache *cache, unsigned int class)
+{
+	struct kspan_cpu_class *of_class = &cache->class[class];
+
+	if (!__builtin_constant_p(class))
+		OPTIMIZER_HIDE_VAR(of_class);
+	return of_class;
+}
+
 /**
  * kspan_cpu_cache_pop() - take an object from the loaded magazine
  * @cache:	an entered cache
@@ -135,14 +168,15 @@ static __always_inline void kspan_cpu_cache_leave(struct kspan_cpu_cache *cache)
 static __always_inline bool kspan_cpu_cache_pop(struct kspan_cpu_cache *cache,
 						unsigned int class, void **object)
 {
-	struct kspan_magazine *mag = cache->loaded[class];
+	struct kspan_cpu_class *of_class = kspan_cpu_class(cache, class);
+	struct kspan_magazine *mag = of_class->loaded;
 	u32 count = mag->count;
 
 	if (unlikely(!count))
 		return false;
 	*object = mag->slot[--count];
 	mag->count = count;
-	cache->allocs[class]++;
+	of_class->allocs++;
 	return true;
 }
 
@@ -164,7 +198,7 @@ static __always_inline void *kspan_magazine_newest(const struct kspan_magazine *
 static __always_inline bool kspan_cpu_cache_push(struct kspan_cpu_cache *cache,
 						 unsigned int class, void *object)
 {
-	struct kspan_magazine *mag = cache->loaded[class];
+	struct kspan_magazine *mag = cache->class[class].loaded;
 	u32 count = mag->count;
 
 	if (unlikely(kspan_magazine_newest(mag, count) == object || count >= mag->cap))
@@ -183,9 +217,12 @@ void *kspan_cpu_cache_refill(struct kspan_heap *heap, struct kspan_cpu_cache *ca
 bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 			   unsigned int class, void *object);
 
+size_t kspan_cpu_cache_sizeof(unsigned int nr_classes);
 int kspan_cpu_caches_init(struct kspan_heap *heap);
 void kspan_cpu_caches_exit(struct kspan_heap *heap);
 void kspan_cpu_caches_flush(struct kspan_heap *heap);
+void kspan_cpu_cache_empty(struct kspan_heap *heap);
+void kspan_cpu_caches_drop(struct kspan_heap *heap);
 void kspan_cpu_cache_prepare(struct kspan_heap *heap, unsigned int cpu);
 void kspan_cpu_cache_drain(struct kspan_heap *heap, unsigned int cpu);
 unsigned int kspan_cpu_cache_holds(const struct kspan_cpu_cache *cache, unsigned int class);

@@ -5,6 +5,7 @@
  *	stats	name: value; names of Go's runtime.MemStats where they fit
  *	classes	a line per size class
  *	cpus	a line per CPU that has used the heap: what its cache may hold, and holds
+ *	heaps	a line per heap and typed cache
  *	arenas	a line per arena
  *	map	a character per 8 KiB page
  *	trim	writing 1 gives back all that nobody uses
@@ -21,6 +22,7 @@
 
 #include "bad_free.h"
 #include "debugfs.h"
+#include "private.h"
 #include "run.h"
 #include "stats.h"
 
@@ -67,6 +69,8 @@ static int stats_show(struct seq_file *m, void *unused)
 	show(m, "BadFreeMisaligned", kspan_bad_free_count(KSPAN_BAD_FREE_MISALIGNED));
 	show(m, "BadFreeNeverAllocated", kspan_bad_free_count(KSPAN_BAD_FREE_NEVER_ALLOCATED));
 	show(m, "BadFreeForeign", kspan_bad_free_count(KSPAN_BAD_FREE_FOREIGN));
+	show(m, "BadFreeDestroyed", kspan_bad_free_count(KSPAN_BAD_FREE_DESTROYED));
+	show(m, "BadFreeOtherHeap", kspan_bad_free_count(KSPAN_BAD_FREE_OTHER_HEAP));
 	show(m, "BadFreeRegion", kspan_bad_free_count(KSPAN_BAD_FREE_REGION));
 	show(m, "RefusedZone", kspan_refused(KSPAN_REFUSED_ZONE));
 	show(m, "RefusedSize", kspan_refused(KSPAN_REFUSED_SIZE));
@@ -135,6 +139,39 @@ static int cpus_show(struct seq_file *m, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(cpus);
+
+static void show_heap(struct seq_file *m, const char *name, const char *module, const char *kind,
+		      const struct kspan_heap_stats *stats)
+{
+	/* A name is one word here, whatever is in it. */
+	seq_escape(m, name, " \t\n\\");
+	seq_printf(m, " %s %s %llu %llu %llu %llu %llu %llu %llu\n", module, kind, stats->limit,
+		   stats->held, stats->in_use, stats->spans, stats->allocs, stats->frees,
+		   stats->failures);
+}
+
+static void show_private(struct kspan_heap *heap, void *m)
+{
+	const struct kspan_private *private = heap->private;
+	struct kspan_heap_stats stats;
+
+	if (!private)
+		return;
+	kspan_heap_stats_read(heap, &stats);
+	show_heap(m, heap->name, private->module, private->typed ? "cache" : "heap", &stats);
+}
+
+static int heaps_show(struct seq_file *m, void *unused)
+{
+	struct kspan_heap_stats stats;
+
+	seq_puts(m, "# kspan heaps v1: name module kind limit_bytes held_bytes in_use_bytes spans allocs frees failures\n");
+	kspan_heap_stats_read(&kspan_default_heap, &stats);
+	show_heap(m, kspan_default_heap.name, "kspan", "heap", &stats);
+	kspan_visit_heaps(show_private, m);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(heaps);
 
 /* What is shown of an arena; @page is the number of its first page. */
 struct arena_copy {
@@ -299,6 +336,7 @@ static int trim_set(void *unused, u64 value)
 	if (value != 1)
 		return -EINVAL;
 	kspan_heap_flush(&kspan_default_heap);
+	kspan_private_trim_all();
 	kspan_page_heap_trim();
 	return 0;
 }
@@ -315,6 +353,7 @@ void kspan_debugfs_init(void)
 	debugfs_create_file("stats", 0444, directory, NULL, &stats_fops);
 	debugfs_create_file("classes", 0444, directory, NULL, &classes_fops);
 	debugfs_create_file("cpus", 0444, directory, NULL, &cpus_fops);
+	debugfs_create_file("heaps", 0444, directory, NULL, &heaps_fops);
 	debugfs_create_file("arenas", 0444, directory, (void *)&arenas_sops, &arena_file_fops);
 	debugfs_create_file("map", 0444, directory, (void *)&map_sops, &arena_file_fops);
 	debugfs_create_file_unsafe("trim", 0200, directory, NULL, &trim_fops);

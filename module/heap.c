@@ -16,8 +16,62 @@
 #include "heap.h"
 #include "kunit_export.h"
 
+/* Central of a class on a node, which is made if it is not there. */
+static struct kspan_central *make_central(struct kspan_heap *heap, int nid, unsigned int class,
+					  gfp_t gfp)
+{
+	struct kspan_central **where = &heap->central[nid * heap->nr_classes + class], *central;
+	/* A possible node that is not online has no memory of its own. */
+	int home = node_online(nid) ? nid : NUMA_NO_NODE;
+
+	/* Pairs with the release below. */
+	central = smp_load_acquire(where);
+	if (central || (gfp & KSPAN_GFP_NOLOCK))
+		return central;
+	central = kzalloc_node(sizeof(*central), kspan_gfp_metadata(gfp), home);
+	if (!central)
+		return NULL;
+	kspan_central_init(central, &heap->classes[class], class, nid);
+	central->heap = heap;
+	central->name = heap->name;
+	if (heap->private) {
+		central->account = &heap->private->account;
+		central->ctor = heap->private->ctor;
+		if (class != KSPAN_CLASS_TINY)
+			central->page_class = KSPAN_CLASS_PRIVATE;
+	}
+	/* Release: whoever sees the central sees what is in it. */
+	if (!cmpxchg_release(where, NULL, central))
+		return central;
+	kfree(central);
+	/* Pairs with the release of whoever was quicker. */
+	return smp_load_acquire(where);
+}
+
 /**
- * kspan_heap_init() - make an empty heap
+ * kspan_heap_build() - make a heap without centrals
+ * @heap:	zeroed memory for it
+ * @name:	its name, which must live as long
+ * @classes:	its size classes, of which entry 0 is no class
+ * @nr_classes:	how many
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int kspan_heap_build(struct kspan_heap *heap, const char *name,
+		     const struct kspan_size_class *classes, unsigned int nr_classes)
+{
+	heap->name = name;
+	heap->classes = classes;
+	heap->nr_classes = nr_classes;
+	heap->central = kcalloc(nr_node_ids * nr_classes, sizeof(*heap->central), GFP_KERNEL);
+	if (heap->central && !kspan_cpu_caches_init(heap))
+		return 0;
+	kspan_heap_exit(heap);
+	return -ENOMEM;
+}
+
+/**
+ * kspan_heap_init() - make an empty heap that has all its centrals
  * @heap:	zeroed memory for it
  * @name:	its name, which must live as long
  *
@@ -28,34 +82,25 @@ int kspan_heap_init(struct kspan_heap *heap, const char *name)
 	unsigned int class;
 	int nid;
 
-	heap->name = name;
-	for_each_node(nid) {
-		int home = node_online(nid) ? nid : NUMA_NO_NODE;
-
-		heap->node[nid] = kcalloc_node(KSPAN_NR_CLASSES, sizeof(struct kspan_central),
-					       GFP_KERNEL, home);
-		if (!heap->node[nid])
-			goto fail;
-		for (class = 0; class < KSPAN_NR_CLASSES; class++)
-			kspan_central_init(kspan_heap_central(heap, nid, class), class, nid);
-	}
-	if (kspan_cpu_caches_init(heap))
-		goto fail;
+	if (kspan_heap_build(heap, name, kspan_size_classes, KSPAN_NR_CLASSES))
+		return -ENOMEM;
+	for_each_node(nid)
+		for (class = 1; class < heap->nr_classes; class++)
+			if (!make_central(heap, nid, class, GFP_KERNEL)) {
+				kspan_heap_exit(heap);
+				return -ENOMEM;
+			}
 	return 0;
-fail:
-	kspan_heap_exit(heap);
-	return -ENOMEM;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_heap_init);
 
 static void flush_depots(struct kspan_heap *heap)
 {
-	unsigned int class;
-	int nid;
+	struct kspan_central *central;
+	unsigned int i = 0;
 
-	for_each_node(nid)
-		for (class = 1; class < KSPAN_NR_CLASSES; class++)
-			kspan_depot_flush(kspan_heap_central(heap, nid, class));
+	while ((central = kspan_heap_next_central(heap, &i)))
+		kspan_depot_flush(central);
 }
 
 /**
@@ -81,27 +126,57 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_heap_flush);
  */
 bool kspan_heap_caches(struct kspan_heap *heap, unsigned int class, const void *object)
 {
-	int nid;
+	struct kspan_central *central;
+	unsigned int i = 0;
 
 	if (kspan_cpu_caches_hold(heap, class, object))
 		return true;
-	for_each_node(nid)
-		if (kspan_depot_holds(kspan_heap_central(heap, nid, class), object))
+	while ((central = kspan_heap_next_central(heap, &i)))
+		if (central->class == class && kspan_depot_holds(central, object))
 			return true;
 	return false;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_heap_caches);
 
-static void report_leftovers(struct kspan_heap *heap, unsigned int class)
+/**
+ * kspan_heap_report_live() - tell what was never freed
+ * @heap:	the heap
+ * @class:	size class of the objects
+ * @live:	how many there are; 0 is not worth a word
+ */
+void kspan_heap_report_live(const struct kspan_heap *heap, unsigned int class, unsigned long live)
 {
-	unsigned long live = 0;
-	int nid;
-
-	for_each_node(nid)
-		live += kspan_heap_central(heap, nid, class)->nr_out;
 	if (live)
 		pr_warn("heap %s: %lu objects of class %u were never freed\n", heap->name, live,
-			kspan_size_classes[class].size);
+			heap->classes[class].size);
+}
+
+static void report_leftovers(struct kspan_heap *heap)
+{
+	struct kspan_central *central;
+	unsigned int i = 0;
+
+	while ((central = kspan_heap_next_central(heap, &i)))
+		kspan_heap_report_live(heap, central->class, central->nr_out);
+}
+
+/**
+ * kspan_heap_unbuild() - free what kspan_heap_build() and centrals take
+ * @heap: the heap, which nobody uses any more, and whose caches have gone
+ */
+void kspan_heap_unbuild(struct kspan_heap *heap)
+{
+	struct kspan_central *central;
+	unsigned int i = 0;
+
+	if (!heap->central)
+		return;
+	while ((central = kspan_heap_next_central(heap, &i))) {
+		kspan_central_exit(central);
+		kfree(central);
+	}
+	kfree(heap->central);
+	heap->central = NULL;
 }
 
 /**
@@ -112,42 +187,49 @@ static void report_leftovers(struct kspan_heap *heap, unsigned int class)
  */
 void kspan_heap_exit(struct kspan_heap *heap)
 {
-	unsigned int class;
-	int nid;
-
 	if (heap->cpu) {
 		kspan_cpu_caches_exit(heap);
 		flush_depots(heap);
-		for (class = 1; class < KSPAN_NR_CLASSES; class++)
-			report_leftovers(heap, class);
+		report_leftovers(heap);
 	}
-	for_each_node(nid) {
-		if (!heap->node[nid])
-			continue;
-		for (class = 0; class < KSPAN_NR_CLASSES; class++)
-			kspan_central_exit(kspan_heap_central(heap, nid, class));
-		kfree(heap->node[nid]);
-		heap->node[nid] = NULL;
-	}
+	kspan_heap_unbuild(heap);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_heap_exit);
 
-/* A slot of a new span, or NULL. */
+static void construct_slots(const struct kspan_central *central, struct kspan_span *span)
+{
+	unsigned int i;
+
+	for (i = 0; i < span->nslots; i++)
+		central->ctor((void *)(span->start + (unsigned long)i * span->size));
+}
+
+/* A slot of a new span on any node that the flags allow, or NULL. */
 static void *alloc_from_new_span(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp)
 {
-	const struct kspan_size_class *sc = &kspan_size_classes[class];
+	const struct kspan_size_class *sc = &heap->classes[class];
+	struct kspan_central *central = make_central(heap, nid, class, gfp);
+	struct kspan_account *account;
 	struct kspan_span *span;
 	void *object;
 
+	if (!central)
+		return NULL;
 	/* Pages would be taken in vain: there is no memory for the bitmaps. */
-	if ((gfp & KSPAN_GFP_NOLOCK) && kspan_span_bitmap_bytes(class))
+	if ((gfp & KSPAN_GFP_NOLOCK) && (kspan_span_bitmap_bytes(sc) || central->ctor))
 		return NULL;
-	span = kspan_page_heap_alloc(nid, sc->pages, sc->align, class, gfp);
+	account = central->account;
+	if (!kspan_account_charge(account, sc->pages, gfp))
+		return NULL;
+	span = kspan_page_heap_alloc(nid, sc->pages, sc->align, central->page_class, gfp);
 	if (!span)
-		return NULL;
-	if (!kspan_span_format(span, class, gfp)) {
-		object = kspan_central_adopt(kspan_heap_central(heap, span->nid, class), span,
-					     gfp);
+		goto uncharge;
+	if (span->nid != nid)
+		central = make_central(heap, span->nid, class, gfp);
+	if (central && !kspan_span_format(span, sc, gfp)) {
+		if (central->ctor)
+			construct_slots(central, span);
+		object = kspan_central_adopt(central, span, gfp);
 		if (object)
 			return object;
 		kspan_span_unformat(span);
@@ -156,6 +238,8 @@ static void *alloc_from_new_span(struct kspan_heap *heap, unsigned int class, in
 		kspan_page_heap_defer(span);
 	else
 		kspan_page_heap_free(span, span->start, KSPAN_SPAN_DETACHED);
+uncharge:
+	kspan_account_uncharge(account, sc->pages);
 	return NULL;
 }
 
@@ -163,11 +247,15 @@ static void *alloc_from_other_centrals(struct kspan_heap *heap, unsigned int cla
 				       gfp_t gfp)
 {
 	nodemask_t tried = nodemask_of_node(nid);
+	struct kspan_central *central;
 	void *object = NULL;
 	int other;
 
-	while (!object && (other = kspan_nearest_node(nid, &tried)) != NUMA_NO_NODE)
-		object = kspan_central_alloc(kspan_heap_central(heap, other, class), gfp);
+	while (!object && (other = kspan_nearest_node(nid, &tried)) != NUMA_NO_NODE) {
+		central = kspan_heap_central(heap, other, class);
+		if (central)
+			object = kspan_central_alloc(central, gfp);
+	}
 	return object;
 }
 
@@ -200,7 +288,8 @@ void *kspan_heap_grow(struct kspan_heap *heap, unsigned int class, int nid, gfp_
  */
 void *kspan_heap_alloc_slot(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp)
 {
-	void *object = kspan_central_alloc(kspan_heap_central(heap, nid, class), gfp);
+	struct kspan_central *central = kspan_heap_central(heap, nid, class);
+	void *object = central ? kspan_central_alloc(central, gfp) : NULL;
 
 	return object ? object : kspan_heap_grow(heap, class, nid, gfp);
 }
@@ -219,7 +308,8 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_heap_alloc_slot);
  */
 void *kspan_heap_alloc_chunk(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
-	void *chunk = kspan_large_alloc(size, raw_cpu_ptr(heap->cpu)->nid, kspan_gfp_here(gfp));
+	void *chunk = kspan_large_alloc(kspan_heap_large(heap), size,
+					raw_cpu_ptr(heap->cpu)->nid, kspan_gfp_here(gfp));
 
 	if (chunk)
 		kspan_span_set_state(kspan_map_span((unsigned long)chunk), KSPAN_SPAN_CHUNK);
@@ -234,3 +324,17 @@ void kspan_heap_free_chunk(void *chunk)
 	kspan_large_free((unsigned long)chunk);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_heap_free_chunk);
+
+/**
+ * kspan_large_heap() - private heap of a large object
+ * @addr: its address
+ * Return: the heap, or NULL.
+ */
+struct kspan_heap *kspan_large_heap(unsigned long addr)
+{
+	struct kspan_span *span = kspan_map_span(addr);
+
+	if (!span || !kspan_span_is_large(READ_ONCE(span->state)) || !span->owner)
+		return NULL;
+	return container_of(span->owner, struct kspan_private, large)->heap;
+}

@@ -3,15 +3,75 @@
 #ifndef KSPAN_HEAP_H
 #define KSPAN_HEAP_H
 
+#include <linux/module.h>
+#include <linux/workqueue.h>
+
 #include "cpu_cache.h"
 
+/**
+ * struct kspan_private - what a private heap has, and a typed cache
+ * @heap:	whose it is
+ * @list:	in the list of all private heaps; its mutex
+ * @account:	pages held, and how many may be
+ * @large:	its large objects
+ * @pressure:	called before a request fails, or NULL
+ * @data:	for @pressure
+ * @ctor:	called once for every slot, or NULL
+ * @flags:	KSPAN_HEAP_*, or of a typed cache KSPAN_TYPESAFE_BY_RCU and others
+ * @typed:	it is a typed cache, and
+ * @slot:	its size classes: none, and one
+ * @module:	name of the module that made it
+ * @work:	frees it after a grace period
+ */
+struct kspan_private {
+	struct kspan_heap *heap;
+	struct list_head list;
+	struct kspan_account account;
+	struct kspan_large_owner large;
+	void (*pressure)(struct kspan_heap *heap, size_t size, void *data);
+	void *data;
+	void (*ctor)(void *object);
+	unsigned int flags;
+	bool typed;
+	struct kspan_size_class slot[2];
+	char module[MODULE_NAME_LEN];
+	struct rcu_work work;
+};
+
+/* Bytes of objects that a CPU may keep of each private heap at most. */
+#define KSPAN_PRIVATE_CACHE_BYTES	(256 * 1024)
+
+static inline struct kspan_large_owner *kspan_heap_large(struct kspan_heap *heap)
+{
+	return heap->private ? &heap->private->large : NULL;
+}
+
+/* The next central that is there; NULL behind the last. @i starts with 0. */
+static inline struct kspan_central *kspan_heap_next_central(struct kspan_heap *heap,
+							    unsigned int *i)
+{
+	struct kspan_central *central = NULL;
+
+	for (; !central && *i < nr_node_ids * heap->nr_classes; ++*i)
+		/* Pairs with the release of whoever makes it. */
+		central = smp_load_acquire(&heap->central[*i]);
+	return central;
+}
+
+int kspan_heap_build(struct kspan_heap *heap, const char *name,
+		     const struct kspan_size_class *classes, unsigned int nr_classes);
+void kspan_heap_unbuild(struct kspan_heap *heap);
 int kspan_heap_init(struct kspan_heap *heap, const char *name);
 void kspan_heap_exit(struct kspan_heap *heap);
 void kspan_heap_flush(struct kspan_heap *heap);
+void kspan_heap_report_live(const struct kspan_heap *heap, unsigned int class,
+			    unsigned long live);
 
 bool kspan_heap_caches(struct kspan_heap *heap, unsigned int class, const void *object);
 void *kspan_heap_alloc_slot(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp);
 void *kspan_heap_grow(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp);
+
+struct kspan_heap *kspan_large_heap(unsigned long addr);
 
 void *kspan_heap_alloc_chunk(struct kspan_heap *heap, size_t size, gfp_t gfp);
 void kspan_heap_free_chunk(void *chunk);

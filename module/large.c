@@ -15,6 +15,7 @@
  * an allocation needs KSPAN_GFP_NOLOCK, and a free is left to the page heap. What
  * takes a cache is called with the CPU's cache entered.
  */
+#include <linux/kmemleak.h>
 #include <linux/rcupdate.h>
 
 #include "bad_free.h"
@@ -46,46 +47,131 @@ size_t kspan_large_roundup(size_t size)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_roundup);
 
+static void own(struct kspan_large_owner *owner, struct kspan_span *span)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&owner->lock, flags);
+	WRITE_ONCE(span->owner, owner);
+	list_add(&span->list, &owner->spans);
+	owner->objects++;
+	owner->pages += span->npages;
+	owner->allocs++;
+	raw_spin_unlock_irqrestore(&owner->lock, flags);
+}
+
+static void disown_locked(struct kspan_large_owner *owner, struct kspan_span *span)
+{
+	list_del(&span->list);
+	owner->objects--;
+	owner->pages -= span->npages;
+	kspan_account_uncharge(owner->account, span->npages);
+}
+
+static struct kspan_span *alloc_owned(struct kspan_large_owner *owner, size_t size, int nid,
+				      gfp_t gfp)
+{
+	unsigned int npages = size_to_pages(size);
+	struct kspan_span *span;
+
+	/* Whoever may not wait for the owner's lock does without. */
+	if ((gfp & KSPAN_GFP_NOLOCK) || !kspan_account_charge(owner->account, npages, gfp))
+		return NULL;
+	kspan_large_merge(owner);
+	span = kspan_page_heap_alloc(nid, npages, size_to_align(size), 0, gfp);
+	if (span)
+		own(owner, span);
+	else
+		kspan_account_uncharge(owner->account, npages);
+	return span;
+}
+
 /**
  * kspan_large_alloc() - allocate a large object
+ * @owner:	of a private heap, or NULL
  * @size:	bytes, above KSPAN_MAX_SMALL, at most KSPAN_MAX_SIZE
  * @nid:	preferred node, the only one with __GFP_THISNODE
  * @gfp:	the caller's flags; zeroing is left to the caller
  *
  * Return: the object or NULL.
  */
-void *kspan_large_alloc(size_t size, int nid, gfp_t gfp)
+void *kspan_large_alloc(struct kspan_large_owner *owner, size_t size, int nid, gfp_t gfp)
 {
 	struct kspan_span *span;
 
-	span = kspan_page_heap_alloc(nid, size_to_pages(size), size_to_align(size), 0, gfp);
+	if (owner)
+		span = alloc_owned(owner, size, nid, gfp);
+	else
+		span = kspan_page_heap_alloc(nid, size_to_pages(size), size_to_align(size), 0, gfp);
 	return span ? (void *)span->start : NULL;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_alloc);
 
 /**
  * kspan_large_alloc_emergency() - allocate an object from the system's reserves
+ * @owner:	of a private heap, whose limit does not count, or NULL
  * @size:	bytes, of any object
  * @nid:	preferred node, the only one with __GFP_THISNODE
  * @gfp:	flags of a caller who may use the reserves
  *
  * Return: the object, a power of two of pages, or NULL.
  */
-void *kspan_large_alloc_emergency(size_t size, int nid, gfp_t gfp)
+void *kspan_large_alloc_emergency(struct kspan_large_owner *owner, size_t size, int nid,
+				  gfp_t gfp)
 {
 	struct kspan_span *span;
 
 	span = kspan_page_heap_alloc_emergency(nid, size_to_pages(size), gfp);
-	return span ? (void *)span->start : NULL;
+	if (!span)
+		return NULL;
+	if (owner) {
+		kspan_account_charge(owner->account, span->npages, __GFP_NOFAIL);
+		own(owner, span);
+	}
+	return (void *)span->start;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_alloc_emergency);
 
-static bool defer(struct kspan_span *span)
+/* To whoever merges: of a private heap its owner, else the page heap. */
+static bool defer(struct kspan_span *span, struct kspan_large_owner *owner)
 {
 	if (!kspan_span_change_state(span, KSPAN_SPAN_LARGE, KSPAN_SPAN_LARGE_DEFERRED))
 		return false;
-	kspan_page_heap_defer(span);
+	if (owner)
+		llist_add(&span->deferred, &owner->deferred);
+	else
+		kspan_page_heap_defer(span);
 	return true;
+}
+
+/*
+ * Make the span of an object nobody's but the caller's; false when somebody else has
+ * freed it.
+ */
+static bool disown(struct kspan_large_owner *owner, struct kspan_span *span, unsigned long addr)
+{
+	unsigned long flags;
+	bool mine;
+
+	raw_spin_lock_irqsave(&owner->lock, flags);
+	mine = span->owner == owner && span->start == addr &&
+	       kspan_span_change_state(span, KSPAN_SPAN_LARGE, KSPAN_SPAN_LARGE_DEFERRED);
+	if (mine)
+		disown_locked(owner, span);
+	raw_spin_unlock_irqrestore(&owner->lock, flags);
+	return mine;
+}
+
+static bool free_large(struct kspan_span *span, unsigned long addr)
+{
+	struct kspan_large_owner *owner = READ_ONCE(span->owner);
+
+	if (in_nmi())
+		return defer(span, owner);
+	if (!owner)
+		return kspan_page_heap_free(span, addr, KSPAN_SPAN_LARGE);
+	return disown(owner, span, addr) &&
+	       kspan_page_heap_free(span, addr, KSPAN_SPAN_LARGE_DEFERRED);
 }
 
 /**
@@ -108,16 +194,15 @@ bool kspan_large_free(unsigned long addr)
 	large = span && READ_ONCE(span->state) == KSPAN_SPAN_LARGE;
 	if (large && READ_ONCE(span->start) == addr) {
 		/* Not if somebody else frees it, too: then it is none any more. */
-		freed = in_nmi() ? defer(span) :
-			kspan_page_heap_free(span, addr, KSPAN_SPAN_LARGE);
+		freed = free_large(span, addr);
 		large = freed;
 	}
 	rcu_read_unlock();
 	if (chunk)
-		kspan_bad_free_report(KSPAN_BAD_FREE_REGION, addr, 0);
+		kspan_bad_free_report(KSPAN_BAD_FREE_REGION, addr);
 	else if (large && !freed)
 		kspan_bad_free_report(IS_ALIGNED(addr, 8) ? KSPAN_BAD_FREE_INTERIOR :
-							    KSPAN_BAD_FREE_MISALIGNED, addr, 0);
+							    KSPAN_BAD_FREE_MISALIGNED, addr);
 	return large || chunk;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_free);
@@ -196,7 +281,8 @@ bool kspan_large_cache_put(struct kspan_large_cache *cache, unsigned long addr, 
 	unsigned int i;
 
 	if (!span || READ_ONCE(span->state) != KSPAN_SPAN_LARGE ||
-	    READ_ONCE(span->start) != addr || span->nid != nid || span->arena->emergency)
+	    READ_ONCE(span->start) != addr || span->nid != nid || span->arena->emergency ||
+	    span->owner)
 		return false;
 	i = make_room(cache, span->npages, evicted);
 	/* Not if somebody else frees it, too. */
@@ -257,6 +343,30 @@ size_t kspan_large_size(unsigned long addr)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_size);
 
+/* The owner answers for more pages before it has them, for less after it gave them. */
+static bool resize_owned(struct kspan_large_owner *owner, struct kspan_span *span,
+			 unsigned int npages, gfp_t gfp)
+{
+	unsigned int old = span->npages;
+	unsigned long flags;
+	bool done;
+
+	if ((gfp & KSPAN_GFP_NOLOCK) ||
+	    (npages > old && !kspan_account_charge(owner->account, npages - old, gfp)))
+		return false;
+	done = kspan_page_heap_resize(span->start, npages, gfp);
+	if (done) {
+		raw_spin_lock_irqsave(&owner->lock, flags);
+		owner->pages += npages - old;
+		raw_spin_unlock_irqrestore(&owner->lock, flags);
+	}
+	if (npages > old && !done)
+		kspan_account_uncharge(owner->account, npages - old);
+	if (npages < old && done)
+		kspan_account_uncharge(owner->account, old - npages);
+	return done;
+}
+
 /**
  * kspan_large_resize() - change the size of a large object where it is
  * @addr:	the object, which is the caller's
@@ -267,6 +377,90 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_large_size);
  */
 bool kspan_large_resize(unsigned long addr, size_t size, gfp_t gfp)
 {
+	struct kspan_span *span = kspan_map_span(addr);
+
+	if (span && span->owner)
+		return resize_owned(span->owner, span, size_to_pages(size), gfp);
 	return kspan_page_heap_resize(addr, size_to_pages(size), gfp);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_resize);
+
+/**
+ * kspan_large_owner_init() - prepare for the large objects of a private heap
+ * @owner:	memory for it
+ * @account:	the heap's
+ */
+void kspan_large_owner_init(struct kspan_large_owner *owner, struct kspan_account *account)
+{
+	*owner = (struct kspan_large_owner) { .account = account };
+	raw_spin_lock_init(&owner->lock);
+	INIT_LIST_HEAD(&owner->spans);
+	init_llist_head(&owner->deferred);
+}
+
+/**
+ * kspan_large_merge() - complete the frees that NMIs left behind
+ * @owner: of a private heap
+ *
+ * Context: task, softirq, hardirq.
+ */
+void kspan_large_merge(struct kspan_large_owner *owner)
+{
+	struct kspan_span *span, *next;
+	unsigned long flags;
+
+	if (likely(llist_empty(&owner->deferred)))
+		return;
+	llist_for_each_entry_safe(span, next, llist_del_all(&owner->deferred), deferred) {
+		kmemleak_free((void *)span->start);
+		raw_spin_lock_irqsave(&owner->lock, flags);
+		disown_locked(owner, span);
+		raw_spin_unlock_irqrestore(&owner->lock, flags);
+		kspan_page_heap_free(span, span->start, KSPAN_SPAN_LARGE_DEFERRED);
+	}
+}
+
+/* One that no NMI has freed meanwhile, or NULL. */
+static struct kspan_span *take_first(struct kspan_large_owner *owner)
+{
+	struct kspan_span *span;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&owner->lock, flags);
+	span = list_first_entry_or_null(&owner->spans, struct kspan_span, list);
+	if (span && span->state == KSPAN_SPAN_CHUNK)
+		kspan_span_set_state(span, KSPAN_SPAN_LARGE);
+	if (span && kspan_span_change_state(span, KSPAN_SPAN_LARGE, KSPAN_SPAN_LARGE_DEFERRED))
+		disown_locked(owner, span);
+	else
+		span = NULL;
+	raw_spin_unlock_irqrestore(&owner->lock, flags);
+	return span;
+}
+
+/**
+ * kspan_large_drop() - free all large objects
+ * @owner: of a private heap that nobody uses any more
+ *
+ * Context: task.
+ * Return: how many there were.
+ */
+unsigned long kspan_large_drop(struct kspan_large_owner *owner)
+{
+	struct kspan_span *span;
+	unsigned long n = 0;
+
+	while (READ_ONCE(owner->objects)) {
+		kspan_large_merge(owner);
+		span = take_first(owner);
+		if (!span)
+			continue;
+		kmemleak_free((void *)span->start);
+		if (want_init_on_free())
+			memset((void *)span->start, 0, kspan_span_bytes(span));
+		kspan_page_heap_drop(span);
+		n++;
+		cond_resched();
+	}
+	return n;
+}

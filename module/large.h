@@ -3,6 +3,7 @@
 #ifndef KSPAN_LARGE_H
 #define KSPAN_LARGE_H
 
+#include "account.h"
 #include "page_heap.h"
 
 #define KSPAN_MAX_SIZE	KSPAN_ARENA_SIZE
@@ -24,6 +25,28 @@ struct kspan_large_cache {
 	unsigned int pages;
 };
 
+/**
+ * struct kspan_large_owner - the large objects of a private heap
+ * @lock:	protects @spans and the counters
+ * @spans:	LARGE ones, CHUNKs, and LARGE_DEFERRED ones that are in @deferred, too
+ * @deferred:	those that an NMI freed; lock-free
+ * @objects:	length of @spans
+ * @pages:	of these
+ * @allocs:	objects ever allocated
+ * @account:	the heap's
+ *
+ * They are not kept by CPUs: their pages go back at once.
+ */
+struct kspan_large_owner {
+	raw_spinlock_t lock;
+	struct list_head spans;
+	struct llist_head deferred;
+	unsigned long objects;
+	unsigned long pages;
+	u64 allocs;
+	struct kspan_account *account;
+};
+
 /* Bytes of large objects that a CPU may keep; a module parameter. */
 extern unsigned int kspan_large_cache_bytes;
 
@@ -33,11 +56,16 @@ bool kspan_large_cache_put(struct kspan_large_cache *cache, unsigned long addr, 
 void kspan_large_cache_drain(struct kspan_large_cache *cache);
 
 size_t kspan_large_roundup(size_t size);
-void *kspan_large_alloc(size_t size, int nid, gfp_t gfp);
-void *kspan_large_alloc_emergency(size_t size, int nid, gfp_t gfp);
+void *kspan_large_alloc(struct kspan_large_owner *owner, size_t size, int nid, gfp_t gfp);
+void *kspan_large_alloc_emergency(struct kspan_large_owner *owner, size_t size, int nid,
+				  gfp_t gfp);
 bool kspan_large_free(unsigned long addr);
 void kspan_large_free_cached(struct kspan_span *span);
 size_t kspan_large_size(unsigned long addr);
 bool kspan_large_resize(unsigned long addr, size_t size, gfp_t gfp);
+
+void kspan_large_owner_init(struct kspan_large_owner *owner, struct kspan_account *account);
+void kspan_large_merge(struct kspan_large_owner *owner);
+unsigned long kspan_large_drop(struct kspan_large_owner *owner);
 
 #endif /* KSPAN_LARGE_H */

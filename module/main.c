@@ -12,6 +12,7 @@
 #include "free_rcu.h"
 #include "malloc.h"
 #include "nolock.h"
+#include "private.h"
 
 static int set_arena_reserve(const char *value, const struct kernel_param *kp)
 {
@@ -84,6 +85,7 @@ static enum cpuhp_state hotplug_state;
 static int cpu_prepare(unsigned int cpu)
 {
 	kspan_cpu_cache_prepare(&kspan_default_heap, cpu);
+	kspan_private_prepare_cpu(cpu);
 	return 0;
 }
 
@@ -91,6 +93,7 @@ static int cpu_dead(unsigned int cpu)
 {
 	kspan_free_rcu_drain(cpu);
 	kspan_cpu_cache_drain(&kspan_default_heap, cpu);
+	kspan_private_drain_cpu(cpu);
 	return 0;
 }
 
@@ -113,16 +116,21 @@ static int __init kspan_init(void)
 	err = kspan_free_rcu_init();
 	if (err)
 		goto err_heap;
+	err = kspan_private_init();
+	if (err)
+		goto err_free_rcu;
 	err = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "kspan:prepare", cpu_prepare,
 					cpu_dead);
 	if (err < 0)
-		goto err_free_rcu;
+		goto err_private;
 	hotplug_state = err;
 	kspan_debugfs_init();
 	pr_info("loaded, map of %lu pages of %lu KiB\n", kspan_map.nr_pages,
 		KSPAN_PAGE_SIZE / 1024);
 	return 0;
 
+err_private:
+	kspan_private_exit();
 err_free_rcu:
 	kspan_free_rcu_exit();
 err_heap:
@@ -141,7 +149,8 @@ static void __exit kspan_exit(void)
 	kspan_debugfs_exit();
 	cpuhp_remove_state_nocalls(hotplug_state);
 	kspan_free_rcu_exit();
-	kspan_reserves_exit(&kspan_default_heap);
+	kspan_private_exit();
+	kspan_reserves_exit();
 	kspan_heap_exit(&kspan_default_heap);
 	kspan_page_heap_exit();
 	kspan_span_cache_exit();

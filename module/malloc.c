@@ -18,6 +18,7 @@
 #include "bad_free.h"
 #include "kunit_export.h"
 #include "malloc.h"
+#include "private.h"
 
 /* Here are the functions that these shorten for constant sizes. */
 #undef kspan_malloc
@@ -25,9 +26,6 @@
 
 struct kspan_heap kspan_default_heap;
 KSPAN_EXPORT_FOR_KUNIT(kspan_default_heap);
-
-/* Flags that need more than the fast path does. */
-#define KSPAN_GFP_SPECIAL	(KSPAN_GFP_REFUSED | __GFP_ZERO)
 
 static atomic_long_t refusals[KSPAN_NR_REFUSALS];
 
@@ -84,10 +82,11 @@ static bool must_retry(gfp_t gfp)
 
 /**
  * kspan_count_node() - count where an object is from that no CPU had cached
+ * @heap:	the heap
  * @object:	the object
  * @wanted:	the node that was asked for
  */
-void kspan_count_node(const void *object, int wanted)
+void kspan_count_node(struct kspan_heap *heap, const void *object, int wanted)
 {
 	int nid;
 
@@ -95,84 +94,146 @@ void kspan_count_node(const void *object, int wanted)
 		return;
 	nid = page_to_nid(virt_to_page(object));
 	if (nid != wanted)
-		kspan_count(KSPAN_ALLOC_FALLBACK);
+		kspan_count(heap, KSPAN_ALLOC_FALLBACK);
 	else if (nid != kspan_home_node())
-		kspan_count(KSPAN_ALLOC_REMOTE);
+		kspan_count(heap, KSPAN_ALLOC_REMOTE);
 }
 
-static void *take_in(void *object, size_t size, gfp_t gfp, int nid)
+/**
+ * kspan_initialise_slot() - make a slot what the caller asked for
+ * @heap:	its heap
+ * @object:	the slot
+ * @class:	its class
+ * @gfp:	the caller's flags
+ *
+ * What a constructor has made of it stays.
+ *
+ * Return: @object.
+ */
+void *kspan_initialise_slot(const struct kspan_heap *heap, void *object, unsigned int class,
+			    gfp_t gfp)
 {
-	kspan_count_node(object, nid);
-	return kspan_initialise(object, size, gfp, gfp);
+	if (!heap->private || !heap->private->ctor)
+		return kspan_initialise(object, heap->classes[class].size, gfp, gfp);
+	kspan_remember(object, heap->classes[class].size, gfp);
+	return object;
 }
 
 /* When nothing else is left: an object of whole pages, whatever its size. */
-static void *malloc_emergency(size_t size, gfp_t gfp, int nid)
+static void *malloc_emergency(struct kspan_heap *heap, size_t size, gfp_t gfp, int nid)
 {
-	void *object = NULL;
+	void *object;
 
-	if (unlikely(kspan_may_use_reserves(gfp)))
-		object = kspan_large_alloc_emergency(size, nid, gfp);
-	return object ? take_in(object, kspan_size(object), gfp, nid) : NULL;
+	if (likely(!kspan_may_use_reserves(gfp)))
+		return NULL;
+	object = kspan_large_alloc_emergency(kspan_heap_large(heap), size, nid, gfp);
+	if (!object)
+		return NULL;
+	kspan_count_node(heap, object, nid);
+	return kspan_initialise(object, kspan_size(object), gfp, gfp);
+}
+
+/* Whether an object of a class may be one of whole pages: a slot has no such size. */
+static bool must_be_slot(const struct kspan_heap *heap, unsigned int class)
+{
+	return class == KSPAN_CLASS_TINY || (heap->private && heap->private->typed);
+}
+
+static void *alloc_slot(struct kspan_heap *heap, unsigned int class, gfp_t gfp, int nid)
+{
+	void *object = kspan_heap_alloc_slot(heap, class, nid, gfp);
+	unsigned int attempt = 0;
+
+	while (!object && kspan_private_relieve(heap, heap->classes[class].size, attempt++, gfp))
+		object = kspan_heap_alloc_slot(heap, class, nid, gfp);
+	if (!object)
+		return NULL;
+	kspan_count_node(heap, object, nid);
+	return kspan_initialise_slot(heap, object, class, gfp);
 }
 
 /* Small objects past the CPU cache; class 0 stands for size 0. */
-static void *malloc_on_node(unsigned int class, gfp_t gfp, int nid)
+static void *malloc_on_node(struct kspan_heap *heap, unsigned int class, gfp_t gfp, int nid)
 {
-	size_t size = kspan_size_classes[class].size;
 	void *object;
 
 	if (!class)
 		return ZERO_SIZE_PTR;
 	do {
-		object = kspan_heap_alloc_slot(&kspan_default_heap, class, nid, gfp);
-		if (object)
-			return take_in(object, size, gfp, nid);
-		/* A block of tiny objects has to be a slot. */
-		if (class != KSPAN_CLASS_TINY)
-			object = malloc_emergency(size, gfp, nid);
+		object = alloc_slot(heap, class, gfp, nid);
+		if (!object && !must_be_slot(heap, class))
+			object = malloc_emergency(heap, heap->classes[class].size, gfp, nid);
 	} while (!object && must_retry(gfp));
+	if (!object)
+		atomic_long_inc(&heap->failures);
 	return object;
 }
 
-static noinline void *malloc_slow(unsigned int class, gfp_t gfp)
+/** kspan_malloc_slow() - kspan_malloc_class_of() where the CPU's cache is busy */
+noinline void *kspan_malloc_slow(unsigned int class, gfp_t gfp, struct kspan_heap *heap)
 {
-	return malloc_on_node(class, kspan_gfp_here(gfp), kspan_home_node());
+	return malloc_on_node(heap, class, kspan_gfp_here(gfp), kspan_home_node());
 }
 
 /* Give the depot of this CPU's node a magazine, if somebody missed one there. */
-static void provision(unsigned int class, gfp_t gfp)
+static void provision(struct kspan_heap *heap, unsigned int class, gfp_t gfp)
 {
-	if (class)
-		kspan_depot_provision(kspan_heap_central(&kspan_default_heap, kspan_home_node(),
-							 class), gfp);
+	struct kspan_central *central;
+
+	if (!class)
+		return;
+	central = kspan_heap_central(heap, kspan_home_node(), class);
+	if (central)
+		kspan_depot_provision(central, gfp);
 }
 
-/* The loaded magazine is empty; @cache is entered, and left here. */
-static noinline void *malloc_refill(struct kspan_cpu_cache *cache, unsigned int class, gfp_t gfp)
+/**
+ * kspan_malloc_refill() - kspan_malloc_class_of() where the loaded magazine is empty
+ * @class:	size class
+ * @gfp:	the caller's flags
+ * @heap:	the heap
+ * @cache:	its entered cache, which is left here
+ *
+ * Return: the object, initialised; or NULL.
+ */
+noinline void *kspan_malloc_refill(unsigned int class, gfp_t gfp, struct kspan_heap *heap,
+				   struct kspan_cpu_cache *cache)
 {
 	int nid = cache->nid;
 	void *object;
 
 	/* Preemption is off in there for our own sake: for the rest it may be on. */
-	object = kspan_cpu_cache_refill(&kspan_default_heap, cache, class,
-					in_nmi() ? KSPAN_GFP_NOLOCK : 0);
+	object = kspan_cpu_cache_refill(heap, cache, class, in_nmi() ? KSPAN_GFP_NOLOCK : 0);
 	kspan_cpu_cache_leave(cache);
 	gfp = kspan_gfp_here(gfp);
 	/* Not from a hardirq, where SLUB's locks are not for everybody to take. */
 	if (!(gfp & KSPAN_GFP_NOLOCK) && !in_hardirq())
-		provision(class, gfp);
+		provision(heap, class, gfp);
 	if (!object && class) {
-		object = kspan_heap_grow(&kspan_default_heap, class, nid, gfp);
+		object = kspan_heap_grow(heap, class, nid, gfp);
 		if (object)
-			return take_in(object, kspan_size_classes[class].size, gfp, nid);
+			kspan_count_node(heap, object, nid);
 	}
 	if (!object)
-		return malloc_on_node(class, gfp, nid);
-	return kspan_initialise(object, kspan_size_classes[class].size, gfp, gfp);
+		return malloc_on_node(heap, class, gfp, nid);
+	return kspan_initialise_slot(heap, object, class, gfp);
 }
 
-static void *malloc_large_on_node(size_t size, gfp_t gfp, int nid)
+static void *alloc_large(struct kspan_heap *heap, size_t size, gfp_t gfp, int nid)
+{
+	struct kspan_large_owner *owner = kspan_heap_large(heap);
+	void *object = kspan_large_alloc(owner, size, nid, gfp);
+	unsigned int attempt = 0;
+
+	while (!object && kspan_private_relieve(heap, size, attempt++, gfp))
+		object = kspan_large_alloc(owner, size, nid, gfp);
+	if (!object)
+		return NULL;
+	kspan_count_node(heap, object, nid);
+	return kspan_initialise(object, kspan_large_roundup(size), gfp, gfp);
+}
+
+static void *malloc_large_on_node(struct kspan_heap *heap, size_t size, gfp_t gfp, int nid)
 {
 	void *object;
 
@@ -182,21 +243,22 @@ static void *malloc_large_on_node(size_t size, gfp_t gfp, int nid)
 		return refuse_size(size, gfp);
 	gfp = kspan_gfp_here(gfp);
 	do {
-		object = kspan_large_alloc(size, nid, gfp);
-		if (object)
-			return take_in(object, kspan_large_roundup(size), gfp, nid);
-		object = malloc_emergency(size, gfp, nid);
+		object = alloc_large(heap, size, gfp, nid);
+		if (!object)
+			object = malloc_emergency(heap, size, gfp, nid);
 	} while (!object && must_retry(gfp));
+	if (!object)
+		atomic_long_inc(&heap->failures);
 	return object;
 }
 
-static noinline void *malloc_large(size_t size, gfp_t gfp)
+/** kspan_malloc_large() - kspan_malloc_of() above KSPAN_MAX_SMALL */
+noinline void *kspan_malloc_large(size_t size, gfp_t gfp, struct kspan_heap *heap)
 {
 	struct kspan_cpu_cache *cache;
 	void *object = NULL;
 
-	if (likely(!(gfp & KSPAN_GFP_REFUSED)) &&
-	    likely(kspan_cpu_cache_enter(&kspan_default_heap, &cache))) {
+	if (likely(!(gfp & KSPAN_GFP_REFUSED)) && likely(kspan_cpu_cache_enter(heap, &cache))) {
 		object = kspan_large_cache_take(&cache->large, size);
 		if (object) {
 			cache->events[KSPAN_LARGE_ALLOC]++;
@@ -207,31 +269,29 @@ static noinline void *malloc_large(size_t size, gfp_t gfp)
 	}
 	if (object)
 		return kspan_initialise(object, kspan_large_roundup(size), gfp, gfp);
-	return malloc_large_on_node(size, gfp, kspan_home_node());
+	return malloc_large_on_node(heap, size, gfp, kspan_home_node());
 }
 
-/*
- * Slow paths are tail calls, so that this needs no stack frame. @zero is what
- * @gfp says of __GFP_ZERO, as a constant where the caller knows it.
- */
-static __always_inline void *malloc_class(unsigned int class, gfp_t gfp, gfp_t zero)
+/** kspan_malloc_slot() - an object of a class of any heap, which may be a typed cache */
+void *kspan_malloc_slot(struct kspan_heap *heap, unsigned int class, gfp_t gfp)
 {
 	struct kspan_cpu_cache *cache;
 	void *object;
 
-	if (unlikely(!kspan_cpu_cache_enter(&kspan_default_heap, &cache)))
-		return malloc_slow(class, gfp);
+	if (unlikely(!kspan_cpu_cache_enter(heap, &cache)))
+		return kspan_malloc_slow(class, gfp, heap);
 	if (unlikely(!kspan_cpu_cache_pop(cache, class, &object)))
-		return malloc_refill(cache, class, gfp);
+		return kspan_malloc_refill(class, gfp, heap, cache);
 	kspan_cpu_cache_leave(cache);
-	return kspan_initialise(object, kspan_size_classes[class].size, zero, gfp);
+	return kspan_initialise_slot(heap, object, class, gfp);
 }
 
-static noinline void *malloc_special(unsigned int class, gfp_t gfp)
+/** kspan_malloc_special() - kspan_malloc_class_of() with KSPAN_GFP_SPECIAL flags */
+noinline void *kspan_malloc_special(unsigned int class, gfp_t gfp, struct kspan_heap *heap)
 {
 	if (gfp & KSPAN_GFP_REFUSED)
 		return kspan_refuse_zone(gfp);
-	return malloc_class(class, gfp, gfp);
+	return class ? kspan_malloc_slot(heap, class, gfp) : ZERO_SIZE_PTR;
 }
 
 /**
@@ -251,15 +311,7 @@ static noinline void *malloc_special(unsigned int class, gfp_t gfp)
  */
 void *kspan_malloc(size_t size, gfp_t gfp)
 {
-	unsigned int class;
-
-	kspan_check_context(gfp);
-	if (unlikely(size > KSPAN_MAX_SMALL))
-		return malloc_large(size, gfp);
-	class = kspan_size_class(size);
-	if (unlikely(gfp & KSPAN_GFP_SPECIAL))
-		return malloc_special(class, gfp);
-	return malloc_class(class, gfp, 0);
+	return kspan_malloc_of(&kspan_default_heap, size, gfp);
 }
 EXPORT_SYMBOL_GPL(kspan_malloc);
 
@@ -273,10 +325,7 @@ EXPORT_SYMBOL_GPL(kspan_malloc);
  */
 void *kspan_malloc_class(unsigned int class, gfp_t gfp)
 {
-	kspan_check_context(gfp);
-	if (unlikely(gfp & KSPAN_GFP_SPECIAL))
-		return malloc_special(class, gfp);
-	return malloc_class(class, gfp, 0);
+	return kspan_malloc_class_of(&kspan_default_heap, class, gfp);
 }
 EXPORT_SYMBOL_GPL(kspan_malloc_class);
 
@@ -294,6 +343,34 @@ void *kspan_zalloc(size_t size, gfp_t gfp)
 }
 EXPORT_SYMBOL_GPL(kspan_zalloc);
 
+/** kspan_malloc_slot_node() - kspan_malloc_slot() from a NUMA node */
+void *kspan_malloc_slot_node(struct kspan_heap *heap, unsigned int class, gfp_t gfp, int node)
+{
+	/* With __GFP_THISNODE not by the cache: the task may move to another. */
+	if (node == NUMA_NO_NODE || (node == kspan_home_node() && !(gfp & __GFP_THISNODE)))
+		return kspan_malloc_slot(heap, class, gfp);
+	if (node < 0 || node >= MAX_NUMNODES || !node_online(node))
+		return gfp & __GFP_THISNODE ? NULL : kspan_malloc_slot(heap, class, gfp);
+	kspan_check_context(gfp);
+	return malloc_on_node(heap, class, kspan_gfp_here(gfp), node);
+}
+
+/** kspan_malloc_node_of() - kspan_malloc_node() from a heap */
+void *kspan_malloc_node_of(struct kspan_heap *heap, size_t size, gfp_t gfp, int node)
+{
+	/* With __GFP_THISNODE not by the cache: the task may move to another. */
+	if (node == NUMA_NO_NODE || (node == kspan_home_node() && !(gfp & __GFP_THISNODE)))
+		return kspan_malloc_of(heap, size, gfp);
+	if (node < 0 || node >= MAX_NUMNODES || !node_online(node))
+		return gfp & __GFP_THISNODE ? NULL : kspan_malloc_of(heap, size, gfp);
+	kspan_check_context(gfp);
+	if (size > KSPAN_MAX_SMALL)
+		return malloc_large_on_node(heap, size, gfp, node);
+	if (gfp & KSPAN_GFP_REFUSED)
+		return kspan_refuse_zone(gfp);
+	return malloc_on_node(heap, kspan_size_class(size), kspan_gfp_here(gfp), node);
+}
+
 /**
  * kspan_malloc_node() - allocate memory of a NUMA node
  * @size:	bytes; 0 gives ZERO_SIZE_PTR
@@ -305,19 +382,19 @@ EXPORT_SYMBOL_GPL(kspan_zalloc);
  */
 void *kspan_malloc_node(size_t size, gfp_t gfp, int node)
 {
-	/* With __GFP_THISNODE not by the cache: the task may move to another. */
-	if (node == NUMA_NO_NODE || (node == kspan_home_node() && !(gfp & __GFP_THISNODE)))
-		return kspan_malloc(size, gfp);
-	if (node < 0 || node >= MAX_NUMNODES || !node_online(node))
-		return gfp & __GFP_THISNODE ? NULL : kspan_malloc(size, gfp);
-	kspan_check_context(gfp);
-	if (size > KSPAN_MAX_SMALL)
-		return malloc_large_on_node(size, gfp, node);
-	if (gfp & KSPAN_GFP_REFUSED)
-		return kspan_refuse_zone(gfp);
-	return malloc_on_node(kspan_size_class(size), kspan_gfp_here(gfp), node);
+	return kspan_malloc_node_of(&kspan_default_heap, size, gfp, node);
 }
 EXPORT_SYMBOL_GPL(kspan_malloc_node);
+
+/** kspan_malloc_array_of() - kspan_malloc_array() from a heap */
+void *kspan_malloc_array_of(struct kspan_heap *heap, size_t n, size_t size, gfp_t gfp)
+{
+	size_t bytes;
+
+	if (unlikely(check_mul_overflow(n, size, &bytes)))
+		return NULL;
+	return kspan_malloc_of(heap, bytes, gfp);
+}
 
 /**
  * kspan_malloc_array() - allocate memory for an array
@@ -330,11 +407,7 @@ EXPORT_SYMBOL_GPL(kspan_malloc_node);
  */
 void *kspan_malloc_array(size_t n, size_t size, gfp_t gfp)
 {
-	size_t bytes;
-
-	if (unlikely(check_mul_overflow(n, size, &bytes)))
-		return NULL;
-	return kspan_malloc(bytes, gfp);
+	return kspan_malloc_array_of(&kspan_default_heap, n, size, gfp);
 }
 EXPORT_SYMBOL_GPL(kspan_malloc_array);
 
@@ -353,6 +426,20 @@ void *kspan_calloc(size_t n, size_t size, gfp_t gfp)
 }
 EXPORT_SYMBOL_GPL(kspan_calloc);
 
+/** kspan_malloc_aligned_of() - kspan_malloc_aligned() from a heap */
+void *kspan_malloc_aligned_of(struct kspan_heap *heap, size_t size, size_t align, gfp_t gfp)
+{
+	size_t bytes;
+
+	if (unlikely(!is_power_of_2(align) || align > KSPAN_MAX_SIZE))
+		return kspan_refuse(KSPAN_REFUSED_ALIGN,
+				    "alignment is not a power of two up to kmalloc's limit",
+				    align, gfp);
+	if (unlikely(check_add_overflow(size, align - 1, &bytes)))
+		return NULL;
+	return kspan_malloc_of(heap, bytes & -align, gfp);
+}
+
 /**
  * kspan_malloc_aligned() - allocate memory of an alignment
  * @size:	bytes; 0 gives ZERO_SIZE_PTR
@@ -366,17 +453,44 @@ EXPORT_SYMBOL_GPL(kspan_calloc);
  */
 void *kspan_malloc_aligned(size_t size, size_t align, gfp_t gfp)
 {
-	size_t bytes;
-
-	if (unlikely(!is_power_of_2(align) || align > KSPAN_MAX_SIZE))
-		return kspan_refuse(KSPAN_REFUSED_ALIGN,
-				    "alignment is not a power of two up to kmalloc's limit",
-				    align, gfp);
-	if (unlikely(check_add_overflow(size, align - 1, &bytes)))
-		return NULL;
-	return kspan_malloc(bytes & -align, gfp);
+	return kspan_malloc_aligned_of(&kspan_default_heap, size, align, gfp);
 }
 EXPORT_SYMBOL_GPL(kspan_malloc_aligned);
+
+/** kspan_tiny_alloc_of() - kspan_tiny_alloc() from a heap */
+void *kspan_tiny_alloc_of(struct kspan_heap *heap, size_t size, gfp_t gfp)
+{
+	struct kspan_cpu_cache *cache;
+	void *object = NULL, *block;
+
+	kspan_check_context(gfp);
+	if (unlikely(!size || size >= KSPAN_TINY_BLOCK))
+		return kspan_malloc_of(heap, size, gfp);
+	if (unlikely(gfp & KSPAN_GFP_REFUSED))
+		return kspan_refuse_zone(gfp);
+	if (likely(kspan_cpu_cache_enter(heap, &cache))) {
+		object = kspan_tiny_pack(&cache->tiny, size);
+		kspan_cpu_cache_leave(cache);
+	}
+	if (!object) {
+		block = kspan_malloc_class_of(heap, KSPAN_CLASS_TINY, gfp);
+		/* Without memory for blocks there may be some for an object. */
+		if (!block)
+			return kspan_malloc_of(heap, size, gfp);
+		if (likely(kspan_cpu_cache_enter(heap, &cache))) {
+			object = kspan_tiny_open(&cache->tiny, block, size);
+			kspan_cpu_cache_leave(cache);
+		} else {
+			object = kspan_tiny_open(NULL, block, size);
+		}
+	}
+	kspan_count(heap, KSPAN_TINY_ALLOC);
+	this_cpu_add(heap->cpu->events[KSPAN_TINY_CLASS_BYTES],
+		     size <= 8 ? 8 : KSPAN_TINY_BLOCK);
+	if (want_init_on_alloc(gfp))
+		memset(object, 0, size);
+	return object;
+}
 
 /**
  * kspan_tiny_alloc() - allocate a small piece of a 16-byte block
@@ -391,48 +505,60 @@ EXPORT_SYMBOL_GPL(kspan_malloc_aligned);
  */
 void *kspan_tiny_alloc(size_t size, gfp_t gfp)
 {
-	struct kspan_cpu_cache *cache;
-	void *object = NULL, *block;
-
-	kspan_check_context(gfp);
-	if (unlikely(!size || size >= KSPAN_TINY_BLOCK))
-		return kspan_malloc(size, gfp);
-	if (unlikely(gfp & KSPAN_GFP_REFUSED))
-		return kspan_refuse_zone(gfp);
-	if (likely(kspan_cpu_cache_enter(&kspan_default_heap, &cache))) {
-		object = kspan_tiny_pack(&cache->tiny, size);
-		kspan_cpu_cache_leave(cache);
-	}
-	if (!object) {
-		block = kspan_malloc_class(KSPAN_CLASS_TINY, gfp);
-		/* Without memory for blocks there may be some for an object. */
-		if (!block)
-			return kspan_malloc(size, gfp);
-		if (likely(kspan_cpu_cache_enter(&kspan_default_heap, &cache))) {
-			object = kspan_tiny_open(&cache->tiny, block, size);
-			kspan_cpu_cache_leave(cache);
-		} else {
-			object = kspan_tiny_open(NULL, block, size);
-		}
-	}
-	kspan_count(KSPAN_TINY_ALLOC);
-	this_cpu_add(kspan_default_heap.cpu->events[KSPAN_TINY_CLASS_BYTES],
-		     size <= 8 ? 8 : KSPAN_TINY_BLOCK);
-	if (want_init_on_alloc(gfp))
-		memset(object, 0, size);
-	return object;
+	return kspan_tiny_alloc_of(&kspan_default_heap, size, gfp);
 }
 EXPORT_SYMBOL_GPL(kspan_tiny_alloc);
 
+/* The heap of a small object, which stays as long as preemption is off; or NULL. */
+static struct kspan_heap *heap_of(unsigned long addr, unsigned int *class)
+{
+	struct kspan_span *span = kspan_map_span(addr);
+	struct kspan_central *central;
+
+	/* Pairs with the release in kspan_span_set_state(). */
+	if (!span || !kspan_span_is_small(smp_load_acquire(&span->state)))
+		return NULL;
+	central = READ_ONCE(span->central);
+	if (!central)
+		return NULL;
+	*class = central->class;
+	return central->heap;
+}
+
+/**
+ * kspan_object_heap() - heap that a larger object in place of one is to be from
+ * @p: an object, which is the caller's
+ * Return: its heap, the default heap for one of a typed cache.
+ */
+struct kspan_heap *kspan_object_heap(const void *p)
+{
+	unsigned long addr = (unsigned long)p;
+	struct kspan_heap *heap;
+	unsigned int class;
+
+	rcu_read_lock_sched();
+	heap = heap_of(addr, &class) ?: kspan_large_heap(addr);
+	if (!heap || (heap->private && heap->private->typed))
+		heap = &kspan_default_heap;
+	rcu_read_unlock_sched();
+	return heap;
+}
+
 static bool tiny_free(unsigned long addr)
 {
+	struct kspan_heap *heap;
+	unsigned int class;
 	void *empty;
-	int err = kspan_tiny_free(addr, &empty);
+	int err;
 
+	rcu_read_lock_sched();
+	heap = heap_of(addr, &class);
+	err = heap ? kspan_tiny_free(addr, &empty) : -ENOENT;
 	if (!err)
-		kspan_count(KSPAN_TINY_FREE);
-	if (empty)
-		kspan_free_class(empty, KSPAN_CLASS_TINY);
+		kspan_count(heap, KSPAN_TINY_FREE);
+	if (!err && empty)
+		kspan_free_slot(heap, empty, KSPAN_CLASS_TINY);
+	rcu_read_unlock_sched();
 	return err != -ENOENT;
 }
 
@@ -444,21 +570,23 @@ static void report_nothing(unsigned long addr)
 
 	if (page == KSPAN_PAGE_FOREIGN)
 		kind = KSPAN_BAD_FREE_FOREIGN;
+	else if (page == KSPAN_PAGE_DROPPED)
+		kind = KSPAN_BAD_FREE_DESTROYED;
 	else if (!IS_ALIGNED(addr, 8))
 		kind = KSPAN_BAD_FREE_MISALIGNED;
 	else if (page == KSPAN_PAGE_NEVER_USED)
 		kind = KSPAN_BAD_FREE_NEVER_ALLOCATED;
-	kspan_bad_free_report(kind, addr, 0);
+	kspan_bad_free_report(kind, addr);
 }
 
 /* Objects past the CPU cache, and addresses that are none. */
-static noinline void free_slow(const void *p, unsigned int class)
+static noinline void free_slow(const void *p, unsigned int page_class)
 {
 	unsigned long addr = (unsigned long)p;
 
 	if (ZERO_OR_NULL_PTR(p))
 		return;
-	if (class && kspan_central_free(addr, class))
+	if (page_class && kspan_central_free(addr, page_class))
 		return;
 	if (!kspan_large_free(addr) && !tiny_free(addr))
 		report_nothing(addr);
@@ -478,39 +606,40 @@ static void free_classless(struct kspan_cpu_cache *cache, const void *p)
 }
 
 /* The loaded magazine did not take @p; @cache is entered, and left here. */
-static noinline void free_spill(struct kspan_cpu_cache *cache, const void *p, unsigned int class)
+static noinline void free_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
+				const void *p, unsigned int class, unsigned int page_class)
 {
-	const struct kspan_magazine *mag = cache->loaded[class];
+	const struct kspan_magazine *mag = cache->class[class].loaded;
 	bool repeated, taken;
 
-	if (!class)
-		return free_classless(cache, p);
 	repeated = kspan_magazine_newest(mag, mag->count) == p;
-	taken = !repeated && kspan_cpu_cache_spill(&kspan_default_heap, cache, class, (void *)p);
+	taken = !repeated && kspan_cpu_cache_spill(heap, cache, class, (void *)p);
 	kspan_cpu_cache_leave(cache);
 	if (kspan_may_release())
-		provision(class, GFP_NOWAIT);
+		provision(heap, class, GFP_NOWAIT);
 	if (repeated)
-		kspan_bad_free_report(KSPAN_BAD_FREE_DOUBLE, (unsigned long)p, class);
+		kspan_bad_free_report_in(KSPAN_BAD_FREE_DOUBLE, (unsigned long)p, page_class,
+					 heap->classes[class].size, heap->name);
 	else if (!taken)
-		free_slow(p, class);
+		free_slow(p, page_class);
 }
 
 /* Objects of other nodes go home. */
-static noinline void free_remote(struct kspan_cpu_cache *cache, const void *p, unsigned int class)
+static noinline void free_remote(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
+				 const void *p, unsigned int page_class)
 {
 	kspan_cpu_cache_leave(cache);
-	kspan_count(KSPAN_FREE_REMOTE);
-	free_slow(p, class);
+	kspan_count(heap, KSPAN_FREE_REMOTE);
+	free_slow(p, page_class);
 }
 
 /* Whether an address is a slot that is out of its span, or a tiny or large object. */
-static bool is_out(const void *p, unsigned int class)
+static bool is_out(const void *p, unsigned int page_class)
 {
 	unsigned long addr = (unsigned long)p;
 
-	if (class)
-		return kspan_central_peek(addr, class) == KSPAN_SLOT_OUT;
+	if (page_class)
+		return kspan_central_peek(addr, page_class) == KSPAN_SLOT_OUT;
 	return kspan_tiny_size(addr) || kspan_large_size(addr);
 }
 
@@ -518,10 +647,66 @@ static bool is_out(const void *p, unsigned int class)
  * Have kmemleak forget an object; not what is not kspan's, nor what it can't
  * judge. Of tiny objects it knows the blocks.
  */
-static void forget(const void *p, unsigned int class)
+static void forget(const void *p, unsigned int page_class)
 {
-	if (class ? is_out(p, class) : kspan_large_size((unsigned long)p))
+	if (page_class ? is_out(p, page_class) : kspan_large_size((unsigned long)p))
 		kmemleak_free(p);
+}
+
+/**
+ * kspan_free_slot() - free a slot of a heap that is not the default one, or tiny
+ * @heap:	the heap, which can't go away meanwhile
+ * @p:		the slot
+ * @class:	its class, as the heap counts them, not 0
+ *
+ * Context: any, NMI included.
+ */
+void kspan_free_slot(struct kspan_heap *heap, const void *p, unsigned int class)
+{
+	unsigned int page_class = kspan_object_class(p) ?: KSPAN_CLASS_TINY;
+	struct kspan_cpu_cache *cache;
+
+	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK)) {
+		/* As free_class(). */
+		if (in_nmi())
+			return free_slow(p, page_class);
+		forget(p, page_class);
+	}
+	if (unlikely(!kspan_cpu_cache_enter(heap, &cache)))
+		return free_slow(p, page_class);
+	if (kspan_is_remote(cache, p, class))
+		return free_remote(heap, cache, p, page_class);
+	if (unlikely(!kspan_cpu_cache_push(cache, class, (void *)p)))
+		return free_spill(heap, cache, p, class, page_class);
+	kspan_cpu_cache_leave(cache);
+}
+
+/* Of a private heap, or of no heap any more. */
+static void free_private(const void *p)
+{
+	struct kspan_heap *heap;
+	unsigned int class;
+
+	rcu_read_lock_sched();
+	heap = heap_of((unsigned long)p, &class);
+	if (likely(heap))
+		kspan_free_slot(heap, p, class);
+	else
+		free_slow(p, 0);
+	rcu_read_unlock_sched();
+}
+
+/* The default heap's cache did not take @p; @cache is entered, and left here. */
+static noinline void free_other(struct kspan_cpu_cache *cache, const void *p, unsigned int class)
+{
+	if (class == KSPAN_CLASS_PRIVATE) {
+		kspan_cpu_cache_leave(cache);
+		free_private(p);
+	} else if (class) {
+		free_spill(&kspan_default_heap, cache, p, class, class);
+	} else {
+		free_classless(cache, p);
+	}
 }
 
 static __always_inline void free_class(const void *p, unsigned int class)
@@ -532,31 +717,39 @@ static __always_inline void free_class(const void *p, unsigned int class)
 		/* kmemleak must forget before the cache knows, which an NMI can't do. */
 		if (in_nmi())
 			return free_slow(p, class);
-		forget(p, class);
+		if (class != KSPAN_CLASS_PRIVATE)
+			forget(p, class);
 	}
 	if (unlikely(!kspan_cpu_cache_enter(&kspan_default_heap, &cache)))
 		return free_slow(p, class);
 	if (kspan_is_remote(cache, p, class))
-		return free_remote(cache, p, class);
+		return free_remote(&kspan_default_heap, cache, p, class);
 	if (unlikely(!kspan_cpu_cache_push(cache, class, (void *)p)))
-		return free_spill(cache, p, class);
+		return free_other(cache, p, class);
 	kspan_cpu_cache_leave(cache);
 }
 
-/**
- * kspan_free_class() - free a slot of a known class
- * @p:		the slot
- * @class:	its class
- */
-void kspan_free_class(const void *p, unsigned int class)
+/* What a constructor made, and what may be looked at after it was freed, is left alone. */
+static bool keeps_contents(const void *p, unsigned int page_class)
 {
-	free_class(p, class);
+	struct kspan_heap *heap;
+	unsigned int class;
+	bool keeps;
+
+	if (page_class != KSPAN_CLASS_PRIVATE)
+		return false;
+	rcu_read_lock_sched();
+	heap = heap_of((unsigned long)p, &class);
+	keeps = heap && heap->private &&
+		(heap->private->ctor || (heap->private->flags & KSPAN_TYPESAFE_BY_RCU));
+	rcu_read_unlock_sched();
+	return keeps;
 }
 
 /* init_on_free: only what certainly is an object in use is overwritten. */
 static noinline void wipe_and_free(const void *p, unsigned int class)
 {
-	if (is_out(p, class))
+	if (is_out(p, class) && !keeps_contents(p, class))
 		memset((void *)p, 0, kspan_size(p));
 	free_class(p, class);
 }
@@ -612,6 +805,19 @@ void kspan_free_sensitive(const void *p)
 }
 EXPORT_SYMBOL_GPL(kspan_free_sensitive);
 
+static size_t private_size(unsigned long addr)
+{
+	struct kspan_span *span;
+	size_t size = 0;
+
+	rcu_read_lock_sched();
+	span = kspan_map_span(addr);
+	if (span && kspan_central_peek(addr, KSPAN_CLASS_PRIVATE) == KSPAN_SLOT_OUT)
+		size = span->size;
+	rcu_read_unlock_sched();
+	return size;
+}
+
 /**
  * kspan_size() - usable size of an object
  * @p: a live object, NULL or ZERO_SIZE_PTR
@@ -628,6 +834,8 @@ size_t kspan_size(const void *p)
 	if (!class)
 		return kspan_large_size(addr) ?: kspan_tiny_size(addr);
 	/* Out of its span: in use, or in a magazine. */
+	if (class == KSPAN_CLASS_PRIVATE)
+		return private_size(addr);
 	return kspan_central_peek(addr, class) == KSPAN_SLOT_OUT ?
 	       kspan_size_classes[class].size : 0;
 }
@@ -648,6 +856,19 @@ size_t kspan_size_roundup(size_t size)
 }
 EXPORT_SYMBOL_GPL(kspan_size_roundup);
 
+static bool private_caches(const void *p)
+{
+	struct kspan_heap *heap;
+	unsigned int class;
+	bool caches;
+
+	rcu_read_lock_sched();
+	heap = heap_of((unsigned long)p, &class);
+	caches = !heap || kspan_heap_caches(heap, class, p);
+	rcu_read_unlock_sched();
+	return caches;
+}
+
 /**
  * kspan_owns() - whether an address is a live object
  * @p: any address
@@ -664,6 +885,8 @@ bool kspan_owns(const void *p)
 
 	if (!is_out(p, class))
 		return false;
+	if (class == KSPAN_CLASS_PRIVATE)
+		return !private_caches(p);
 	return !class || !kspan_heap_caches(&kspan_default_heap, class, p);
 }
 EXPORT_SYMBOL_GPL(kspan_owns);

@@ -26,9 +26,10 @@ unsigned long kspan_refused(enum kspan_refusal refusal);
 void *kspan_refuse(enum kspan_refusal refusal, const char *why, unsigned long value, gfp_t gfp);
 void *kspan_refuse_zone(gfp_t gfp);
 
-void kspan_count_node(const void *object, int wanted);
-void kspan_free_class(const void *p, unsigned int class);
+void kspan_count_node(struct kspan_heap *heap, const void *object, int wanted);
+void kspan_free_slot(struct kspan_heap *heap, const void *p, unsigned int class);
 void kspan_free_wrong(const void *p);
+struct kspan_heap *kspan_object_heap(const void *p);
 
 /**
  * kspan_object_class() - class of the page of any address
@@ -79,6 +80,57 @@ static __always_inline bool kspan_is_remote(const struct kspan_cpu_cache *cache,
 	       page_to_nid(virt_to_page(p)) != cache->nid;
 }
 
-#define kspan_count(event)	this_cpu_inc(kspan_default_heap.cpu->events[event])
+#define kspan_count(heap, event)	this_cpu_inc((heap)->cpu->events[event])
+
+/* In this order the arguments are in place when a fast path goes on there. */
+void *kspan_malloc_slow(unsigned int class, gfp_t gfp, struct kspan_heap *heap);
+void *kspan_malloc_refill(unsigned int class, gfp_t gfp, struct kspan_heap *heap,
+			  struct kspan_cpu_cache *cache);
+void *kspan_malloc_special(unsigned int class, gfp_t gfp, struct kspan_heap *heap);
+void *kspan_malloc_large(size_t size, gfp_t gfp, struct kspan_heap *heap);
+void *kspan_malloc_slot(struct kspan_heap *heap, unsigned int class, gfp_t gfp);
+void *kspan_malloc_slot_node(struct kspan_heap *heap, unsigned int class, gfp_t gfp, int node);
+void *kspan_initialise_slot(const struct kspan_heap *heap, void *object, unsigned int class,
+			    gfp_t gfp);
+unsigned int kspan_alloc_slots(struct kspan_heap *heap, unsigned int class, gfp_t gfp,
+			       unsigned int n, void **p);
+void *kspan_malloc_node_of(struct kspan_heap *heap, size_t size, gfp_t gfp, int node);
+void *kspan_malloc_array_of(struct kspan_heap *heap, size_t n, size_t size, gfp_t gfp);
+void *kspan_malloc_aligned_of(struct kspan_heap *heap, size_t size, size_t align, gfp_t gfp);
+void *kspan_tiny_alloc_of(struct kspan_heap *heap, size_t size, gfp_t gfp);
+
+/* Flags that need more than the fast path does. */
+#define KSPAN_GFP_SPECIAL	(KSPAN_GFP_REFUSED | __GFP_ZERO)
+
+/*
+ * An object of a size class, from a heap with the classes of the default heap. Slow
+ * paths are tail calls, so that this needs no stack frame.
+ */
+static __always_inline void *kspan_malloc_class_of(struct kspan_heap *heap, unsigned int class,
+						   gfp_t gfp)
+{
+	struct kspan_cpu_cache *cache;
+	void *object;
+
+	kspan_check_context(gfp);
+	if (unlikely(gfp & KSPAN_GFP_SPECIAL))
+		return kspan_malloc_special(class, gfp, heap);
+	if (unlikely(!kspan_cpu_cache_enter(heap, &cache)))
+		return kspan_malloc_slow(class, gfp, heap);
+	if (unlikely(!kspan_cpu_cache_pop(cache, class, &object)))
+		return kspan_malloc_refill(class, gfp, heap, cache);
+	kspan_cpu_cache_leave(cache);
+	return kspan_initialise(object, kspan_size_classes[class].size, 0, gfp);
+}
+
+/* kspan_malloc() from such a heap. */
+static __always_inline void *kspan_malloc_of(struct kspan_heap *heap, size_t size, gfp_t gfp)
+{
+	if (unlikely(size > KSPAN_MAX_SMALL)) {
+		kspan_check_context(gfp);
+		return kspan_malloc_large(size, gfp, heap);
+	}
+	return kspan_malloc_class_of(heap, kspan_size_class(size), gfp);
+}
 
 #endif /* KSPAN_MALLOC_H */

@@ -30,9 +30,11 @@ struct kspan_reserve {
 /* Most entries of a chunk: it fits a page. */
 #define KSPAN_RESERVE_CHUNK	500
 
-static void *reserve_take(struct kspan_heap *heap, unsigned int class)
+static struct kspan_reserve *reserves[KSPAN_NR_CLASSES];
+
+static void *reserve_take(unsigned int class)
 {
-	struct kspan_reserve *chunk = READ_ONCE(heap->reserve[class]);
+	struct kspan_reserve *chunk = READ_ONCE(reserves[class]);
 	unsigned int i;
 
 	for (; chunk; chunk = chunk->next)
@@ -46,9 +48,9 @@ static void *reserve_take(struct kspan_heap *heap, unsigned int class)
 	return NULL;
 }
 
-static bool add_chunk(struct kspan_heap *heap, unsigned int class, unsigned int n, gfp_t gfp)
+static bool add_chunk(unsigned int class, unsigned int n, gfp_t gfp)
 {
-	struct kspan_reserve *chunk, *first = READ_ONCE(heap->reserve[class]);
+	struct kspan_reserve *chunk, *first = READ_ONCE(reserves[class]);
 
 	if (kspan_gfp_here(gfp) & KSPAN_GFP_NOLOCK)
 		return false;
@@ -58,14 +60,14 @@ static bool add_chunk(struct kspan_heap *heap, unsigned int class, unsigned int 
 	chunk->n = n;
 	do {
 		chunk->next = first;
-	} while (!try_cmpxchg(&heap->reserve[class], &first, chunk));
+	} while (!try_cmpxchg(&reserves[class], &first, chunk));
 	return true;
 }
 
 /* Fill free entries until @n are filled; returns how many are missing, or -ENOMEM. */
-static int fill(struct kspan_heap *heap, unsigned int class, int n, gfp_t gfp)
+static int fill(unsigned int class, int n, gfp_t gfp)
 {
-	struct kspan_reserve *chunk = READ_ONCE(heap->reserve[class]);
+	struct kspan_reserve *chunk = READ_ONCE(reserves[class]);
 	void *object = NULL;
 	unsigned int i;
 
@@ -83,11 +85,11 @@ static int fill(struct kspan_heap *heap, unsigned int class, int n, gfp_t gfp)
 	return n;
 }
 
-static void empty(struct kspan_heap *heap, unsigned int class)
+static void empty(unsigned int class)
 {
 	void *object;
 
-	while ((object = reserve_take(heap, class)))
+	while ((object = reserve_take(class)))
 		kspan_free(object);
 }
 
@@ -108,7 +110,6 @@ static void empty(struct kspan_heap *heap, unsigned int class)
  */
 int kspan_prefill(size_t size, unsigned int n, gfp_t gfp)
 {
-	struct kspan_heap *heap = &kspan_default_heap;
 	unsigned int class;
 	int missing;
 
@@ -118,28 +119,25 @@ int kspan_prefill(size_t size, unsigned int n, gfp_t gfp)
 	if (!class)
 		return 0;
 	if (!n)
-		empty(heap, class);
-	while ((missing = fill(heap, class, n, gfp)) > 0)
-		if (!add_chunk(heap, class, min(missing, KSPAN_RESERVE_CHUNK), gfp))
+		empty(class);
+	while ((missing = fill(class, n, gfp)) > 0)
+		if (!add_chunk(class, min(missing, KSPAN_RESERVE_CHUNK), gfp))
 			return -ENOMEM;
 	return missing;
 }
 EXPORT_SYMBOL_GPL(kspan_prefill);
 
-/**
- * kspan_reserves_exit() - free the reserves of a heap
- * @heap: the heap, which nobody uses any more
- */
-void kspan_reserves_exit(struct kspan_heap *heap)
+/** kspan_reserves_exit() - free the reserves, which nobody uses any more */
+void kspan_reserves_exit(void)
 {
 	unsigned int class;
 
 	for (class = 1; class < KSPAN_NR_CLASSES; class++) {
-		struct kspan_reserve *chunk = heap->reserve[class];
+		struct kspan_reserve *chunk = reserves[class];
 
 		if (chunk)
-			empty(heap, class);
-		heap->reserve[class] = NULL;
+			empty(class);
+		reserves[class] = NULL;
 		while (chunk) {
 			struct kspan_reserve *next = chunk->next;
 
@@ -150,8 +148,9 @@ void kspan_reserves_exit(struct kspan_heap *heap)
 }
 
 /* What caches, central and page heap give without a wait. */
-static void *take_small(struct kspan_heap *heap, unsigned int class)
+static void *take_small(unsigned int class)
 {
+	struct kspan_heap *heap = &kspan_default_heap;
 	struct kspan_cpu_cache *cache;
 	void *object = NULL;
 	int nid;
@@ -166,8 +165,8 @@ static void *take_small(struct kspan_heap *heap, unsigned int class)
 	nid = kspan_home_node();
 	object = kspan_heap_alloc_slot(heap, class, nid, KSPAN_GFP_NOLOCK);
 	if (!object)
-		return reserve_take(heap, class);
-	kspan_count_node(object, nid);
+		return reserve_take(class);
+	kspan_count_node(&kspan_default_heap, object, nid);
 	return object;
 }
 
@@ -192,15 +191,15 @@ void *kspan_malloc_nolock(size_t size)
 		class = kspan_size_class(size);
 		if (!class)
 			return ZERO_SIZE_PTR;
-		object = take_small(&kspan_default_heap, class);
+		object = take_small(class);
 		usable = kspan_size_classes[class].size;
 	} else {
 		if (size > KSPAN_MAX_SIZE)
 			return NULL;
 		nid = kspan_home_node();
-		object = kspan_large_alloc(size, nid, KSPAN_GFP_NOLOCK);
+		object = kspan_large_alloc(NULL, size, nid, KSPAN_GFP_NOLOCK);
 		if (object)
-			kspan_count_node(object, nid);
+			kspan_count_node(&kspan_default_heap, object, nid);
 		usable = kspan_large_roundup(size);
 	}
 	return object ? kspan_initialise(object, usable, 0, KSPAN_GFP_NOLOCK) : NULL;

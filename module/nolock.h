@@ -3,8 +3,6 @@
 #ifndef KSPAN_NOLOCK_H
 #define KSPAN_NOLOCK_H
 
-#include "heap.h"
-
-void kspan_reserves_exit(struct kspan_heap *heap);
+void kspan_reserves_exit(void);
 
 #endif /* KSPAN_NOLOCK_H */

@@ -129,6 +129,8 @@ static void take_pages(struct kspan_page_heap *ph, struct kspan_arena *arena,
 {
 	kspan_run_clear(arena->free, first, n);
 	kspan_run_set(arena->touched, first, n);
+	if (unlikely(arena->any_dropped))
+		kspan_run_clear(arena->dropped, first, n);
 	if (!arena->used)
 		ph->nr_empty--;
 	arena->used += n;
@@ -594,15 +596,17 @@ static void queue_release(struct irq_work *work)
 
 static DEFINE_IRQ_WORK(release_irq_work, queue_release);
 
-/* What a free leaves to be done without the lock. */
+/* What a free leaves to be done without the lock; @dropped: of a heap that goes. */
 struct leftover {
 	bool may_release;
+	bool dropped;
 	struct llist_head arenas;
 	struct list_head descriptors;
 };
 
-static void leftover_init(struct leftover *leftover)
+static void leftover_init(struct leftover *leftover, bool dropped)
 {
+	leftover->dropped = dropped;
 	leftover->may_release = kspan_may_release();
 	init_llist_head(&leftover->arenas);
 	INIT_LIST_HEAD(&leftover->descriptors);
@@ -633,6 +637,10 @@ static void free_run(struct kspan_page_heap *ph, struct kspan_arena *arena, unsi
 		     unsigned int n, struct leftover *leftover)
 {
 	free_pages_of(ph, arena, first, n);
+	if (leftover->dropped) {
+		kspan_run_set(arena->dropped, first, n);
+		arena->any_dropped = true;
+	}
 	if (!arena->used && arena_is_surplus(ph, arena)) {
 		unlink_arena(ph, arena);
 		__llist_add(&arena->release, &leftover->arenas);
@@ -649,26 +657,15 @@ static void free_descriptor(struct kspan_page_heap *ph, struct kspan_span *span,
 		move_excess_spares(ph, &leftover->descriptors);
 }
 
-/**
- * kspan_page_heap_free() - free a run of pages
- * @span:	the run; a DETACHED one belongs to the caller, of a LARGE one the
- *		caller may only know that it was there a moment ago
- * @start:	address of the run
- * @expected:	DETACHED, LARGE, LARGE_DEFERRED or LARGE_CACHED
- *
- * Context: task, softirq, hardirq.
- * Return: whether it was freed; false, and nothing done, when the span is no
- * longer what the caller took it for: somebody else freed it.
- */
-bool kspan_page_heap_free(struct kspan_span *span, unsigned long start,
-			  enum kspan_span_state expected)
+static bool free_span(struct kspan_span *span, unsigned long start,
+		      enum kspan_span_state expected, bool dropped)
 {
 	unsigned int nid = READ_ONCE(span->nid);
 	struct kspan_page_heap *ph = page_heaps[nid];
 	struct leftover leftover;
 	unsigned long flags;
 
-	leftover_init(&leftover);
+	leftover_init(&leftover, dropped);
 	raw_spin_lock_irqsave(&ph->lock, flags);
 	if (span->nid != nid || span->start != start ||
 	    !kspan_span_change_state(span, expected, KSPAN_SPAN_DEAD)) {
@@ -685,15 +682,44 @@ bool kspan_page_heap_free(struct kspan_span *span, unsigned long start,
 	leftover_release(&leftover);
 	return true;
 }
+
+/**
+ * kspan_page_heap_free() - free a run of pages
+ * @span:	the run; a DETACHED one belongs to the caller, of a LARGE one the
+ *		caller may only know that it was there a moment ago
+ * @start:	address of the run
+ * @expected:	DETACHED, LARGE, LARGE_DEFERRED or LARGE_CACHED
+ *
+ * Context: task, softirq, hardirq.
+ * Return: whether it was freed; false, and nothing done, when the span is no
+ * longer what the caller took it for: somebody else freed it.
+ */
+bool kspan_page_heap_free(struct kspan_span *span, unsigned long start,
+			  enum kspan_span_state expected)
+{
+	return free_span(span, start, expected, false);
+}
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_free);
 
 /**
- * kspan_page_heap_free_spans() - free many runs of pages of one node
- * @spans: DETACHED spans, the caller's; the list is undefined afterwards
+ * kspan_page_heap_drop() - free the run of a large object of a heap that goes
+ * @span: LARGE_DEFERRED, the caller's
  *
  * Context: task, softirq, hardirq.
  */
-void kspan_page_heap_free_spans(struct list_head *spans)
+void kspan_page_heap_drop(struct kspan_span *span)
+{
+	free_span(span, span->start, KSPAN_SPAN_LARGE_DEFERRED, true);
+}
+
+/**
+ * kspan_page_heap_free_spans() - free many runs of pages of one node
+ * @spans:	DETACHED spans, the caller's; the list is undefined afterwards
+ * @dropped:	they are of a heap that goes
+ *
+ * Context: task, softirq, hardirq.
+ */
+void kspan_page_heap_free_spans(struct list_head *spans, bool dropped)
 {
 	struct kspan_arena *arena = NULL;
 	unsigned int first = 0, end = 0;
@@ -705,7 +731,7 @@ void kspan_page_heap_free_spans(struct list_head *spans)
 	if (list_empty(spans))
 		return;
 	ph = page_heaps[list_first_entry(spans, struct kspan_span, list)->nid];
-	leftover_init(&leftover);
+	leftover_init(&leftover, dropped);
 	raw_spin_lock_irqsave(&ph->lock, flags);
 	list_for_each_entry_safe(span, next, spans, list) {
 		unsigned int page = page_of(span->arena, span->start);
@@ -852,6 +878,13 @@ static struct kspan_arena *arena_at(struct kspan_page_heap *ph, unsigned long ad
 	return NULL;
 }
 
+static enum kspan_page_state page_state(const struct kspan_arena *arena, unsigned int page)
+{
+	if (test_bit(page, arena->dropped))
+		return KSPAN_PAGE_DROPPED;
+	return test_bit(page, arena->touched) ? KSPAN_PAGE_WAS_USED : KSPAN_PAGE_NEVER_USED;
+}
+
 static enum kspan_page_state state_on_node(int nid, unsigned long addr)
 {
 	enum kspan_page_state state = KSPAN_PAGE_FOREIGN;
@@ -864,8 +897,7 @@ static enum kspan_page_state state_on_node(int nid, unsigned long addr)
 		return state;
 	arena = arena_at(ph, addr);
 	if (arena)
-		state = test_bit(page_of(arena, addr), arena->touched) ?
-			KSPAN_PAGE_WAS_USED : KSPAN_PAGE_NEVER_USED;
+		state = page_state(arena, page_of(arena, addr));
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 	return state;
 }
@@ -875,8 +907,8 @@ static enum kspan_page_state state_on_node(int nid, unsigned long addr)
  * @addr: any address
  *
  * Context: any, NMI included.
- * Return: whether it is in an arena, and was ever part of a span since that was
- * taken from buddy.
+ * Return: whether it is in an arena, was ever part of a span since that was taken
+ * from buddy, and was last of a heap that was destroyed.
  */
 enum kspan_page_state kspan_page_heap_state(unsigned long addr)
 {
@@ -914,7 +946,7 @@ static void trim_spares(struct kspan_page_heap *ph)
 	struct leftover leftover;
 	unsigned long flags;
 
-	leftover_init(&leftover);
+	leftover_init(&leftover, false);
 	raw_spin_lock_irqsave(&ph->lock, flags);
 	while (ph->nr_spares >= KSPAN_SPARES_MAX + KSPAN_SPAN_BATCH)
 		move_excess_spares(ph, &leftover.descriptors);
@@ -967,7 +999,7 @@ int kspan_page_heap_init(void)
 /* At unload: objects that nobody freed end here, also for kmemleak. */
 static void drop_objects(struct kspan_span *span)
 {
-	unsigned int size = kspan_size_classes[span->class].size, i;
+	unsigned int i;
 
 	if (span->state == KSPAN_SPAN_LARGE)
 		kmemleak_free((void *)span->start);
@@ -975,7 +1007,7 @@ static void drop_objects(struct kspan_span *span)
 		return;
 	for (i = 0; IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) && i < span->nslots; i++)
 		if (span->alloc_bits[i / 64] & BIT_ULL(i % 64))
-			kmemleak_free((void *)(span->start + (unsigned long)i * size));
+			kmemleak_free((void *)(span->start + (unsigned long)i * span->size));
 	kspan_span_unformat(span);
 }
 

@@ -67,7 +67,8 @@ unsigned int kspan_page_heap_alloc_spans(int nid, unsigned int npages, unsigned 
 struct kspan_span *kspan_page_heap_alloc_emergency(int nid, unsigned int npages, gfp_t gfp);
 bool kspan_page_heap_free(struct kspan_span *span, unsigned long start,
 			  enum kspan_span_state expected);
-void kspan_page_heap_free_spans(struct list_head *spans);
+void kspan_page_heap_drop(struct kspan_span *span);
+void kspan_page_heap_free_spans(struct list_head *spans, bool dropped);
 void kspan_page_heap_defer(struct kspan_span *span);
 bool kspan_page_heap_resize(unsigned long start, unsigned int npages, gfp_t gfp);
 void kspan_page_heap_trim(void);
@@ -79,6 +80,7 @@ enum kspan_page_state {
 	KSPAN_PAGE_FOREIGN,	/* in no arena */
 	KSPAN_PAGE_NEVER_USED,
 	KSPAN_PAGE_WAS_USED,
+	KSPAN_PAGE_DROPPED,	/* last by a heap that was destroyed */
 };
 
 enum kspan_page_state kspan_page_heap_state(unsigned long addr);

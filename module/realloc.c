@@ -67,11 +67,30 @@ static bool resize(const void *p, size_t old, size_t size, gfp_t gfp)
  */
 void *kspan_realloc(const void *p, size_t size, gfp_t gfp)
 {
+	return kspan_heap_realloc(&kspan_default_heap, p, size, gfp);
+}
+EXPORT_SYMBOL_GPL(kspan_realloc);
+
+/**
+ * kspan_heap_realloc() - change the size of an object, or allocate one from a heap
+ * @heap:	where a new object comes from
+ * @p:		the object, of any heap; NULL and ZERO_SIZE_PTR mean a new one
+ * @size:	as for kspan_realloc()
+ * @gfp:	as for kspan_malloc()
+ *
+ * An object that must move stays in its heap; one of a typed cache moves to the
+ * default heap.
+ *
+ * Context: as kspan_realloc().
+ * Return: as kspan_realloc().
+ */
+void *kspan_heap_realloc(struct kspan_heap *heap, const void *p, size_t size, gfp_t gfp)
+{
 	size_t old = kspan_size(p);
 	void *object;
 
 	if (ZERO_OR_NULL_PTR(p))
-		return kspan_malloc(size, gfp);
+		return kspan_malloc_of(heap, size, gfp);
 	if (!old) {
 		kspan_free_wrong(p);
 		return NULL;
@@ -82,14 +101,14 @@ void *kspan_realloc(const void *p, size_t size, gfp_t gfp)
 	}
 	if (resize(p, old, size, gfp))
 		return (void *)p;
-	object = kspan_malloc(size, gfp);
+	object = kspan_malloc_of(kspan_object_heap(p), size, gfp);
 	if (object) {
 		memcpy(object, p, min(old, size));
 		kspan_free(p);
 	}
 	return object;
 }
-EXPORT_SYMBOL_GPL(kspan_realloc);
+EXPORT_SYMBOL_GPL(kspan_heap_realloc);
 
 /**
  * kspan_realloc_array() - change the size of an array

@@ -17,8 +17,8 @@ struct kspan_size_class {
 	u32 size;
 	u32 magic;
 	u16 slots;
-	u8 pages;
-	u8 align;
+	u16 pages;
+	u16 align;
 };
 
 extern const struct kspan_size_class kspan_size_classes[KSPAN_NR_CLASSES];
@@ -41,7 +41,7 @@ static __always_inline unsigned int kspan_size_class(size_t size)
 
 /**
  * kspan_slot_index() - slot that an offset lies in
- * @class:	class of the span
+ * @magic:	the multiplier of the slots' size
  * @offset:	bytes from the start of the span, below its length
  * @exact:	set to whether @offset is the start of the slot
  *
@@ -52,10 +52,8 @@ static __always_inline unsigned int kspan_size_class(size_t size)
  *
  * Return: the slot; at least .slots in the unused tail of the span.
  */
-static inline unsigned int kspan_slot_index(unsigned int class,
-					    unsigned long offset, bool *exact)
+static inline unsigned int kspan_slot_index(u32 magic, unsigned long offset, bool *exact)
 {
-	u32 magic = kspan_size_classes[class].magic;
 	u64 product = (u64)offset * magic;
 
 	*exact = (u32)product < magic;

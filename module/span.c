@@ -142,17 +142,15 @@ void kspan_span_check_states(enum kspan_span_state from, enum kspan_span_state t
 KSPAN_EXPORT_FOR_KUNIT(kspan_span_check_states);
 #endif
 
-static bool is_tiny(unsigned int class)
+static bool is_tiny(const struct kspan_size_class *sc)
 {
-	return class == KSPAN_CLASS_TINY;
+	return sc == &kspan_size_classes[KSPAN_CLASS_TINY];
 }
 
 /* Words of the bitmaps: slots out, deferred frees, open blocks. */
-static unsigned int bitmap_words(unsigned int class)
+static unsigned int bitmap_words(const struct kspan_size_class *sc)
 {
-	unsigned int words = DIV_ROUND_UP(kspan_size_classes[class].slots, 64);
-
-	return words * (is_tiny(class) ? 3 : 2);
+	return DIV_ROUND_UP(sc->slots, 64) * (is_tiny(sc) ? 3 : 2);
 }
 
 /* A bit for each byte of a span of tiny objects. */
@@ -163,28 +161,30 @@ static size_t starts_bytes(void)
 
 /**
  * kspan_span_bitmap_bytes() - memory that the bitmaps of a span take
- * @class: size class, not 0
+ * @sc: its size class
  * Return: bytes beyond the descriptor.
  */
-size_t kspan_span_bitmap_bytes(unsigned int class)
+size_t kspan_span_bitmap_bytes(const struct kspan_size_class *sc)
 {
-	if (kspan_size_classes[class].slots <= 64)
+	if (sc->slots <= 64)
 		return 0;
-	return bitmap_words(class) * sizeof(u64) + (is_tiny(class) ? starts_bytes() : 0);
+	return bitmap_words(sc) * sizeof(u64) + (is_tiny(sc) ? starts_bytes() : 0);
 }
 
 /**
  * kspan_span_format() - lay slots over a run
  * @span:	a DETACHED run of the class's length
- * @class:	size class, not 0
+ * @sc:		size class
  * @gfp:	for the bitmaps of classes with more than 64 slots, which can't
  *		be had with KSPAN_GFP_NOLOCK
  *
  * Return: 0 or -ENOMEM.
  */
-int kspan_span_format(struct kspan_span *span, unsigned int class, gfp_t gfp)
+int kspan_span_format(struct kspan_span *span, const struct kspan_size_class *sc, gfp_t gfp)
 {
-	span->nslots = kspan_size_classes[class].slots;
+	span->size = sc->size;
+	span->magic = sc->magic;
+	span->nslots = sc->slots;
 	span->used = 0;
 	span->free_index = 0;
 	span->high = 0;
@@ -196,10 +196,10 @@ int kspan_span_format(struct kspan_span *span, unsigned int class, gfp_t gfp)
 	if (gfp & KSPAN_GFP_NOLOCK)
 		return -ENOMEM;
 	gfp = kspan_gfp_metadata(gfp);
-	span->alloc_bits = kcalloc(bitmap_words(class), sizeof(u64), gfp);
+	span->alloc_bits = kcalloc(bitmap_words(sc), sizeof(u64), gfp);
 	if (!span->alloc_bits)
 		return -ENOMEM;
-	if (is_tiny(class)) {
+	if (is_tiny(sc)) {
 		span->starts = kzalloc(starts_bytes(), gfp);
 		if (!span->starts) {
 			kfree(span->alloc_bits);
@@ -209,6 +209,20 @@ int kspan_span_format(struct kspan_span *span, unsigned int class, gfp_t gfp)
 	return 0;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_span_format);
+
+/** kspan_span_clear() - make all slots of a SMALL span free */
+void kspan_span_clear(struct kspan_span *span)
+{
+	unsigned int words = kspan_span_words(span) * 2;
+
+	if (span->class == KSPAN_CLASS_TINY) {
+		words += kspan_span_words(span);
+		memset(span->starts, 0, starts_bytes());
+	}
+	memset(span->alloc_bits, 0, words * sizeof(u64));
+	span->used = 0;
+	span->free_index = 0;
+}
 
 static void free_bitmap(void *bits)
 {
@@ -222,7 +236,7 @@ void kspan_span_unformat(struct kspan_span *span)
 {
 	if (span->alloc_bits != span->inline_bits) {
 		free_bitmap(span->alloc_bits);
-		if (is_tiny(span->class))
+		if (span->class == KSPAN_CLASS_TINY)
 			free_bitmap(span->starts);
 	}
 	span->alloc_bits = NULL;
@@ -250,7 +264,7 @@ static u64 slots_of_word(const struct kspan_span *span, unsigned int word)
  */
 unsigned int kspan_span_take(struct kspan_span *span, void **slots, unsigned int n)
 {
-	unsigned int size = kspan_size_classes[span->class].size;
+	unsigned int size = span->size;
 	unsigned int word = span->free_index / 64, index = 0;
 	unsigned int left = min_t(unsigned int, n, span->nslots - span->used);
 	unsigned int taken = left;
@@ -295,7 +309,7 @@ enum kspan_slot_state kspan_span_slot_state(const struct kspan_span *span, unsig
 					    unsigned int *index)
 {
 	bool exact;
-	unsigned int i = kspan_slot_index(span->class, addr - span->start, &exact);
+	unsigned int i = kspan_slot_index(span->magic, addr - span->start, &exact);
 
 	*index = i;
 	if (unlikely(i >= span->nslots))
@@ -322,6 +336,6 @@ bool kspan_span_defer(struct kspan_span *span, unsigned long addr)
 	unsigned long *bits = (unsigned long *)kspan_span_deferred_bits(span);
 	bool exact;
 
-	return !test_and_set_bit(kspan_slot_index(span->class, addr - span->start, &exact), bits);
+	return !test_and_set_bit(kspan_slot_index(span->magic, addr - span->start, &exact), bits);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_span_defer);

@@ -54,9 +54,10 @@ static inline bool kspan_span_change_state(struct kspan_span *span, enum kspan_s
 	return cmpxchg(&span->state, from, to) == from;
 }
 
-size_t kspan_span_bitmap_bytes(unsigned int class);
-int kspan_span_format(struct kspan_span *span, unsigned int class, gfp_t gfp);
+size_t kspan_span_bitmap_bytes(const struct kspan_size_class *sc);
+int kspan_span_format(struct kspan_span *span, const struct kspan_size_class *sc, gfp_t gfp);
 void kspan_span_unformat(struct kspan_span *span);
+void kspan_span_clear(struct kspan_span *span);
 
 unsigned int kspan_span_take(struct kspan_span *span, void **slots, unsigned int n);
 

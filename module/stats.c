@@ -17,6 +17,7 @@
 #include <linux/cpumask.h>
 
 #include "kunit_export.h"
+#include "private.h"
 #include "stats.h"
 
 static void add_central(struct kspan_central *central, struct kspan_class_stats *stats,
@@ -35,25 +36,67 @@ static void add_central(struct kspan_central *central, struct kspan_class_stats 
 }
 
 /**
- * kspan_class_stats_read() - statistics of a size class
+ * kspan_heap_class_stats_read() - statistics of a size class of a heap
+ * @heap:	the heap
  * @class:	size class, not 0
  * @stats:	result
  */
-void kspan_class_stats_read(unsigned int class, struct kspan_class_stats *stats)
+void kspan_heap_class_stats_read(struct kspan_heap *heap, unsigned int class,
+				 struct kspan_class_stats *stats)
 {
-	struct kspan_heap *heap = &kspan_default_heap;
+	struct kspan_central *central;
 	unsigned long out = 0;
 	int nid;
 
 	memset(stats, 0, sizeof(*stats));
 	kspan_cpu_caches_count(heap, class, &stats->cached, &stats->allocs);
-	for_each_node(nid)
-		add_central(kspan_heap_central(heap, nid, class), stats, &out);
-	stats->slots = stats->spans * kspan_size_classes[class].slots;
+	for_each_node(nid) {
+		central = kspan_heap_central(heap, nid, class);
+		if (central)
+			add_central(central, stats, &out);
+	}
+	stats->slots = stats->spans * heap->classes[class].slots;
 	/* Objects on the move may be counted twice or not at all. */
 	stats->cached = min(stats->cached, out);
 	stats->in_use = out - stats->cached;
 	stats->frees = max_t(u64, stats->allocs, stats->in_use) - stats->in_use;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_heap_class_stats_read);
+
+struct class_sum {
+	unsigned int class;
+	struct kspan_class_stats *stats;
+};
+
+static void add_class_of_heap(struct kspan_heap *heap, void *data)
+{
+	struct class_sum *sum = data;
+	struct kspan_class_stats stats;
+
+	/* The objects of typed caches have sizes of their own. */
+	if (heap->private && heap->private->typed)
+		return;
+	kspan_heap_class_stats_read(heap, sum->class, &stats);
+	sum->stats->spans += stats.spans;
+	sum->stats->slots += stats.slots;
+	sum->stats->in_use += stats.in_use;
+	sum->stats->cached += stats.cached;
+	sum->stats->allocs += stats.allocs;
+	sum->stats->frees += stats.frees;
+	sum->stats->magazines += stats.magazines;
+}
+
+/**
+ * kspan_class_stats_read() - statistics of a size class of all heaps
+ * @class:	size class, not 0
+ * @stats:	result
+ */
+void kspan_class_stats_read(unsigned int class, struct kspan_class_stats *stats)
+{
+	struct class_sum sum = { class, stats };
+
+	memset(stats, 0, sizeof(*stats));
+	kspan_visit_heaps(add_class_of_heap, &sum);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_class_stats_read);
 
@@ -125,23 +168,117 @@ void kspan_cpu_stats_read(unsigned int cpu, struct kspan_cpu_stats *stats)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_stats_read);
 
+static void add_tiny_of_heap(struct kspan_heap *heap, void *data)
+{
+	struct kspan_tiny_stats *stats = data;
+
+	stats->allocs += kspan_cpu_caches_events(heap, KSPAN_TINY_ALLOC);
+	stats->frees += kspan_cpu_caches_events(heap, KSPAN_TINY_FREE);
+	stats->saved += kspan_cpu_caches_events(heap, KSPAN_TINY_CLASS_BYTES);
+}
+
 /**
  * kspan_tiny_stats_read() - statistics of tiny objects
  * @stats: result
  */
 void kspan_tiny_stats_read(struct kspan_tiny_stats *stats)
 {
-	struct kspan_heap *heap = &kspan_default_heap;
 	struct kspan_class_stats blocks;
 
+	memset(stats, 0, sizeof(*stats));
 	kspan_class_stats_read(KSPAN_CLASS_TINY, &blocks);
-	stats->frees = kspan_cpu_caches_events(heap, KSPAN_TINY_FREE);
-	stats->allocs = kspan_cpu_caches_events(heap, KSPAN_TINY_ALLOC);
+	kspan_visit_heaps(add_tiny_of_heap, stats);
 	stats->objects = stats->allocs - min(stats->frees, stats->allocs);
-	stats->saved = kspan_cpu_caches_events(heap, KSPAN_TINY_CLASS_BYTES) -
-		       blocks.allocs * KSPAN_TINY_BLOCK;
+	stats->saved -= blocks.allocs * KSPAN_TINY_BLOCK;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_tiny_stats_read);
+
+/* Small objects; blocks of tiny ones count as such, but for the calls. */
+static void add_class_to_heap(struct kspan_heap *heap, unsigned int class,
+			      struct kspan_heap_stats *total)
+{
+	const struct kspan_size_class *sc = &heap->classes[class];
+	struct kspan_class_stats stats;
+
+	kspan_heap_class_stats_read(heap, class, &stats);
+	total->spans += stats.spans;
+	total->held += (u64)stats.spans * sc->pages << KSPAN_PAGE_SHIFT;
+	total->in_use += (u64)stats.in_use * sc->size;
+	if (class == KSPAN_CLASS_TINY)
+		return;
+	total->allocs += stats.allocs;
+	total->frees += stats.frees;
+}
+
+/* What the page heaps count of all, without what private heaps have. */
+static void subtract_large(struct kspan_heap *heap, void *data)
+{
+	struct kspan_page_stats *pages = data;
+	struct kspan_large_owner *owner = kspan_heap_large(heap);
+	unsigned long flags;
+
+	if (!owner)
+		return;
+	raw_spin_lock_irqsave(&owner->lock, flags);
+	pages->large.spans -= min(owner->objects, pages->large.spans);
+	pages->large.in_use -= min(owner->objects, pages->large.in_use);
+	pages->large.allocs -= min(owner->allocs, pages->large.allocs);
+	pages->large_pages -= min(owner->pages, pages->large_pages);
+	raw_spin_unlock_irqrestore(&owner->lock, flags);
+}
+
+static void add_large_of_default(struct kspan_heap_stats *stats)
+{
+	struct kspan_page_stats pages;
+
+	kspan_page_stats_read(&pages);
+	kspan_visit_heaps(subtract_large, &pages);
+	stats->spans += pages.large.spans;
+	stats->held += (u64)(pages.large_pages + pages.large_cached_pages) << KSPAN_PAGE_SHIFT;
+	stats->in_use += (u64)pages.large_pages << KSPAN_PAGE_SHIFT;
+	stats->allocs += pages.large.allocs;
+	stats->frees += pages.large.allocs - min_t(u64, pages.large.allocs, pages.large.in_use);
+}
+
+static void add_large_of_private(struct kspan_large_owner *owner, struct kspan_heap_stats *stats)
+{
+	unsigned long flags;
+
+	kspan_large_merge(owner);
+	raw_spin_lock_irqsave(&owner->lock, flags);
+	stats->spans += owner->objects;
+	stats->held += (u64)owner->pages << KSPAN_PAGE_SHIFT;
+	stats->in_use += (u64)owner->pages << KSPAN_PAGE_SHIFT;
+	stats->allocs += owner->allocs;
+	stats->frees += owner->allocs - owner->objects;
+	raw_spin_unlock_irqrestore(&owner->lock, flags);
+}
+
+/**
+ * kspan_heap_stats_read() - statistics of a heap
+ * @heap:	the heap
+ * @stats:	result
+ *
+ * Of the default heap not to be called for each of all heaps.
+ */
+void kspan_heap_stats_read(struct kspan_heap *heap, struct kspan_heap_stats *stats)
+{
+	unsigned int class;
+
+	memset(stats, 0, sizeof(*stats));
+	for (class = 1; class < heap->nr_classes; class++)
+		add_class_to_heap(heap, class, stats);
+	stats->allocs += kspan_cpu_caches_events(heap, KSPAN_TINY_ALLOC);
+	stats->frees += kspan_cpu_caches_events(heap, KSPAN_TINY_FREE);
+	stats->failures = atomic_long_read(&heap->failures);
+	if (heap->private) {
+		add_large_of_private(&heap->private->large, stats);
+		stats->limit = (u64)heap->private->account.limit << KSPAN_PAGE_SHIFT;
+	} else {
+		add_large_of_default(stats);
+	}
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_heap_stats_read);
 
 /* Objects in blocks count, not blocks. */
 static void add_objects(unsigned int class, const struct kspan_class_stats *stats,
@@ -170,9 +307,48 @@ static void add_class(unsigned int class, struct kspan_stats *total, u64 *spans)
 	total->total_alloc += stats.allocs * size;
 	add_objects(class, &stats, total);
 	total->heap_cached += stats.cached * size;
-	total->mcache_sys += stats.magazines * kspan_magazine_sizeof(class);
-	total->mspan_sys += stats.spans * kspan_span_bitmap_bytes(class);
+	total->mcache_sys += stats.magazines * kspan_magazine_sizeof(&kspan_size_classes[class]);
+	total->mspan_sys += stats.spans * kspan_span_bitmap_bytes(&kspan_size_classes[class]);
 	*spans += stats.spans;
+}
+
+static void add_typed_cache(struct kspan_heap *heap, struct kspan_stats *total, u64 *spans)
+{
+	const struct kspan_size_class *sc = &heap->classes[1];
+	struct kspan_class_stats stats;
+
+	kspan_heap_class_stats_read(heap, 1, &stats);
+	total->alloc += (u64)stats.in_use * sc->size;
+	total->total_alloc += stats.allocs * sc->size;
+	total->mallocs += stats.allocs;
+	total->frees += stats.frees;
+	total->heap_cached += (u64)stats.cached * sc->size;
+	total->mcache_sys += stats.magazines * kspan_magazine_sizeof(sc);
+	total->mspan_sys += stats.spans * kspan_span_bitmap_bytes(sc);
+	*spans += stats.spans;
+}
+
+struct heap_sum {
+	struct kspan_stats *total;
+	u64 spans;
+};
+
+/* What a heap takes itself, and what is in a typed cache. */
+static void add_heap(struct kspan_heap *heap, void *data)
+{
+	struct kspan_central *central;
+	struct heap_sum *sum = data;
+	unsigned int i = 0;
+
+	while ((central = kspan_heap_next_central(heap, &i)))
+		sum->total->other_sys += sizeof(*central);
+	sum->total->other_sys += nr_node_ids * heap->nr_classes * sizeof(*heap->central);
+	sum->total->mcache_sys += num_possible_cpus() * kspan_cpu_cache_sizeof(heap->nr_classes);
+	if (heap->private && heap->private->typed)
+		add_typed_cache(heap, sum->total, &sum->spans);
+	sum->total->alloc_remote += kspan_cpu_caches_events(heap, KSPAN_ALLOC_REMOTE);
+	sum->total->alloc_fallback += kspan_cpu_caches_events(heap, KSPAN_ALLOC_FALLBACK);
+	sum->total->free_remote += kspan_cpu_caches_events(heap, KSPAN_FREE_REMOTE);
 }
 
 /**
@@ -182,12 +358,15 @@ static void add_class(unsigned int class, struct kspan_stats *total, u64 *spans)
 void kspan_stats_read(struct kspan_stats *total)
 {
 	struct kspan_page_stats pages;
+	struct heap_sum sum = { .total = total };
 	unsigned int class;
-	u64 spans = 0;
+	u64 spans;
 
 	memset(total, 0, sizeof(*total));
 	for (class = 1; class < KSPAN_NR_CLASSES; class++)
-		add_class(class, total, &spans);
+		add_class(class, total, &sum.spans);
+	kspan_visit_heaps(add_heap, &sum);
+	spans = sum.spans;
 	kspan_page_stats_read(&pages);
 	total->alloc += (u64)pages.large_pages << KSPAN_PAGE_SHIFT;
 	total->total_alloc += pages.large_alloc_pages << KSPAN_PAGE_SHIFT;
@@ -203,17 +382,11 @@ void kspan_stats_read(struct kspan_stats *total)
 	spans += pages.large.spans;
 	total->mspan_inuse = spans * sizeof(struct kspan_span);
 	total->mspan_sys += (spans + pages.spares) * sizeof(struct kspan_span);
-	total->mcache_sys += num_possible_cpus() * sizeof(struct kspan_cpu_cache);
-	total->other_sys = kspan_map_bytes() + pages.arenas * sizeof(struct kspan_arena) +
-			   num_possible_nodes() * (sizeof(struct kspan_page_heap) +
-			   KSPAN_NR_CLASSES * sizeof(struct kspan_central));
+	total->other_sys += kspan_map_bytes() + pages.arenas * sizeof(struct kspan_arena) +
+			    num_possible_nodes() * sizeof(struct kspan_page_heap);
 	total->sys = total->heap_sys + total->mspan_sys + total->mcache_sys + total->other_sys;
-	total->alloc_remote = kspan_cpu_caches_events(&kspan_default_heap, KSPAN_ALLOC_REMOTE);
-	total->alloc_fallback = kspan_cpu_caches_events(&kspan_default_heap,
-							KSPAN_ALLOC_FALLBACK);
 	total->alloc_local = total->mallocs -
 			     min(total->mallocs, total->alloc_remote + total->alloc_fallback);
-	total->free_remote = kspan_cpu_caches_events(&kspan_default_heap, KSPAN_FREE_REMOTE);
 	total->arenas = pages.arenas;
 	total->free_runs = pages.runs;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Statistics of the default heap and of the pages below it. */
+/* Statistics of heaps and of the pages below them. */
 #ifndef KSPAN_STATS_H
 #define KSPAN_STATS_H
 
@@ -23,6 +23,26 @@ struct kspan_class_stats {
 	u64 allocs;
 	u64 frees;
 	unsigned long magazines;
+};
+
+/**
+ * struct kspan_heap_stats - a heap over all classes, nodes and CPUs
+ * @limit:	bytes that it may hold, 0 for no limit
+ * @held:	bytes of its spans
+ * @in_use:	bytes of the slots and pages of live objects
+ * @spans:	spans
+ * @allocs:	objects ever handed out
+ * @frees:	objects ever freed
+ * @failures:	requests that got NULL
+ */
+struct kspan_heap_stats {
+	u64 limit;
+	u64 held;
+	u64 in_use;
+	u64 spans;
+	u64 allocs;
+	u64 frees;
+	u64 failures;
 };
 
 /* Sums over the page heaps of all nodes; units as in struct kspan_page_heap. */
@@ -79,6 +99,9 @@ struct kspan_cpu_stats {
 
 void kspan_cpu_stats_read(unsigned int cpu, struct kspan_cpu_stats *stats);
 void kspan_tiny_stats_read(struct kspan_tiny_stats *stats);
+void kspan_heap_class_stats_read(struct kspan_heap *heap, unsigned int class,
+				 struct kspan_class_stats *stats);
+void kspan_heap_stats_read(struct kspan_heap *heap, struct kspan_heap_stats *stats);
 void kspan_class_stats_read(unsigned int class, struct kspan_class_stats *stats);
 void kspan_page_stats_read(struct kspan_page_stats *stats);
 

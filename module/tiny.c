@@ -198,7 +198,8 @@ static void report(const struct kspan_span *span, unsigned long addr)
 
 	if (block_index(span, addr) >= READ_ONCE(span->high))
 		kind = KSPAN_BAD_FREE_NEVER_ALLOCATED;
-	kspan_bad_free_report(kind, addr, KSPAN_CLASS_TINY);
+	kspan_bad_free_report_in(kind, addr, KSPAN_CLASS_TINY, KSPAN_TINY_BLOCK,
+				 span->central->name);
 }
 
 /**

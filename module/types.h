@@ -98,6 +98,13 @@
 
 #include "size_class_table.h"
 
+/*
+ * What the map says of a page of a private heap, in place of a size class. The
+ * default heap has no objects of it, so its fast paths take those of others for
+ * what no magazine has room for.
+ */
+#define KSPAN_CLASS_PRIVATE	KSPAN_NR_CLASSES
+
 /**
  * struct kspan_arena - one naturally aligned block of buddy pages
  * @node:	in kspan_page_heap.arenas, by address; page heap lock
@@ -114,6 +121,8 @@
  * @free:	a bit per free page; page heap lock
  * @emergency:	taken from the reserves of the system, for one object
  * @touched:	pages that were ever part of a span; page heap lock
+ * @dropped:	free pages that a private heap had when it was destroyed; page heap lock
+ * @any_dropped: there may be a bit in @dropped
  * @release:	in page_heap.c's list of arenas to be given back, in place of @node
  */
 struct kspan_arena {
@@ -131,8 +140,10 @@ struct kspan_arena {
 	unsigned int misfits;
 	unsigned int first_word;
 	bool emergency;
+	bool any_dropped;
 	DECLARE_BITMAP(free, KSPAN_ARENA_PAGES);
 	DECLARE_BITMAP(touched, KSPAN_ARENA_PAGES);
+	DECLARE_BITMAP(dropped, KSPAN_ARENA_PAGES);
 };
 
 /*
@@ -158,7 +169,8 @@ enum kspan_span_state {
  * struct kspan_span - a run of pages in use
  * @start:	address of the first byte
  * @npages:	length of the run in kspan pages
- * @class:	size class of the slots; 0 unless SMALL or DETACHED
+ * @class:	what the map says of its pages: the size class of the slots, or
+ *		KSPAN_CLASS_PRIVATE; 0 unless SMALL or DETACHED
  * @state:	enum kspan_span_state; page heap lock, to and from SMALL the
  *		central lock
  * @nslots:	slots of a SMALL span
@@ -166,10 +178,13 @@ enum kspan_span_state {
  * @free_index:	no slot below it is free; central lock
  * @high:	no slot from it on was ever handed out; central lock
  * @nid:	node of the run
+ * @size:	bytes of a slot of a SMALL span
+ * @magic:	their struct kspan_size_class.magic
  * @arena:	the block the run lies in; fixed while not DEAD
  * @central:	owner of a SMALL span
- * @list:	SMALL: in a list of @central; DEAD: in a list of spares
- * @deferred:	in the deferred list of @central or of the page heap
+ * @owner:	of a large one, if it is of a private heap; else NULL
+ * @list:	in a list of @central or @owner; DEAD: in a list of spares
+ * @deferred:	in the deferred list of @central, @owner or the page heap
  * @alloc_bits:	a bit per slot, set while it is out, central lock; then as many
  *		bits for deferred frees, atomic; of a span of tiny objects
  *		then a bit per block that is open, see tiny.c
@@ -190,8 +205,13 @@ struct kspan_span {
 	u16 free_index;
 	u16 high;
 	u16 nid;
+	u32 size;
+	u32 magic;
 	struct kspan_arena *arena;
-	struct kspan_central *central;
+	union {
+		struct kspan_central *central;
+		struct kspan_large_owner *owner;
+	};
 	struct list_head list;
 	struct llist_node deferred;
 	u64 *alloc_bits;

@@ -8,6 +8,17 @@
 
 #include "malloc.h"
 
+/** kspan_heap_memdup() - kspan_memdup() from a private heap */
+void *kspan_heap_memdup(struct kspan_heap *heap, const void *src, size_t len, gfp_t gfp)
+{
+	void *object = kspan_malloc_of(heap, len, gfp);
+
+	if (object)
+		memcpy(object, src, len);
+	return object;
+}
+EXPORT_SYMBOL_GPL(kspan_heap_memdup);
+
 /**
  * kspan_memdup() - copy memory
  * @src:	bytes to copy
@@ -19,13 +30,16 @@
  */
 void *kspan_memdup(const void *src, size_t len, gfp_t gfp)
 {
-	void *object = kspan_malloc(len, gfp);
-
-	if (object)
-		memcpy(object, src, len);
-	return object;
+	return kspan_heap_memdup(&kspan_default_heap, src, len, gfp);
 }
 EXPORT_SYMBOL_GPL(kspan_memdup);
+
+/** kspan_heap_strdup() - kspan_strdup() from a private heap */
+char *kspan_heap_strdup(struct kspan_heap *heap, const char *s, gfp_t gfp)
+{
+	return s ? kspan_heap_memdup(heap, s, strlen(s) + 1, gfp) : NULL;
+}
+EXPORT_SYMBOL_GPL(kspan_heap_strdup);
 
 /**
  * kspan_strdup() - copy a string
@@ -37,9 +51,27 @@ EXPORT_SYMBOL_GPL(kspan_memdup);
  */
 char *kspan_strdup(const char *s, gfp_t gfp)
 {
-	return s ? kspan_memdup(s, strlen(s) + 1, gfp) : NULL;
+	return kspan_heap_strdup(&kspan_default_heap, s, gfp);
 }
 EXPORT_SYMBOL_GPL(kspan_strdup);
+
+/** kspan_heap_strndup() - kspan_strndup() from a private heap */
+char *kspan_heap_strndup(struct kspan_heap *heap, const char *s, size_t max, gfp_t gfp)
+{
+	size_t len;
+	char *copy;
+
+	if (!s)
+		return NULL;
+	len = strnlen(s, max);
+	copy = kspan_malloc_of(heap, len + 1, gfp);
+	if (copy) {
+		memcpy(copy, s, len);
+		copy[len] = '\0';
+	}
+	return copy;
+}
+EXPORT_SYMBOL_GPL(kspan_heap_strndup);
 
 /**
  * kspan_strndup() - copy the start of a string
@@ -52,20 +84,29 @@ EXPORT_SYMBOL_GPL(kspan_strdup);
  */
 char *kspan_strndup(const char *s, size_t max, gfp_t gfp)
 {
-	size_t len;
-	char *copy;
-
-	if (!s)
-		return NULL;
-	len = strnlen(s, max);
-	copy = kspan_malloc(len + 1, gfp);
-	if (copy) {
-		memcpy(copy, s, len);
-		copy[len] = '\0';
-	}
-	return copy;
+	return kspan_heap_strndup(&kspan_default_heap, s, max, gfp);
 }
 EXPORT_SYMBOL_GPL(kspan_strndup);
+
+/** kspan_heap_vasprintf() - kspan_vasprintf() from a private heap */
+char *kspan_heap_vasprintf(struct kspan_heap *heap, gfp_t gfp, const char *fmt, va_list args)
+{
+	unsigned int first, second;
+	va_list again;
+	char *s;
+
+	va_copy(again, args);
+	first = vsnprintf(NULL, 0, fmt, again);
+	va_end(again);
+	s = kspan_malloc_of(heap, (size_t)first + 1, gfp);
+	if (!s)
+		return NULL;
+	second = vsnprintf(s, (size_t)first + 1, fmt, args);
+	WARN(first != second, "an argument of \"%s\" changed: %u bytes, then %u\n", fmt, first,
+	     second);
+	return s;
+}
+EXPORT_SYMBOL_GPL(kspan_heap_vasprintf);
 
 /**
  * kspan_vasprintf() - format a string into new memory
@@ -78,22 +119,22 @@ EXPORT_SYMBOL_GPL(kspan_strndup);
  */
 char *kspan_vasprintf(gfp_t gfp, const char *fmt, va_list args)
 {
-	unsigned int first, second;
-	va_list again;
-	char *s;
-
-	va_copy(again, args);
-	first = vsnprintf(NULL, 0, fmt, again);
-	va_end(again);
-	s = kspan_malloc((size_t)first + 1, gfp);
-	if (!s)
-		return NULL;
-	second = vsnprintf(s, (size_t)first + 1, fmt, args);
-	WARN(first != second, "an argument of \"%s\" changed: %u bytes, then %u\n", fmt, first,
-	     second);
-	return s;
+	return kspan_heap_vasprintf(&kspan_default_heap, gfp, fmt, args);
 }
 EXPORT_SYMBOL_GPL(kspan_vasprintf);
+
+/** kspan_heap_asprintf() - kspan_asprintf() from a private heap */
+char *kspan_heap_asprintf(struct kspan_heap *heap, gfp_t gfp, const char *fmt, ...)
+{
+	va_list args;
+	char *s;
+
+	va_start(args, fmt);
+	s = kspan_heap_vasprintf(heap, gfp, fmt, args);
+	va_end(args);
+	return s;
+}
+EXPORT_SYMBOL_GPL(kspan_heap_asprintf);
 
 /**
  * kspan_asprintf() - format a string into new memory
@@ -114,6 +155,49 @@ char *kspan_asprintf(gfp_t gfp, const char *fmt, ...)
 	return s;
 }
 EXPORT_SYMBOL_GPL(kspan_asprintf);
+
+/**
+ * kspan_heap_tiny_strdup() - copy a string that is likely to be short
+ * @heap:	a private heap
+ * @s:		string, or NULL
+ * @gfp:	as for kspan_malloc()
+ *
+ * Strings of up to 14 bytes share blocks of 16 bytes, as kspan_tiny_alloc() has
+ * it.
+ *
+ * Context: as kspan_malloc().
+ * Return: the copy; NULL for NULL.
+ */
+char *kspan_heap_tiny_strdup(struct kspan_heap *heap, const char *s, gfp_t gfp)
+{
+	size_t size;
+	char *copy;
+
+	if (!s)
+		return NULL;
+	size = strlen(s) + 1;
+	copy = kspan_tiny_alloc_of(heap, size, gfp);
+	if (copy)
+		memcpy(copy, s, size);
+	return copy;
+}
+EXPORT_SYMBOL_GPL(kspan_heap_tiny_strdup);
+
+/**
+ * kspan_tiny_strdup() - copy a string that is likely to be short
+ * @s:		string, or NULL
+ * @gfp:	as for kspan_malloc()
+ *
+ * As kspan_heap_tiny_strdup().
+ *
+ * Context: as kspan_malloc().
+ * Return: the copy; NULL for NULL.
+ */
+char *kspan_tiny_strdup(const char *s, gfp_t gfp)
+{
+	return kspan_heap_tiny_strdup(&kspan_default_heap, s, gfp);
+}
+EXPORT_SYMBOL_GPL(kspan_tiny_strdup);
 
 /**
  * kspan_mempool_alloc() - the mempool_alloc_t of kspan_malloc()

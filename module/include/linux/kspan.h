@@ -27,6 +27,8 @@
 
 #include <linux/kspan_size_class.h>
 
+struct kspan_heap;
+struct module;
 struct rcu_head;
 
 void kspan_free(const void *p);
@@ -55,6 +57,7 @@ bool kspan_owns(const void *p);
 void *kspan_memdup(const void *src, size_t len, gfp_t gfp);
 char *kspan_strdup(const char *s, gfp_t gfp);
 char *kspan_strndup(const char *s, size_t max, gfp_t gfp);
+char *kspan_tiny_strdup(const char *s, gfp_t gfp);
 char *kspan_asprintf(gfp_t gfp, const char *fmt, ...) __printf(2, 3);
 char *kspan_vasprintf(gfp_t gfp, const char *fmt, va_list args) __printf(2, 0);
 
@@ -78,6 +81,69 @@ do {										\
 void kspan_call_free_rcu(struct rcu_head *head, void *p);
 void kspan_free_rcu_mightsleep(const void *p);
 void kspan_barrier(void);
+
+/*
+ * Private heaps. kspan_free() and its kin take their objects as any others; a
+ * kspan_realloc() of one stays in its heap.
+ */
+struct kspan_heap *__kspan_heap_create(const char *name, size_t limit, unsigned int flags,
+				       struct module *owner);
+#define kspan_heap_create(name, limit, flags)					\
+	__kspan_heap_create(name, limit, flags, THIS_MODULE)
+void kspan_heap_set_pressure(struct kspan_heap *heap,
+			     void (*pressure)(struct kspan_heap *heap, size_t size, void *data),
+			     void *data);
+void kspan_heap_reset(struct kspan_heap *heap);
+size_t kspan_heap_trim(struct kspan_heap *heap);
+void kspan_heap_destroy(struct kspan_heap *heap);
+
+void *kspan_heap_malloc(struct kspan_heap *heap, size_t size, gfp_t gfp) __alloc_size(2);
+void *kspan_heap_zalloc(struct kspan_heap *heap, size_t size, gfp_t gfp) __alloc_size(2);
+void *kspan_heap_malloc_node(struct kspan_heap *heap, size_t size, gfp_t gfp, int node)
+	__alloc_size(2);
+void *kspan_heap_malloc_array(struct kspan_heap *heap, size_t n, size_t size, gfp_t gfp)
+	__alloc_size(2, 3);
+void *kspan_heap_calloc(struct kspan_heap *heap, size_t n, size_t size, gfp_t gfp)
+	__alloc_size(2, 3);
+void *kspan_heap_malloc_aligned(struct kspan_heap *heap, size_t size, size_t align, gfp_t gfp)
+	__alloc_size(2);
+void *kspan_heap_tiny_alloc(struct kspan_heap *heap, size_t size, gfp_t gfp) __alloc_size(2);
+void *kspan_heap_realloc(struct kspan_heap *heap, const void *p, size_t size, gfp_t gfp)
+	__alloc_size(3);
+unsigned int kspan_heap_alloc_bulk(struct kspan_heap *heap, size_t size, gfp_t gfp,
+				   unsigned int n, void **p);
+void *kspan_heap_memdup(struct kspan_heap *heap, const void *src, size_t len, gfp_t gfp);
+char *kspan_heap_strdup(struct kspan_heap *heap, const char *s, gfp_t gfp);
+char *kspan_heap_strndup(struct kspan_heap *heap, const char *s, size_t max, gfp_t gfp);
+char *kspan_heap_tiny_strdup(struct kspan_heap *heap, const char *s, gfp_t gfp);
+char *kspan_heap_asprintf(struct kspan_heap *heap, gfp_t gfp, const char *fmt, ...)
+	__printf(3, 4);
+char *kspan_heap_vasprintf(struct kspan_heap *heap, gfp_t gfp, const char *fmt, va_list args)
+	__printf(3, 0);
+
+/* Typed caches: objects of one size, each in a slot of just that. */
+struct kspan_cache;
+
+/* Aligned to a cache line, or what part of one an object fits into. */
+#define KSPAN_HWCACHE_ALIGN	0x1U
+/* The memory of a freed object stays an object of the cache for a grace period. */
+#define KSPAN_TYPESAFE_BY_RCU	0x2U
+
+struct kspan_cache *__kspan_cache_create(const char *name, unsigned int size, unsigned int align,
+					 unsigned long flags, void (*ctor)(void *object),
+					 struct module *owner);
+#define kspan_cache_create(name, size, align, flags, ctor)			\
+	__kspan_cache_create(name, size, align, flags, ctor, THIS_MODULE)
+void *kspan_cache_alloc(struct kspan_cache *cache, gfp_t gfp);
+void *kspan_cache_zalloc(struct kspan_cache *cache, gfp_t gfp);
+void *kspan_cache_alloc_node(struct kspan_cache *cache, gfp_t gfp, int node);
+void kspan_cache_free(struct kspan_cache *cache, void *object);
+unsigned int kspan_cache_alloc_bulk(struct kspan_cache *cache, gfp_t gfp, unsigned int n,
+				    void **objects);
+void kspan_cache_free_bulk(struct kspan_cache *cache, unsigned int n, void **objects);
+unsigned int kspan_cache_size(const struct kspan_cache *cache);
+size_t kspan_cache_shrink(struct kspan_cache *cache);
+int kspan_cache_destroy(struct kspan_cache *cache);
 
 /* For mempool_create(n, kspan_mempool_alloc, kspan_mempool_free, (void *)size). */
 void *kspan_mempool_alloc(gfp_t gfp, void *size);

@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Typed caches
+ *
+ * A typed cache is a private heap with one size class of its own: slots are as large as
+ * the objects, but for their alignment. Its alloc and free know the class, and so have
+ * neither a table to look into nor a heap to look for; that an object is the cache's is
+ * seen by its span, whose central has to be the cache's on this node.
+ *
+ * A constructor is called for all slots of a span when the span is made. kspan keeps
+ * nothing in free objects, so whatever the last owner left there is there for the next
+ * one, and for readers under RCU.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cache.h>
+#include <linux/kspan.h>
+#include <linux/log2.h>
+
+#include "bad_free.h"
+#include "malloc.h"
+#include "private.h"
+
+/* The only class of a typed cache. */
+#define ONLY_CLASS	1
+
+struct kspan_cache {
+	struct kspan_heap heap;
+};
+
+static struct kspan_cache *cache_of(struct kspan_heap *heap)
+{
+	return container_of(heap, struct kspan_cache, heap);
+}
+
+static unsigned int slot_align(unsigned int size, unsigned int align, unsigned long flags)
+{
+	unsigned int line = cache_line_size();
+
+	if (flags & KSPAN_HWCACHE_ALIGN) {
+		while (size <= line / 2)
+			line /= 2;
+		align = max(align, line);
+	}
+	return max_t(unsigned int, align, sizeof(u64));
+}
+
+/*
+ * As tools/mksizeclasses has it: at most an eighth of a span is left over; spans of few
+ * slots are longer, up to 32 KiB.
+ */
+static unsigned int span_pages(unsigned int size)
+{
+	unsigned int pages = DIV_ROUND_UP(size, KSPAN_PAGE_SIZE);
+
+	while (pages * KSPAN_PAGE_SIZE % size * 8 > pages * KSPAN_PAGE_SIZE)
+		pages++;
+	while (pages * KSPAN_PAGE_SIZE / size < 16 && 2 * pages * KSPAN_PAGE_SIZE <= 32 * 1024)
+		pages *= 2;
+	return pages;
+}
+
+/* Slots that are multiples of an alignment, in spans that are aligned to it. */
+static struct kspan_size_class slot_class(unsigned int size, unsigned int align)
+{
+	struct kspan_size_class sc = { .size = ALIGN(size, align) };
+
+	sc.pages = span_pages(sc.size);
+	sc.slots = sc.pages * KSPAN_PAGE_SIZE / sc.size;
+	/* kspan_slot_index() is exact as long as this fits 32 bits; a span of one slot ... */
+	if ((u64)sc.pages * KSPAN_PAGE_SIZE * sc.size > U32_MAX) {
+		sc.pages = DIV_ROUND_UP(sc.size, KSPAN_PAGE_SIZE);
+		sc.slots = 1;
+	}
+	/* ... has index 0 throughout. */
+	sc.magic = sc.slots == 1 ? 1 : BIT_ULL(32) / sc.size + 1;
+	sc.align = max_t(unsigned int, align / KSPAN_PAGE_SIZE, 1);
+	return sc;
+}
+
+/**
+ * __kspan_cache_create() - what kspan_cache_create() calls
+ * @name:	shown in debugfs and in reports, copied
+ * @size:	bytes of an object, 1 to kmalloc's limit
+ * @align:	a power of two up to kmalloc's limit, or 0 for 8
+ * @flags:	KSPAN_HWCACHE_ALIGN, KSPAN_TYPESAFE_BY_RCU
+ * @ctor:	called once for every slot before it is handed out for the first time, in
+ *		the context of the allocation; or NULL
+ * @owner:	THIS_MODULE
+ *
+ * Context: task; sleeps.
+ * Return: the cache; or NULL without memory, or for a wrong argument.
+ */
+struct kspan_cache *__kspan_cache_create(const char *name, unsigned int size, unsigned int align,
+					 unsigned long flags, void (*ctor)(void *object),
+					 struct module *owner)
+{
+	struct kspan_size_class slot;
+	struct kspan_heap *heap;
+
+	if (WARN_ONCE(!name || !size || size > KSPAN_MAX_SIZE || align > KSPAN_MAX_SIZE ||
+		      (align && !is_power_of_2(align)) ||
+		      (flags & ~(KSPAN_HWCACHE_ALIGN | KSPAN_TYPESAFE_BY_RCU)),
+		      "cache %s can't be made: size %u, alignment %u, flags %#lx\n",
+		      name ?: "(null)", size, align, flags))
+		return NULL;
+	slot = slot_class(size, slot_align(size, align, flags));
+	heap = kspan_private_create(name, &slot, flags, ctor, owner);
+	if (!heap)
+		return NULL;
+	kspan_private_publish(heap);
+	return cache_of(heap);
+}
+EXPORT_SYMBOL_GPL(__kspan_cache_create);
+
+static noinline void *alloc_special(struct kspan_cache *cache, gfp_t gfp)
+{
+	if (gfp & KSPAN_GFP_REFUSED)
+		return kspan_refuse_zone(gfp);
+	if (WARN_ON_ONCE(cache->heap.private->ctor))
+		gfp &= ~__GFP_ZERO;
+	return kspan_malloc_slot(&cache->heap, ONLY_CLASS, gfp);
+}
+
+/**
+ * kspan_cache_alloc() - allocate an object of a typed cache
+ * @cache:	the cache
+ * @gfp:	as for kspan_malloc(); __GFP_ZERO is not for caches with a constructor
+ *
+ * Context: as kspan_malloc().
+ * Return: the object or NULL.
+ */
+void *kspan_cache_alloc(struct kspan_cache *cache, gfp_t gfp)
+{
+	struct kspan_heap *heap = &cache->heap;
+	struct kspan_cpu_cache *cpu_cache;
+	void *object;
+
+	kspan_check_context(gfp);
+	if (unlikely(gfp & KSPAN_GFP_SPECIAL))
+		return alloc_special(cache, gfp);
+	if (unlikely(!kspan_cpu_cache_enter(heap, &cpu_cache)))
+		return kspan_malloc_slow(ONLY_CLASS, gfp, heap);
+	if (unlikely(!kspan_cpu_cache_pop(cpu_cache, ONLY_CLASS, &object)))
+		return kspan_malloc_refill(ONLY_CLASS, gfp, heap, cpu_cache);
+	kspan_cpu_cache_leave(cpu_cache);
+	if (want_init_on_alloc(0) || IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
+		return kspan_initialise_slot(heap, object, ONLY_CLASS, gfp);
+	return object;
+}
+EXPORT_SYMBOL_GPL(kspan_cache_alloc);
+
+/** kspan_cache_zalloc() - kspan_cache_alloc() of zeroed memory */
+void *kspan_cache_zalloc(struct kspan_cache *cache, gfp_t gfp)
+{
+	return kspan_cache_alloc(cache, gfp | __GFP_ZERO);
+}
+EXPORT_SYMBOL_GPL(kspan_cache_zalloc);
+
+/**
+ * kspan_cache_alloc_node() - kspan_cache_alloc() from a NUMA node
+ * @cache:	the cache
+ * @gfp:	as for kspan_cache_alloc(); with __GFP_THISNODE no other node will do
+ * @node:	preferred node, or NUMA_NO_NODE for that of this CPU
+ *
+ * Context: as kspan_malloc().
+ * Return: the object or NULL.
+ */
+void *kspan_cache_alloc_node(struct kspan_cache *cache, gfp_t gfp, int node)
+{
+	if (gfp & KSPAN_GFP_REFUSED)
+		return kspan_refuse_zone(gfp);
+	if (WARN_ON_ONCE((gfp & __GFP_ZERO) && cache->heap.private->ctor))
+		gfp &= ~__GFP_ZERO;
+	return kspan_malloc_slot_node(&cache->heap, ONLY_CLASS, gfp, node);
+}
+EXPORT_SYMBOL_GPL(kspan_cache_alloc_node);
+
+/* The span of an address, if there is one, by the map alone. */
+static __always_inline struct kspan_span *span_at(const void *p)
+{
+	unsigned long page = kspan_map_page((unsigned long)p);
+	struct kspan_map_leaf *leaf;
+
+	if (unlikely(page >= kspan_map.nr_pages))
+		return NULL;
+	/* Pairs with the release in ensure_leaf(). */
+	leaf = smp_load_acquire(&kspan_map.leaf[page / KSPAN_ARENA_PAGES]);
+	return likely(leaf) ? READ_ONCE(leaf->span[page % KSPAN_ARENA_PAGES]) : NULL;
+}
+
+/* The central of a small object, which stays as long as preemption is off; or NULL. */
+static struct kspan_central *central_at(const void *p)
+{
+	struct kspan_span *span = span_at(p);
+
+	/* Pairs with the release in kspan_span_set_state(). */
+	if (!span || !kspan_span_is_small(smp_load_acquire(&span->state)))
+		return NULL;
+	return READ_ONCE(span->central);
+}
+
+/* An object that the CPU's cache did not take, or that is not the cache's. */
+static noinline void free_slow(struct kspan_cache *cache, void *object)
+{
+	struct kspan_cpu_cache *cpu_cache;
+	struct kspan_central *central;
+	bool other;
+
+	if (ZERO_OR_NULL_PTR(object))
+		return;
+	rcu_read_lock_sched();
+	central = central_at(object);
+	other = central && central->heap != &cache->heap;
+	/* From now on they are known at once. */
+	if (central && !other && kspan_cpu_cache_enter(&cache->heap, &cpu_cache)) {
+		if (central->nid == cpu_cache->nid)
+			cpu_cache->own = central;
+		kspan_cpu_cache_leave(cpu_cache);
+	}
+	rcu_read_unlock_sched();
+	if (other)
+		kspan_bad_free_report_in(KSPAN_BAD_FREE_OTHER_HEAP, (unsigned long)object,
+					 ONLY_CLASS, cache->heap.classes[ONLY_CLASS].size,
+					 cache->heap.name);
+	else
+		kspan_free(object);
+}
+
+/*
+ * Whether the CPU's cache may take an object: it is in a span of the cache on the CPU's
+ * node. Of a large object the comparison is with its owner, so it never is.
+ */
+static __always_inline bool is_ours(const struct kspan_cpu_cache *cpu_cache, const void *object)
+{
+	const struct kspan_span *span = span_at(object);
+
+	return likely(span) && READ_ONCE(span->central) == cpu_cache->own;
+}
+
+/* Whether frees have more to do than to put the object into a magazine. */
+static __always_inline bool free_is_special(void)
+{
+	return IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) || want_init_on_free();
+}
+
+/**
+ * kspan_cache_free() - free an object of a typed cache
+ * @cache:	the cache
+ * @object:	the object; NULL does nothing
+ *
+ * An object of something else is reported and left alone. kspan_free(),
+ * kspan_free_bulk() and kspan_free_rcu() free the cache's objects, too.
+ *
+ * Context: as kspan_free().
+ */
+void kspan_cache_free(struct kspan_cache *cache, void *object)
+{
+	struct kspan_cpu_cache *cpu_cache;
+
+	if (free_is_special() || unlikely(!kspan_cpu_cache_enter(&cache->heap, &cpu_cache)))
+		return free_slow(cache, object);
+	if (unlikely(!is_ours(cpu_cache, object)) ||
+	    unlikely(!kspan_cpu_cache_push(cpu_cache, ONLY_CLASS, object))) {
+		kspan_cpu_cache_leave(cpu_cache);
+		return free_slow(cache, object);
+	}
+	kspan_cpu_cache_leave(cpu_cache);
+}
+EXPORT_SYMBOL_GPL(kspan_cache_free);
+
+/**
+ * kspan_cache_alloc_bulk() - allocate many objects of a typed cache
+ * @cache:	the cache
+ * @gfp:	as for kspan_cache_alloc()
+ * @n:		how many
+ * @objects:	receives them
+ *
+ * Context: as kspan_malloc().
+ * Return: @n; or 0, with nothing allocated and @objects undefined.
+ */
+unsigned int kspan_cache_alloc_bulk(struct kspan_cache *cache, gfp_t gfp, unsigned int n,
+				    void **objects)
+{
+	unsigned int done;
+
+	kspan_check_context(gfp);
+	if (gfp & KSPAN_GFP_REFUSED) {
+		kspan_refuse_zone(gfp);
+		return 0;
+	}
+	if (WARN_ON_ONCE((gfp & __GFP_ZERO) && cache->heap.private->ctor))
+		gfp &= ~__GFP_ZERO;
+	done = kspan_alloc_slots(&cache->heap, ONLY_CLASS, gfp, n, objects);
+	if (likely(done == n))
+		return n;
+	kspan_cache_free_bulk(cache, done, objects);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(kspan_cache_alloc_bulk);
+
+/* As long as the loaded magazine takes them; returns how many, of a magazine at most. */
+static unsigned int push(struct kspan_cache *cache, unsigned int n, void **objects)
+{
+	struct kspan_cpu_cache *cpu_cache;
+	unsigned int i = 0;
+
+	if (free_is_special() || !kspan_cpu_cache_enter(&cache->heap, &cpu_cache))
+		return 0;
+	n = min_t(unsigned int, n, KSPAN_MAGAZINE_MAX);
+	while (i < n && is_ours(cpu_cache, objects[i]) &&
+	       kspan_cpu_cache_push(cpu_cache, ONLY_CLASS, objects[i]))
+		i++;
+	kspan_cpu_cache_leave(cpu_cache);
+	return i;
+}
+
+/**
+ * kspan_cache_free_bulk() - free many objects of a typed cache
+ * @cache:	the cache
+ * @n:		how many
+ * @objects:	the objects
+ *
+ * Context: as kspan_free().
+ */
+void kspan_cache_free_bulk(struct kspan_cache *cache, unsigned int n, void **objects)
+{
+	unsigned int i = 0;
+
+	while (i < n) {
+		i += push(cache, n - i, objects + i);
+		/* It makes room for the next. */
+		if (i < n)
+			free_slow(cache, objects[i++]);
+	}
+}
+EXPORT_SYMBOL_GPL(kspan_cache_free_bulk);
+
+/**
+ * kspan_cache_size() - bytes of an object of a typed cache
+ * @cache: the cache
+ * Return: the size at creation, rounded up to the alignment.
+ */
+unsigned int kspan_cache_size(const struct kspan_cache *cache)
+{
+	return cache->heap.classes[ONLY_CLASS].size;
+}
+EXPORT_SYMBOL_GPL(kspan_cache_size);
+
+/**
+ * kspan_cache_shrink() - give back what a typed cache keeps without using it
+ * @cache: the cache
+ *
+ * Context: task; sleeps, with KSPAN_TYPESAFE_BY_RCU for a grace period.
+ * Return: bytes that it holds less.
+ */
+size_t kspan_cache_shrink(struct kspan_cache *cache)
+{
+	return kspan_private_trim(&cache->heap);
+}
+EXPORT_SYMBOL_GPL(kspan_cache_shrink);
+
+/**
+ * kspan_cache_destroy() - destroy a typed cache
+ * @cache: the cache, which nobody uses any more; NULL does nothing
+ *
+ * Waits for objects that were given to kspan_free_rcu(). A cache that has objects then
+ * is reported and stays.
+ *
+ * Context: task; sleeps.
+ * Return: 0 or -EBUSY.
+ */
+int kspan_cache_destroy(struct kspan_cache *cache)
+{
+	unsigned long live;
+
+	if (!cache)
+		return 0;
+	if (kspan_private_live(&cache->heap))
+		kspan_barrier();
+	live = kspan_private_live(&cache->heap);
+	if (live) {
+		pr_err("cache %s is not destroyed: %lu objects of %u bytes were not freed\n",
+		       cache->heap.name, live, kspan_cache_size(cache));
+		dump_stack();
+		return -EBUSY;
+	}
+	/* With KSPAN_TYPESAFE_BY_RCU pages go after a grace period. */
+	kspan_private_trim(&cache->heap);
+	kspan_private_destroy(&cache->heap);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(kspan_cache_destroy);

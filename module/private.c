@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Private heaps
+ *
+ * A heap of a module's own: its objects have spans, magazines and slots that no other
+ * heap shares, so the memory of one is not used for another while its span is the
+ * heap's. Spans without an object stay with the heap, until it is trimmed, reaches its
+ * limit, or goes.
+ *
+ * The map says KSPAN_CLASS_PRIVATE of the pages, which the fast path of kspan_free()
+ * takes for a class whose magazine is full; the heap is then found by the span. So
+ * private heaps cost the default heap nothing.
+ *
+ * A heap is destroyed span by span, without a look at its objects: spans are taken
+ * from the centrals and freed. Whoever frees one of its objects meanwhile, wrongly, may
+ * still find the heap; what is not pages therefore goes after a grace period, and
+ * magazines are not emptied any more, as what they hold is worth nothing.
+ *
+ * Locks: heaps_mutex protects the list of heaps; it is taken within cpus_read_lock(),
+ * as CPU hotplug callbacks do.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cpu.h>
+#include <linux/kspan.h>
+#include <linux/mutex.h>
+#include <linux/rcupdate.h>
+#include <linux/string.h>
+
+#include "kunit_export.h"
+#include "malloc.h"
+#include "private.h"
+
+static LIST_HEAD(heaps);
+static DEFINE_MUTEX(heaps_mutex);
+static struct workqueue_struct *workqueue;
+
+/* One piece of memory. */
+struct private_heap {
+	struct kspan_heap heap;
+	struct kspan_private private;
+	char name[];
+};
+
+/**
+ * kspan_private_create() - make a heap that nobody knows yet
+ * @name:	shown in debugfs and reports, copied
+ * @slot:	of a typed cache what its slots are; NULL for the usual size classes
+ * @flags:	as in struct kspan_private
+ * @ctor:	called once for every slot, or NULL
+ * @owner:	the module that made it
+ *
+ * Context: task; sleeps.
+ * Return: the heap or NULL.
+ */
+struct kspan_heap *kspan_private_create(const char *name, const struct kspan_size_class *slot,
+					unsigned int flags, void (*ctor)(void *object),
+					struct module *owner)
+{
+	const struct kspan_size_class *classes = kspan_size_classes;
+	unsigned int nr_classes = KSPAN_NR_CLASSES;
+	size_t length = strlen(name) + 1;
+	struct private_heap *memory = kzalloc(struct_size(memory, name, length), GFP_KERNEL);
+	struct kspan_private *private;
+
+	if (!memory)
+		return NULL;
+	memcpy(memory->name, name, length);
+	private = &memory->private;
+	private->heap = &memory->heap;
+	private->flags = flags;
+	private->ctor = ctor;
+	strscpy(private->module, owner ? owner->name : "(built-in)", sizeof(private->module));
+	INIT_LIST_HEAD(&private->list);
+	kspan_large_owner_init(&private->large, &private->account);
+	memory->heap.private = private;
+	memory->heap.cache_share = KSPAN_PRIVATE_CACHE_BYTES;
+	if (slot) {
+		private->typed = true;
+		private->slot[1] = *slot;
+		classes = private->slot;
+		nr_classes = ARRAY_SIZE(private->slot);
+	}
+	if (kspan_heap_build(&memory->heap, memory->name, classes, nr_classes)) {
+		kfree(memory);
+		return NULL;
+	}
+	return &memory->heap;
+}
+
+/** kspan_private_publish() - have a heap take part in CPU hotplug, trim and debugfs */
+void kspan_private_publish(struct kspan_heap *heap)
+{
+	unsigned int cpu;
+
+	cpus_read_lock();
+	mutex_lock(&heaps_mutex);
+	/* A CPU may have come online on another node since the heap was made. */
+	for_each_possible_cpu(cpu)
+		kspan_cpu_cache_prepare(heap, cpu);
+	list_add_tail(&heap->private->list, &heaps);
+	mutex_unlock(&heaps_mutex);
+	cpus_read_unlock();
+}
+
+static void unpublish(struct kspan_heap *heap)
+{
+	mutex_lock(&heaps_mutex);
+	list_del_init(&heap->private->list);
+	mutex_unlock(&heaps_mutex);
+}
+
+/**
+ * __kspan_heap_create() - what kspan_heap_create() calls
+ * @name:	shown in debugfs and in reports, copied
+ * @limit:	most bytes that the heap may hold, rounded up to pages of 8 KiB; 0 for no
+ *		limit. What counts is spans, used or kept, so it takes some more than the
+ *		objects.
+ * @flags:	0
+ * @owner:	THIS_MODULE
+ *
+ * A request beyond the limit gets NULL, after the heap gave up what it only kept, and
+ * its pressure callback had a try. __GFP_NOFAIL goes beyond.
+ *
+ * Context: task; sleeps.
+ * Return: an empty heap, or NULL without memory, or for a wrong @name or @flags.
+ */
+struct kspan_heap *__kspan_heap_create(const char *name, size_t limit, unsigned int flags,
+				       struct module *owner)
+{
+	struct kspan_account *account;
+	struct kspan_heap *heap;
+
+	if (WARN_ONCE(!name || flags, "heap without a name, or with unknown flags %#x\n", flags))
+		return NULL;
+	heap = kspan_private_create(name, NULL, flags, NULL, owner);
+	if (!heap)
+		return NULL;
+	account = &heap->private->account;
+	account->limit = limit / KSPAN_PAGE_SIZE + !!(limit % KSPAN_PAGE_SIZE);
+	/* What CPUs keep is not to use up the limit. */
+	if (limit)
+		heap->cache_share = clamp_t(size_t, limit / (8 * num_possible_cpus()), 1,
+					    KSPAN_PRIVATE_CACHE_BYTES);
+	kspan_private_publish(heap);
+	return heap;
+}
+EXPORT_SYMBOL_GPL(__kspan_heap_create);
+
+/**
+ * kspan_heap_set_pressure() - have a function called before a request fails
+ * @heap:	the heap
+ * @pressure:	called once per request that can't be served, in the context of the
+ *		request and with its locks held, with the bytes asked for; it may
+ *		free objects of the heap, also by kspan_free_bulk(), and must not
+ *		allocate from it. NULL for none.
+ * @data:	for @pressure
+ *
+ * To be called before the heap is used.
+ */
+void kspan_heap_set_pressure(struct kspan_heap *heap,
+			     void (*pressure)(struct kspan_heap *heap, size_t size, void *data),
+			     void *data)
+{
+	heap->private->data = data;
+	heap->private->pressure = pressure;
+}
+EXPORT_SYMBOL_GPL(kspan_heap_set_pressure);
+
+static size_t trim_centrals(struct kspan_heap *heap)
+{
+	bool rcu = heap->private->flags & KSPAN_TYPESAFE_BY_RCU;
+	struct kspan_central *central;
+	unsigned long pages = 0;
+	unsigned int i = 0;
+
+	kspan_large_merge(&heap->private->large);
+	while ((central = kspan_heap_next_central(heap, &i))) {
+		kspan_depot_flush(central);
+		pages += kspan_central_trim(central, rcu);
+	}
+	return pages << KSPAN_PAGE_SHIFT;
+}
+
+/** __kspan_private_relieve() - kspan_private_relieve() of a private heap */
+bool __kspan_private_relieve(struct kspan_heap *heap, size_t size, unsigned int attempt,
+			     gfp_t gfp)
+{
+	struct kspan_private *private = heap->private;
+
+	if ((gfp & KSPAN_GFP_NOLOCK) || attempt > 1)
+		return false;
+	if (attempt == 1) {
+		if (!private->pressure)
+			return false;
+		private->pressure(heap, size, private->data);
+	}
+	kspan_cpu_cache_empty(heap);
+	/* Elsewhere it takes a grace period. */
+	if (!(private->flags & KSPAN_TYPESAFE_BY_RCU))
+		trim_centrals(heap);
+	return true;
+}
+
+/**
+ * kspan_private_trim() - give back what a heap keeps without using it
+ * @heap: the heap
+ *
+ * Context: task; sleeps.
+ * Return: bytes that it holds less.
+ */
+size_t kspan_private_trim(struct kspan_heap *heap)
+{
+	kspan_cpu_caches_flush(heap);
+	return trim_centrals(heap);
+}
+
+/**
+ * kspan_heap_trim() - give back what a private heap keeps without using it
+ * @heap: the heap
+ *
+ * Context: task; sleeps.
+ * Return: bytes that it holds less.
+ */
+size_t kspan_heap_trim(struct kspan_heap *heap)
+{
+	return kspan_private_trim(heap);
+}
+EXPORT_SYMBOL_GPL(kspan_heap_trim);
+
+/**
+ * kspan_heap_reset() - free all objects of a private heap
+ * @heap: the heap, which nobody uses meanwhile
+ *
+ * The heap keeps the spans of small objects for those to come. Objects that wait for a
+ * grace period after kspan_free_rcu() are freed a second time when it ends: call
+ * kspan_barrier() before, if there are any. What regions hold of the heap goes, too.
+ *
+ * Context: task; sleeps.
+ */
+void kspan_heap_reset(struct kspan_heap *heap)
+{
+	struct kspan_central *central;
+	unsigned int i = 0;
+
+	kspan_heap_flush(heap);
+	while ((central = kspan_heap_next_central(heap, &i)))
+		kspan_central_reset(central);
+	kspan_large_drop(&heap->private->large);
+}
+EXPORT_SYMBOL_GPL(kspan_heap_reset);
+
+/**
+ * kspan_private_live() - objects of a heap that were not freed
+ * @heap: the heap, which nobody uses meanwhile
+ * Return: how many, blocks of tiny objects and large ones included.
+ */
+unsigned long kspan_private_live(struct kspan_heap *heap)
+{
+	unsigned long live = READ_ONCE(heap->private->large.objects), cached;
+	struct kspan_central *central;
+	unsigned int i = 0;
+	u64 allocs;
+
+	while ((central = kspan_heap_next_central(heap, &i))) {
+		kspan_central_merge(central, 0);
+		live += READ_ONCE(central->nr_out) - READ_ONCE(central->nr_depot_objects);
+	}
+	for (i = 1; i < heap->nr_classes; i++) {
+		kspan_cpu_caches_count(heap, i, &cached, &allocs);
+		live -= cached;
+	}
+	return live;
+}
+
+/* Of the class on all nodes; magazines still say what they hold. */
+static void drop_class(struct kspan_heap *heap, unsigned int class)
+{
+	unsigned long live = 0, cached, depot = 0;
+	struct kspan_central *central;
+	u64 allocs;
+	int nid;
+
+	kspan_cpu_caches_count(heap, class, &cached, &allocs);
+	for_each_node(nid) {
+		central = kspan_heap_central(heap, nid, class);
+		if (!central)
+			continue;
+		depot += READ_ONCE(central->nr_depot_objects);
+		live += kspan_central_drop(central);
+	}
+	kspan_heap_report_live(heap, class, live - min(live, cached + depot));
+}
+
+static void free_heap(struct work_struct *work)
+{
+	struct kspan_private *private = container_of(to_rcu_work(work), struct kspan_private, work);
+	struct kspan_heap *heap = private->heap;
+
+	kspan_cpu_caches_drop(heap);
+	kspan_heap_unbuild(heap);
+	kfree(container_of(heap, struct private_heap, heap));
+}
+
+/**
+ * kspan_private_destroy() - destroy a heap with all that is in it
+ * @heap: the heap, which nobody uses any more
+ *
+ * Context: task; sleeps.
+ */
+void kspan_private_destroy(struct kspan_heap *heap)
+{
+	struct kspan_private *private = heap->private;
+	unsigned long large;
+	unsigned int class;
+
+	unpublish(heap);
+	for (class = 1; class < heap->nr_classes; class++)
+		drop_class(heap, class);
+	large = kspan_large_drop(&private->large);
+	if (large)
+		pr_warn("heap %s: %lu large objects were never freed\n", heap->name, large);
+	INIT_RCU_WORK(&private->work, free_heap);
+	queue_rcu_work(workqueue, &private->work);
+}
+
+/**
+ * kspan_heap_destroy() - destroy a private heap with all its objects
+ * @heap: the heap, which nobody uses any more; NULL does nothing
+ *
+ * All its pages go back at once, at a cost that follows spans, not objects. What was
+ * never freed is told by class. To free one of its objects afterwards is a wrong free
+ * that is reported; kspan_barrier() before waits for those that were given to
+ * kspan_free_rcu(). Regions of the heap are to be destroyed before.
+ *
+ * Context: task; sleeps.
+ */
+void kspan_heap_destroy(struct kspan_heap *heap)
+{
+	if (heap)
+		kspan_private_destroy(heap);
+}
+EXPORT_SYMBOL_GPL(kspan_heap_destroy);
+
+/** kspan_private_prepare_cpu() - kspan_cpu_cache_prepare() for all private heaps */
+void kspan_private_prepare_cpu(unsigned int cpu)
+{
+	struct kspan_private *private;
+
+	mutex_lock(&heaps_mutex);
+	list_for_each_entry(private, &heaps, list)
+		kspan_cpu_cache_prepare(private->heap, cpu);
+	mutex_unlock(&heaps_mutex);
+}
+
+/** kspan_private_drain_cpu() - kspan_cpu_cache_drain() for all private heaps */
+void kspan_private_drain_cpu(unsigned int cpu)
+{
+	struct kspan_private *private;
+
+	mutex_lock(&heaps_mutex);
+	list_for_each_entry(private, &heaps, list)
+		kspan_cpu_cache_drain(private->heap, cpu);
+	mutex_unlock(&heaps_mutex);
+}
+
+/**
+ * kspan_private_trim_all() - kspan_private_trim() for all private heaps
+ *
+ * Context: task; sleeps.
+ */
+void kspan_private_trim_all(void)
+{
+	struct kspan_private *private;
+
+	cpus_read_lock();
+	mutex_lock(&heaps_mutex);
+	list_for_each_entry(private, &heaps, list)
+		kspan_private_trim(private->heap);
+	mutex_unlock(&heaps_mutex);
+	cpus_read_unlock();
+}
+
+/**
+ * kspan_visit_heaps() - call a function for the default and all private heaps
+ * @fn:		the function, which must neither create nor destroy a heap
+ * @data:	for @fn
+ *
+ * Context: task; sleeps.
+ */
+void kspan_visit_heaps(kspan_heap_fn fn, void *data)
+{
+	struct kspan_private *private;
+
+	fn(&kspan_default_heap, data);
+	mutex_lock(&heaps_mutex);
+	list_for_each_entry(private, &heaps, list)
+		fn(private->heap, data);
+	mutex_unlock(&heaps_mutex);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_visit_heaps);
+
+/**
+ * kspan_private_init() - prepare for private heaps
+ * Return: 0 or -ENOMEM.
+ */
+int kspan_private_init(void)
+{
+	workqueue = alloc_workqueue("kspan_heaps", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	return workqueue ? 0 : -ENOMEM;
+}
+
+/** kspan_private_exit() - destroy the heaps that their modules left behind */
+void kspan_private_exit(void)
+{
+	struct kspan_private *private, *next;
+
+	list_for_each_entry_safe(private, next, &heaps, list) {
+		pr_warn("heap %s of module %s was never destroyed\n", private->heap->name,
+			private->module);
+		kspan_private_destroy(private->heap);
+	}
+	rcu_barrier();
+	destroy_workqueue(workqueue);
+}
+
+/**
+ * kspan_heap_malloc() - kspan_malloc() from a private heap
+ * @heap:	the heap
+ * @size:	bytes; 0 gives ZERO_SIZE_PTR
+ * @gfp:	as for kspan_malloc()
+ *
+ * Context: as kspan_malloc().
+ * Return: the memory, to be freed by kspan_free() or with the heap; or NULL.
+ */
+void *kspan_heap_malloc(struct kspan_heap *heap, size_t size, gfp_t gfp)
+{
+	return kspan_malloc_of(heap, size, gfp);
+}
+EXPORT_SYMBOL_GPL(kspan_heap_malloc);
+
+/** kspan_heap_zalloc() - kspan_zalloc() from a private heap */
+void *kspan_heap_zalloc(struct kspan_heap *heap, size_t size, gfp_t gfp)
+{
+	return kspan_malloc_of(heap, size, gfp | __GFP_ZERO);
+}
+EXPORT_SYMBOL_GPL(kspan_heap_zalloc);
+
+/** kspan_heap_malloc_node() - kspan_malloc_node() from a private heap */
+void *kspan_heap_malloc_node(struct kspan_heap *heap, size_t size, gfp_t gfp, int node)
+{
+	return kspan_malloc_node_of(heap, size, gfp, node);
+}
+EXPORT_SYMBOL_GPL(kspan_heap_malloc_node);
+
+/** kspan_heap_malloc_array() - kspan_malloc_array() from a private heap */
+void *kspan_heap_malloc_array(struct kspan_heap *heap, size_t n, size_t size, gfp_t gfp)
+{
+	return kspan_malloc_array_of(heap, n, size, gfp);
+}
+EXPORT_SYMBOL_GPL(kspan_heap_malloc_array);
+
+/** kspan_heap_calloc() - kspan_calloc() from a private heap */
+void *kspan_heap_calloc(struct kspan_heap *heap, size_t n, size_t size, gfp_t gfp)
+{
+	return kspan_malloc_array_of(heap, n, size, gfp | __GFP_ZERO);
+}
+EXPORT_SYMBOL_GPL(kspan_heap_calloc);
+
+/** kspan_heap_malloc_aligned() - kspan_malloc_aligned() from a private heap */
+void *kspan_heap_malloc_aligned(struct kspan_heap *heap, size_t size, size_t align, gfp_t gfp)
+{
+	return kspan_malloc_aligned_of(heap, size, align, gfp);
+}
+EXPORT_SYMBOL_GPL(kspan_heap_malloc_aligned);
+
+/** kspan_heap_tiny_alloc() - kspan_tiny_alloc() from a private heap */
+void *kspan_heap_tiny_alloc(struct kspan_heap *heap, size_t size, gfp_t gfp)
+{
+	return kspan_tiny_alloc_of(heap, size, gfp);
+}
+EXPORT_SYMBOL_GPL(kspan_heap_tiny_alloc);
