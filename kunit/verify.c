@@ -97,21 +97,19 @@ static void check_map_of_run(struct check *check, struct kspan_span *span)
 
 static void check_small(struct check *check, struct kspan_span *span)
 {
-	const struct kspan_size_class *sc = &kspan_size_classes[span->class];
 	struct kspan_central *central = span->central;
+	const struct kspan_size_class *sc;
 
-	if (!holds(check, "small span has a class", span->start,
-		   span->class && span->class < KSPAN_NR_CLASSES))
+	if (!holds(check, "small span has an owner", span->start, central))
 		return;
+	sc = central->sc;
 	same(check, "pages of small span", span->start, span->npages, sc->pages);
 	holds(check, "alignment of small span", span->start,
 	      IS_ALIGNED(span->start, KSPAN_KUNIT_PAGES(sc->align)));
-	if (!holds(check, "small span has an owner", span->start, central))
-		return;
-	same(check, "class of owner", span->start, central->class, span->class);
+	same(check, "class of small span", span->start, span->class, central->page_class);
 	same(check, "node of owner", span->start, central->nid, span->nid);
-	if (central == kspan_heap_central(check->heap, span->nid, span->class))
-		++*small_count(check, span->nid, span->class);
+	if (central->heap == check->heap)
+		++*small_count(check, span->nid, central->class);
 }
 
 static void check_touched(struct check *check, struct kspan_span *span)
@@ -127,7 +125,7 @@ static void check_used(struct check *check, struct kspan_span *span, struct page
 {
 	sums->used += span->npages;
 	check_touched(check, span);
-	if (span->state == KSPAN_SPAN_LARGE || span->state == KSPAN_SPAN_LARGE_CACHED) {
+	if (kspan_span_is_large(span->state)) {
 		sums->large++;
 		sums->large_pages += span->npages;
 		same(check, "class of large span", span->start, span->class, 0);
@@ -312,8 +310,8 @@ static void check_slots(struct check *check, const struct kspan_span *span)
 {
 	unsigned int words = kspan_span_words(span), out = 0, i;
 
-	same(check, "slots of span", span->start, span->nslots,
-	     kspan_size_classes[span->class].slots);
+	same(check, "slots of span", span->start, span->nslots, span->central->sc->slots);
+	same(check, "size of slots", span->start, span->size, span->central->sc->size);
 	if (words == 1)
 		same(check, "bitmap of one word is inline", span->start, id(span->alloc_bits),
 		     id(span->inline_bits));
@@ -332,6 +330,7 @@ static unsigned long check_list(struct check *check, struct kspan_central *centr
 {
 	struct kspan_span *span;
 	unsigned long count = 0;
+	bool unused = false;
 
 	list_for_each_entry(span, list, list) {
 		same(check, "state of span on list", span->start, span->state, KSPAN_SPAN_SMALL);
@@ -340,7 +339,12 @@ static unsigned long check_list(struct check *check, struct kspan_central *centr
 		     id(*kspan_map_entry(span->start)), id(span));
 		same(check, "span is on the list of full ones", span->start,
 		     full, span->used == span->nslots);
-		holds(check, "span in use has a slot out", span->start, span->used);
+		/* A private heap keeps those that have none, at the end. */
+		holds(check, "span in use has a slot out", span->start,
+		      span->used || central->account);
+		holds(check, "spans without a slot out are the last", span->start,
+		      !unused || !span->used);
+		unused = !span->used;
 		check_slots(check, span);
 		*out += span->used;
 		count++;
@@ -368,7 +372,7 @@ static void collect(struct check *check, struct kspan_central *central,
 
 	check->nr_magazines++;
 	holds(check, "capacity of magazine", id(mag),
-	      mag->cap <= kspan_kunit_cap(central->class));
+	      mag->cap <= kspan_magazine_cap(central->sc));
 	if (!holds(check, "count of magazine", id(mag), mag->count >= min &&
 		   mag->count <= mag->cap && check->nr_cached + mag->count <= max_cached()))
 		return;
@@ -535,13 +539,14 @@ static void check_packers(struct check *check)
 
 static void check_capacity(struct check *check, struct kspan_cpu_cache *cache)
 {
+	const struct kspan_heap *heap = check->heap;
 	unsigned int class, capacity = 0;
 
 	same(check, "limit of class 0", id(cache), cache->class[0].limit, 0);
-	for (class = 1; class < KSPAN_NR_CLASSES; class++) {
+	for (class = 1; class < heap->nr_classes; class++) {
 		holds(check, "limit of class", class,
-		      cache->class[class].limit <= kspan_kunit_cap(class));
-		capacity += 2 * cache->class[class].limit * kspan_size_classes[class].size;
+		      cache->class[class].limit <= kspan_magazine_cap(&heap->classes[class]));
+		capacity += 2 * cache->class[class].limit * heap->classes[class].size;
 	}
 	same(check, "capacity of cache", id(cache), cache->capacity, capacity);
 	holds(check, "victim is a class", id(cache), cache->victim < KSPAN_NR_CLASSES);
@@ -563,27 +568,61 @@ static void check_central(struct check *check, struct kspan_central *central)
 	rcu_read_lock();
 	check_cached(check, central);
 	rcu_read_unlock();
-	if (central->class == KSPAN_CLASS_TINY)
+	if (central->page_class == KSPAN_CLASS_TINY)
 		check_tiny(check, central);
+}
+
+/* What a private heap is charged for is what it holds. */
+static void check_account(struct check *check)
+{
+	struct kspan_private *private = check->heap->private;
+	struct kspan_large_owner *owner;
+	unsigned long pages, large = 0, objects = 0, flags;
+	struct kspan_central *central;
+	struct kspan_span *span;
+	unsigned int i = 0;
+
+	if (!private)
+		return;
+	owner = &private->large;
+	kspan_large_merge(owner);
+	raw_spin_lock_irqsave(&owner->lock, flags);
+	list_for_each_entry(span, &owner->spans, list) {
+		holds(check, "large object of a heap", span->start,
+		      kspan_span_is_large(span->state));
+		same(check, "owner of large object", span->start, id(span->owner), id(owner));
+		large += span->npages;
+		objects++;
+	}
+	same(check, "pages of large objects", id(owner), owner->pages, large);
+	same(check, "large objects", id(owner), owner->objects, objects);
+	raw_spin_unlock_irqrestore(&owner->lock, flags);
+	pages = large;
+	while ((central = kspan_heap_next_central(check->heap, &i)))
+		pages += central->nr_spans * central->sc->pages;
+	same(check, "pages that the heap answers for", id(check->heap),
+	     atomic_long_read(&private->account.pages), pages);
 }
 
 static void check_all(struct check *check)
 {
-	unsigned int class, cpu;
+	struct kspan_central *central;
+	unsigned int i, cpu;
 	int nid;
 
 	for_each_possible_cpu(cpu)
 		check_capacity(check, per_cpu_ptr(check->heap->cpu, cpu));
+	for (i = 0; (central = kspan_heap_next_central(check->heap, &i));)
+		kspan_central_merge(central, 0);
+	check_account(check);
 	for_each_node(nid) {
-		for (class = 1; class < KSPAN_NR_CLASSES; class++)
-			kspan_central_merge(kspan_heap_central(check->heap, nid, class), 0);
 		kspan_page_heap_merge(kspan_page_heap(nid), 0);
 		check_page_heap(check, nid);
 	}
 	/* Lists lead astray when the map is wrong already. */
-	for_each_node(nid)
-		for (class = 1; class < KSPAN_NR_CLASSES && !check->finding->what; class++)
-			check_central(check, kspan_heap_central(check->heap, nid, class));
+	for (i = 0; !check->finding->what &&
+	     (central = kspan_heap_next_central(check->heap, &i));)
+		check_central(check, central);
 	rcu_read_lock();
 	check_packers(check);
 	rcu_read_unlock();

@@ -98,12 +98,13 @@ struct kspan_cache *__kspan_cache_create(const char *name, unsigned int size, un
 	struct kspan_size_class slot;
 	struct kspan_heap *heap;
 
-	if (WARN_ONCE(!name || !size || size > KSPAN_MAX_SIZE || align > KSPAN_MAX_SIZE ||
-		      (align && !is_power_of_2(align)) ||
-		      (flags & ~(KSPAN_HWCACHE_ALIGN | KSPAN_TYPESAFE_BY_RCU)),
-		      "cache %s can't be made: size %u, alignment %u, flags %#lx\n",
-		      name ?: "(null)", size, align, flags))
+	if (!name || !size || size > KSPAN_MAX_SIZE || align > KSPAN_MAX_SIZE ||
+	    (align && !is_power_of_2(align)) ||
+	    (flags & ~(KSPAN_HWCACHE_ALIGN | KSPAN_TYPESAFE_BY_RCU))) {
+		pr_err("cache %s can't be made: size %u, alignment %u, flags %#lx; see kspan_cache_create()\n",
+		       name ?: "(null)", size, align, flags);
 		return NULL;
+	}
 	slot = slot_class(size, slot_align(size, align, flags));
 	heap = kspan_private_create(name, &slot, flags, ctor, owner);
 	if (!heap)

@@ -147,7 +147,9 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_heap_caches);
 void kspan_heap_report_live(const struct kspan_heap *heap, unsigned int class, unsigned long live)
 {
 	if (live)
-		pr_warn("heap %s: %lu objects of class %u were never freed\n", heap->name, live,
+		pr_warn("heap %s: %lu %s %u were never freed\n", heap->name, live,
+			class == KSPAN_CLASS_TINY ? "blocks of tiny objects, of" :
+						    "objects of class",
 			heap->classes[class].size);
 }
 

@@ -357,7 +357,7 @@ static bool resize_owned(struct kspan_large_owner *owner, struct kspan_span *spa
 	done = kspan_page_heap_resize(span->start, npages, gfp);
 	if (done) {
 		raw_spin_lock_irqsave(&owner->lock, flags);
-		owner->pages += npages - old;
+		owner->pages += (long)npages - old;
 		raw_spin_unlock_irqrestore(&owner->lock, flags);
 	}
 	if (npages > old && !done)
@@ -419,6 +419,7 @@ void kspan_large_merge(struct kspan_large_owner *owner)
 		kspan_page_heap_free(span, span->start, KSPAN_SPAN_LARGE_DEFERRED);
 	}
 }
+KSPAN_EXPORT_FOR_KUNIT(kspan_large_merge);
 
 /* One that no NMI has freed meanwhile, or NULL. */
 static struct kspan_span *take_first(struct kspan_large_owner *owner)

@@ -543,6 +543,7 @@ struct kspan_heap *kspan_object_heap(const void *p)
 	rcu_read_unlock_sched();
 	return heap;
 }
+KSPAN_EXPORT_FOR_KUNIT(kspan_object_heap);
 
 static bool tiny_free(unsigned long addr)
 {

@@ -131,8 +131,11 @@ struct kspan_heap *__kspan_heap_create(const char *name, size_t limit, unsigned 
 	struct kspan_account *account;
 	struct kspan_heap *heap;
 
-	if (WARN_ONCE(!name || flags, "heap without a name, or with unknown flags %#x\n", flags))
+	if (!name || flags) {
+		pr_err("heap %s can't be made: flags %#x; there are none yet\n",
+		       name ?: "(null)", flags);
 		return NULL;
+	}
 	heap = kspan_private_create(name, NULL, flags, NULL, owner);
 	if (!heap)
 		return NULL;
@@ -242,11 +245,16 @@ void kspan_heap_reset(struct kspan_heap *heap)
 {
 	struct kspan_central *central;
 	unsigned int i = 0;
+	u64 tiny;
 
 	kspan_heap_flush(heap);
 	while ((central = kspan_heap_next_central(heap, &i)))
 		kspan_central_reset(central);
 	kspan_large_drop(&heap->private->large);
+	/* Tiny objects are counted one by one, others by their slots. */
+	tiny = kspan_cpu_caches_events(heap, KSPAN_TINY_ALLOC) -
+	       kspan_cpu_caches_events(heap, KSPAN_TINY_FREE);
+	this_cpu_add(heap->cpu->events[KSPAN_TINY_FREE], tiny);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_reset);
 
@@ -272,6 +280,7 @@ unsigned long kspan_private_live(struct kspan_heap *heap)
 	}
 	return live;
 }
+KSPAN_EXPORT_FOR_KUNIT(kspan_private_live);
 
 /* Of the class on all nodes; magazines still say what they hold. */
 static void drop_class(struct kspan_heap *heap, unsigned int class)
@@ -352,6 +361,7 @@ void kspan_private_prepare_cpu(unsigned int cpu)
 		kspan_cpu_cache_prepare(private->heap, cpu);
 	mutex_unlock(&heaps_mutex);
 }
+KSPAN_EXPORT_FOR_KUNIT(kspan_private_prepare_cpu);
 
 /** kspan_private_drain_cpu() - kspan_cpu_cache_drain() for all private heaps */
 void kspan_private_drain_cpu(unsigned int cpu)
@@ -363,6 +373,7 @@ void kspan_private_drain_cpu(unsigned int cpu)
 		kspan_cpu_cache_drain(private->heap, cpu);
 	mutex_unlock(&heaps_mutex);
 }
+KSPAN_EXPORT_FOR_KUNIT(kspan_private_drain_cpu);
 
 /**
  * kspan_private_trim_all() - kspan_private_trim() for all private heaps
@@ -380,6 +391,7 @@ void kspan_private_trim_all(void)
 	mutex_unlock(&heaps_mutex);
 	cpus_read_unlock();
 }
+KSPAN_EXPORT_FOR_KUNIT(kspan_private_trim_all);
 
 /**
  * kspan_visit_heaps() - call a function for the default and all private heaps

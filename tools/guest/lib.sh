@@ -16,11 +16,13 @@ load() {
 	insmod "$@"
 }
 
-# Free memory in kB: MemFree, and what the page allocator keeps on its per-CPU
-# lists (several MiB that come and go, free all the same).
+# Free memory in kB: MemFree, what the page allocator keeps on its per-CPU lists, and
+# what describes chunks of alloc_percpu() memory, of which the kernel keeps an empty
+# one (several MiB each that come and go, free all the same).
 mem_free() {
-	awk '$1 == "MemFree:" { kb += $2 } $1 == "count:" { kb += 4 * $2 } END { print kb }' \
-		/proc/meminfo /proc/zoneinfo
+	awk '$1 == "MemFree:" { kb += $2 } $1 == "count:" { kb += 4 * $2 }
+	     $3 ~ /^pcpu_/ && $4 ~ /^pages=/ { kb += 4 * substr($4, 7) }
+	     END { print kb }' /proc/meminfo /proc/zoneinfo /proc/vmallocinfo
 }
 
 # Free memory in kB after everything that can be given back was. Shrinking a
