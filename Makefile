@@ -10,6 +10,9 @@ VERSION	= $(shell sed -n 's/^MODULE_VERSION("\(.*\)");.*/\1/p' module/main.c 2>/
 export KERNEL FLAVOUR MATRIX MINUTES KSRC INPUT SAMPLE JOBS TIMEOUT
 export BENCH BENCH_WHAT BENCH_ON INIT_ON_ALLOC CPUS MEM
 
+samples = $(patsubst tools/samples/%/demo.sh,%,$(sort $(wildcard tools/samples/*/demo.sh)))
+space = $(subst ,, )
+
 # Where a dependent's build looks: see `make help` and README.md.
 dependents = $(DESTDIR)$(PREFIX)/src/kspan
 release = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
@@ -88,14 +91,15 @@ kdir:
 
 help:
 	@echo 'Build and install (KDIR=DIR: the kernel build directory; the running kernel'"'"'s if not given)'
-	@echo '  all              build kspan.ko, the sample, the benchmark and the KUnit suites (default)'
+	@echo '  all              build kspan.ko, the samples, the benchmark and the KUnit suites (default)'
 	@echo '  clean            remove what the build left in the checkout'
 	@echo '  modules_install  install the modules for the kernel of KDIR (DESTDIR=)'
 	@echo '  install          install header and Module.symvers for dependents (DESTDIR=, PREFIX=/usr/local)'
 	@echo '  dkms-install     register kspan with DKMS, which builds it for every kernel to come'
 	@echo
 	@echo 'See it run, in QEMU, with nothing to install (KERNEL=6.1|6.12: which stock kernel)'
-	@echo '  demo             load kspan and a module that uses it on a stock kernel (INPUT=FILE: a text of your own)'
+	@echo '  demo             load kspan and a module that uses it on a stock kernel (INPUT=FILE: a text of your own;'
+	@echo '                   SAMPLE=$(subst $(space),|,$(samples))|all: which module, words if not given)'
 	@echo
 	@echo 'Tests, in QEMU (KERNEL=6.1|6.12|7.3, FLAVOUR=plain|debug|rt; KSRC=DIR: a kernel source of your own)'
 	@echo '  check            all of the five below, on 6.12 plain, debug and rt, 6.1 plain, 7.3 plain'

@@ -26,7 +26,8 @@ copy_sources() {
 		--include='*/' --include='*.c' --include='*.h' --include='*.S' \
 		--include='Kbuild' --exclude='*' \
 		"${parts[@]}" "$to/"
-	rsync -rlp --checksum --prune-empty-dirs \
+	# Kbuild takes every sample there is: none of another checkout may be left.
+	rsync -rlp --checksum --delete --prune-empty-dirs \
 		--include='*/' --include='*.c' --include='*.h' --exclude='*' \
 		"$KSPAN_TOP/tools" "$to/"
 }
@@ -43,6 +44,13 @@ our_warnings() {
 # C=1: sparse sees what is compiled. What is not compiled again has passed it.
 compile() {
 	make -C "$1" M="$2" W=1 C=1 CHECK="$KSPAN_TOP/tools/sparse.sh" -j"$KSPAN_JOBS" modules
+}
+
+# The .ko files of this build, not those of a module that is gone since.
+built_modules() {
+	sed 's|.*/||; s|\.[^.]*$||' "$1/modules.order" | while read -r module; do
+		echo "$1/$module.ko"
+	done
 }
 
 # build_modules KDIR NAME OBJECTS RESULT: the .ko files are left in RESULT.
@@ -70,7 +78,7 @@ build_modules() {
 	rm -f "$dir/.failed.log"
 	rm -rf "$result"
 	mkdir -p "$result"
-	cp "$dir"/*.ko "$dir/Module.symvers" "$result/"
+	built_modules "$dir" | xargs -d '\n' cp -t "$result" "$dir/Module.symvers"
 }
 
 # How the objects were made: another compiler or other checks make others.

@@ -6,8 +6,11 @@
 #   tools/demo.sh      KERNEL=6.1|6.12 chooses the stock kernel (default: the
 #                      one linux-image-amd64 stands for), INPUT=FILE the text
 #                      (default: a large header of the kernel's), SAMPLE=NAME
-#                      the module that uses kspan (default: words)
+#                      the module that uses kspan (default: words; all: one
+#                      after the other)
 #
+# A sample is a directory of tools/samples: NAME/*.c is the module kspan_NAME.ko,
+# and NAME/demo.sh shows it at work in the guest, with tools/guest/demo-lib.sh.
 # Nothing is installed but missing tools; packages are unpacked in the cache.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -15,11 +18,18 @@ set -euo pipefail
 OUT=$KSPAN_CACHE/demo/$$
 SAMPLE=${SAMPLE:-words}
 
+samples() {
+	(cd "$KSPAN_TOP/tools/samples" && for demo in */demo.sh; do echo "${demo%/*}"; done | xargs)
+}
+
 check_arguments() {
+	local valid
+	valid="$(samples) all"
 	[ -z "${KERNEL:-}" ] || check_kernel "$KERNEL"
-	[ -f "$KSPAN_TOP/tools/guest/demo-$SAMPLE.sh" ] ||
-		die "SAMPLE=$SAMPLE is not a sample of this project." \
-		    "Valid: SAMPLE=$(cd "$KSPAN_TOP/tools/guest" && echo demo-*.sh | sed 's/demo-//g; s/\.sh//g')"
+	# shellcheck disable=SC2086
+	one_of "$SAMPLE" $valid ||
+		die "SAMPLE=$SAMPLE is not a sample of this project." "Valid: SAMPLE=${valid// / | }"
+	[ "$SAMPLE" != all ] || SAMPLE=$(samples)
 	[ -n "${INPUT:-}" ] || return 0
 	[ -e "$INPUT" ] || die "INPUT=$INPUT: there is no such file." "Give a text file: make demo INPUT=/path/to/text"
 	[ ! -d "$INPUT" ] || die "INPUT=$INPUT is a directory." "Give a text file: make demo INPUT=/path/to/text"
@@ -43,6 +53,17 @@ default_input() {
 	echo "$preferred"
 }
 
+# make_payload MODULES INPUT: kspan, the samples, their demos, and the text.
+make_payload() {
+	local sample
+	cp "$1/kspan.ko" "$OUT/payload/"
+	cp "$2" "$OUT/payload/input"
+	for sample in $SAMPLE; do
+		cp "$1/kspan_$sample.ko" "$OUT/payload/"
+		cp "$KSPAN_TOP/tools/samples/$sample/demo.sh" "$OUT/payload/$sample.sh"
+	done
+}
+
 main() {
 	local start=$SECONDS stock release modules input
 	check_arguments
@@ -55,12 +76,12 @@ main() {
 
 	mkdir -p "$OUT/payload"
 	trap 'rm -rf "$OUT/payload"' EXIT
-	cp "$modules/kspan.ko" "$modules/kspan_$SAMPLE.ko" "$OUT/payload/"
-	cp "$input" "$OUT/payload/input"
-	info "booting Debian's $release and counting the words of $(basename "$input")"
+	make_payload "$modules" "$input"
+	info "booting Debian's $release; the demo of $SAMPLE works on $(basename "$input")"
 	local rc=0
 	"$KSPAN_TOP/tools/qemu.sh" --kernel "$stock/vmlinuz" --payload "$OUT/payload" \
-		--guest "demo-$SAMPLE.sh" --out "$OUT" --timeout 120 --label demo \
+		--guest demo.sh --out "$OUT" --label demo \
+		--timeout $((60 + 60 * $(wc -w <<<"$SAMPLE"))) --env "SAMPLES=$SAMPLE" \
 		--env "INPUT_NAME=$(basename "$input")" || rc=$?
 	sed -n '/^KSPAN-DEMO begin/,/^KSPAN-DEMO end/p' "$OUT/results.log" |
 		grep -v -e '^KSPAN-' || :
