@@ -7,8 +7,9 @@
 #	run_demo NAME
 #
 # which loads kspan and kspan_NAME, calls demo(), unloads both, and fails if the
-# memory that was free before is not free again. The modules are in the working
-# directory; INPUT is a text to work on, and INPUT_NAME what to call it.
+# memory that was free before is not free again. If there is a demo_end(), it is
+# called when kspan_NAME is unloaded. The modules are in the working directory;
+# INPUT is a text to work on, and INPUT_NAME what to call it.
 # shellcheck disable=SC1091
 . "${KSPAN_GUEST:-/guest}/lib.sh"
 
@@ -94,6 +95,7 @@ run_demo() {
 	demo
 	rm -f "$SCRATCH"/*
 	show rmmod "kspan_$SAMPLE"
+	! type demo_end >/dev/null 2>&1 || demo_end
 	show rmmod kspan
 	after=$(settled_mem_free)
 	show_log
