@@ -144,27 +144,41 @@ void kspan_page_stats_read(struct kspan_page_stats *stats)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_stats_read);
 
+struct cpu_sum {
+	unsigned int cpu;
+	struct kspan_cpu_stats *stats;
+};
+
+static void add_cache_of_heap(struct kspan_heap *heap, void *data)
+{
+	struct cpu_sum *sum = data;
+	const struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, sum->cpu);
+	struct kspan_cpu_stats *stats = sum->stats;
+	unsigned int class;
+
+	stats->capacity += READ_ONCE(cache->capacity);
+	stats->large_objects += READ_ONCE(cache->large.count);
+	stats->large_bytes += (u64)READ_ONCE(cache->large.pages) << KSPAN_PAGE_SHIFT;
+	stats->refills += READ_ONCE(cache->events[KSPAN_REFILL]);
+	stats->spills += READ_ONCE(cache->events[KSPAN_SPILL]);
+	stats->steals += READ_ONCE(cache->events[KSPAN_STEAL]);
+	for (class = 1; class < heap->nr_classes; class++)
+		stats->cached += (u64)kspan_cpu_cache_holds(cache, class) *
+				 heap->classes[class].size;
+}
+
 /**
- * kspan_cpu_stats_read() - statistics of the cache of a CPU
+ * kspan_cpu_stats_read() - statistics of the caches that all heaps have of a CPU
  * @cpu:	possible CPU
  * @stats:	result
  */
 void kspan_cpu_stats_read(unsigned int cpu, struct kspan_cpu_stats *stats)
 {
-	const struct kspan_cpu_cache *cache = per_cpu_ptr(kspan_default_heap.cpu, cpu);
-	unsigned int class;
+	struct cpu_sum sum = { cpu, stats };
 
-	stats->nid = READ_ONCE(cache->nid);
-	stats->capacity = READ_ONCE(cache->capacity);
-	stats->large_objects = READ_ONCE(cache->large.count);
-	stats->large_bytes = (u64)READ_ONCE(cache->large.pages) << KSPAN_PAGE_SHIFT;
-	stats->refills = READ_ONCE(cache->events[KSPAN_REFILL]);
-	stats->spills = READ_ONCE(cache->events[KSPAN_SPILL]);
-	stats->steals = READ_ONCE(cache->events[KSPAN_STEAL]);
-	stats->cached = 0;
-	for (class = 1; class < KSPAN_NR_CLASSES; class++)
-		stats->cached += (u64)kspan_cpu_cache_holds(cache, class) *
-				 kspan_size_classes[class].size;
+	memset(stats, 0, sizeof(*stats));
+	stats->nid = READ_ONCE(per_cpu_ptr(kspan_default_heap.cpu, cpu)->nid);
+	kspan_visit_heaps(add_cache_of_heap, &sum);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_stats_read);
 
