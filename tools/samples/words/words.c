@@ -4,7 +4,9 @@
  *
  * What it is
  *	A sample of how a module uses kspan, and a load for tests: two kspan
- *	objects for each distinct word, allocated and freed on any CPU.
+ *	objects for each distinct word, allocated and freed on any CPU, in a
+ *	private heap that ends with all of them when the module is unloaded.
+ *	What an open file needs is of the default heap.
  *
  *		# cat some.txt > /dev/kspan_words
  *		# head -3 /dev/kspan_words
@@ -114,9 +116,10 @@ struct words_entry {
  * @len: at most max_word
  * @size: of @buf
  * @skip: inside a word that was too long
- * @spare: the next new word's node.  There is one whenever @len is not 0: with
- *	it, and with @buf as the word's bytes, closing the file can count the
- *	last word when there is no memory.
+ * @spare: the next new word's node
+ * @bytes: and its bytes.  There are both, with room for @len bytes, whenever that is
+ *	not 0: with them, closing the file can count the last word when there is no
+ *	memory.
  * @entries: the snapshot, under the seq_file's lock
  * @nr_entries: in @entries
  */
@@ -127,11 +130,13 @@ struct words_file {
 	size_t size;
 	bool skip;
 	struct word *spare;
+	u8 *bytes;
 
 	struct words_entry *entries;
 	size_t nr_entries;
 };
 
+static struct kspan_heap *words_heap;
 static DECLARE_RWSEM(words_lock);
 static struct rhashtable words_table;
 /* The parameters' files outlive the table on both ends. */
@@ -225,8 +230,23 @@ static int words_insert(struct words_file *wf, u8 *bytes, u32 len)
 static int words_get_spare(struct words_file *wf)
 {
 	if (!wf->spare)
-		wf->spare = kspan_zalloc(sizeof(*wf->spare), WORDS_GFP);
+		wf->spare = kspan_heap_zalloc(words_heap, sizeof(*wf->spare), WORDS_GFP);
 	return wf->spare ? 0 : -ENOMEM;
+}
+
+/* What closing the file needs after @len bytes of a word. */
+static int words_reserve_last(struct words_file *wf, size_t len)
+{
+	int err = words_get_spare(wf);
+	u8 *bytes;
+
+	if (err)
+		return err;
+	bytes = kspan_heap_realloc(words_heap, wf->bytes, len, WORDS_GFP);
+	if (!bytes)
+		return -ENOMEM;
+	wf->bytes = bytes;
+	return 0;
 }
 
 static u8 *words_copy(const u8 *bytes, u32 len)
@@ -234,9 +254,9 @@ static u8 *words_copy(const u8 *bytes, u32 len)
 	u8 *copy;
 
 	if (READ_ONCE(tiny))
-		copy = kspan_tiny_alloc(len, WORDS_GFP);
+		copy = kspan_heap_tiny_alloc(words_heap, len, WORDS_GFP);
 	else
-		copy = kspan_malloc(len, WORDS_GFP);
+		copy = kspan_heap_malloc(words_heap, len, WORDS_GFP);
 	if (copy)
 		memcpy(copy, bytes, len);
 	return copy;
@@ -267,20 +287,15 @@ static int words_count(struct words_file *wf, const u8 *bytes, u32 len)
 static int words_count_last(struct words_file *wf)
 {
 	struct words_key key = { .bytes = wf->buf, .len = wf->len };
-	u8 *bytes;
 	int err;
 
 	if (words_count_known(&key))
 		return 0;
 
-	/* Its natural size, if that can be had. */
-	bytes = kspan_realloc(wf->buf, wf->len, WORDS_GFP);
-	if (bytes)
-		wf->buf = bytes;
-
-	err = words_insert(wf, wf->buf, wf->len);
+	memcpy(wf->bytes, wf->buf, wf->len);
+	err = words_insert(wf, wf->bytes, wf->len);
 	if (!err)
-		wf->buf = NULL;
+		wf->bytes = NULL;
 	return err;
 }
 
@@ -339,7 +354,7 @@ static size_t words_take(struct words_file *wf, size_t n, int *err)
 		if (pos - start > READ_ONCE(max_word))
 			*err = -EMSGSIZE;
 		else if (pos == end)
-			*err = words_get_spare(wf);
+			*err = words_reserve_last(wf, end - start);
 		else
 			*err = words_count(wf, wf->buf + start, pos - start);
 		if (*err || pos == end)
@@ -612,6 +627,7 @@ static int words_release(struct inode *inode, struct file *file)
 	words_finish(wf);
 	words_snapshot_free(wf);
 	kspan_free(wf->spare);
+	kspan_free(wf->bytes);
 	kspan_free(wf->buf);
 	kspan_free(wf);
 	return seq_release(inode, file);
@@ -645,11 +661,12 @@ static int words_table_create(void)
 	return err;
 }
 
+/* Forgets all words, and leaves their memory to the heap. */
 static void words_table_destroy(void)
 {
 	down_write(&words_lock);
 	words_table_ready = false;
-	rhashtable_free_and_destroy(&words_table, words_table_free_one, NULL);
+	rhashtable_destroy(&words_table);
 	up_write(&words_lock);
 }
 
@@ -703,12 +720,21 @@ static int __init words_init(void)
 {
 	int err;
 
+	words_heap = kspan_heap_create("words", 0, 0);
+	if (!words_heap)
+		return -ENOMEM;
 	err = words_table_create();
 	if (err)
-		return err;
+		goto err_heap;
 	err = misc_register(&words_device);
 	if (err)
-		words_table_destroy();
+		goto err_table;
+	return 0;
+
+err_table:
+	words_table_destroy();
+err_heap:
+	kspan_heap_destroy(words_heap);
 	return err;
 }
 
@@ -716,6 +742,9 @@ static void __exit words_exit(void)
 {
 	misc_deregister(&words_device);
 	words_table_destroy();
+	/* All words at once; after a reset there is nothing left to be told of. */
+	kspan_heap_reset(words_heap);
+	kspan_heap_destroy(words_heap);
 }
 
 module_init(words_init);
