@@ -8,6 +8,7 @@
  *	heaps	a line per heap and typed cache
  *	arenas	a line per arena
  *	map	a character per 8 KiB page
+ *	pools	a line per pool of objects
  *	trim	writing 1 gives back all that nobody uses
  *
  * The first line of a table names its version and columns. An arena is named
@@ -22,6 +23,7 @@
 
 #include "bad_free.h"
 #include "debugfs.h"
+#include "pool.h"
 #include "private.h"
 #include "run.h"
 #include "stats.h"
@@ -172,6 +174,13 @@ static int heaps_show(struct seq_file *m, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(heaps);
+
+static int pools_show(struct seq_file *m, void *unused)
+{
+	kspan_pools_show(m);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(pools);
 
 /* What is shown of an arena; @page is the number of its first page. */
 struct arena_copy {
@@ -335,6 +344,7 @@ static int trim_set(void *unused, u64 value)
 {
 	if (value != 1)
 		return -EINVAL;
+	kspan_pool_trim();
 	kspan_heap_flush(&kspan_default_heap);
 	kspan_private_trim_all();
 	kspan_page_heap_trim();
@@ -354,6 +364,7 @@ void kspan_debugfs_init(void)
 	debugfs_create_file("classes", 0444, directory, NULL, &classes_fops);
 	debugfs_create_file("cpus", 0444, directory, NULL, &cpus_fops);
 	debugfs_create_file("heaps", 0444, directory, NULL, &heaps_fops);
+	debugfs_create_file("pools", 0444, directory, NULL, &pools_fops);
 	debugfs_create_file("arenas", 0444, directory, (void *)&arenas_sops, &arena_file_fops);
 	debugfs_create_file("map", 0444, directory, (void *)&map_sops, &arena_file_fops);
 	debugfs_create_file_unsafe("trim", 0200, directory, NULL, &trim_fops);

@@ -12,6 +12,7 @@
 #include "free_rcu.h"
 #include "malloc.h"
 #include "nolock.h"
+#include "pool.h"
 #include "private.h"
 
 static int set_arena_reserve(const char *value, const struct kernel_param *kp)
@@ -39,6 +40,15 @@ static int set_large_cache_bytes(const char *value, const struct kernel_param *k
 	return param_set_uint_minmax(value, kp, 0, 1 << 30);
 }
 
+static int set_pool_seconds(const char *value, const struct kernel_param *kp)
+{
+	int err = param_set_uint_minmax(value, kp, 0, 86400);
+
+	if (!err)
+		kspan_pool_restart_clock();
+	return err;
+}
+
 static const struct kernel_param_ops arena_reserve_ops = {
 	.set = set_arena_reserve,
 	.get = param_get_uint,
@@ -64,6 +74,11 @@ static const struct kernel_param_ops large_cache_bytes_ops = {
 	.get = param_get_uint,
 };
 
+static const struct kernel_param_ops pool_seconds_ops = {
+	.set = set_pool_seconds,
+	.get = param_get_uint,
+};
+
 module_param_cb(large_cache_bytes, &large_cache_bytes_ops, &kspan_large_cache_bytes, 0644);
 MODULE_PARM_DESC(large_cache_bytes,
 		 "bytes of large objects that a CPU keeps for the next requests, 0...1073741824; at most 4 objects (default 1048576)");
@@ -79,6 +94,9 @@ MODULE_PARM_DESC(cpu_cache_bytes,
 module_param_cb(depot_bytes, &depot_bytes_ops, &kspan_depot_bytes, 0644);
 MODULE_PARM_DESC(depot_bytes,
 		 "bytes of objects in full magazines that a node keeps per class, 0...1073741824; at least 1 and at most 128 magazines (default 524288)");
+module_param_cb(pool_seconds, &pool_seconds_ops, &kspan_pool_seconds, 0644);
+MODULE_PARM_DESC(pool_seconds,
+		 "seconds after which a generation of pools ends, 0...86400; what was not used for two is destroyed; 0: when memory is scarce only (default 60)");
 
 static enum cpuhp_state hotplug_state;
 
@@ -91,6 +109,7 @@ static int cpu_prepare(unsigned int cpu)
 
 static int cpu_dead(unsigned int cpu)
 {
+	kspan_pool_drain(cpu);
 	kspan_free_rcu_drain(cpu);
 	kspan_cpu_cache_drain(&kspan_default_heap, cpu);
 	kspan_private_drain_cpu(cpu);
@@ -119,16 +138,21 @@ static int __init kspan_init(void)
 	err = kspan_private_init();
 	if (err)
 		goto err_free_rcu;
+	err = kspan_pool_init();
+	if (err)
+		goto err_private;
 	err = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "kspan:prepare", cpu_prepare,
 					cpu_dead);
 	if (err < 0)
-		goto err_private;
+		goto err_pool;
 	hotplug_state = err;
 	kspan_debugfs_init();
 	pr_info("loaded, map of %lu pages of %lu KiB\n", kspan_map.nr_pages,
 		KSPAN_PAGE_SIZE / 1024);
 	return 0;
 
+err_pool:
+	kspan_pool_exit();
 err_private:
 	kspan_private_exit();
 err_free_rcu:
@@ -148,6 +172,7 @@ static void __exit kspan_exit(void)
 {
 	kspan_debugfs_exit();
 	cpuhp_remove_state_nocalls(hotplug_state);
+	kspan_pool_exit();
 	kspan_free_rcu_exit();
 	kspan_private_exit();
 	kspan_reserves_exit();

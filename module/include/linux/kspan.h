@@ -26,6 +26,7 @@
 #endif
 
 #include <linux/kspan_size_class.h>
+#include <linux/kspan_pool.h>
 
 struct kspan_heap;
 struct module;

@@ -194,14 +194,14 @@ test_bad_ranges() {
 	local rc=0
 	refused kspan arena_reserve=1025 magazine_bytes=15 magazine_bytes=1048577 \
 		depot_bytes=1073741825 cpu_cache_bytes=1073741825 \
-		large_cache_bytes=1073741825 || rc=1
+		large_cache_bytes=1073741825 pool_seconds=86401 || rc=1
 	refused kspan_words max_word=0 max_word=1048577 || rc=1
 	return $rc
 }
 
 # The smallest and the largest caches there can be.
 test_good_ranges() {
-	cycle arena_reserve=0 magazine_bytes=16 depot_bytes=0 cpu_cache_bytes=1 &&
+	cycle arena_reserve=0 magazine_bytes=16 depot_bytes=0 cpu_cache_bytes=1 pool_seconds=0 &&
 		cycle cpu_cache_bytes=0 large_cache_bytes=0 &&
 		cycle arena_reserve=1024 magazine_bytes=1048576 depot_bytes=1073741824 \
 			cpu_cache_bytes=1073741824 large_cache_bytes=1073741824

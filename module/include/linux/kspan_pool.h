@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Pools of objects that stay as they were put
+ *
+ * They are described in Documentation/api.rst.
+ */
+#ifndef _LINUX_KSPAN_POOL_H
+#define _LINUX_KSPAN_POOL_H
+
+#include <linux/gfp.h>
+#include <linux/types.h>
+
+struct kspan_pool;
+
+/**
+ * struct kspan_pool_ops - the objects of a pool
+ * @name:	shown in debugfs
+ * @size:	of an object, used where @new is NULL: it is one of kspan_zalloc() then
+ * @new:	makes an object
+ * @reset:	called for each object that is put; may be NULL
+ * @destroy:	undoes @new; NULL stands for kspan_free()
+ * @cap:	objects that a CPU keeps per generation, and as many for all CPUs together,
+ *		1...1024; 0 is 32
+ *
+ * @new is called in the context of a get, @reset and @destroy in that of a put, so
+ * these two must not sleep. @destroy is also called when memory is scarce, with no
+ * lock held that could be taken elsewhere.
+ */
+struct kspan_pool_ops {
+	const char *name;
+	size_t size;
+	void *(*new)(gfp_t gfp);
+	void (*reset)(void *object);
+	void (*destroy)(void *object);
+	unsigned int cap;
+};
+
+struct kspan_pool *kspan_pool_create_for(const struct kspan_pool_ops *ops, gfp_t gfp,
+					 const char *module);
+void *kspan_pool_get(struct kspan_pool *pool);
+void *kspan_pool_get_gfp(struct kspan_pool *pool, gfp_t gfp);
+void kspan_pool_put(struct kspan_pool *pool, void *object);
+void kspan_pool_destroy(struct kspan_pool *pool);
+
+/**
+ * kspan_pool_create() - make a pool of objects
+ * @ops:	what they are; copied
+ * @gfp:	what kspan_pool_get() makes new ones with
+ *
+ * Context: task; sleeps.
+ * Return: an empty pool; NULL without memory, or for @ops that say nothing of objects
+ * or want more of them than a CPU can keep.
+ */
+static inline struct kspan_pool *kspan_pool_create(const struct kspan_pool_ops *ops, gfp_t gfp)
+{
+	return kspan_pool_create_for(ops, gfp, KBUILD_MODNAME);
+}
+
+#endif /* _LINUX_KSPAN_POOL_H */
