@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Pools of objects that stay as they were put
+ * Pools of objects that stay as they were put, and pools of a fixed number of blocks
  *
- * They are described in Documentation/api.rst.
+ * Both are described in Documentation/api.rst.
  */
 #ifndef _LINUX_KSPAN_POOL_H
 #define _LINUX_KSPAN_POOL_H
@@ -55,5 +55,17 @@ static inline struct kspan_pool *kspan_pool_create(const struct kspan_pool_ops *
 {
 	return kspan_pool_create_for(ops, gfp, KBUILD_MODNAME);
 }
+
+struct kspan_fixed_pool;
+
+struct kspan_fixed_pool *kspan_fixed_pool_create(size_t size, size_t align, unsigned int count,
+						 gfp_t gfp);
+struct kspan_fixed_pool *kspan_fixed_pool_create_over(void *buffer, size_t bytes, size_t size,
+						      size_t align, gfp_t gfp);
+void *kspan_fixed_pool_alloc(struct kspan_fixed_pool *pool);
+void kspan_fixed_pool_free(struct kspan_fixed_pool *pool, void *block);
+void kspan_fixed_pool_free_all(struct kspan_fixed_pool *pool);
+unsigned int kspan_fixed_pool_available(struct kspan_fixed_pool *pool);
+void kspan_fixed_pool_destroy(struct kspan_fixed_pool *pool);
 
 #endif /* _LINUX_KSPAN_POOL_H */
