@@ -37,6 +37,8 @@
  *
  * what=remote, what=parallel: two CPUs and more; parallel.c says what is measured.
  *
+ * what=pool: object pools and fixed pools; pool.c says beside what.
+ *
  * what=profile: the pairs again, once each, for tools/bench/profile.py to read the
  * instructions off QEMU's log.
  *
@@ -60,7 +62,7 @@ static int set_what(const char *text, const struct kernel_param *param);
 static const struct kernel_param_ops what_ops = { .set = set_what, .get = param_get_string };
 static struct kparam_string what_string = { sizeof(what), what };
 module_param_cb(what, &what_ops, &what_string, 0644);
-MODULE_PARM_DESC(what, "pairs, calls, large, churn, scaling, worst, remote, parallel, profile, nothing or all, which is pairs and calls (default all); may be written, to run something else");
+MODULE_PARM_DESC(what, "pairs, calls, large, churn, scaling, worst, remote, parallel, pool, profile, nothing or all, which is pairs and calls (default all); may be written, to run something else");
 
 unsigned int rounds = 15;
 module_param(rounds, uint, 0444);
@@ -269,6 +271,7 @@ static const struct {
 	{ "worst", run_worst_operation },
 	{ "remote", run_remote },
 	{ "parallel", run_parallel },
+	{ "pool", run_pool },
 	{ "profile", run_profile },
 	{ "nothing", run_nothing },
 };

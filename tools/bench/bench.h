@@ -155,6 +155,7 @@ int run_large(void);
 int run_scaling(void);
 int run_remote(void);
 int run_parallel(void);
+int run_pool(void);
 int run_worst_operation(void);
 
 /* rcu.c */
