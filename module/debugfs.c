@@ -77,6 +77,7 @@ static int stats_show(struct seq_file *m, void *unused)
 	show(m, "RefusedZone", kspan_refused(KSPAN_REFUSED_ZONE));
 	show(m, "RefusedSize", kspan_refused(KSPAN_REFUSED_SIZE));
 	show(m, "RefusedAlign", kspan_refused(KSPAN_REFUSED_ALIGN));
+	show(m, "RefusedMark", kspan_refused(KSPAN_REFUSED_MARK));
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(stats);

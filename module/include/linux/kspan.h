@@ -25,6 +25,7 @@
 #endif
 #endif
 
+#include <linux/kspan_region.h>
 #include <linux/kspan_size_class.h>
 #include <linux/kspan_pool.h>
 

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Regions: objects that go together
+ *
+ * A region takes chunks of pages from a heap and puts objects into them, one
+ * behind the other. No object is freed by itself: kspan_region_release() frees
+ * all that came after a mark, kspan_region_reset() all there are. A region is
+ * used by one at a time: whoever shares one has a lock of his own around every
+ * call.
+ */
+#ifndef _LINUX_KSPAN_REGION_H
+#define _LINUX_KSPAN_REGION_H
+
+#include <linux/compiler.h>
+#include <linux/gfp.h>
+#include <linux/sched/mm.h>
+#include <linux/types.h>
+
+struct kspan_cpu_region;
+struct kspan_heap;
+
+/* Every object of a region is aligned to it. */
+#define KSPAN_REGION_ALIGN	8UL
+
+/* Flags that ask for more than room. */
+#define KSPAN_REGION_GFP_SLOW	(__GFP_ZERO | __GFP_DMA | __GFP_DMA32)
+
+/**
+ * struct kspan_region - what kspan_region_alloc() has to know of a region
+ * @next:	where the next object starts
+ * @end:	of the room for it; @next where memory has to be initialised
+ *
+ * Neither is for users to touch. There is more behind it.
+ */
+struct kspan_region {
+	unsigned long next;
+	unsigned long end;
+};
+
+/**
+ * struct kspan_region_mark - how full a region was
+ * @next:	its next object
+ * @releases:	how many times it had been released
+ * @chunks:	its chunks
+ * @region:	its number
+ *
+ * For kspan_region_release(), and nobody else.
+ */
+struct kspan_region_mark {
+	unsigned long next;
+	u64 releases;
+	u32 chunks;
+	u32 region;
+};
+
+/**
+ * struct kspan_region_stats - what a region has, in bytes
+ * @used:	from where the first object of each chunk starts to where the last
+ *		one ends
+ * @held:	chunks, and those that are kept for reuse
+ * @spare:	of these, those that are kept for reuse
+ */
+struct kspan_region_stats {
+	size_t used;
+	size_t held;
+	size_t spare;
+};
+
+struct kspan_region *kspan_region_create(struct kspan_heap *h, size_t chunk, gfp_t gfp);
+void kspan_region_destroy(struct kspan_region *r);
+
+void *kspan_region_alloc_slow(struct kspan_region *r, size_t size, gfp_t gfp) __alloc_size(2);
+void *kspan_region_zalloc(struct kspan_region *r, size_t size, gfp_t gfp) __alloc_size(2);
+void *kspan_region_alloc_aligned(struct kspan_region *r, size_t size, size_t align, gfp_t gfp)
+	__alloc_size(2);
+void *kspan_region_memdup(struct kspan_region *r, const void *src, size_t len, gfp_t gfp);
+char *kspan_region_strdup(struct kspan_region *r, const char *s, gfp_t gfp);
+
+struct kspan_region_mark kspan_region_mark(const struct kspan_region *r);
+void kspan_region_release(struct kspan_region *r, struct kspan_region_mark mark);
+void kspan_region_reset(struct kspan_region *r);
+void kspan_region_trim(struct kspan_region *r);
+void kspan_region_stats_read(const struct kspan_region *r, struct kspan_region_stats *stats);
+
+struct kspan_cpu_region *kspan_cpu_region_create(struct kspan_heap *h, size_t chunk, gfp_t gfp);
+void kspan_cpu_region_destroy(struct kspan_cpu_region *cr);
+struct kspan_region *kspan_cpu_region_get(struct kspan_cpu_region *cr, unsigned long *flags);
+void kspan_cpu_region_put(struct kspan_cpu_region *cr, unsigned long flags);
+
+/**
+ * kspan_region_alloc() - allocate an object of a region
+ * @r:		the region
+ * @size:	bytes, up to kmalloc's limit; 0 gives ZERO_SIZE_PTR
+ * @gfp:	as for kspan_malloc()
+ *
+ * The object goes with the region, or when the region is released or reset.
+ * kspan_free() of it is a wrong free.
+ *
+ * Context: as kspan_malloc(), while nobody else uses @r; in an NMI only where
+ * @r is used by nobody but that NMI.
+ * Return: the object, aligned to 8, or NULL; then @r is as it was.
+ */
+static __always_inline void *kspan_region_alloc(struct kspan_region *r, size_t size, gfp_t gfp)
+{
+	unsigned long object = r->next;
+
+	/* Elsewhere it would only offer to be preempted. */
+	if (IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP) || IS_ENABLED(CONFIG_LOCKDEP))
+		might_alloc(gfp);
+	/* 0 is the largest size by this; room is a multiple of the alignment. */
+	if (unlikely(size - 1 >= r->end - object || (gfp & KSPAN_REGION_GFP_SLOW)))
+		return kspan_region_alloc_slow(r, size, gfp);
+	r->next = object + ((size + KSPAN_REGION_ALIGN - 1) & -KSPAN_REGION_ALIGN);
+	return (void *)object;
+}
+
+#endif /* _LINUX_KSPAN_REGION_H */
