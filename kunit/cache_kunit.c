@@ -335,6 +335,7 @@ static void freed_objects_stay_objects_for_readers(struct kunit *test)
 	struct shrinking shrinking = {
 		.done = COMPLETION_INITIALIZER_ONSTACK(shrinking.done),
 	};
+	struct task_struct *task;
 	struct kspan_span *span;
 	bool stayed = true;
 	unsigned int i;
@@ -345,8 +346,10 @@ static void freed_objects_stay_objects_for_readers(struct kunit *test)
 	free_many(shrinking.cache, 100);
 	span = kspan_map_span((unsigned long)objects[0]);
 	rcu_read_unlock();
+	task = kthread_create(shrink_cache, &shrinking, "kspan_shrink");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
 	rcu_read_lock();
-	wake_up_process(kthread_create(shrink_cache, &shrinking, "kspan_shrink"));
+	wake_up_process(task);
 	for (i = 0; i < 20; i++) {
 		mdelay(1);
 		stayed &= kspan_map_span((unsigned long)objects[0]) == span &&

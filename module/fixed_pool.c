@@ -179,7 +179,7 @@ static noinline void report_no_block(const struct kspan_fixed_pool *pool, const 
 		kind = KSPAN_BAD_FREE_FOREIGN;
 	else if (!IS_ALIGNED(offset, 8))
 		kind = KSPAN_BAD_FREE_MISALIGNED;
-	kspan_bad_free_report(kind, (unsigned long)p, 0);
+	kspan_bad_free_report(kind, (unsigned long)p);
 }
 
 static __always_inline void free_block(struct kspan_fixed_pool *pool, unsigned int i,
@@ -187,7 +187,7 @@ static __always_inline void free_block(struct kspan_fixed_pool *pool, unsigned i
 {
 	/* Who takes it sees all that was done with it. */
 	if (unlikely(!test_and_clear_bit(i, pool->bits)))
-		return kspan_bad_free_report(KSPAN_BAD_FREE_DOUBLE, (unsigned long)block, 0);
+		return kspan_bad_free_report(KSPAN_BAD_FREE_DOUBLE, (unsigned long)block);
 	this_cpu_inc(pool->cpu->frees);
 	this_cpu_write(pool->cpu->hint, i / BITS_PER_LONG);
 }

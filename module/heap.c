@@ -298,36 +298,6 @@ void *kspan_heap_alloc_slot(struct kspan_heap *heap, unsigned int class, int nid
 KSPAN_EXPORT_FOR_KUNIT(kspan_heap_alloc_slot);
 
 /**
- * kspan_heap_alloc_chunk() - pages to put objects into that go together
- * @heap:	the heap that they are from
- * @size:	bytes, which are rounded up to whole pages, at most KSPAN_MAX_SIZE
- * @gfp:	the caller's flags, without zone flags; zeroing is left to the caller
- *
- * kspan_free() of an address in a chunk is reported as what it is.
- *
- * Return: the chunk, aligned to the largest power of two that divides @size and at
- * least to a page; or NULL.
- */
-void *kspan_heap_alloc_chunk(struct kspan_heap *heap, size_t size, gfp_t gfp)
-{
-	void *chunk = kspan_large_alloc(kspan_heap_large(heap), size,
-					raw_cpu_ptr(heap->cpu)->nid, kspan_gfp_here(gfp));
-
-	if (chunk)
-		kspan_span_set_state(kspan_map_span((unsigned long)chunk), KSPAN_SPAN_CHUNK);
-	return chunk;
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_heap_alloc_chunk);
-
-/** kspan_heap_free_chunk() - undo kspan_heap_alloc_chunk() */
-void kspan_heap_free_chunk(void *chunk)
-{
-	kspan_span_set_state(kspan_map_span((unsigned long)chunk), KSPAN_SPAN_LARGE);
-	kspan_large_free((unsigned long)chunk);
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_heap_free_chunk);
-
-/**
  * kspan_large_heap() - private heap of a large object
  * @addr: its address
  * Return: the heap, or NULL.

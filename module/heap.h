@@ -73,7 +73,4 @@ void *kspan_heap_grow(struct kspan_heap *heap, unsigned int class, int nid, gfp_
 
 struct kspan_heap *kspan_large_heap(unsigned long addr);
 
-void *kspan_heap_alloc_chunk(struct kspan_heap *heap, size_t size, gfp_t gfp);
-void kspan_heap_free_chunk(void *chunk);
-
 #endif /* KSPAN_HEAP_H */

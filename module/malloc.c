@@ -219,7 +219,7 @@ noinline void *kspan_malloc_refill(unsigned int class, gfp_t gfp, struct kspan_h
 	return kspan_initialise_slot(heap, object, class, gfp);
 }
 
-static void *alloc_large(struct kspan_heap *heap, size_t size, gfp_t gfp, int nid)
+static void *alloc_pages_of(struct kspan_heap *heap, size_t size, gfp_t gfp, int nid)
 {
 	struct kspan_large_owner *owner = kspan_heap_large(heap);
 	void *object = kspan_large_alloc(owner, size, nid, gfp);
@@ -227,6 +227,53 @@ static void *alloc_large(struct kspan_heap *heap, size_t size, gfp_t gfp, int ni
 
 	while (!object && kspan_private_relieve(heap, size, attempt++, gfp))
 		object = kspan_large_alloc(owner, size, nid, gfp);
+	return object;
+}
+
+/**
+ * kspan_heap_alloc_chunk() - pages to put objects into that go together
+ * @heap:	the heap that they are from
+ * @size:	bytes, which are rounded up to whole pages, at most KSPAN_MAX_SIZE
+ * @gfp:	the caller's flags, without zone flags; zeroing is left to the caller
+ *
+ * kspan_free() of an address in a chunk is reported as what it is.
+ *
+ * Return: the chunk, aligned to the largest power of two that divides @size and at
+ * least to a page; or NULL.
+ */
+void *kspan_heap_alloc_chunk(struct kspan_heap *heap, size_t size, gfp_t gfp)
+{
+	void *chunk = alloc_pages_of(heap, size, kspan_gfp_here(gfp), kspan_home_node());
+
+	if (chunk)
+		kspan_span_set_state(kspan_map_span((unsigned long)chunk), KSPAN_SPAN_CHUNK);
+	else
+		atomic_long_inc(&heap->failures);
+	return chunk;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_heap_alloc_chunk);
+
+/**
+ * kspan_heap_free_chunk() - undo kspan_heap_alloc_chunk()
+ * @chunk: the chunk; that its heap was destroyed meanwhile is reported
+ */
+void kspan_heap_free_chunk(void *chunk)
+{
+	struct kspan_span *span = kspan_map_span((unsigned long)chunk);
+
+	if (!span || READ_ONCE(span->state) != KSPAN_SPAN_CHUNK) {
+		kspan_bad_free_report(KSPAN_BAD_FREE_DESTROYED, (unsigned long)chunk);
+		return;
+	}
+	kspan_span_set_state(span, KSPAN_SPAN_LARGE);
+	kspan_large_free((unsigned long)chunk);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_heap_free_chunk);
+
+static void *alloc_large(struct kspan_heap *heap, size_t size, gfp_t gfp, int nid)
+{
+	void *object = alloc_pages_of(heap, size, gfp, nid);
+
 	if (!object)
 		return NULL;
 	kspan_count_node(heap, object, nid);

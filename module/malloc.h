@@ -100,6 +100,9 @@ void *kspan_malloc_array_of(struct kspan_heap *heap, size_t n, size_t size, gfp_
 void *kspan_malloc_aligned_of(struct kspan_heap *heap, size_t size, size_t align, gfp_t gfp);
 void *kspan_tiny_alloc_of(struct kspan_heap *heap, size_t size, gfp_t gfp);
 
+void *kspan_heap_alloc_chunk(struct kspan_heap *heap, size_t size, gfp_t gfp);
+void kspan_heap_free_chunk(void *chunk);
+
 /* Flags that need more than the fast path does. */
 #define KSPAN_GFP_SPECIAL	(KSPAN_GFP_REFUSED | __GFP_ZERO)
 
