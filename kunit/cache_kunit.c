@@ -392,8 +392,8 @@ static void alloc_and_free(void *data)
 static void every_context_may_use_it(struct kunit *test)
 {
 	static const struct context * const contexts[] = {
-		&context_task, &context_preempt_off, &context_irqs_off, &context_raw_lock,
-		&context_softirq, &context_hardirq, &context_nmi, &context_trap,
+		&context_task, &context_preempt_off, &context_irqs_off, &context_softirq,
+		&context_hardirq, &context_nmi, &context_trap,
 	};
 	void *kept = NULL;
 	unsigned int i, round;

@@ -57,12 +57,13 @@ static unsigned long free_slots(unsigned int class)
 }
 
 /* What happened to a class since the case began. */
+/* Also where a task may not sleep. */
 static void expect_class(struct kunit *test, unsigned int class, u64 allocs, u64 frees)
 {
 	u32 size = kspan_size_classes[class].size;
 	struct kspan_class_stats now;
 
-	kspan_class_stats_read(class, &now);
+	kspan_heap_class_stats_read(&kspan_default_heap, class, &now);
 	KUNIT_EXPECT_EQ_MSG(test, now.allocs - before[class].allocs, allocs, "class %u", size);
 	KUNIT_EXPECT_EQ_MSG(test, now.frees - before[class].frees, frees, "class %u", size);
 	KUNIT_EXPECT_EQ_MSG(test, (u64)now.in_use, before[class].in_use + allocs - frees,

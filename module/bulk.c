@@ -79,6 +79,9 @@ unsigned int kspan_alloc_slots(struct kspan_heap *heap, unsigned int class, gfp_
 		unsigned int taken = take(heap, class, here, n - done, p + done);
 
 		initialise_all(heap, class, here, taken, p + done);
+		/* Of a private heap, frees have no say in that. */
+		if (heap->private && !(here & KSPAN_GFP_NOLOCK) && !in_hardirq())
+			kspan_provision(heap, class, here);
 		/* A new span, or whatever else there is; or the cache is busy. */
 		if (!taken) {
 			p[done] = kspan_malloc_slot(heap, class, gfp);

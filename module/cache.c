@@ -5,7 +5,7 @@
  * A typed cache is a private heap with one size class of its own: slots are as large as
  * the objects, but for their alignment. Its alloc and free know the class, and so have
  * neither a table to look into nor a heap to look for; that an object is the cache's is
- * seen by its span, whose central has to be the cache's on this node.
+ * seen by its span, of which a CPU knows the last one.
  *
  * A constructor is called for all slots of a span when the span is made. kspan keeps
  * nothing in free objects, so whatever the last owner left there is there for the next
@@ -177,48 +177,47 @@ void *kspan_cache_alloc_node(struct kspan_cache *cache, gfp_t gfp, int node)
 }
 EXPORT_SYMBOL_GPL(kspan_cache_alloc_node);
 
-/* The span of an address, if there is one, by the map alone. */
-static __always_inline struct kspan_span *span_at(const void *p)
+/*
+ * Whether the CPU's cache may take an object, which is in another span than the last
+ * one: it is if the span is the cache's, on the CPU's node.
+ */
+static noinline bool learn_span(struct kspan_cache *cache, struct kspan_cpu_cache *cpu_cache,
+				const void *object)
 {
-	unsigned long page = kspan_map_page((unsigned long)p);
-	struct kspan_map_leaf *leaf;
+	const struct kspan_span *span = kspan_map_small_span((unsigned long)object);
+	const struct kspan_central *central = span ? READ_ONCE(span->central) : NULL;
 
-	if (unlikely(page >= kspan_map.nr_pages))
-		return NULL;
-	/* Pairs with the release in ensure_leaf(). */
-	leaf = smp_load_acquire(&kspan_map.leaf[page / KSPAN_ARENA_PAGES]);
-	return likely(leaf) ? READ_ONCE(leaf->span[page % KSPAN_ARENA_PAGES]) : NULL;
+	if (!central || central->heap != &cache->heap || central->nid != cpu_cache->nid)
+		return false;
+	cpu_cache->own_start = span->start;
+	cpu_cache->own_bytes = kspan_span_bytes(span);
+	return true;
 }
 
-/* The central of a small object, which stays as long as preemption is off; or NULL. */
-static struct kspan_central *central_at(const void *p)
+/*
+ * The span of the last object that was freed is known. Should it have gone meanwhile, a
+ * wrong free is found out with the magazine.
+ */
+static __always_inline bool is_ours(struct kspan_cache *cache, struct kspan_cpu_cache *cpu_cache,
+				    const void *object)
 {
-	struct kspan_span *span = span_at(p);
-
-	/* Pairs with the release in kspan_span_set_state(). */
-	if (!span || !kspan_span_is_small(smp_load_acquire(&span->state)))
-		return NULL;
-	return READ_ONCE(span->central);
+	return likely((unsigned long)object - cpu_cache->own_start < cpu_cache->own_bytes) ||
+	       learn_span(cache, cpu_cache, object);
 }
 
 /* An object that the CPU's cache did not take, or that is not the cache's. */
 static noinline void free_slow(struct kspan_cache *cache, void *object)
 {
-	struct kspan_cpu_cache *cpu_cache;
-	struct kspan_central *central;
+	const struct kspan_central *central;
+	const struct kspan_span *span;
 	bool other;
 
 	if (ZERO_OR_NULL_PTR(object))
 		return;
 	rcu_read_lock_sched();
-	central = central_at(object);
+	span = kspan_map_small_span((unsigned long)object);
+	central = span ? READ_ONCE(span->central) : NULL;
 	other = central && central->heap != &cache->heap;
-	/* From now on they are known at once. */
-	if (central && !other && kspan_cpu_cache_enter(&cache->heap, &cpu_cache)) {
-		if (central->nid == cpu_cache->nid)
-			cpu_cache->own = central;
-		kspan_cpu_cache_leave(cpu_cache);
-	}
 	rcu_read_unlock_sched();
 	if (other)
 		kspan_bad_free_report_in(KSPAN_BAD_FREE_OTHER_HEAP, (unsigned long)object,
@@ -226,17 +225,6 @@ static noinline void free_slow(struct kspan_cache *cache, void *object)
 					 cache->heap.name);
 	else
 		kspan_free(object);
-}
-
-/*
- * Whether the CPU's cache may take an object: it is in a span of the cache on the CPU's
- * node. Of a large object the comparison is with its owner, so it never is.
- */
-static __always_inline bool is_ours(const struct kspan_cpu_cache *cpu_cache, const void *object)
-{
-	const struct kspan_span *span = span_at(object);
-
-	return likely(span) && READ_ONCE(span->central) == cpu_cache->own;
 }
 
 /* Whether frees have more to do than to put the object into a magazine. */
@@ -261,7 +249,7 @@ void kspan_cache_free(struct kspan_cache *cache, void *object)
 
 	if (free_is_special() || unlikely(!kspan_cpu_cache_enter(&cache->heap, &cpu_cache)))
 		return free_slow(cache, object);
-	if (unlikely(!is_ours(cpu_cache, object)) ||
+	if (unlikely(!is_ours(cache, cpu_cache, object)) ||
 	    unlikely(!kspan_cpu_cache_push(cpu_cache, ONLY_CLASS, object))) {
 		kspan_cpu_cache_leave(cpu_cache);
 		return free_slow(cache, object);
@@ -309,7 +297,7 @@ static unsigned int push(struct kspan_cache *cache, unsigned int n, void **objec
 	if (free_is_special() || !kspan_cpu_cache_enter(&cache->heap, &cpu_cache))
 		return 0;
 	n = min_t(unsigned int, n, KSPAN_MAGAZINE_MAX);
-	while (i < n && is_ours(cpu_cache, objects[i]) &&
+	while (i < n && is_ours(cache, cpu_cache, objects[i]) &&
 	       kspan_cpu_cache_push(cpu_cache, ONLY_CLASS, objects[i]))
 		i++;
 	kspan_cpu_cache_leave(cpu_cache);

@@ -331,7 +331,7 @@ static void drain(struct kspan_heap *heap, struct kspan_cpu_cache *cache)
 {
 	unsigned int class;
 
-	cache->own = NULL;
+	cache->own_bytes = 0;
 	kspan_tiny_close(&cache->tiny);
 	kspan_large_cache_drain(&cache->large);
 	for (class = 1; class < heap->nr_classes; class++) {

@@ -50,7 +50,8 @@ struct kspan_cpu_class {
  *		kspan_cpu_cache_bytes, unless that is 0
  * @tiny:	the block that tiny objects are packed into
  * @large:	large objects that the CPU freed last
- * @own:	of a typed cache, the central of @nid; NULL until an object was freed
+ * @own_start:	of a typed cache, a span on @nid that is its own, and
+ * @own_bytes:	its length; 0 until an object was freed
  * @events:	counted by this_cpu_inc() with or without the mark, or always under it
  * @class:	one more than the heap has classes
  *
@@ -66,7 +67,8 @@ struct kspan_cpu_cache {
 	unsigned int capacity;
 	struct kspan_tiny tiny;
 	struct kspan_large_cache large;
-	struct kspan_central *own;
+	unsigned long own_start;
+	unsigned long own_bytes;
 	u64 events[KSPAN_NR_EVENTS];
 	struct kspan_cpu_class class[];
 };
@@ -110,6 +112,27 @@ static inline struct kspan_central *kspan_heap_central(struct kspan_heap *heap, 
 	return smp_load_acquire(&heap->central[nid * heap->nr_classes + class]);
 }
 
+/* kspan_cpu_cache_enter() where preemption is off. */
+static __always_inline bool kspan_cpu_cache_mark(struct kspan_heap *heap,
+						 struct kspan_cpu_cache **cache)
+{
+	*cache = this_cpu_ptr(heap->cpu);
+	/* Only this CPU writes the mark, an interrupt leaves it as it was. */
+	if (unlikely((*cache)->busy))
+		return false;
+	(*cache)->busy = 1;
+	/* To interrupts the mark stands before all that is done under it. */
+	barrier();
+	return true;
+}
+
+/* kspan_cpu_cache_leave() where preemption stays off. */
+static __always_inline void kspan_cpu_cache_unmark(struct kspan_cpu_cache *cache)
+{
+	barrier();
+	cache->busy = 0;
+}
+
 /**
  * kspan_cpu_cache_enter() - make this CPU's cache one's own
  * @heap:	the heap
@@ -126,23 +149,16 @@ static __always_inline bool kspan_cpu_cache_enter(struct kspan_heap *heap,
 						  struct kspan_cpu_cache **cache)
 {
 	preempt_disable();
-	*cache = this_cpu_ptr(heap->cpu);
-	/* Only this CPU writes the mark, an interrupt leaves it as it was. */
-	if (unlikely((*cache)->busy)) {
-		preempt_enable();
-		return false;
-	}
-	(*cache)->busy = 1;
-	/* To interrupts the mark stands before all that is done under it. */
-	barrier();
-	return true;
+	if (likely(kspan_cpu_cache_mark(heap, cache)))
+		return true;
+	preempt_enable();
+	return false;
 }
 
 /** kspan_cpu_cache_leave() - undo kspan_cpu_cache_enter() */
 static __always_inline void kspan_cpu_cache_leave(struct kspan_cpu_cache *cache)
 {
-	barrier();
-	cache->busy = 0;
+	kspan_cpu_cache_unmark(cache);
 	preempt_enable();
 }
 

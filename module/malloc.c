@@ -176,7 +176,7 @@ noinline void *kspan_malloc_slow(unsigned int class, gfp_t gfp, struct kspan_hea
 }
 
 /* Give the depot of this CPU's node a magazine, if somebody missed one there. */
-static void provision(struct kspan_heap *heap, unsigned int class, gfp_t gfp)
+void kspan_provision(struct kspan_heap *heap, unsigned int class, gfp_t gfp)
 {
 	struct kspan_central *central;
 
@@ -208,7 +208,7 @@ noinline void *kspan_malloc_refill(unsigned int class, gfp_t gfp, struct kspan_h
 	gfp = kspan_gfp_here(gfp);
 	/* Not from a hardirq, where SLUB's locks are not for everybody to take. */
 	if (!(gfp & KSPAN_GFP_NOLOCK) && !in_hardirq())
-		provision(heap, class, gfp);
+		kspan_provision(heap, class, gfp);
 	if (!object && class) {
 		object = kspan_heap_grow(heap, class, nid, gfp);
 		if (object)
@@ -557,15 +557,11 @@ void *kspan_tiny_alloc(size_t size, gfp_t gfp)
 EXPORT_SYMBOL_GPL(kspan_tiny_alloc);
 
 /* The heap of a small object, which stays as long as preemption is off; or NULL. */
-static struct kspan_heap *heap_of(unsigned long addr, unsigned int *class)
+static __always_inline struct kspan_heap *heap_of(unsigned long addr, unsigned int *class)
 {
-	struct kspan_span *span = kspan_map_span(addr);
-	struct kspan_central *central;
+	struct kspan_span *span = kspan_map_small_span(addr);
+	struct kspan_central *central = span ? READ_ONCE(span->central) : NULL;
 
-	/* Pairs with the release in kspan_span_set_state(). */
-	if (!span || !kspan_span_is_small(smp_load_acquire(&span->state)))
-		return NULL;
-	central = READ_ONCE(span->central);
 	if (!central)
 		return NULL;
 	*class = central->class;
@@ -664,7 +660,7 @@ static noinline void free_spill(struct kspan_heap *heap, struct kspan_cpu_cache 
 	taken = !repeated && kspan_cpu_cache_spill(heap, cache, class, (void *)p);
 	kspan_cpu_cache_leave(cache);
 	if (kspan_may_release())
-		provision(heap, class, GFP_NOWAIT);
+		kspan_provision(heap, class, GFP_NOWAIT);
 	if (repeated)
 		kspan_bad_free_report_in(KSPAN_BAD_FREE_DOUBLE, (unsigned long)p, page_class,
 					 heap->classes[class].size, heap->name);
@@ -729,27 +725,36 @@ void kspan_free_slot(struct kspan_heap *heap, const void *p, unsigned int class)
 	kspan_cpu_cache_leave(cache);
 }
 
-/* Of a private heap, or of no heap any more. */
-static void free_private(const void *p)
+/*
+ * Of a private heap, or of no heap any more; @cache is the default heap's, entered, and
+ * left here. With preemption off the heap stays.
+ */
+static void free_private(struct kspan_cpu_cache *cache, const void *p)
 {
 	struct kspan_heap *heap;
 	unsigned int class;
 
-	rcu_read_lock_sched();
+	kspan_cpu_cache_unmark(cache);
 	heap = heap_of((unsigned long)p, &class);
-	if (likely(heap))
-		kspan_free_slot(heap, p, class);
-	else
+	if (unlikely(!heap)) {
 		free_slow(p, 0);
-	rcu_read_unlock_sched();
+	} else if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) ||
+		   unlikely(!kspan_cpu_cache_mark(heap, &cache))) {
+		kspan_free_slot(heap, p, class);
+	} else if (likely(kspan_cpu_cache_push(cache, class, (void *)p))) {
+		kspan_cpu_cache_unmark(cache);
+	} else {
+		kspan_cpu_cache_unmark(cache);
+		kspan_free_slot(heap, p, class);
+	}
+	preempt_enable();
 }
 
 /* The default heap's cache did not take @p; @cache is entered, and left here. */
 static noinline void free_other(struct kspan_cpu_cache *cache, const void *p, unsigned int class)
 {
 	if (class == KSPAN_CLASS_PRIVATE) {
-		kspan_cpu_cache_leave(cache);
-		free_private(p);
+		free_private(cache, p);
 	} else if (class) {
 		free_spill(&kspan_default_heap, cache, p, class, class);
 	} else {

@@ -89,6 +89,7 @@ void *kspan_malloc_refill(unsigned int class, gfp_t gfp, struct kspan_heap *heap
 			  struct kspan_cpu_cache *cache);
 void *kspan_malloc_special(unsigned int class, gfp_t gfp, struct kspan_heap *heap);
 void *kspan_malloc_large(size_t size, gfp_t gfp, struct kspan_heap *heap);
+void kspan_provision(struct kspan_heap *heap, unsigned int class, gfp_t gfp);
 void *kspan_malloc_slot(struct kspan_heap *heap, unsigned int class, gfp_t gfp);
 void *kspan_malloc_slot_node(struct kspan_heap *heap, unsigned int class, gfp_t gfp, int node);
 void *kspan_initialise_slot(const struct kspan_heap *heap, void *object, unsigned int class,

@@ -55,6 +55,33 @@ struct kspan_page_heap {
 /* Empty arenas of the largest order that a node keeps; a module parameter. */
 extern unsigned int kspan_arena_reserve;
 
+/**
+ * kspan_map_small_span() - span of a small object
+ * @addr:	any address
+ *
+ * Context: any, NMI included; the span is sure to stay one only under the lock of its
+ * central.
+ * Return: the span, or NULL when the address is in none that is SMALL.
+ */
+static __always_inline struct kspan_span *kspan_map_small_span(unsigned long addr)
+{
+	unsigned long page = kspan_map_page(addr);
+	struct kspan_map_leaf *leaf;
+	struct kspan_span *span;
+
+	if (unlikely(page >= kspan_map.nr_pages))
+		return NULL;
+	/* Pairs with the release in ensure_leaf(). */
+	leaf = smp_load_acquire(&kspan_map.leaf[page / KSPAN_ARENA_PAGES]);
+	if (unlikely(!leaf))
+		return NULL;
+	span = READ_ONCE(leaf->span[page % KSPAN_ARENA_PAGES]);
+	/* Pairs with the release in kspan_span_set_state(). */
+	if (unlikely(!span) || unlikely(!kspan_span_is_small(smp_load_acquire(&span->state))))
+		return NULL;
+	return span;
+}
+
 int kspan_page_heap_init(void);
 void kspan_page_heap_exit(void);
 struct kspan_page_heap *kspan_page_heap(int nid);

@@ -13,6 +13,7 @@
 #	words	what the words of a text take as tiny objects and as others
 #	all	all of these (default)
 #	scaling	pairs while ever more objects and arenas are held
+#	heaps	typed caches, private heaps, and the end of many objects at once
 #	region	objects of regions, and their release at once
 #	worst	the longest single allocation and free
 #	remote	objects allocated on one CPU and freed on another
@@ -344,11 +345,11 @@ tsv() {
 
 main() {
 	local kernel what kernels=${KERNEL:-$KSPAN_KERNELS}
-	one_of "$BENCH_WHAT" pairs calls large churn words scaling region pool worst remote parallel \
+	one_of "$BENCH_WHAT" pairs calls large churn words scaling heaps region pool worst remote parallel \
 		profile all ||
 		die "BENCH_WHAT=$BENCH_WHAT is nothing that can be measured." \
-		    "Valid: BENCH_WHAT=pairs | calls | large | churn | words | scaling | region |" \
-		    "pool | worst | remote | parallel | profile | all"
+		    "Valid: BENCH_WHAT=pairs | calls | large | churn | words | scaling | heaps |" \
+		    "region | pool | worst | remote | parallel | profile | all"
 	! one_of "$BENCH_WHAT" remote parallel || BENCH_ON=mttcg
 	one_of "$BENCH_ON" icount uml mttcg ||
 		die "BENCH_ON=$BENCH_ON is no machine to measure on." "Valid: BENCH_ON=icount | uml | mttcg"
@@ -368,7 +369,7 @@ main() {
 	[ $# -eq 0 ] || die "usage: tools/bench.sh [tables | tsv]"
 	# shellcheck disable=SC2086
 	need_packages $KSPAN_NEEDS_BUILD $KSPAN_NEEDS_BOOT
-	for what in pairs calls large churn scaling region pool worst remote parallel profile; do
+	for what in pairs calls large churn scaling heaps region pool worst remote parallel profile; do
 		[ "$BENCH_WHAT" = $what ] ||
 			{ [ "$BENCH_WHAT" = all ] && one_of $what pairs calls large churn; } || continue
 		for kernel in $kernels; do

@@ -33,6 +33,9 @@
  *
  * Costs are per object. Where there is no counterpart, slub and ratio are "-".
  *
+ * what=heaps: pattern=cache,... beside kmem_cache, heap,... beside kmalloc(), life,... of an
+ * empty heap, and destroy, which is the end of n objects at once beside the free of each.
+ *
  * what=region: n objects of a region, allocated and released by a mark, or with the
  * region made and destroyed for them (pattern=region_once); the peer frees each.
  *
@@ -65,7 +68,7 @@ static int set_what(const char *text, const struct kernel_param *param);
 static const struct kernel_param_ops what_ops = { .set = set_what, .get = param_get_string };
 static struct kparam_string what_string = { sizeof(what), what };
 module_param_cb(what, &what_ops, &what_string, 0644);
-MODULE_PARM_DESC(what, "pairs, calls, large, churn, scaling, region, pool, worst, remote, parallel, profile, nothing or all, which is pairs and calls (default all); may be written, to run something else");
+MODULE_PARM_DESC(what, "pairs, calls, large, churn, scaling, heaps, region, pool, worst, remote, parallel, profile, nothing or all, which is pairs and calls (default all); may be written, to run something else");
 
 unsigned int rounds = 15;
 module_param(rounds, uint, 0444);
@@ -271,6 +274,7 @@ static const struct {
 	{ "large", run_large },
 	{ "churn", run_churn },
 	{ "scaling", run_scaling },
+	{ "heaps", run_heaps },
 	{ "region", run_region },
 	{ "worst", run_worst_operation },
 	{ "remote", run_remote },

@@ -153,6 +153,7 @@ int run_calls(void);
 int run_churn(void);
 int run_large(void);
 int run_scaling(void);
+int run_heaps(void);
 int run_region(void);
 int run_remote(void);
 int run_parallel(void);
