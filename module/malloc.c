@@ -557,7 +557,7 @@ void *kspan_tiny_alloc(size_t size, gfp_t gfp)
 EXPORT_SYMBOL_GPL(kspan_tiny_alloc);
 
 /* The heap of a small object, which stays as long as preemption is off; or NULL. */
-static __always_inline struct kspan_heap *heap_of(unsigned long addr, unsigned int *class)
+static struct kspan_heap *heap_of(unsigned long addr, unsigned int *class)
 {
 	struct kspan_span *span = kspan_map_small_span(addr);
 	struct kspan_central *central = span ? READ_ONCE(span->central) : NULL;
@@ -637,7 +637,7 @@ static noinline void free_slow(const void *p, unsigned int page_class)
 }
 
 /* What has no class: large and tiny objects; @cache is entered, and left here. */
-static void free_classless(struct kspan_cpu_cache *cache, const void *p)
+static noinline void free_classless(struct kspan_cpu_cache *cache, const void *p)
 {
 	struct kspan_span *evicted = NULL;
 	bool kept = kspan_large_cache_put(&cache->large, (unsigned long)p, cache->nid, &evicted);
@@ -729,24 +729,29 @@ void kspan_free_slot(struct kspan_heap *heap, const void *p, unsigned int class)
  * Of a private heap, or of no heap any more; @cache is the default heap's, entered, and
  * left here. With preemption off the heap stays.
  */
-static void free_private(struct kspan_cpu_cache *cache, const void *p)
+static noinline void free_private(struct kspan_cpu_cache *cache, const void *p)
 {
-	struct kspan_heap *heap;
-	unsigned int class;
+	/* The page had a class, so it has an entry. */
+	struct kspan_span *span = READ_ONCE(*kspan_map_entry((unsigned long)p));
+	struct kspan_central *central;
 
 	kspan_cpu_cache_unmark(cache);
-	heap = heap_of((unsigned long)p, &class);
-	if (unlikely(!heap)) {
+	/* Pairs with the release in kspan_span_set_state(). */
+	if (unlikely(!span) || unlikely(!kspan_span_is_small(smp_load_acquire(&span->state)))) {
 		free_slow(p, 0);
-	} else if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) ||
-		   unlikely(!kspan_cpu_cache_mark(heap, &cache))) {
-		kspan_free_slot(heap, p, class);
-	} else if (likely(kspan_cpu_cache_push(cache, class, (void *)p))) {
-		kspan_cpu_cache_unmark(cache);
-	} else {
-		kspan_cpu_cache_unmark(cache);
-		kspan_free_slot(heap, p, class);
+		goto out;
 	}
+	central = READ_ONCE(span->central);
+	if (!IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) &&
+	    likely(kspan_cpu_cache_mark(central->heap, &cache))) {
+		bool pushed = kspan_cpu_cache_push(cache, central->class, (void *)p);
+
+		kspan_cpu_cache_unmark(cache);
+		if (likely(pushed))
+			goto out;
+	}
+	kspan_free_slot(central->heap, p, central->class);
+out:
 	preempt_enable();
 }
 
