@@ -51,7 +51,7 @@ static void *new_span(struct kunit *test, struct kspan_central *central)
 	span = kspan_page_heap_alloc(central->nid, sc->pages, sc->align, central->class,
 				     GFP_KERNEL | __GFP_THISNODE);
 	KUNIT_ASSERT_NOT_NULL(test, span);
-	KUNIT_ASSERT_EQ(test, kspan_span_format(span, sc, GFP_KERNEL), 0);
+	KUNIT_ASSERT_EQ(test, kspan_span_format(span, sc, false, GFP_KERNEL), 0);
 	return kspan_central_adopt(central, span, 0);
 }
 

@@ -9,6 +9,7 @@
 #include "context.h"
 #include "model.h"
 #include "private.h"
+#include "track.h"
 
 #define MANY	4000
 
@@ -483,6 +484,78 @@ static void bulk_calls_mix_heaps(struct kunit *test)
 	kspan_heap_destroy(other);
 }
 
+static noinline void *from_here(struct kspan_heap *from, size_t size)
+{
+	void *p = kspan_heap_malloc(from, size, GFP_KERNEL);
+
+	/* Not a tail call, so that it returns to here. */
+	barrier();
+	return p;
+}
+
+static noinline void *from_there(struct kspan_heap *from, size_t size)
+{
+	void *p = kspan_heap_zalloc(from, size, GFP_KERNEL);
+
+	/* Not a tail call, so that it returns to here. */
+	barrier();
+	return p;
+}
+
+static bool is_in(unsigned long site, const void *function)
+{
+	return site - (unsigned long)function < 256;
+}
+
+/* What is freed does not count, wherever it is cached; blocks of tiny objects do. */
+static void live_objects_are_told_by_call_site(struct kunit *test)
+{
+	struct kspan_heap *tracked = kspan_heap_create("tracked", 0, KSPAN_HEAP_TRACK);
+	unsigned int i, nr_sites;
+	struct kspan_site *sites;
+	char *s;
+
+	KUNIT_ASSERT_NOT_NULL(test, tracked);
+	for (i = 0; i < 300; i++) {
+		objects[i] = from_here(tracked, 64 + i % 2 * 1000);
+		objects[300 + i] = from_there(tracked, 64 + i % 2 * 1000);
+		KUNIT_ASSERT_NOT_NULL(test, objects[i]);
+		KUNIT_ASSERT_NOT_NULL(test, objects[300 + i]);
+	}
+	for (i = 0; i < 600; i += 3)
+		kspan_free(objects[i]);
+	KUNIT_ASSERT_NOT_NULL(test, from_there(tracked, 100000));
+	s = kspan_heap_tiny_strdup(tracked, "tiny", GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	kspan_verify(test, tracked);
+	sites = kspan_track_sum(tracked, &nr_sites);
+	KUNIT_ASSERT_NOT_NULL(test, sites);
+	KUNIT_ASSERT_EQ(test, nr_sites, 3U);
+	KUNIT_EXPECT_TRUE(test, is_in(sites[0].site, from_there));
+	KUNIT_EXPECT_EQ(test, sites[0].objects, 201UL);
+	KUNIT_EXPECT_EQ(test, sites[0].bytes, 100ULL * (64 + 1152) + kspan_size_roundup(100000));
+	KUNIT_EXPECT_TRUE(test, is_in(sites[1].site, from_here));
+	KUNIT_EXPECT_EQ(test, sites[1].objects, 200UL);
+	KUNIT_EXPECT_EQ(test, sites[1].bytes, 100ULL * (64 + 1152));
+	KUNIT_EXPECT_EQ(test, sites[2].objects, 1UL);
+	KUNIT_EXPECT_EQ(test, sites[2].bytes, 16ULL);
+	kvfree(sites);
+	kspan_heap_reset(tracked);
+	kvfree(kspan_track_sum(tracked, &nr_sites));
+	KUNIT_EXPECT_EQ(test, nr_sites, 0U);
+	/* More places than the table has room for. */
+	for (i = 0; i < 1000; i++)
+		__kspan_track(make(test, tracked, 64), 1000 + i);
+	sites = kspan_track_sum(tracked, &nr_sites);
+	KUNIT_ASSERT_NOT_NULL(test, sites);
+	KUNIT_EXPECT_EQ(test, sites[0].site, 0UL);
+	for (i = 0; nr_sites--;)
+		i += sites[nr_sites].objects;
+	KUNIT_EXPECT_EQ(test, i, 1000U);
+	kvfree(sites);
+	kspan_heap_destroy(tracked);
+}
+
 static void a_thousand_heaps(struct kunit *test)
 {
 	struct kspan_heap **heaps = kvcalloc(1000, sizeof(*heaps), GFP_KERNEL);
@@ -516,6 +589,8 @@ static void wrong_arguments_make_no_heap(struct kunit *test)
 
 	KUNIT_EXPECT_NOT_NULL(test, odd);
 	kspan_heap_destroy(odd);
+	KUNIT_EXPECT_NULL(test, kspan_heap_create("flags", 0, BIT(20)));
+	KUNIT_EXPECT_NULL(test, kspan_heap_create(NULL, 0, 0));
 	kspan_heap_destroy(NULL);
 }
 
@@ -738,6 +813,7 @@ static struct kunit_case private_cases[] = {
 	KUNIT_CASE(free_after_destroy_is_reported),
 	KUNIT_CASE(wrong_frees_are_found),
 	KUNIT_CASE(bulk_calls_mix_heaps),
+	KUNIT_CASE(live_objects_are_told_by_call_site),
 	KUNIT_CASE(a_thousand_heaps),
 	KUNIT_CASE(wrong_arguments_make_no_heap),
 	KUNIT_CASE(every_context_may_free_and_allocate),

@@ -26,7 +26,8 @@ static struct kspan_span *span_new(struct kunit *test, size_t size)
 	span->npages = kspan_size_classes[class].pages;
 	span->class = class;
 	kspan_span_set_state(span, KSPAN_SPAN_DETACHED);
-	KUNIT_ASSERT_EQ(test, kspan_span_format(span, &kspan_size_classes[class], GFP_KERNEL), 0);
+	KUNIT_ASSERT_EQ(test, kspan_span_format(span, &kspan_size_classes[class], false,
+						GFP_KERNEL), 0);
 	kspan_span_set_state(span, KSPAN_SPAN_SMALL);
 	return span;
 }

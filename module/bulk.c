@@ -11,6 +11,7 @@
 
 #include "kunit_export.h"
 #include "malloc.h"
+#include "track.h"
 
 /* From the loaded magazine. */
 static unsigned int pop(struct kspan_cpu_cache *cache, unsigned int class, unsigned int n,
@@ -113,13 +114,15 @@ unsigned int kspan_heap_alloc_bulk(struct kspan_heap *heap, size_t size, gfp_t g
 				   unsigned int n, void **p)
 {
 	unsigned int class = size <= KSPAN_MAX_SMALL ? kspan_size_class(size) : 0;
-	unsigned int done;
+	unsigned int done, i;
 
 	kspan_check_context(gfp);
 	if (class && n > 1 && !(gfp & KSPAN_GFP_REFUSED))
 		done = kspan_alloc_slots(heap, class, gfp, n, p);
 	else
 		done = alloc_others(heap, size, gfp, n, p);
+	for (i = 0; heap->tracked && i < done; i++)
+		__kspan_track(p[i], _RET_IP_);
 	if (likely(done == n))
 		return n;
 	kspan_free_bulk(done, p);

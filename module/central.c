@@ -870,14 +870,14 @@ static bool make_spans(struct kspan_central *central, unsigned int n, struct lis
 	unsigned int want = min(DIV_ROUND_UP(n, sc->slots), KSPAN_GROW_MAX), made;
 	struct kspan_span *span;
 
-	if (kspan_span_bitmap_bytes(sc) || central->ctor ||
+	if (kspan_span_bitmap_bytes(sc) || central->ctor || central->tracked ||
 	    !kspan_account_charge(central->account, want * sc->pages, 0))
 		return false;
 	made = kspan_page_heap_alloc_spans(central->nid, sc->pages, sc->align,
 					   central->page_class, want, spans);
 	kspan_account_uncharge(central->account, (want - made) * sc->pages);
 	list_for_each_entry(span, spans, list)
-		kspan_span_format(span, sc, KSPAN_GFP_NOLOCK);
+		kspan_span_format(span, sc, false, KSPAN_GFP_NOLOCK);
 	return made;
 }
 

@@ -19,6 +19,7 @@ struct kspan_heap;
  * @heap:	whose it is; fixed
  * @name:	the heap's, for reports; fixed
  * @account:	of a private heap, which keeps spans without an object; fixed
+ * @tracked:	spans have room for the call sites of their objects; fixed
  * @ctor:	called once for every slot of a new span, or NULL; fixed
  * @partial:	spans with a free slot, the one to take from first
  * @full:	spans without
@@ -37,6 +38,7 @@ struct kspan_central {
 	raw_spinlock_t lock;
 	u8 class;
 	u8 page_class;
+	bool tracked;
 	int nid;
 	const struct kspan_size_class *sc;
 	struct kspan_heap *heap;

@@ -405,6 +405,16 @@ static bool was_used(const struct kspan_heap *heap, const struct kspan_cpu_cache
 	return false;
 }
 
+/** kspan_cpu_caches_flush_locked() - kspan_cpu_caches_flush() within cpus_read_lock() */
+void kspan_cpu_caches_flush_locked(struct kspan_heap *heap)
+{
+	unsigned int cpu;
+
+	for_each_online_cpu(cpu)
+		if (was_used(heap, per_cpu_ptr(heap->cpu, cpu)))
+			work_on_cpu(cpu, drain_this_cpu, heap);
+}
+
 /**
  * kspan_cpu_caches_flush() - return all that the caches of a live heap hold
  * @heap: the heap
@@ -413,12 +423,8 @@ static bool was_used(const struct kspan_heap *heap, const struct kspan_cpu_cache
  */
 void kspan_cpu_caches_flush(struct kspan_heap *heap)
 {
-	unsigned int cpu;
-
 	cpus_read_lock();
-	for_each_online_cpu(cpu)
-		if (was_used(heap, per_cpu_ptr(heap->cpu, cpu)))
-			work_on_cpu(cpu, drain_this_cpu, heap);
+	kspan_cpu_caches_flush_locked(heap);
 	cpus_read_unlock();
 }
 

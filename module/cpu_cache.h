@@ -83,6 +83,7 @@ struct kspan_cpu_cache {
  * @name:	shown in reports
  * @cache_share: most bytes of objects that the magazines of a CPU may hold, besides
  *		kspan_cpu_cache_bytes; 0 for no such limit
+ * @tracked:	a private heap whose objects' call sites are noted
  * @failures:	requests that got NULL
  * @private:	what the default heap has not
  */
@@ -93,6 +94,7 @@ struct kspan_heap {
 	struct kspan_central **central;
 	const char *name;
 	unsigned int cache_share;
+	bool tracked;
 	atomic_long_t failures;
 	struct kspan_private *private;
 };
@@ -236,6 +238,7 @@ bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 size_t kspan_cpu_cache_sizeof(unsigned int nr_classes);
 int kspan_cpu_caches_init(struct kspan_heap *heap);
 void kspan_cpu_caches_exit(struct kspan_heap *heap);
+void kspan_cpu_caches_flush_locked(struct kspan_heap *heap);
 void kspan_cpu_caches_flush(struct kspan_heap *heap);
 void kspan_cpu_cache_empty(struct kspan_heap *heap);
 void kspan_cpu_caches_drop(struct kspan_heap *heap);

@@ -37,6 +37,7 @@ static struct kspan_central *make_central(struct kspan_heap *heap, int nid, unsi
 	if (heap->private) {
 		central->account = &heap->private->account;
 		central->ctor = heap->private->ctor;
+		central->tracked = heap->tracked;
 		if (class != KSPAN_CLASS_TINY)
 			central->page_class = KSPAN_CLASS_PRIVATE;
 	}
@@ -218,7 +219,8 @@ static void *alloc_from_new_span(struct kspan_heap *heap, unsigned int class, in
 	if (!central)
 		return NULL;
 	/* Pages would be taken in vain: there is no memory for the bitmaps. */
-	if ((gfp & KSPAN_GFP_NOLOCK) && (kspan_span_bitmap_bytes(sc) || central->ctor))
+	if ((gfp & KSPAN_GFP_NOLOCK) &&
+	    (kspan_span_bitmap_bytes(sc) || central->ctor || central->tracked))
 		return NULL;
 	account = central->account;
 	if (!kspan_account_charge(account, sc->pages, gfp))
@@ -228,7 +230,7 @@ static void *alloc_from_new_span(struct kspan_heap *heap, unsigned int class, in
 		goto uncharge;
 	if (span->nid != nid)
 		central = make_central(heap, span->nid, class, gfp);
-	if (central && !kspan_span_format(span, sc, gfp)) {
+	if (central && !kspan_span_format(span, sc, central->tracked, gfp)) {
 		if (central->ctor)
 			construct_slots(central, span);
 		object = kspan_central_adopt(central, span, gfp);

@@ -14,6 +14,7 @@
 #include "nolock.h"
 #include "pool.h"
 #include "private.h"
+#include "track.h"
 
 static int set_arena_reserve(const char *value, const struct kernel_param *kp)
 {
@@ -85,6 +86,9 @@ MODULE_PARM_DESC(large_cache_bytes,
 module_param_cb(arena_reserve, &arena_reserve_ops, &kspan_arena_reserve, 0644);
 MODULE_PARM_DESC(arena_reserve,
 		 "empty 4 MiB arenas that a node keeps, 0...1024 (default 1)");
+module_param_named(track_heaps, kspan_track_heaps, bool, 0644);
+MODULE_PARM_DESC(track_heaps,
+		 "note where objects of private heaps that are made from now on are allocated, and tell it of those that are live when a heap is destroyed (default N)");
 module_param_cb(magazine_bytes, &magazine_bytes_ops, &kspan_magazine_bytes, 0444);
 MODULE_PARM_DESC(magazine_bytes,
 		 "bytes of objects in a magazine, of which a CPU has two per class, 16...1048576; at least 2 and at most 61 objects (default 131072)");

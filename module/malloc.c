@@ -588,6 +588,8 @@ struct kspan_heap *kspan_object_heap(const void *p)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_object_heap);
 
+static void free_block(struct kspan_heap *heap, const void *block);
+
 static bool tiny_free(unsigned long addr)
 {
 	struct kspan_heap *heap;
@@ -601,7 +603,7 @@ static bool tiny_free(unsigned long addr)
 	if (!err)
 		kspan_count(heap, KSPAN_TINY_FREE);
 	if (!err && empty)
-		kspan_free_slot(heap, empty, KSPAN_CLASS_TINY);
+		free_block(heap, empty);
 	rcu_read_unlock_sched();
 	return err != -ENOENT;
 }
@@ -697,25 +699,15 @@ static void forget(const void *p, unsigned int page_class)
 		kmemleak_free(p);
 }
 
-/**
- * kspan_free_slot() - free a slot of a heap that is not the default one, or tiny
- * @heap:	the heap, which can't go away meanwhile
- * @p:		the slot
- * @class:	its class, as the heap counts them, not 0
- *
- * Context: any, NMI included.
+/*
+ * Free a slot of a heap that can't go away meanwhile; kmemleak has forgotten it. @class
+ * is as the heap counts them.
  */
-void kspan_free_slot(struct kspan_heap *heap, const void *p, unsigned int class)
+static void free_slot(struct kspan_heap *heap, const void *p, unsigned int class,
+		      unsigned int page_class)
 {
-	unsigned int page_class = kspan_object_class(p) ?: KSPAN_CLASS_TINY;
 	struct kspan_cpu_cache *cache;
 
-	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK)) {
-		/* As free_class(). */
-		if (in_nmi())
-			return free_slow(p, page_class);
-		forget(p, page_class);
-	}
 	if (unlikely(!kspan_cpu_cache_enter(heap, &cache)))
 		return free_slow(p, page_class);
 	if (kspan_is_remote(cache, p, class))
@@ -723,6 +715,18 @@ void kspan_free_slot(struct kspan_heap *heap, const void *p, unsigned int class)
 	if (unlikely(!kspan_cpu_cache_push(cache, class, (void *)p)))
 		return free_spill(heap, cache, p, class, page_class);
 	kspan_cpu_cache_leave(cache);
+}
+
+/* A block of tiny objects that has none any more. */
+static void free_block(struct kspan_heap *heap, const void *block)
+{
+	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK)) {
+		/* As free_class(). */
+		if (in_nmi())
+			return free_slow(block, KSPAN_CLASS_TINY);
+		forget(block, KSPAN_CLASS_TINY);
+	}
+	free_slot(heap, block, KSPAN_CLASS_TINY, KSPAN_CLASS_TINY);
 }
 
 /*
@@ -742,15 +746,14 @@ static noinline void free_private(struct kspan_cpu_cache *cache, const void *p)
 		goto out;
 	}
 	central = READ_ONCE(span->central);
-	if (!IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) &&
-	    likely(kspan_cpu_cache_mark(central->heap, &cache))) {
+	if (likely(kspan_cpu_cache_mark(central->heap, &cache))) {
 		bool pushed = kspan_cpu_cache_push(cache, central->class, (void *)p);
 
 		kspan_cpu_cache_unmark(cache);
 		if (likely(pushed))
 			goto out;
 	}
-	kspan_free_slot(central->heap, p, central->class);
+	free_slot(central->heap, p, central->class, KSPAN_CLASS_PRIVATE);
 out:
 	preempt_enable();
 }
@@ -758,13 +761,12 @@ out:
 /* The default heap's cache did not take @p; @cache is entered, and left here. */
 static noinline void free_other(struct kspan_cpu_cache *cache, const void *p, unsigned int class)
 {
-	if (class == KSPAN_CLASS_PRIVATE) {
+	if (class == KSPAN_CLASS_PRIVATE)
 		free_private(cache, p);
-	} else if (class) {
+	else if (class)
 		free_spill(&kspan_default_heap, cache, p, class, class);
-	} else {
+	else
 		free_classless(cache, p);
-	}
 }
 
 static __always_inline void free_class(const void *p, unsigned int class)
@@ -775,8 +777,7 @@ static __always_inline void free_class(const void *p, unsigned int class)
 		/* kmemleak must forget before the cache knows, which an NMI can't do. */
 		if (in_nmi())
 			return free_slow(p, class);
-		if (class != KSPAN_CLASS_PRIVATE)
-			forget(p, class);
+		forget(p, class);
 	}
 	if (unlikely(!kspan_cpu_cache_enter(&kspan_default_heap, &cache)))
 		return free_slow(p, class);

@@ -28,7 +28,6 @@ void *kspan_refuse(enum kspan_refusal refusal, const char *why, unsigned long va
 void *kspan_refuse_zone(gfp_t gfp);
 
 void kspan_count_node(struct kspan_heap *heap, const void *object, int wanted);
-void kspan_free_slot(struct kspan_heap *heap, const void *p, unsigned int class);
 void kspan_free_wrong(const void *p);
 struct kspan_heap *kspan_object_heap(const void *p);
 

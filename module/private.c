@@ -30,6 +30,7 @@
 #include "kunit_export.h"
 #include "malloc.h"
 #include "private.h"
+#include "track.h"
 
 static LIST_HEAD(heaps);
 static DEFINE_MUTEX(heaps_mutex);
@@ -116,7 +117,8 @@ static void unpublish(struct kspan_heap *heap)
  * @limit:	most bytes that the heap may hold, rounded up to pages of 8 KiB; 0 for no
  *		limit. What counts is spans, used or kept, so it takes some more than the
  *		objects.
- * @flags:	0
+ * @flags:	KSPAN_HEAP_TRACK to note where objects are allocated, which is told of
+ *		those that are live when the heap is destroyed; or 0
  * @owner:	THIS_MODULE
  *
  * A request beyond the limit gets NULL, after the heap gave up what it only kept, and
@@ -131,14 +133,15 @@ struct kspan_heap *__kspan_heap_create(const char *name, size_t limit, unsigned 
 	struct kspan_account *account;
 	struct kspan_heap *heap;
 
-	if (!name || flags) {
-		pr_err("heap %s can't be made: flags %#x; there are none yet\n",
+	if (!name || (flags & ~KSPAN_HEAP_TRACK)) {
+		pr_err("heap %s can't be made: flags %#x; see kspan_heap_create()\n",
 		       name ?: "(null)", flags);
 		return NULL;
 	}
 	heap = kspan_private_create(name, NULL, flags, NULL, owner);
 	if (!heap)
 		return NULL;
+	heap->tracked = (flags & KSPAN_HEAP_TRACK) || READ_ONCE(kspan_track_heaps);
 	account = &heap->private->account;
 	account->limit = limit / KSPAN_PAGE_SIZE + !!(limit % KSPAN_PAGE_SIZE);
 	/* What CPUs keep is not to use up the limit. */
@@ -324,6 +327,8 @@ void kspan_private_destroy(struct kspan_heap *heap)
 	unsigned int class;
 
 	unpublish(heap);
+	if (heap->tracked)
+		kspan_track_report(heap);
 	for (class = 1; class < heap->nr_classes; class++)
 		drop_class(heap, class);
 	large = kspan_large_drop(&private->large);
@@ -386,8 +391,10 @@ void kspan_private_trim_all(void)
 
 	cpus_read_lock();
 	mutex_lock(&heaps_mutex);
-	list_for_each_entry(private, &heaps, list)
-		kspan_private_trim(private->heap);
+	list_for_each_entry(private, &heaps, list) {
+		kspan_cpu_caches_flush_locked(private->heap);
+		trim_centrals(private->heap);
+	}
 	mutex_unlock(&heaps_mutex);
 	cpus_read_unlock();
 }
@@ -447,48 +454,48 @@ void kspan_private_exit(void)
  */
 void *kspan_heap_malloc(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
-	return kspan_malloc_of(heap, size, gfp);
+	return kspan_track(heap, kspan_malloc_of(heap, size, gfp), _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_malloc);
 
 /** kspan_heap_zalloc() - kspan_zalloc() from a private heap */
 void *kspan_heap_zalloc(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
-	return kspan_malloc_of(heap, size, gfp | __GFP_ZERO);
+	return kspan_track(heap, kspan_malloc_of(heap, size, gfp | __GFP_ZERO), _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_zalloc);
 
 /** kspan_heap_malloc_node() - kspan_malloc_node() from a private heap */
 void *kspan_heap_malloc_node(struct kspan_heap *heap, size_t size, gfp_t gfp, int node)
 {
-	return kspan_malloc_node_of(heap, size, gfp, node);
+	return kspan_track(heap, kspan_malloc_node_of(heap, size, gfp, node), _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_malloc_node);
 
 /** kspan_heap_malloc_array() - kspan_malloc_array() from a private heap */
 void *kspan_heap_malloc_array(struct kspan_heap *heap, size_t n, size_t size, gfp_t gfp)
 {
-	return kspan_malloc_array_of(heap, n, size, gfp);
+	return kspan_track(heap, kspan_malloc_array_of(heap, n, size, gfp), _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_malloc_array);
 
 /** kspan_heap_calloc() - kspan_calloc() from a private heap */
 void *kspan_heap_calloc(struct kspan_heap *heap, size_t n, size_t size, gfp_t gfp)
 {
-	return kspan_malloc_array_of(heap, n, size, gfp | __GFP_ZERO);
+	return kspan_track(heap, kspan_malloc_array_of(heap, n, size, gfp | __GFP_ZERO), _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_calloc);
 
 /** kspan_heap_malloc_aligned() - kspan_malloc_aligned() from a private heap */
 void *kspan_heap_malloc_aligned(struct kspan_heap *heap, size_t size, size_t align, gfp_t gfp)
 {
-	return kspan_malloc_aligned_of(heap, size, align, gfp);
+	return kspan_track(heap, kspan_malloc_aligned_of(heap, size, align, gfp), _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_malloc_aligned);
 
 /** kspan_heap_tiny_alloc() - kspan_tiny_alloc() from a private heap */
 void *kspan_heap_tiny_alloc(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
-	return kspan_tiny_alloc_of(heap, size, gfp);
+	return kspan_track(heap, kspan_tiny_alloc_of(heap, size, gfp), _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_tiny_alloc);

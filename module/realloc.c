@@ -10,6 +10,7 @@
 #include <linux/string.h>
 
 #include "malloc.h"
+#include "track.h"
 
 static void wipe(const void *p, size_t from, size_t to)
 {
@@ -90,7 +91,7 @@ void *kspan_heap_realloc(struct kspan_heap *heap, const void *p, size_t size, gf
 	void *object;
 
 	if (ZERO_OR_NULL_PTR(p))
-		return kspan_malloc_of(heap, size, gfp);
+		return kspan_track(heap, kspan_malloc_of(heap, size, gfp), _RET_IP_);
 	if (!old) {
 		kspan_free_wrong(p);
 		return NULL;
@@ -101,12 +102,13 @@ void *kspan_heap_realloc(struct kspan_heap *heap, const void *p, size_t size, gf
 	}
 	if (resize(p, old, size, gfp))
 		return (void *)p;
-	object = kspan_malloc_of(kspan_object_heap(p), size, gfp);
+	heap = kspan_object_heap(p);
+	object = kspan_malloc_of(heap, size, gfp);
 	if (object) {
 		memcpy(object, p, min(old, size));
 		kspan_free(p);
 	}
-	return object;
+	return kspan_track(heap, object, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_realloc);
 

@@ -175,12 +175,14 @@ size_t kspan_span_bitmap_bytes(const struct kspan_size_class *sc)
  * kspan_span_format() - lay slots over a run
  * @span:	a DETACHED run of the class's length
  * @sc:		size class
+ * @tracked:	there is to be room for the call sites of its objects
  * @gfp:	for the bitmaps of classes with more than 64 slots, which can't
  *		be had with KSPAN_GFP_NOLOCK
  *
  * Return: 0 or -ENOMEM.
  */
-int kspan_span_format(struct kspan_span *span, const struct kspan_size_class *sc, gfp_t gfp)
+int kspan_span_format(struct kspan_span *span, const struct kspan_size_class *sc, bool tracked,
+		      gfp_t gfp)
 {
 	span->size = sc->size;
 	span->magic = sc->magic;
@@ -191,12 +193,12 @@ int kspan_span_format(struct kspan_span *span, const struct kspan_size_class *sc
 	span->inline_bits[0] = 0;
 	span->inline_bits[1] = 0;
 	span->alloc_bits = span->inline_bits;
-	if (kspan_span_words(span) == 1)
+	if (kspan_span_words(span) == 1 && !tracked)
 		return 0;
 	if (gfp & KSPAN_GFP_NOLOCK)
 		return -ENOMEM;
 	gfp = kspan_gfp_metadata(gfp);
-	span->alloc_bits = kcalloc(bitmap_words(sc), sizeof(u64), gfp);
+	span->alloc_bits = kcalloc(bitmap_words(sc) + (tracked ? sc->slots : 0), sizeof(u64), gfp);
 	if (!span->alloc_bits)
 		return -ENOMEM;
 	if (is_tiny(sc)) {

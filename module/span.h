@@ -55,7 +55,8 @@ static inline bool kspan_span_change_state(struct kspan_span *span, enum kspan_s
 }
 
 size_t kspan_span_bitmap_bytes(const struct kspan_size_class *sc);
-int kspan_span_format(struct kspan_span *span, const struct kspan_size_class *sc, gfp_t gfp);
+int kspan_span_format(struct kspan_span *span, const struct kspan_size_class *sc, bool tracked,
+		      gfp_t gfp);
 void kspan_span_unformat(struct kspan_span *span);
 void kspan_span_clear(struct kspan_span *span);
 
@@ -113,6 +114,14 @@ static inline u64 *kspan_span_deferred_bits(const struct kspan_span *span)
 static inline unsigned long *kspan_span_open_bits(const struct kspan_span *span)
 {
 	return (unsigned long *)(span->alloc_bits + 2 * kspan_span_words(span));
+}
+
+/* Of a heap that is tracked: where each object was allocated. */
+static inline unsigned long *kspan_span_sites(const struct kspan_span *span)
+{
+	unsigned int bitmaps = span->class == KSPAN_CLASS_TINY ? 3 : 2;
+
+	return (unsigned long *)(span->alloc_bits + bitmaps * kspan_span_words(span));
 }
 
 static inline unsigned long kspan_span_bytes(const struct kspan_span *span)

@@ -188,7 +188,9 @@ enum kspan_span_state {
  * @deferred:	in the deferred list of @central, @owner or the page heap
  * @alloc_bits:	a bit per slot, set while it is out, central lock; then as many
  *		bits for deferred frees, atomic; of a span of tiny objects
- *		then a bit per block that is open, see tiny.c
+ *		then a bit per block that is open, see tiny.c; of a heap that is
+ *		tracked then a word per slot, see track.c
+ * @site:	of a large object of such a heap, where it was allocated
  * @inline_bits: @alloc_bits of spans of up to 64 slots
  * @starts:	of a span of tiny objects, a bit per byte, set where an object
  *		starts; atomic
@@ -215,7 +217,10 @@ struct kspan_span {
 	};
 	struct list_head list;
 	struct llist_node deferred;
-	u64 *alloc_bits;
+	union {
+		u64 *alloc_bits;
+		unsigned long site;
+	};
 	union {
 		u64 inline_bits[2];
 		unsigned long *starts;

@@ -7,11 +7,12 @@
 #include <linux/string.h>
 
 #include "malloc.h"
+#include "track.h"
 
 /** kspan_heap_memdup() - kspan_memdup() from a private heap */
 void *kspan_heap_memdup(struct kspan_heap *heap, const void *src, size_t len, gfp_t gfp)
 {
-	void *object = kspan_malloc_of(heap, len, gfp);
+	void *object = kspan_track(heap, kspan_malloc_of(heap, len, gfp), _RET_IP_);
 
 	if (object)
 		memcpy(object, src, len);
@@ -37,7 +38,9 @@ EXPORT_SYMBOL_GPL(kspan_memdup);
 /** kspan_heap_strdup() - kspan_strdup() from a private heap */
 char *kspan_heap_strdup(struct kspan_heap *heap, const char *s, gfp_t gfp)
 {
-	return s ? kspan_heap_memdup(heap, s, strlen(s) + 1, gfp) : NULL;
+	char *copy = s ? kspan_heap_memdup(heap, s, strlen(s) + 1, gfp) : NULL;
+
+	return kspan_track(heap, copy, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_strdup);
 
@@ -69,7 +72,7 @@ char *kspan_heap_strndup(struct kspan_heap *heap, const char *s, size_t max, gfp
 		memcpy(copy, s, len);
 		copy[len] = '\0';
 	}
-	return copy;
+	return kspan_track(heap, copy, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_strndup);
 
@@ -104,7 +107,7 @@ char *kspan_heap_vasprintf(struct kspan_heap *heap, gfp_t gfp, const char *fmt, 
 	second = vsnprintf(s, (size_t)first + 1, fmt, args);
 	WARN(first != second, "an argument of \"%s\" changed: %u bytes, then %u\n", fmt, first,
 	     second);
-	return s;
+	return kspan_track(heap, s, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_vasprintf);
 
@@ -132,7 +135,7 @@ char *kspan_heap_asprintf(struct kspan_heap *heap, gfp_t gfp, const char *fmt, .
 	va_start(args, fmt);
 	s = kspan_heap_vasprintf(heap, gfp, fmt, args);
 	va_end(args);
-	return s;
+	return kspan_track(heap, s, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_asprintf);
 
@@ -179,7 +182,7 @@ char *kspan_heap_tiny_strdup(struct kspan_heap *heap, const char *s, gfp_t gfp)
 	copy = kspan_tiny_alloc_of(heap, size, gfp);
 	if (copy)
 		memcpy(copy, s, size);
-	return copy;
+	return kspan_track(heap, copy, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_tiny_strdup);
 

@@ -88,6 +88,9 @@ void kspan_barrier(void);
  * Private heaps. kspan_free() and its kin take their objects as any others; a
  * kspan_realloc() of one stays in its heap.
  */
+/* Note where objects are allocated; what is live in the end is told by that. */
+#define KSPAN_HEAP_TRACK	0x1U
+
 struct kspan_heap *__kspan_heap_create(const char *name, size_t limit, unsigned int flags,
 				       struct module *owner);
 #define kspan_heap_create(name, limit, flags)					\
