@@ -484,6 +484,33 @@ static void bulk_calls_mix_heaps(struct kunit *test)
 	kspan_heap_destroy(other);
 }
 
+static void regions_take_from_the_heap(struct kunit *test)
+{
+	u64 before = kspan_bad_free_count(KSPAN_BAD_FREE_REGION);
+	struct kspan_heap *small = make_heap(test, "small", SZ_256K);
+	struct kspan_region *region = kspan_region_create(small, SZ_32K, GFP_KERNEL);
+	unsigned int n = 0;
+	void *p, *last = NULL;
+
+	KUNIT_ASSERT_NOT_NULL(test, region);
+	while ((p = kspan_region_alloc(region, 1000, GFP_KERNEL))) {
+		memset(p, n, 1000);
+		last = p;
+		KUNIT_ASSERT_LT(test, ++n, (unsigned int)MANY);
+	}
+	KUNIT_EXPECT_GT(test, n, SZ_256K / 1000 * 4U / 5);
+	KUNIT_EXPECT_EQ(test, held(small), SZ_256K >> KSPAN_PAGE_SHIFT);
+	KUNIT_EXPECT_GT(test, stats_of(small).failures, 0ULL);
+	kspan_free(last);
+	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_REGION) - before, 1ULL);
+	kspan_verify(test, small);
+	kspan_region_reset(region);
+	KUNIT_EXPECT_NOT_NULL(test, kspan_region_alloc(region, 1000, GFP_KERNEL));
+	kspan_region_destroy(region);
+	KUNIT_EXPECT_EQ(test, held(small), 0UL);
+	kspan_heap_destroy(small);
+}
+
 static noinline void *from_here(struct kspan_heap *from, size_t size)
 {
 	void *p = kspan_heap_malloc(from, size, GFP_KERNEL);
@@ -813,6 +840,7 @@ static struct kunit_case private_cases[] = {
 	KUNIT_CASE(free_after_destroy_is_reported),
 	KUNIT_CASE(wrong_frees_are_found),
 	KUNIT_CASE(bulk_calls_mix_heaps),
+	KUNIT_CASE(regions_take_from_the_heap),
 	KUNIT_CASE(live_objects_are_told_by_call_site),
 	KUNIT_CASE(a_thousand_heaps),
 	KUNIT_CASE(wrong_arguments_make_no_heap),

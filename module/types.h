@@ -66,9 +66,10 @@
  *
  *	1. kspan_central.lock		slots of a class: bitmaps, span lists, depot
  *	2. kspan_page_heap.lock		free pages, arenas and page table of a node
- *	3. free_rcu.c: kspan_rcu_cpu.lock  objects that wait for a grace period
- *	4. kspan_pool.lock		objects of a pool that all CPUs share
- *	5. bad_free.c: last_lock	the last report
+ *	3. kspan_large_owner.lock	large objects of a private heap
+ *	4. free_rcu.c: kspan_rcu_cpu.lock  objects that wait for a grace period
+ *	5. kspan_pool.lock		objects of a pool that all CPUs share
+ *	6. bad_free.c: last_lock	the last report
  */
 #ifndef KSPAN_TYPES_H
 #define KSPAN_TYPES_H

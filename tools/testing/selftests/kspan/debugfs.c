@@ -104,6 +104,40 @@ TEST_F(debugfs, cpus_follow)
 	free(limit);
 }
 
+/* What the default heap does not have, private heaps have: lines add up to the totals. */
+TEST_F(debugfs, heaps_add_up)
+{
+	struct heaps heaps;
+
+	ASSERT_EQ(0, words_reset());
+	ASSERT_EQ(0, heaps_read(&heaps, "default"));
+	EXPECT_LT(1, heaps.nr);
+	EXPECT_STREQ("kspan", heaps.module);
+	ASSERT_EQ(0, stats_read(&self->stats));
+	EXPECT_EQ(stats_value(&self->stats, "HeapInuse"), heaps.sum.held);
+	EXPECT_EQ(stats_value(&self->stats, "HeapAlloc"), heaps.sum.in_use);
+	EXPECT_EQ(stats_value(&self->stats, "Mallocs"), heaps.sum.allocs);
+	EXPECT_EQ(stats_value(&self->stats, "Frees"), heaps.sum.frees);
+}
+
+TEST_F(debugfs, words_have_a_heap)
+{
+	struct heaps before, after;
+
+	ASSERT_EQ(0, words_reset());
+	ASSERT_EQ(0, heaps_read(&before, "words"));
+	EXPECT_STREQ("kspan_words", before.module);
+	ASSERT_EQ(0, words_put("one_more ", 9));
+	ASSERT_EQ(0, heaps_read(&after, "words"));
+	EXPECT_LT(before.named.allocs, after.named.allocs);
+	EXPECT_LT(before.named.in_use, after.named.in_use);
+	EXPECT_LT(0, after.named.spans);
+	EXPECT_EQ(0, after.named.failures);
+	ASSERT_EQ(0, words_reset());
+	ASSERT_EQ(0, heaps_read(&after, "words"));
+	EXPECT_EQ(before.named.in_use, after.named.in_use);
+}
+
 TEST_F(debugfs, map_format)
 {
 	EXPECT_EQ(0, map_read(&self->map));
@@ -113,7 +147,7 @@ TEST_F(debugfs, map_format)
 /* A reader that takes a byte a time sees whole lines, too. */
 TEST_F(debugfs, short_reads)
 {
-	static const char * const names[] = { "stats", "classes", "arenas", "map" };
+	static const char * const names[] = { "stats", "classes", "heaps", "arenas", "map" };
 	char path[64], *text, c;
 	size_t len, n;
 	unsigned int i;
@@ -341,6 +375,7 @@ TEST_F(debugfs, counts_follow_large)
 TEST_F_TIMEOUT(debugfs, formats_under_load, KSPAN_TIMEOUT)
 {
 	uint64_t seed = test_seed();
+	struct heaps heaps;
 	pid_t pids[4];
 	int i;
 
@@ -350,6 +385,7 @@ TEST_F_TIMEOUT(debugfs, formats_under_load, KSPAN_TIMEOUT)
 		EXPECT_EQ(0, classes_read(&self->classes));
 		EXPECT_EQ(0, arenas_read(&self->arenas));
 		EXPECT_EQ(0, map_read(&self->map));
+		EXPECT_EQ(0, heaps_read(&heaps, "words"));
 		ASSERT_EQ(0, words_reset());
 	}
 	for (i = 0; i < 4; i++) {

@@ -17,6 +17,8 @@
 		    "free_runs largest_run"
 #define CPUS_HEAD "# kspan cpus v1: cpu node capacity_bytes cached_bytes " \
 		  "large_objects large_bytes refills spills steals"
+#define HEAPS_HEAD "# kspan heaps v1: name module kind limit_bytes held_bytes " \
+	"in_use_bytes spans allocs frees failures"
 #define MAP_HEAD "# kspan map v1: page_size %llu . free, # full span, digits 1-9 " \
 		 "tenths of a partly used span, L large, l large continued"
 
@@ -319,6 +321,63 @@ int cpus_read(struct cpus *cpus)
 		ret = cpus_parse_line(&lines, line, cpus);
 	lines_close(&lines);
 	return ret;
+}
+
+/* heaps */
+
+static int heaps_parse_line(struct lines *lines, char *text, struct heaps *heaps,
+			    const char *name, bool *found)
+{
+	char *columns[MAX_COLUMNS];
+	unsigned long long value[7];
+	struct heap_line line;
+	unsigned int i;
+
+	if (split(text, columns) != 10)
+		return bad(lines, "not 10 columns");
+	if (strcmp(columns[2], "heap") && strcmp(columns[2], "cache"))
+		return bad(lines, "neither a heap nor a cache");
+	if (!heaps->nr != !strcmp(columns[0], "default"))
+		return bad(lines, "the default heap is not the first");
+	for (i = 0; i < 7; i++)
+		if (!number(columns[3 + i], &value[i]))
+			return bad(lines, "a column that is no number");
+	line = (struct heap_line) {
+		value[0], value[1], value[2], value[3], value[4], value[5], value[6],
+	};
+	if (line.in_use > line.held)
+		return bad(lines, "more in use than held");
+	if (line.frees > line.allocs)
+		return bad(lines, "more frees than allocations");
+	heaps->nr++;
+	heaps->sum.held += line.held;
+	heaps->sum.in_use += line.in_use;
+	heaps->sum.spans += line.spans;
+	heaps->sum.allocs += line.allocs;
+	heaps->sum.frees += line.frees;
+	if (!strcmp(columns[0], name)) {
+		*found = true;
+		heaps->named = line;
+		snprintf(heaps->module, sizeof(heaps->module), "%s", columns[1]);
+	}
+	return 0;
+}
+
+int heaps_read(struct heaps *heaps, const char *name)
+{
+	struct lines lines;
+	bool found = false;
+	char *line;
+	int ret;
+
+	memset(heaps, 0, sizeof(*heaps));
+	ret = lines_open(&lines, "heaps");
+	if (!ret)
+		ret = lines_head(&lines, HEAPS_HEAD);
+	while (!ret && (line = lines_next(&lines)))
+		ret = heaps_parse_line(&lines, line, heaps, name, &found);
+	lines_close(&lines);
+	return ret ?: found ? 0 : -ENOENT;
 }
 
 /* map */

@@ -87,4 +87,26 @@ struct cpus {
 
 int cpus_read(struct cpus *cpus);
 
+/* debugfs/kspan/heaps: sums over all lines, and one of them */
+
+struct heap_line {
+	unsigned long long limit;
+	unsigned long long held;
+	unsigned long long in_use;
+	unsigned long long spans;
+	unsigned long long allocs;
+	unsigned long long frees;
+	unsigned long long failures;
+};
+
+struct heaps {
+	unsigned int nr;
+	struct heap_line sum;
+	struct heap_line named;		/* the line of the name that was asked for */
+	char module[64];		/* who made that */
+};
+
+/* -ENOENT: there is no heap of that name. */
+int heaps_read(struct heaps *heaps, const char *name);
+
 #endif
