@@ -982,7 +982,8 @@ static void no_object_is_in_two_hands(struct kunit *test)
 	KUNIT_EXPECT_GE(test, operations, 2UL * OPERATIONS);
 	KUNIT_EXPECT_GT(test, parties[2].operations + parties[3].operations, 0UL);
 	KUNIT_EXPECT_GT(test, sum.drops, 0ULL);
-	KUNIT_EXPECT_GT(test, sum.generations, 1ULL);
+	/* How many depends on the machine. */
+	KUNIT_EXPECT_GT(test, sum.generations, 0ULL);
 	KUNIT_EXPECT_EQ(test, sum.gets - parties[2].failed - parties[3].failed, sum.puts);
 	KUNIT_EXPECT_EQ(test, sum.news, sum.drops + sum.primary + sum.victim);
 	KUNIT_EXPECT_EQ(test, sum.news, (u64)atomic_read(&fixture.news));
