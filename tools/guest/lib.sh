@@ -17,10 +17,11 @@ load() {
 }
 
 # Free memory in kB: MemFree, what the page allocator keeps on its per-CPU lists, and
-# what describes chunks of alloc_percpu() memory, of which the kernel keeps an empty
-# one (several MiB each that come and go, free all the same).
+# what alloc_percpu() has, pages and descriptions, as the kernel keeps an empty chunk of
+# it (several MiB each that come and go, free all the same).
 mem_free() {
-	awk '$1 == "MemFree:" { kb += $2 } $1 == "count:" { kb += 4 * $2 }
+	awk '$1 == "MemFree:" || $1 == "Percpu:" { kb += $2 }
+	     $1 == "count:" { kb += 4 * $2 }
 	     $3 ~ /^pcpu_/ && $4 ~ /^pages=/ { kb += 4 * substr($4, 7) }
 	     END { print kb }' /proc/meminfo /proc/zoneinfo /proc/vmallocinfo
 }
