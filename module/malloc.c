@@ -338,7 +338,7 @@ noinline void *kspan_malloc_special(unsigned int class, gfp_t gfp, struct kspan_
 {
 	if (gfp & KSPAN_GFP_REFUSED)
 		return kspan_refuse_zone(gfp);
-	return class ? kspan_malloc_slot(heap, class, gfp) : ZERO_SIZE_PTR;
+	return __kspan_malloc_class_of(heap, class, gfp, gfp);
 }
 
 /**

@@ -108,23 +108,31 @@ void kspan_heap_free_chunk(void *chunk);
 
 /*
  * An object of a size class, from a heap with the classes of the default heap. Slow
- * paths are tail calls, so that this needs no stack frame.
+ * paths are tail calls, so that this needs no stack frame. @zero is what @gfp says of
+ * __GFP_ZERO, as a constant where the caller knows it.
  */
-static __always_inline void *kspan_malloc_class_of(struct kspan_heap *heap, unsigned int class,
-						   gfp_t gfp)
+static __always_inline void *__kspan_malloc_class_of(struct kspan_heap *heap, unsigned int class,
+						     gfp_t gfp, gfp_t zero)
 {
 	struct kspan_cpu_cache *cache;
 	void *object;
 
-	kspan_check_context(gfp);
-	if (unlikely(gfp & KSPAN_GFP_SPECIAL))
-		return kspan_malloc_special(class, gfp, heap);
 	if (unlikely(!kspan_cpu_cache_enter(heap, &cache)))
 		return kspan_malloc_slow(class, gfp, heap);
 	if (unlikely(!kspan_cpu_cache_pop(cache, class, &object)))
 		return kspan_malloc_refill(class, gfp, heap, cache);
 	kspan_cpu_cache_leave(cache);
-	return kspan_initialise(object, kspan_size_classes[class].size, 0, gfp);
+	return kspan_initialise(object, kspan_size_classes[class].size, zero, gfp);
+}
+
+/* The same, with any flags. */
+static __always_inline void *kspan_malloc_class_of(struct kspan_heap *heap, unsigned int class,
+						   gfp_t gfp)
+{
+	kspan_check_context(gfp);
+	if (unlikely(gfp & KSPAN_GFP_SPECIAL))
+		return kspan_malloc_special(class, gfp, heap);
+	return __kspan_malloc_class_of(heap, class, gfp, 0);
 }
 
 /* kspan_malloc() from such a heap. */

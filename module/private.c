@@ -443,6 +443,12 @@ void kspan_private_exit(void)
 	destroy_workqueue(workqueue);
 }
 
+static noinline void *malloc_tracked(struct kspan_heap *heap, size_t size, gfp_t gfp,
+				     unsigned long site)
+{
+	return kspan_track(heap, kspan_malloc_of(heap, size, gfp), site);
+}
+
 /**
  * kspan_heap_malloc() - kspan_malloc() from a private heap
  * @heap:	the heap
@@ -454,14 +460,19 @@ void kspan_private_exit(void)
  */
 void *kspan_heap_malloc(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
-	return kspan_track(heap, kspan_malloc_of(heap, size, gfp), _RET_IP_);
+	/* Else the rest would not be a tail call. */
+	if (unlikely(heap->tracked))
+		return malloc_tracked(heap, size, gfp, _RET_IP_);
+	return kspan_malloc_of(heap, size, gfp);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_malloc);
 
 /** kspan_heap_zalloc() - kspan_zalloc() from a private heap */
 void *kspan_heap_zalloc(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
-	return kspan_track(heap, kspan_malloc_of(heap, size, gfp | __GFP_ZERO), _RET_IP_);
+	if (unlikely(heap->tracked))
+		return malloc_tracked(heap, size, gfp | __GFP_ZERO, _RET_IP_);
+	return kspan_malloc_of(heap, size, gfp | __GFP_ZERO);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_zalloc);
 
