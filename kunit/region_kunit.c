@@ -412,7 +412,7 @@ static void same_work_takes_no_more_pages(struct kunit *test)
 
 	object(test, r, 1000);
 	mark = kspan_region_mark(r);
-	for (round = 0; round < 1000; round++) {
+	for (round = 0; round < (IS_ENABLED(CONFIG_KASAN) ? 200 : 1000); round++) {
 		work(test, r, seed);
 		if (!round) {
 			held = stats_of(r).held;

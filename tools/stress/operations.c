@@ -15,6 +15,8 @@
 #include <linux/sched.h>
 #include <linux/string.h>
 
+#include "../../kunit/kspan_kunit.h"
+#include "private.h"
 #include "stats.h"
 #include "stress.h"
 
@@ -77,6 +79,13 @@ static u8 source[SOURCE_BYTES + 1];
 static DEFINE_MUTEX(prefill_mutex);
 /* So many calls of kspan_malloc_nolock(PREFILL_SIZE) will succeed. */
 static atomic_t guaranteed;
+
+/* Beside the default heap: one without a limit, one that is often at it, a typed cache. */
+static struct kspan_heap *heap, *limited_heap;
+static struct kspan_cache *cache;
+
+/* A size that is a class's, too, so that all objects of it have the same usable size. */
+#define CACHE_SIZE	144
 
 static gfp_t random_gfp(struct stress_worker *worker, bool *must)
 {
@@ -240,6 +249,24 @@ static void *by_nolock(struct stress_worker *worker, struct request *request)
 	return kspan_malloc_nolock(request->size);
 }
 
+static void *by_heap(struct stress_worker *worker, struct request *request)
+{
+	return kspan_heap_malloc(heap, request->size, request->gfp);
+}
+
+static void *by_limited_heap(struct stress_worker *worker, struct request *request)
+{
+	request->zeroed = true;
+	return kspan_heap_zalloc(limited_heap, request->size, request->gfp);
+}
+
+static void *by_cache(struct stress_worker *worker, struct request *request)
+{
+	request_size(request, CACHE_SIZE);
+	request->align = 8;
+	return kspan_cache_alloc(cache, request->gfp);
+}
+
 static void expect_copy(const void *p, const void *from, size_t size)
 {
 	if (p && memcmp(p, from, size))
@@ -305,6 +332,9 @@ static const struct choice allocators[] = {
 	{ .alloc = by_tiny_alloc, .weight = 6, .contexts = ANYWHERE },
 	{ .alloc = by_nolock, .weight = 4, .contexts = ANYWHERE },
 	{ .alloc = by_nolock, .weight = 12, .contexts = IN_NMI },
+	{ .alloc = by_heap, .weight = 8, .contexts = ANYWHERE },
+	{ .alloc = by_limited_heap, .weight = 2, .contexts = NOT_IN_NMI },
+	{ .alloc = by_cache, .weight = 4, .contexts = ANYWHERE },
 	{ .alloc = by_zalloc, .weight = 4, .contexts = NOT_IN_NMI },
 	{ .alloc = by_malloc_node, .weight = 3, .contexts = NOT_IN_NMI },
 	{ .alloc = by_malloc_array, .weight = 1, .contexts = NOT_IN_NMI },
@@ -600,6 +630,30 @@ static void do_nothing(struct stress_worker *worker)
 	kspan_free(NULL);
 }
 
+/* A heap from its beginning to its end, with objects in it. */
+static void do_heap(struct stress_worker *worker)
+{
+	struct kspan_heap *own = kspan_heap_create("stress own", SZ_2M, 0);
+	unsigned int n = 1 + stress_below(worker, 64);
+	struct request request;
+	void *p;
+
+	if (!own) {
+		worker->counts.failed++;
+		return;
+	}
+	while (n--) {
+		random_request(worker, &request);
+		request.gfp &= ~__GFP_NOFAIL;
+		p = kspan_heap_malloc(own, request.size, request.gfp);
+		if (p && stress_below(worker, 2))
+			kspan_free(p);
+	}
+	/* Else its end would tell of them. */
+	kspan_heap_reset(own);
+	kspan_heap_destroy(own);
+}
+
 static const struct choice operations[] = {
 	{ .run = do_alloc, .weight = 40, .contexts = ANYWHERE },
 	{ .run = do_free, .weight = 28, .contexts = ANYWHERE },
@@ -634,7 +688,7 @@ void stress_housekeep(struct stress_worker *worker)
 {
 	struct kspan_stats stats;
 
-	switch (stress_below(worker, 8)) {
+	switch (stress_below(worker, 12)) {
 	case 0 ... 1:
 		kspan_stats_read(&stats);
 		break;
@@ -647,6 +701,15 @@ void stress_housekeep(struct stress_worker *worker)
 	case 5:
 		kspan_page_heap_trim();
 		break;
+	case 6:
+		kspan_heap_trim(stress_below(worker, 2) ? heap : limited_heap);
+		break;
+	case 7:
+		kspan_cache_shrink(cache);
+		break;
+	case 8 ... 9:
+		do_heap(worker);
+		break;
 	default:
 		/* Few objects at times, so that arenas come and go. */
 		stress_set_window(1 + (stress_live - 1) / (1 + stress_below(worker, 8)));
@@ -654,18 +717,56 @@ void stress_housekeep(struct stress_worker *worker)
 	worker->counts.operations++;
 }
 
-/** stress_operations_init() - fill what is copied */
-void stress_operations_init(void)
+/**
+ * stress_operations_init() - make heaps, fill what is copied
+ * Return: 0 or -ENOMEM.
+ */
+int stress_operations_init(void)
 {
 	unsigned int i;
+
+	heap = kspan_heap_create("stress", 0, 0);
+	limited_heap = kspan_heap_create("stress limited", SZ_256K, 0);
+	cache = kspan_cache_create("stress", CACHE_SIZE, 0, KSPAN_TYPESAFE_BY_RCU, NULL);
+	if (!heap || !limited_heap || !cache) {
+		kspan_heap_destroy(heap);
+		kspan_heap_destroy(limited_heap);
+		kspan_cache_destroy(cache);
+		return -ENOMEM;
+	}
 
 	get_random_bytes(source, SOURCE_BYTES);
 	for (i = 0; i < SOURCE_BYTES; i++)
 		source[i] |= 1;
+	return 0;
 }
 
-/** stress_operations_exit() - free what was put by for kspan_malloc_nolock() */
-void stress_operations_exit(void)
+static void check_heap(struct kspan_heap *checked, struct kspan_finding *finding)
 {
+	unsigned long live;
+
+	if (finding->what)
+		return;
+	kspan_find_inconsistency(checked, finding);
+	live = kspan_private_live(checked);
+	if (!finding->what && live)
+		*finding = (struct kspan_finding) { .what = "objects left in a heap", .got = live };
+}
+
+/**
+ * stress_operations_exit() - free what was put by, destroy the heaps
+ * @finding: set to what is wrong with these, which have no object any more
+ */
+void stress_operations_exit(struct kspan_finding *finding)
+{
+	memset(finding, 0, sizeof(*finding));
 	kspan_prefill(PREFILL_SIZE, 0, GFP_KERNEL);
+	kspan_barrier();
+	check_heap(heap, finding);
+	check_heap(limited_heap, finding);
+	check_heap((struct kspan_heap *)cache, finding);
+	kspan_heap_destroy(heap);
+	kspan_heap_destroy(limited_heap);
+	if (kspan_cache_destroy(cache) && !finding->what)
+		finding->what = "cache that is not destroyed";
 }

@@ -118,6 +118,7 @@ static bool parameter_ok(const char *name, unsigned int value, unsigned int min,
 
 static int __init stress_init(void)
 {
+	struct kspan_finding finding;
 	int err;
 
 	if (!parameter_ok("seconds", seconds, 1, 1000000) ||
@@ -129,12 +130,17 @@ static int __init stress_init(void)
 	err = stress_tables_init();
 	if (err)
 		return err;
-	stress_operations_init();
 	settle(&before);
+	err = stress_operations_init();
+	if (err) {
+		stress_tables_exit();
+		return err;
+	}
 	bad_frees_before = kspan_bad_frees();
 	end = ktime_get_seconds() + seconds;
 	err = stress_workers_start();
 	if (err) {
+		stress_operations_exit(&finding);
 		stress_tables_exit();
 		return err;
 	}
@@ -156,13 +162,16 @@ static void same(char *why, size_t size, const char *what, u64 found, u64 expect
 static void judge(char *why, size_t size, const struct stress_counts *sums,
 		  const struct stress_counts *total)
 {
-	struct kspan_finding finding;
+	struct kspan_finding finding, of_heaps;
 	enum stress_context context;
 	struct kspan_stats after;
 
+	stress_operations_exit(&of_heaps);
 	settle(&after);
 	same(why, size, "broken", atomic_long_read(&stress_nr_broken), 0);
 	kspan_find_inconsistency(&kspan_default_heap, &finding);
+	if (of_heaps.what)
+		finding = of_heaps;
 	if (finding.what && !*why)
 		snprintf(why, size, "%s at %#lx: %#llx instead of %#llx", finding.what,
 			 finding.addr, finding.got, finding.want);
@@ -187,7 +196,6 @@ static void __exit stress_exit(void)
 	WRITE_ONCE(end, 0);
 	debugfs_remove(file);
 	stress_free_all(stress_workers_stop());
-	stress_operations_exit();
 	sum_up(sums, &total);
 	judge(why, sizeof(why), sums, &total);
 	stress_workers_exit();

@@ -112,8 +112,10 @@ void stress_free_all(struct stress_worker *worker);
 /* operations.c: calls of kspan's */
 void stress_operate(struct stress_worker *worker);
 void stress_housekeep(struct stress_worker *worker);
-void stress_operations_init(void);
-void stress_operations_exit(void);
+struct kspan_finding;
+
+int stress_operations_init(void);
+void stress_operations_exit(struct kspan_finding *finding);
 
 /* workers.c: the contexts */
 int stress_workers_start(void);
