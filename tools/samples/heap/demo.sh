@@ -7,7 +7,9 @@
 . "${KSPAN_GUEST:-/guest}/demo-lib.sh"
 
 # Bytes that are written, in MiB, to a heap of 1 MiB.
-WRITE_MIB=4
+WRITE_MIB=2
+# that the text is written in
+PIECES=16
 
 # heap_value COLUMN: of the heap's line in debugfs, whose columns have no "# kspan
 # heaps v1:" before them
@@ -24,7 +26,8 @@ show_heap() {
 
 write_documents() {
 	local bytes rounds written=0 piece
-	awk -v piece="$SCRATCH/piece." '{ print >(piece int(NR / 200)) }' "$INPUT"
+	awk -v piece="$SCRATCH/piece." -v lines=$(($(wc -l <"$INPUT") / PIECES + 1)) \
+		'{ print >(piece int(NR / lines)) }' "$INPUT"
 	bytes=$(wc -c <"$INPUT")
 	rounds=$((WRITE_MIB * 1048576 / bytes + 1))
 	while [ $rounds -gt 0 ]; do
@@ -41,7 +44,7 @@ write_documents() {
 
 demo() {
 	local kept
-	step "cat piece >/dev/kspan_heap    (pieces of $INPUT_NAME, of 200 lines each, until $WRITE_MIB MiB are written)"
+	step "cat piece >/dev/kspan_heap    (1/$PIECES of $INPUT_NAME at a time, until $WRITE_MIB MiB are written)"
 	write_documents
 	step "tail -n 3 /dev/kspan_heap"
 	tail -n 3 /dev/kspan_heap
