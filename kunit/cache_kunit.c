@@ -275,23 +275,28 @@ static void objects_of_others_are_refused(struct kunit *test)
 	u64 other = kspan_bad_free_count(KSPAN_BAD_FREE_OTHER_HEAP), all = kspan_bad_frees();
 	struct kspan_cache *cache = make_cache(test, 64, 0, 0, NULL);
 	struct kspan_cache *stranger = make_cache(test, 64, 0, 0, NULL);
-	void *p = make(test, cache), *q = make(test, stranger), *r;
+	void *p = make(test, cache), *q = make(test, stranger), *r, *large;
 
 	r = kspan_malloc(64, GFP_KERNEL);
+	large = kspan_malloc(100000, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, r);
+	KUNIT_ASSERT_NOT_NULL(test, large);
 	/* Known, and not known yet, to the CPU. */
 	kspan_cache_free(cache, q);
 	kspan_cache_free(cache, make(test, cache));
 	kspan_cache_free(cache, q);
 	kspan_cache_free(cache, r);
-	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_OTHER_HEAP) - other, 3ULL);
+	kspan_cache_free(cache, large);
+	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_OTHER_HEAP) - other, 4ULL);
 	kspan_cache_free(cache, &other);
 	kspan_cache_free(cache, NULL);
-	KUNIT_EXPECT_EQ(test, kspan_bad_frees() - all, 4ULL);
-	kspan_cache_free(cache, p);
-	kspan_cache_free(cache, p);
 	KUNIT_EXPECT_EQ(test, kspan_bad_frees() - all, 5ULL);
+	kspan_cache_free(cache, p);
+	kspan_cache_free(cache, p);
+	KUNIT_EXPECT_EQ(test, kspan_bad_frees() - all, 6ULL);
 	KUNIT_EXPECT_TRUE(test, kspan_owns(q));
+	KUNIT_EXPECT_TRUE(test, kspan_owns(large));
+	kspan_free(large);
 	KUNIT_EXPECT_TRUE(test, kspan_owns(r));
 	kspan_cache_free(stranger, q);
 	kspan_free(r);

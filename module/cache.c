@@ -217,7 +217,8 @@ static noinline void free_slow(struct kspan_cache *cache, void *object)
 	rcu_read_lock_sched();
 	span = kspan_map_small_span((unsigned long)object);
 	central = span ? READ_ONCE(span->central) : NULL;
-	other = central && central->heap != &cache->heap;
+	other = central ? central->heap != &cache->heap :
+			  kspan_large_size((unsigned long)object);
 	rcu_read_unlock_sched();
 	if (other)
 		kspan_bad_free_report_in(KSPAN_BAD_FREE_OTHER_HEAP, (unsigned long)object,
