@@ -386,9 +386,9 @@ static unsigned long detach_some(struct kspan_central *central, struct list_head
 		span = list_last_entry(from, struct kspan_span, list);
 		if (span->used && !all)
 			break;
-		central->nr_out -= span->used;
 		if (!detach_locked(span, detached))
 			break;
+		central->nr_out -= span->used;
 		n++;
 	}
 	raw_spin_unlock_irqrestore(&central->lock, flags);
@@ -460,14 +460,18 @@ unsigned long kspan_central_trim(struct kspan_central *central, bool rcu)
 unsigned long kspan_central_drop(struct kspan_central *central)
 {
 	unsigned long out, n;
-	LIST_HEAD(detached);
 
 	kspan_central_merge(central, 0);
 	out = READ_ONCE(central->nr_out);
-	while ((n = detach_some(central, &central->full, true, &detached) ?:
-		    detach_some(central, &central->partial, true, &detached))) {
-		release(central, &detached, n, true);
-		INIT_LIST_HEAD(&detached);
+	while (READ_ONCE(central->nr_spans)) {
+		LIST_HEAD(detached);
+
+		n = detach_some(central, &central->full, true, &detached) ?:
+		    detach_some(central, &central->partial, true, &detached);
+		if (n)
+			release(central, &detached, n, true);
+		/* A late free by an NMI keeps its span until it is merged. */
+		kspan_central_merge(central, 0);
 		cond_resched();
 	}
 	return out;
