@@ -493,9 +493,10 @@ static void bulk_calls_mix_heaps(struct kunit *test)
 static void regions_take_from_the_heap(struct kunit *test)
 {
 	u64 before = kspan_bad_free_count(KSPAN_BAD_FREE_REGION);
-	struct kspan_heap *small = make_heap(test, "small", SZ_256K);
+	struct kspan_heap *small = kspan_heap_create("small", SZ_256K, KSPAN_HEAP_TRACK);
 	struct kspan_region *region = kspan_region_create(small, SZ_32K, GFP_KERNEL);
-	unsigned int n = 0;
+	unsigned int n = 0, nr_sites;
+	struct kspan_site *sites;
 	void *p, *last = NULL;
 
 	KUNIT_ASSERT_NOT_NULL(test, region);
@@ -510,6 +511,13 @@ static void regions_take_from_the_heap(struct kunit *test)
 	kspan_free(last);
 	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_REGION) - before, 1ULL);
 	kspan_verify(test, small);
+	/* Chunks have no place in anybody's code. */
+	sites = kspan_track_sum(small, &nr_sites);
+	KUNIT_ASSERT_NOT_NULL(test, sites);
+	KUNIT_EXPECT_EQ(test, nr_sites, 1U);
+	KUNIT_EXPECT_EQ(test, sites[0].site, 0UL);
+	KUNIT_EXPECT_EQ(test, sites[0].bytes, (u64)SZ_256K);
+	kvfree(sites);
 	kspan_region_reset(region);
 	KUNIT_EXPECT_NOT_NULL(test, kspan_region_alloc(region, 1000, GFP_KERNEL));
 	kspan_region_destroy(region);

@@ -53,6 +53,7 @@ static void own(struct kspan_large_owner *owner, struct kspan_span *span)
 
 	raw_spin_lock_irqsave(&owner->lock, flags);
 	WRITE_ONCE(span->owner, owner);
+	span->site = 0;
 	list_add(&span->list, &owner->spans);
 	owner->objects++;
 	owner->pages += span->npages;

@@ -94,8 +94,8 @@ static int by_bytes(const void *a, const void *b)
  * @heap:	a tracked heap, which nobody uses meanwhile
  * @nr_sites:	set to how many sites there are
  *
- * Return: the sites, those with most bytes first, for kvfree(); site 0 is for all those
- * that there was no room for. NULL without memory.
+ * Return: the sites, those with most bytes first, for kvfree(); site 0 is for chunks of
+ * regions, and for all those that there was no room for. NULL without memory.
  */
 struct kspan_site *kspan_track_sum(struct kspan_heap *heap, unsigned int *nr_sites)
 {
@@ -135,8 +135,13 @@ void kspan_track_report(struct kspan_heap *heap)
 	if (!sites)
 		pr_warn("heap %s: no memory to tell where its objects are from\n", heap->name);
 	for (i = 0; i < min(nr_sites, SITES_TOLD); i++)
-		pr_warn("heap %s: %lu objects, %llu bytes, from %pS were never freed\n",
-			heap->name, sites[i].objects, sites[i].bytes, (void *)sites[i].site);
+		if (sites[i].site)
+			pr_warn("heap %s: %lu objects, %llu bytes, from %pS were never freed\n",
+				heap->name, sites[i].objects, sites[i].bytes,
+				(void *)sites[i].site);
+		else
+			pr_warn("heap %s: %lu objects, %llu bytes, of regions or other places were never freed\n",
+				heap->name, sites[i].objects, sites[i].bytes);
 	if (nr_sites > SITES_TOLD)
 		pr_warn("heap %s: and those from %u other places\n", heap->name,
 			nr_sites - SITES_TOLD);
