@@ -9,7 +9,7 @@
  *	arenas	a line per arena
  *	map	a character per 8 KiB page
  *	pools	a line per pool of objects
- *	trim	writing 1 gives back all that nobody uses
+ *	trim	writing 1 gives back all that nobody uses; reading tells how many bytes
  *
  * The first line of a table names its version and columns. An arena is named
  * by its first page's number in kspan's map, not by an address. Arenas are
@@ -340,18 +340,23 @@ static const struct file_operations arena_file_fops = {
 	.release = seq_release_private,
 };
 
-/* What caches hold goes to the spans, empty spans to arenas, empty arenas to buddy. */
+/* Bytes that the last trim gave back. */
+static unsigned long trimmed;
+
+static int trim_get(void *unused, u64 *value)
+{
+	*value = READ_ONCE(trimmed);
+	return 0;
+}
+
 static int trim_set(void *unused, u64 value)
 {
 	if (value != 1)
 		return -EINVAL;
-	kspan_pool_trim();
-	kspan_heap_flush(&kspan_default_heap);
-	kspan_private_trim_all();
-	kspan_page_heap_trim();
+	trimmed = kspan_trim();
 	return 0;
 }
-DEFINE_DEBUGFS_ATTRIBUTE(trim_fops, NULL, trim_set, "%llu\n");
+DEFINE_DEBUGFS_ATTRIBUTE(trim_fops, trim_get, trim_set, "%llu\n");
 
 /**
  * kspan_debugfs_init() - make the files
@@ -368,7 +373,7 @@ void kspan_debugfs_init(void)
 	debugfs_create_file("pools", 0444, directory, NULL, &pools_fops);
 	debugfs_create_file("arenas", 0444, directory, (void *)&arenas_sops, &arena_file_fops);
 	debugfs_create_file("map", 0444, directory, (void *)&map_sops, &arena_file_fops);
-	debugfs_create_file_unsafe("trim", 0200, directory, NULL, &trim_fops);
+	debugfs_create_file_unsafe("trim", 0600, directory, NULL, &trim_fops);
 	if (kspan_arena_debugfs_init(directory))
 		pr_warn("no failkspan/ in debugfs\n");
 }

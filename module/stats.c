@@ -405,3 +405,22 @@ void kspan_stats_read(struct kspan_stats *total)
 	total->free_runs = pages.runs;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_stats_read);
+
+/**
+ * kspan_memory_read() - tell what kspan takes from the system
+ * @memory: result; exact when nobody allocates or frees
+ *
+ * Context: task; sleeps.
+ */
+void kspan_memory_read(struct kspan_memory *memory)
+{
+	struct kspan_stats stats;
+
+	kspan_stats_read(&stats);
+	memory->arenas = stats.heap_sys;
+	memory->spans = stats.heap_inuse;
+	memory->live = stats.alloc;
+	memory->cached = stats.heap_cached;
+	memory->metadata = stats.sys - stats.heap_sys;
+}
+EXPORT_SYMBOL_GPL(kspan_memory_read);

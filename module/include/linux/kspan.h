@@ -84,6 +84,26 @@ void kspan_call_free_rcu(struct rcu_head *head, void *p);
 void kspan_free_rcu_mightsleep(const void *p);
 void kspan_barrier(void);
 
+/**
+ * struct kspan_memory - what kspan takes from the system, in bytes
+ * @arenas:	blocks of the page allocator; @arenas = @spans + free pages
+ * @spans:	pages of spans that have objects, or keep room for them
+ * @live:	slots and pages of objects that are in use
+ * @cached:	objects that CPUs and depots keep for the next requests
+ * @metadata:	all that is not arenas: descriptions of spans, bitmaps, magazines,
+ *		per-CPU data, the map
+ */
+struct kspan_memory {
+	u64 arenas;
+	u64 spans;
+	u64 live;
+	u64 cached;
+	u64 metadata;
+};
+
+void kspan_memory_read(struct kspan_memory *memory);
+unsigned long kspan_trim(void);
+
 /*
  * Private heaps. kspan_free() and its kin take their objects as any others; a
  * kspan_realloc() of one stays in its heap.
