@@ -11,7 +11,6 @@
 #include <linux/kthread.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
-#include <linux/version.h>
 
 #include "context.h"
 #include "fixed_pool.h"
@@ -475,7 +474,7 @@ static void start_hammer(struct kunit *test, struct party *party, unsigned int c
 
 static void start_timer(void)
 {
-#if KERNEL_VERSION(6, 13, 0) > LINUX_VERSION_CODE
+#ifndef KSPAN_HAS_HRTIMER_SETUP
 	hrtimer_init(&timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
 	timer.function = timer_handler;
 #else

@@ -14,7 +14,6 @@
 #include <linux/kspan.h>
 #include <linux/kthread.h>
 #include <linux/timer.h>
-#include <linux/version.h>
 
 #include "context.h"
 #include "model.h"
@@ -278,7 +277,7 @@ static enum hrtimer_restart timer_handler(struct hrtimer *timer)
 static void setup_timer(enum hrtimer_restart (*handler)(struct hrtimer *timer),
 			enum hrtimer_mode mode)
 {
-#if KERNEL_VERSION(6, 13, 0) > LINUX_VERSION_CODE
+#ifndef KSPAN_HAS_HRTIMER_SETUP
 	hrtimer_init(&storm.timer, CLOCK_MONOTONIC, mode);
 	storm.timer.function = handler;
 #else

@@ -23,7 +23,6 @@
 #include <linux/slab.h>
 #include <linux/smpboot.h>
 #include <linux/timer.h>
-#include <linux/version.h>
 
 #ifdef CONFIG_X86_LOCAL_APIC
 #include <asm/apic.h>
@@ -113,7 +112,7 @@ static enum hrtimer_restart hrtimer_handler(struct hrtimer *timer)
 
 static void prepare_hrtimer(struct hrtimer *timer)
 {
-#if KERNEL_VERSION(6, 13, 0) <= LINUX_VERSION_CODE
+#ifdef KSPAN_HAS_HRTIMER_SETUP
 	hrtimer_setup(timer, hrtimer_handler, CLOCK_MONOTONIC, HARDIRQ_MODE);
 #else
 	hrtimer_init(timer, CLOCK_MONOTONIC, HARDIRQ_MODE);

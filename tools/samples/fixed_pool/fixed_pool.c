@@ -37,7 +37,6 @@
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/uaccess.h>
-#include <linux/version.h>
 
 #include <linux/kspan.h>
 
@@ -93,7 +92,7 @@ static enum hrtimer_restart timer_handler(struct hrtimer *unused)
 
 static void setup_timer(void)
 {
-#if KERNEL_VERSION(6, 13, 0) > LINUX_VERSION_CODE
+#ifndef KSPAN_HAS_HRTIMER_SETUP
 	hrtimer_init(&timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
 	timer.function = timer_handler;
 #else
