@@ -44,6 +44,7 @@
 #include "context.h"
 #include "kunit_export.h"
 #include "pool.h"
+#include "shrinker.h"
 
 /* Objects that are destroyed at a time, after the cache was left. */
 #define KSPAN_POOL_BATCH	16
@@ -928,50 +929,15 @@ void kspan_pools_show(struct seq_file *m)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_pools_show);
 
-#ifdef SHRINKER_ALLOCATED
 static struct shrinker *shrinker;
-
-static int open_shrinker(void)
-{
-	shrinker = shrinker_alloc(0, "kspan-pools");
-	if (!shrinker)
-		return -ENOMEM;
-	shrinker->count_objects = kspan_pool_shrink_count;
-	shrinker->scan_objects = kspan_pool_shrink_scan;
-	shrinker_register(shrinker);
-	return 0;
-}
-
-static void close_shrinker(void)
-{
-	shrinker_free(shrinker);
-}
-#else
-static struct shrinker shrinker = {
-	.count_objects = kspan_pool_shrink_count,
-	.scan_objects = kspan_pool_shrink_scan,
-	.seeks = DEFAULT_SEEKS,
-};
-
-static int open_shrinker(void)
-{
-	return register_shrinker(&shrinker, "kspan-pools");
-}
-
-static void close_shrinker(void)
-{
-	unregister_shrinker(&shrinker);
-}
-#endif
 
 /**
  * kspan_pool_init() - prepare for pools
- * Return: 0 or a negative errno.
+ * Return: 0 or -ENOMEM.
  */
 int kspan_pool_init(void)
 {
 	unsigned int cpu;
-	int err;
 
 	cpu_works = alloc_percpu(struct cpu_work);
 	if (!cpu_works)
@@ -983,10 +949,12 @@ int kspan_pool_init(void)
 		cpu_work->cpu = cpu;
 	}
 	last_end = jiffies;
-	err = open_shrinker();
-	if (err)
-		free_percpu(cpu_works);
-	return err;
+	shrinker = kspan_shrinker_open("kspan-pools", 0, kspan_pool_shrink_count,
+				       kspan_pool_shrink_scan);
+	if (shrinker)
+		return 0;
+	free_percpu(cpu_works);
+	return -ENOMEM;
 }
 
 /** kspan_pool_exit() - undo kspan_pool_init() */
@@ -995,7 +963,7 @@ void kspan_pool_exit(void)
 	struct kspan_pool *pool;
 	unsigned int cpu;
 
-	close_shrinker();
+	kspan_shrinker_close(shrinker);
 	/* Its user's functions are gone. */
 	list_for_each_entry(pool, &pools, list)
 		pr_warn("pool %s of module %s was never destroyed\n", pool->ops.name,
