@@ -16,7 +16,8 @@ static unsigned long arena_bytes(const struct kspan_arena *arena)
 
 static struct kspan_arena *arena_alloc(struct kunit *test, unsigned int npages)
 {
-	struct kspan_arena *arena = kspan_arena_alloc(first_memory_node, npages, GFP_KERNEL);
+	struct kspan_arena *arena = kspan_arena_alloc(first_memory_node, npages, KSPAN_ARENA_PAGES,
+						      GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, arena);
 	return arena;
@@ -54,7 +55,7 @@ static void largest_order_is_tried_first(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, page);
 	__free_pages(page, KSPAN_ARENA_ORDER);
-	arena = kspan_arena_alloc(page_to_nid(page), 1, GFP_KERNEL);
+	arena = kspan_arena_alloc(page_to_nid(page), 1, KSPAN_ARENA_PAGES, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, arena);
 	KUNIT_EXPECT_EQ(test, arena->order, (unsigned int)KSPAN_ARENA_ORDER);
 	kspan_arena_free(arena);
@@ -134,9 +135,10 @@ static void expect_smaller_arenas(struct kunit *test, int nid)
 	struct kspan_arena *arenas[4];
 	unsigned int i;
 
-	KUNIT_EXPECT_NULL(test, kspan_arena_alloc(nid, KSPAN_ARENA_PAGES, CHEAP));
+	KUNIT_EXPECT_NULL(test, kspan_arena_alloc(nid, KSPAN_ARENA_PAGES,
+						  KSPAN_ARENA_PAGES, CHEAP));
 	for (i = 0; i < ARRAY_SIZE(arenas); i++) {
-		arenas[i] = kspan_arena_alloc(nid, 1, CHEAP);
+		arenas[i] = kspan_arena_alloc(nid, 1, KSPAN_ARENA_PAGES, CHEAP);
 		KUNIT_EXPECT_NOT_NULL(test, arenas[i]);
 		if (!arenas[i])
 			break;
@@ -179,7 +181,7 @@ static void next_order_serves_when_the_largest_fails(struct kunit *test)
 	 */
 	do {
 		kspan_kunit_fail_nth(2);
-		arena = kspan_arena_alloc(first_memory_node, 1, GFP_KERNEL);
+		arena = kspan_arena_alloc(first_memory_node, 1, KSPAN_ARENA_PAGES, GFP_KERNEL);
 		KUNIT_EXPECT_TRUE(test, kspan_kunit_nth_failed());
 		KUNIT_ASSERT_NOT_NULL(test, arena);
 		order = arena->order;
@@ -203,7 +205,8 @@ static void node_is_the_one_asked_for(struct kunit *test)
 	int nid;
 
 	for_each_node_state(nid, N_MEMORY) {
-		struct kspan_arena *arena = kspan_arena_alloc(nid, 1, GFP_KERNEL | __GFP_THISNODE);
+		struct kspan_arena *arena = kspan_arena_alloc(nid, 1, KSPAN_ARENA_PAGES,
+							      GFP_KERNEL | __GFP_THISNODE);
 
 		KUNIT_ASSERT_NOT_NULL(test, arena);
 		KUNIT_EXPECT_EQ(test, arena->nid, nid);
@@ -217,9 +220,10 @@ static void failure_is_injected(struct kunit *test)
 
 	kspan_kunit_needs_faults(test);
 	kspan_kunit_fail_arenas(2, 1);
-	arena = kspan_arena_alloc(first_memory_node, 1, GFP_KERNEL);
+	arena = kspan_arena_alloc(first_memory_node, 1, KSPAN_ARENA_PAGES, GFP_KERNEL);
 	KUNIT_EXPECT_NOT_NULL(test, arena);
-	KUNIT_EXPECT_NULL(test, kspan_arena_alloc(first_memory_node, 1, GFP_KERNEL));
+	KUNIT_EXPECT_NULL(test, kspan_arena_alloc(first_memory_node, 1, KSPAN_ARENA_PAGES,
+						  GFP_KERNEL));
 	KUNIT_EXPECT_EQ(test, kspan_kunit_stop_failing(), 1U);
 	if (arena)
 		kspan_arena_free(arena);

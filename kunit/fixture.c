@@ -14,6 +14,8 @@
 /* Cases run one after the other. */
 static struct kspan_page_stats before;
 static unsigned int reserve_before;
+static unsigned int growth_before;
+static unsigned int scavenge_ms_before;
 static unsigned int cache_bytes_before;
 static unsigned int large_bytes_before;
 static struct kspan_heap *private_heap;
@@ -37,6 +39,12 @@ int kspan_kunit_init(struct kunit *test)
 	kspan_kunit_pin(test);
 	reserve_before = kspan_arena_reserve;
 	kspan_arena_reserve = 1;
+	/* Arenas are of full size: see reclaim_kunit.c for others. */
+	growth_before = kspan_arena_growth;
+	kspan_arena_growth = 0;
+	scavenge_ms_before = kspan_scavenge_ms;
+	kspan_scavenge_ms = 0;
+	kspan_scavenger_restart();
 	/* All magazines are of full size: see adapt_kunit.c for others. */
 	cache_bytes_before = kspan_cpu_cache_bytes;
 	kspan_cpu_cache_bytes = 0;
@@ -162,6 +170,8 @@ void kspan_kunit_exit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, after.pages, before.pages);
 	KUNIT_EXPECT_EQ(test, after.arenas, before.arenas);
 	kspan_arena_reserve = reserve_before;
+	kspan_arena_growth = growth_before;
+	kspan_scavenge_ms = scavenge_ms_before;
 	kspan_cpu_cache_bytes = cache_bytes_before;
 	kspan_large_cache_bytes = large_bytes_before;
 }

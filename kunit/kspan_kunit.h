@@ -9,6 +9,7 @@
 #include "bad_free.h"
 #include "large.h"
 #include "malloc.h"
+#include "reclaim.h"
 #include "stats.h"
 
 #define KSPAN_KUNIT_PAGES(n)	((unsigned long)(n) << KSPAN_PAGE_SHIFT)

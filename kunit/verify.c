@@ -40,7 +40,9 @@ struct check {
 struct page_sums {
 	unsigned long arenas;
 	unsigned long empty;
+	unsigned long empty_pages;
 	unsigned long pages;
+	unsigned long holes;
 	unsigned long used;
 	unsigned long in_buckets;
 	unsigned long large;
@@ -190,12 +192,15 @@ static void check_arena(struct check *check, struct kspan_page_heap *ph,
 	struct kspan_span *span;
 
 	sums->arenas++;
-	sums->pages += arena->npages;
+	sums->pages += arena->npages - arena->holes;
+	sums->holes += arena->holes;
 	same(check, "pages of arena", addr, arena->npages, 1 << (arena->order - KSPAN_PAGE_ORDER));
 	holds(check, "natural alignment of arena", addr,
 	      IS_ALIGNED(addr, PAGE_SIZE << arena->order));
 	while (addr < end) {
-		if (test_bit((addr - arena->start) >> KSPAN_PAGE_SHIFT, arena->free)) {
+		unsigned int page = (addr - arena->start) >> KSPAN_PAGE_SHIFT;
+
+		if (test_bit(page, arena->free) || test_bit(page, arena->absent)) {
 			check_free_page(check, addr);
 			addr += KSPAN_PAGE_SIZE;
 			continue;
@@ -208,14 +213,22 @@ static void check_arena(struct check *check, struct kspan_page_heap *ph,
 	}
 	same(check, "used pages of arena", arena->start, arena->used, sums->used - used_before);
 	same(check, "free pages of arena", arena->start,
-	     bitmap_weight(arena->free, KSPAN_ARENA_PAGES), arena->npages - arena->used);
+	     bitmap_weight(arena->free, KSPAN_ARENA_PAGES),
+	     arena->npages - arena->used - arena->holes);
+	same(check, "holes of arena", arena->start,
+	     bitmap_weight(arena->absent, KSPAN_ARENA_PAGES), arena->holes);
+	holds(check, "no free page is a hole", arena->start,
+	      !bitmap_intersects(arena->free, arena->absent, KSPAN_ARENA_PAGES));
+	holds(check, "only single pages make holes", arena->start, arena->split || !arena->holes);
 	check_bound(check, ph, arena);
-	if (!arena->used)
+	if (!arena->used) {
 		sums->empty++;
+		sums->empty_pages += arena->npages - arena->holes;
+	}
 	if (arena->longest)
 		sums->in_buckets++;
-	holds(check, "no empty arena of a smaller order stays", arena->start,
-	      arena->used || arena->order == KSPAN_ARENA_ORDER);
+	holds(check, "no empty arena of single pages stays", arena->start,
+	      arena->used || !arena->split);
 }
 
 static void check_buckets(struct check *check, struct kspan_page_heap *ph,
@@ -262,7 +275,12 @@ static void check_page_sums(struct check *check, struct kspan_page_heap *ph,
 	same(check, "large spans", id(ph), ph->large, sums->large);
 	same(check, "pages of large spans", id(ph), ph->large_pages, sums->large_pages);
 	holds(check, "peak", id(ph), ph->peak >= ph->pages);
-	holds(check, "reserve", id(ph), ph->nr_empty <= kspan_arena_reserve);
+	same(check, "pages of empty arenas", id(ph), ph->empty_pages, sums->empty_pages);
+	same(check, "holes", id(ph), ph->holes, sums->holes);
+	holds(check, "reserve", id(ph),
+	      ph->empty_pages <= (unsigned long)kspan_arena_reserve * KSPAN_ARENA_PAGES);
+	holds(check, "what the kernel knows", id(ph),
+	      abs((long)(ph->pages - ph->used - ph->reported)) <= 2 * KSPAN_REPORT_STEP);
 }
 
 static void check_page_heap(struct check *check, int nid)
@@ -276,7 +294,9 @@ static void check_page_heap(struct check *check, int nid)
 	for (node = rb_first(&ph->arenas); node; node = rb_next(node)) {
 		struct kspan_arena *arena = rb_entry(node, struct kspan_arena, node);
 
-		holds(check, "order of arenas", arena->start, arena->start >= end);
+		/* One from the reserves may lie in the holes of another. */
+		holds(check, "order of arenas", arena->start,
+		      arena->start >= end || arena->emergency);
 		same(check, "node of arena", arena->start, arena->nid, nid);
 		end = arena->start + KSPAN_KUNIT_PAGES(arena->npages);
 		check_arena(check, ph, arena, &sums);

@@ -5,8 +5,9 @@
  * An arena is one block of buddy pages. The largest order is tried first and
  * cheaply, without reclaim; then order by order down to the smallest that
  * serves the request, and only that one is asked for with all that the
- * caller's flags allow. Blocks are never split: what was taken whole goes back
- * whole.
+ * caller's flags allow. What was taken whole goes back whole, except as the last
+ * resort: split_page() makes a block single pages, some of which go back before the
+ * others.
  *
  * The map tells what any address is, in a bounded number of loads and without
  * touching struct page: a byte per 8 KiB page of the machine for the size
@@ -27,6 +28,19 @@
 
 struct kspan_map kspan_map __read_mostly;
 KSPAN_EXPORT_FOR_KUNIT(kspan_map);
+
+unsigned long kspan_hard_limit;
+KSPAN_EXPORT_FOR_KUNIT(kspan_hard_limit);
+
+/* The kernel's pages of all arenas. */
+static atomic_long_t held = ATOMIC_LONG_INIT(0);
+
+/** kspan_arena_bytes() - bytes of all arenas */
+unsigned long kspan_arena_bytes(void)
+{
+	return atomic_long_read(&held) << PAGE_SHIFT;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_arena_bytes);
 
 #ifdef CONFIG_FAULT_INJECTION
 DECLARE_FAULT_ATTR(kspan_fail_arena);
@@ -194,24 +208,43 @@ static bool block_is_mapped(unsigned long start, unsigned int order)
 	return kspan_map_page(start + (PAGE_SIZE << order) - 1) < kspan_map.nr_pages;
 }
 
+/* A block, if it may be had: @unlimited says that the limit does not count. */
+static struct page *alloc_within_limit(int nid, unsigned int order, gfp_t gfp, bool unlimited)
+{
+	unsigned long limit = READ_ONCE(kspan_hard_limit) >> PAGE_SHIFT;
+	struct page *page = NULL;
+
+	if (atomic_long_add_return(1L << order, &held) <= limit || !limit || unlimited)
+		page = alloc_pages_node(nid, gfp, order);
+	if (!page)
+		atomic_long_sub(1L << order, &held);
+	return page;
+}
+
 /*
  * The largest block to be had, of @max down to @min order. Attempts that have a
  * smaller one to fall back to must be cheap and silent, and leave the reserve
  * for atomic allocations to those who have no choice.
  */
 static struct page *alloc_block(int nid, unsigned int max, unsigned int min, gfp_t gfp,
-				unsigned int *order)
+				bool unlimited, unsigned int *order)
 {
 	gfp_t cheap = (gfp & ~(__GFP_RECLAIM | __GFP_RETRY_MAYFAIL | KSPAN_GFP_RESERVE)) |
 		      __GFP_NOWARN | __GFP_NORETRY;
 	struct page *page;
 
 	for (*order = max; *order > min; --*order) {
-		page = alloc_pages_node(nid, cheap, *order);
+		page = alloc_within_limit(nid, *order, cheap, unlimited);
 		if (page)
 			return page;
 	}
-	return alloc_pages_node(nid, gfp, min);
+	return alloc_within_limit(nid, min, gfp, unlimited);
+}
+
+static void free_block(struct page *page, unsigned int order)
+{
+	__free_pages(page, order);
+	atomic_long_sub(1L << order, &held);
 }
 
 /**
@@ -219,18 +252,23 @@ static struct page *alloc_block(int nid, unsigned int max, unsigned int min, gfp
  * @nid:	preferred node; the only one with __GFP_THISNODE in @gfp
  * @npages:	kspan pages that the block must hold, as one run aligned to the
  *		next power of two; at most KSPAN_ARENA_PAGES
+ * @most:	more are not wanted, if @npages is not
  * @gfp:	the caller's flags; zone and zeroing flags are ignored. Only with
  *		__GFP_MEMALLOC the system's reserves are used, and then for no
  *		more than @npages: what they give must not be served to
- *		everybody, as an ordinary arena is.
+ *		everybody, as an ordinary arena is. With __GFP_NOFAIL the limit does
+ *		not count.
  *
  * Context: as @gfp says; no lock held.
  * Return: an arena with a free and unlinked run of pages, or NULL.
  */
-struct kspan_arena *kspan_arena_alloc(int nid, unsigned int npages, gfp_t gfp)
+struct kspan_arena *kspan_arena_alloc(int nid, unsigned int npages, unsigned int most,
+				      gfp_t gfp)
 {
-	struct kspan_arena *arena;
 	unsigned int min = KSPAN_PAGE_ORDER + order_base_2(npages);
+	unsigned int max = KSPAN_PAGE_ORDER + ilog2(most);
+	bool unlimited = gfp & (__GFP_NOFAIL | __GFP_MEMALLOC);
+	struct kspan_arena *arena;
 	bool emergency;
 	struct page *page;
 
@@ -242,7 +280,8 @@ struct kspan_arena *kspan_arena_alloc(int nid, unsigned int npages, gfp_t gfp)
 	if (!arena)
 		return NULL;
 	arena->emergency = emergency;
-	page = alloc_block(nid, emergency ? min : KSPAN_ARENA_ORDER, min, gfp, &arena->order);
+	page = alloc_block(nid, emergency ? min : max(min, max), min, gfp, unlimited,
+			   &arena->order);
 	if (!page)
 		goto free_arena;
 	arena->start = (unsigned long)page_address(page);
@@ -258,7 +297,7 @@ struct kspan_arena *kspan_arena_alloc(int nid, unsigned int npages, gfp_t gfp)
 	return arena;
 
 free_block:
-	__free_pages(page, arena->order);
+	free_block(page, arena->order);
 free_arena:
 	kfree(arena);
 	return NULL;
@@ -266,12 +305,47 @@ free_arena:
 KSPAN_EXPORT_FOR_KUNIT(kspan_arena_alloc);
 
 /**
+ * kspan_arena_split() - make single pages of a block
+ * @arena: one that was not split, and can't be freed meanwhile
+ */
+void kspan_arena_split(struct kspan_arena *arena)
+{
+	split_page(virt_to_page((void *)arena->start), arena->order);
+	arena->split = true;
+}
+
+/**
+ * kspan_arena_free_pages() - give some pages back to the buddy allocator
+ * @arena:	one that was split
+ * @pages:	a bit for each of kspan's pages
+ */
+void kspan_arena_free_pages(struct kspan_arena *arena, const unsigned long *pages)
+{
+	unsigned int bit, i;
+
+	for_each_set_bit(bit, pages, arena->npages) {
+		unsigned long addr = arena->start + ((unsigned long)bit << KSPAN_PAGE_SHIFT);
+		struct page *page = virt_to_page((void *)addr);
+
+		for (i = 0; i < 1U << KSPAN_PAGE_ORDER; i++)
+			free_block(page + i, 0);
+	}
+}
+
+/**
  * kspan_arena_free() - give a block back to the buddy allocator
  * @arena: an arena without a used page, unlinked from its page heap
  */
 void kspan_arena_free(struct kspan_arena *arena)
 {
-	__free_pages(virt_to_page((void *)arena->start), arena->order);
+	DECLARE_BITMAP(present, KSPAN_ARENA_PAGES);
+
+	if (arena->split) {
+		bitmap_complement(present, arena->absent, KSPAN_ARENA_PAGES);
+		kspan_arena_free_pages(arena, present);
+	} else {
+		free_block(virt_to_page((void *)arena->start), arena->order);
+	}
 	kfree(arena);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_arena_free);

@@ -62,8 +62,15 @@ static inline struct kspan_span **kspan_map_entry(unsigned long addr)
 
 struct kspan_span *kspan_map_span(unsigned long addr);
 
-struct kspan_arena *kspan_arena_alloc(int nid, unsigned int npages, gfp_t gfp);
+/* Most bytes that all arenas may have, 0 for no limit; a module parameter. */
+extern unsigned long kspan_hard_limit;
+
+struct kspan_arena *kspan_arena_alloc(int nid, unsigned int npages, unsigned int most,
+				      gfp_t gfp);
+void kspan_arena_split(struct kspan_arena *arena);
+void kspan_arena_free_pages(struct kspan_arena *arena, const unsigned long *pages);
 void kspan_arena_free(struct kspan_arena *arena);
+unsigned long kspan_arena_bytes(void);
 
 #ifdef CONFIG_FAULT_INJECTION
 extern struct fault_attr kspan_fail_arena;

@@ -449,6 +449,28 @@ unsigned long kspan_central_trim(struct kspan_central *central, bool rcu)
 	return spans * central->sc->pages;
 }
 
+/* Of a central there may be more: it is known then that there are some. */
+#define KSPAN_KEPT_MAX	64
+
+/**
+ * kspan_central_kept() - pages of spans without an object that a private heap keeps
+ * @central: the central
+ * Return: how many, not counting beyond KSPAN_KEPT_MAX spans.
+ */
+unsigned long kspan_central_kept(struct kspan_central *central)
+{
+	struct kspan_span *span;
+	unsigned long flags;
+	unsigned int n = 0;
+
+	raw_spin_lock_irqsave(&central->lock, flags);
+	list_for_each_entry_reverse(span, &central->partial, list)
+		if (span->used || n++ == KSPAN_KEPT_MAX)
+			break;
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	return (unsigned long)n * central->sc->pages;
+}
+
 /**
  * kspan_central_drop() - give back all spans, whatever is in them
  * @central:	the central, of a heap that is being destroyed. What its magazines
@@ -520,6 +542,13 @@ unsigned long kspan_central_reset(struct kspan_central *central)
 	return out;
 }
 
+/* What of the depot nobody took for a while is more than its users need. */
+static void depot_lost_one(struct kspan_central *central)
+{
+	central->nr_depot_full--;
+	central->depot_low = min(central->depot_low, central->nr_depot_full);
+}
+
 static void *pop_depot_locked(struct kspan_central *central)
 {
 	struct kspan_magazine *mag;
@@ -532,7 +561,7 @@ static void *pop_depot_locked(struct kspan_central *central)
 	central->nr_depot_objects--;
 	if (!mag->count) {
 		list_move(&mag->list, &central->depot_empty);
-		central->nr_depot_full--;
+		depot_lost_one(central);
 	}
 	return object;
 }
@@ -782,7 +811,7 @@ static struct kspan_magazine *take_full_locked(struct kspan_central *central,
 
 	if (!mag)
 		return NULL;
-	central->nr_depot_full--;
+	depot_lost_one(central);
 	central->nr_depot_objects -= mag->count;
 	if (empty)
 		list_add(&empty->list, &central->depot_empty);
@@ -1029,17 +1058,13 @@ void kspan_depot_retire(struct kspan_central *central, struct kspan_magazine *ma
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_depot_retire);
 
-/**
- * kspan_depot_flush() - return all objects of the depot to their spans
- * @central: the central
- */
-void kspan_depot_flush(struct kspan_central *central)
+/* Return the objects of @n magazines of the depot to their spans. */
+static void flush_some(struct kspan_central *central, unsigned int n)
 {
 	struct kspan_magazine *mag;
 	unsigned long flags;
 
-	kspan_central_merge(central, 0);
-	while ((mag = kspan_depot_take_full(central, NULL, 0))) {
+	while (n-- && (mag = kspan_depot_take_full(central, NULL, 0))) {
 		kspan_central_give(central, mag->slot, mag->count);
 		mag->count = 0;
 		raw_spin_lock_irqsave(&central->lock, flags);
@@ -1047,4 +1072,60 @@ void kspan_depot_flush(struct kspan_central *central)
 		raw_spin_unlock_irqrestore(&central->lock, flags);
 	}
 }
+
+/**
+ * kspan_depot_flush() - return all objects of the depot to their spans
+ * @central: the central
+ *
+ * Context: task, softirq, hardirq.
+ */
+void kspan_depot_flush(struct kspan_central *central)
+{
+	kspan_central_merge(central, 0);
+	flush_some(central, UINT_MAX);
+}
 KSPAN_EXPORT_FOR_KUNIT(kspan_depot_flush);
+
+static void free_empty_magazines(struct kspan_central *central)
+{
+	struct kspan_magazine *mag, *next;
+	LIST_HEAD(magazines);
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&central->lock, flags);
+	list_splice_init(&central->depot_empty, &magazines);
+	list_for_each_entry(mag, &magazines, list)
+		central->nr_magazines--;
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	list_for_each_entry_safe(mag, next, &magazines, list)
+		kfree_rcu(mag, rcu);
+}
+
+/**
+ * kspan_depot_reap() - shrink the depot to what its users need
+ * @central: the central
+ *
+ * The magazines that were there all the time since the last call are more than that:
+ * their objects go back to the spans, and with them the empty ones. This is the
+ * working set of Bonwick and Adams, "Magazines and Vmem", USENIX 2001.
+ *
+ * Context: task.
+ */
+void kspan_depot_reap(struct kspan_central *central)
+{
+	unsigned long flags;
+	unsigned int n;
+
+	kspan_central_merge(central, 0);
+	raw_spin_lock_irqsave(&central->lock, flags);
+	n = central->depot_low;
+	central->depot_low = UINT_MAX;
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	flush_some(central, n);
+	raw_spin_lock_irqsave(&central->lock, flags);
+	central->depot_low = central->nr_depot_full;
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	if (n || !central->nr_depot_full)
+		free_empty_magazines(central);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_depot_reap);

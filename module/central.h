@@ -30,6 +30,7 @@ struct kspan_heap;
  * @nr_out:	slots that are out: cached + live
  * @nr_depot_full: magazines on @depot_full
  * @nr_depot_objects: objects in them
+ * @depot_low:	least value of @nr_depot_full since the scavenger saw it
  * @nr_magazines: magazines of this class and node, wherever they are
  * @wanted:	somebody found @depot_empty empty
  * @allocs:	slots handed to callers one by one, past the CPU caches
@@ -54,6 +55,7 @@ struct kspan_central {
 	unsigned long nr_out;
 	unsigned int nr_depot_full;
 	unsigned long nr_depot_objects;
+	unsigned int depot_low;
 	unsigned int nr_magazines;
 	bool wanted;
 	u64 allocs;
@@ -70,6 +72,7 @@ void kspan_central_init(struct kspan_central *central, const struct kspan_size_c
 			unsigned int class, int nid);
 void kspan_central_exit(struct kspan_central *central);
 unsigned long kspan_central_trim(struct kspan_central *central, bool rcu);
+unsigned long kspan_central_kept(struct kspan_central *central);
 unsigned long kspan_central_drop(struct kspan_central *central);
 unsigned long kspan_central_reset(struct kspan_central *central);
 
@@ -108,5 +111,6 @@ struct kspan_magazine *kspan_central_unload(struct kspan_central *central,
 					    struct kspan_magazine *full);
 void kspan_depot_retire(struct kspan_central *central, struct kspan_magazine *mag);
 void kspan_depot_flush(struct kspan_central *central);
+void kspan_depot_reap(struct kspan_central *central);
 
 #endif /* KSPAN_CENTRAL_H */

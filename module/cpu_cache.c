@@ -30,6 +30,7 @@
 
 #include "cpu_cache.h"
 #include "kunit_export.h"
+#include "reclaim.h"
 
 DEFINE_STATIC_KEY_FALSE(kspan_numa);
 
@@ -106,6 +107,9 @@ static unsigned int most_bytes(const struct kspan_heap *heap)
 static void set_limit(const struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 		      unsigned int class, unsigned int limit)
 {
+	/* The scavenger is to see when nobody uses it any more. */
+	if (!cache->capacity)
+		kspan_scavenger_wake();
 	WRITE_ONCE(cache->capacity, cache->capacity + capacity_of(heap, class, limit) -
 				    capacity_of(heap, class, cache->class[class].limit));
 	cache->class[class].limit = limit;
@@ -327,18 +331,29 @@ static void retire(struct kspan_heap *heap, struct kspan_cpu_cache *cache, unsig
 		kspan_depot_retire(kspan_heap_central(heap, cache->nid, class), mag);
 }
 
+static void drain_class(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
+			unsigned int class)
+{
+	retire(heap, cache, class, &cache->class[class].loaded);
+	retire(heap, cache, class, &cache->class[class].previous);
+	if (cache->class[class].limit)
+		set_limit(heap, cache, class, 0);
+}
+
+static void drain_classless(struct kspan_cpu_cache *cache)
+{
+	cache->own_bytes = 0;
+	kspan_tiny_close(&cache->tiny);
+	kspan_large_cache_drain(&cache->large);
+}
+
 static void drain(struct kspan_heap *heap, struct kspan_cpu_cache *cache)
 {
 	unsigned int class;
 
-	cache->own_bytes = 0;
-	kspan_tiny_close(&cache->tiny);
-	kspan_large_cache_drain(&cache->large);
-	for (class = 1; class < heap->nr_classes; class++) {
-		retire(heap, cache, class, &cache->class[class].loaded);
-		retire(heap, cache, class, &cache->class[class].previous);
-		set_limit(heap, cache, class, 0);
-	}
+	drain_classless(cache);
+	for (class = 1; class < heap->nr_classes; class++)
+		drain_class(heap, cache, class);
 }
 
 /**
@@ -379,21 +394,56 @@ void kspan_cpu_cache_empty(struct kspan_heap *heap)
 	kspan_cpu_cache_leave(cache);
 }
 
-static long drain_this_cpu(void *heap)
+/**
+ * kspan_cpu_cache_flush_here() - return all that the cache of this CPU holds
+ * @heap:	the heap
+ * @nid:	only if it holds objects of that node; NUMA_NO_NODE for any
+ *
+ * Preemption is off for a class at a time. Whoever moves to another CPU meanwhile goes
+ * on there.
+ *
+ * Context: task.
+ * Return: whether it was flushed, that is of that node.
+ */
+bool kspan_cpu_cache_flush_here(struct kspan_heap *heap, int nid)
 {
 	struct kspan_cpu_cache *cache;
+	unsigned int class;
 
-	/* What an interrupt does under the mark is over before a task runs. */
-	if (WARN_ON_ONCE(!kspan_cpu_cache_enter(heap, &cache)))
-		return -EBUSY;
-	drain(heap, cache);
-	kspan_cpu_cache_leave(cache);
+	for (class = 1; class < heap->nr_classes; class++) {
+		/* What an interrupt does under the mark is over before a task runs. */
+		if (WARN_ON_ONCE(!kspan_cpu_cache_enter(heap, &cache)))
+			return false;
+		if (nid != NUMA_NO_NODE && cache->nid != nid) {
+			kspan_cpu_cache_leave(cache);
+			return false;
+		}
+		WRITE_ONCE(cache->flush, false);
+		drain_class(heap, cache, class);
+		/* A typed cache knows a span of its only class there. */
+		if (class == heap->nr_classes - 1)
+			drain_classless(cache);
+		kspan_cpu_cache_leave(cache);
+	}
+	return true;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_flush_here);
+
+static long flush_this_cpu(void *heap)
+{
+	kspan_cpu_cache_flush_here(heap, NUMA_NO_NODE);
 	return 0;
 }
 
-/* Whether there is something to drain, if nobody is at work with the cache. */
-static bool was_used(const struct kspan_heap *heap, const struct kspan_cpu_cache *cache)
+/**
+ * kspan_cpu_cache_holds_any() - whether there is something to flush
+ * @heap:	the heap
+ * @cpu:	any CPU
+ * Return: whether there was a moment ago.
+ */
+bool kspan_cpu_cache_holds_any(const struct kspan_heap *heap, unsigned int cpu)
 {
+	const struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
 	unsigned int class;
 
 	if (READ_ONCE(cache->tiny.block) || READ_ONCE(cache->large.count) ||
@@ -404,6 +454,42 @@ static bool was_used(const struct kspan_heap *heap, const struct kspan_cpu_cache
 			return true;
 	return false;
 }
+KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_holds_any);
+
+/* A number that is another one whenever the cache was used, as good as always. */
+static u64 use_of(const struct kspan_heap *heap, const struct kspan_cpu_cache *cache)
+{
+	u64 use = READ_ONCE(cache->events[KSPAN_LARGE_ALLOC]) + READ_ONCE(cache->large.pages) +
+		  READ_ONCE(cache->events[KSPAN_TINY_ALLOC]) +
+		  READ_ONCE(cache->events[KSPAN_TINY_FREE]);
+	unsigned int class;
+
+	for (class = 1; class < heap->nr_classes; class++)
+		use = use * 31 + READ_ONCE(cache->class[class].allocs) +
+		      kspan_cpu_cache_holds(cache, class);
+	return use;
+}
+
+/**
+ * kspan_cpu_cache_rests() - whether a CPU has not used its cache for a while
+ * @heap:	the heap
+ * @cpu:	any CPU
+ *
+ * For the scavenger alone, which remembers what it saw.
+ *
+ * Return: whether the cache holds something, and was not used since the last call.
+ */
+bool kspan_cpu_cache_rests(struct kspan_heap *heap, unsigned int cpu)
+{
+	struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
+	u64 before = cache->seen;
+
+	if (!kspan_cpu_cache_holds_any(heap, cpu))
+		return false;
+	cache->seen = use_of(heap, cache);
+	return cache->seen == before;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_rests);
 
 /** kspan_cpu_caches_flush_locked() - kspan_cpu_caches_flush() within cpus_read_lock() */
 void kspan_cpu_caches_flush_locked(struct kspan_heap *heap)
@@ -411,8 +497,8 @@ void kspan_cpu_caches_flush_locked(struct kspan_heap *heap)
 	unsigned int cpu;
 
 	for_each_online_cpu(cpu)
-		if (was_used(heap, per_cpu_ptr(heap->cpu, cpu)))
-			work_on_cpu(cpu, drain_this_cpu, heap);
+		if (kspan_cpu_cache_holds_any(heap, cpu))
+			work_on_cpu(cpu, flush_this_cpu, heap);
 }
 
 /**

@@ -52,6 +52,8 @@ struct kspan_cpu_class {
  * @large:	large objects that the CPU freed last
  * @own_start:	of a typed cache, a span on @nid that is its own, and
  * @own_bytes:	its length; 0 until an object was freed
+ * @seen:	what the scavenger saw of its use last
+ * @flush:	somebody wants it to be flushed by its CPU; written by anybody
  * @events:	counted by this_cpu_inc() with or without the mark, or always under it
  * @class:	one more than the heap has classes
  *
@@ -69,6 +71,8 @@ struct kspan_cpu_cache {
 	struct kspan_large_cache large;
 	unsigned long own_start;
 	unsigned long own_bytes;
+	u64 seen;
+	bool flush;
 	u64 events[KSPAN_NR_EVENTS];
 	struct kspan_cpu_class class[];
 };
@@ -241,6 +245,9 @@ void kspan_cpu_caches_exit(struct kspan_heap *heap);
 void kspan_cpu_caches_flush_locked(struct kspan_heap *heap);
 void kspan_cpu_caches_flush(struct kspan_heap *heap);
 void kspan_cpu_cache_empty(struct kspan_heap *heap);
+bool kspan_cpu_cache_flush_here(struct kspan_heap *heap, int nid);
+bool kspan_cpu_cache_holds_any(const struct kspan_heap *heap, unsigned int cpu);
+bool kspan_cpu_cache_rests(struct kspan_heap *heap, unsigned int cpu);
 void kspan_cpu_caches_drop(struct kspan_heap *heap);
 void kspan_cpu_cache_prepare(struct kspan_heap *heap, unsigned int cpu);
 void kspan_cpu_cache_drain(struct kspan_heap *heap, unsigned int cpu);

@@ -25,6 +25,7 @@
 #include "debugfs.h"
 #include "pool.h"
 #include "private.h"
+#include "reclaim.h"
 #include "run.h"
 #include "stats.h"
 
@@ -55,6 +56,7 @@ static int stats_show(struct seq_file *m, void *unused)
 	show(m, "HeapObjects", stats.heap_objects);
 	show(m, "HeapCached", stats.heap_cached);
 	show(m, "HeapPeak", stats.heap_peak);
+	show(m, "HeapHoles", stats.heap_holes);
 	show(m, "MSpanInuse", stats.mspan_inuse);
 	show(m, "MSpanSys", stats.mspan_sys);
 	show(m, "MCacheSys", stats.mcache_sys);
@@ -66,6 +68,15 @@ static int stats_show(struct seq_file *m, void *unused)
 	show(m, "AllocRemote", stats.alloc_remote);
 	show(m, "AllocFallback", stats.alloc_fallback);
 	show(m, "FreeRemote", stats.free_remote);
+	show(m, "ReleasedByTrim", kspan_reclaimed(KSPAN_BY_TRIM));
+	show(m, "ReleasedByShrinker", kspan_reclaimed(KSPAN_BY_SHRINKER));
+	show(m, "ReleasedByScavenger", kspan_reclaimed(KSPAN_BY_SCAVENGER));
+	show(m, "ReleasedByLimit", kspan_reclaimed(KSPAN_BY_LIMIT));
+	show(m, "ReleasedByOom", kspan_reclaimed(KSPAN_BY_OOM));
+	show(m, "SoftLimit", READ_ONCE(kspan_soft_limit));
+	show(m, "HardLimit", READ_ONCE(kspan_hard_limit));
+	show(m, "SoftLimitHits", kspan_limit_hits(KSPAN_SOFT_LIMIT));
+	show(m, "HardLimitHits", kspan_limit_hits(KSPAN_HARD_LIMIT));
 	show(m, "BadFreeDouble", kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE));
 	show(m, "BadFreeInterior", kspan_bad_free_count(KSPAN_BAD_FREE_INTERIOR));
 	show(m, "BadFreeMisaligned", kspan_bad_free_count(KSPAN_BAD_FREE_MISALIGNED));
@@ -237,6 +248,10 @@ static void copy_arena(struct arena_copy *copy, struct kspan_arena *arena)
 	while ((page = find_next_zero_bit(arena->free, arena->npages, page)) < arena->npages) {
 		struct kspan_span *span;
 
+		if (test_bit(page, arena->absent)) {
+			copy->map[page++] = '_';
+			continue;
+		}
 		span = *kspan_map_entry(arena->start + ((unsigned long)page << KSPAN_PAGE_SHIFT));
 		copy_span(copy, page, span);
 		page += span->npages;
@@ -275,7 +290,8 @@ static void *arena_next(struct seq_file *m, void *v, loff_t *pos)
 {
 	struct arena_copy *copy = m->private;
 
-	*pos = v == SEQ_START_TOKEN ? 1 : copy->page + copy->npages + 1;
+	/* Another one may lie in its holes. */
+	*pos = v == SEQ_START_TOKEN ? 1 : copy->page + 2;
 	return arena_start(m, pos);
 }
 
@@ -302,7 +318,7 @@ static int map_show(struct seq_file *m, void *v)
 	unsigned int first;
 
 	if (v == SEQ_START_TOKEN) {
-		seq_printf(m, "# kspan map v1: page_size %lu . free, # full span, digits 1-9 tenths of a partly used span, L large, l large continued\n",
+		seq_printf(m, "# kspan map v1: page_size %lu . free, _ given back, # full span, digits 1-9 tenths of a partly used span, L large, l large continued\n",
 			   KSPAN_PAGE_SIZE);
 		return 0;
 	}

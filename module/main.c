@@ -14,11 +14,26 @@
 #include "nolock.h"
 #include "pool.h"
 #include "private.h"
+#include "reclaim.h"
 #include "track.h"
 
 static int set_arena_reserve(const char *value, const struct kernel_param *kp)
 {
 	return param_set_uint_minmax(value, kp, 0, 1024);
+}
+
+static int set_arena_growth(const char *value, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(value, kp, 0, 100);
+}
+
+static int set_scavenge_ms(const char *value, const struct kernel_param *kp)
+{
+	int err = param_set_uint_minmax(value, kp, 0, 3600 * 1000);
+
+	if (!err)
+		kspan_scavenger_restart();
+	return err;
 }
 
 static int set_magazine_bytes(const char *value, const struct kernel_param *kp)
@@ -55,6 +70,16 @@ static const struct kernel_param_ops arena_reserve_ops = {
 	.get = param_get_uint,
 };
 
+static const struct kernel_param_ops arena_growth_ops = {
+	.set = set_arena_growth,
+	.get = param_get_uint,
+};
+
+static const struct kernel_param_ops scavenge_ms_ops = {
+	.set = set_scavenge_ms,
+	.get = param_get_uint,
+};
+
 static const struct kernel_param_ops magazine_bytes_ops = {
 	.set = set_magazine_bytes,
 	.get = param_get_uint,
@@ -85,7 +110,19 @@ MODULE_PARM_DESC(large_cache_bytes,
 		 "bytes of large objects that a CPU keeps for the next requests, 0...1073741824; at most 4 objects (default 1048576)");
 module_param_cb(arena_reserve, &arena_reserve_ops, &kspan_arena_reserve, 0644);
 MODULE_PARM_DESC(arena_reserve,
-		 "empty 4 MiB arenas that a node keeps, 0...1024 (default 1)");
+		 "most that a node keeps in empty arenas, in units of 4 MiB, 0...1024; the scavenger gives that back, too (default 1)");
+module_param_cb(arena_growth, &arena_growth_ops, &kspan_arena_growth, 0644);
+MODULE_PARM_DESC(arena_growth,
+		 "percent by which a node's memory may grow with a new arena, 0...100; at least 128 KiB, at most 4 MiB; 0: always 4 MiB (default 12)");
+module_param_cb(scavenge_ms, &scavenge_ms_ops, &kspan_scavenge_ms, 0644);
+MODULE_PARM_DESC(scavenge_ms,
+		 "milliseconds between two looks of the scavenger, 0...3600000; 0: no scavenger (default 1000)");
+module_param_named(soft_limit, kspan_soft_limit, ulong, 0644);
+MODULE_PARM_DESC(soft_limit,
+		 "bytes of arenas from which on what is idle goes back before another one is taken; 0: no limit (default 0)");
+module_param_named(hard_limit, kspan_hard_limit, ulong, 0644);
+MODULE_PARM_DESC(hard_limit,
+		 "bytes that all arenas may have; requests that want more get NULL, unless with __GFP_NOFAIL; 0: no limit (default 0)");
 module_param_named(track_heaps, kspan_track_heaps, bool, 0644);
 MODULE_PARM_DESC(track_heaps,
 		 "note where objects of private heaps that are made from now on are allocated, and tell it of those that are live when a heap is destroyed (default N)");
@@ -145,16 +182,21 @@ static int __init kspan_init(void)
 	err = kspan_pool_init();
 	if (err)
 		goto err_private;
+	err = kspan_reclaim_init();
+	if (err)
+		goto err_pool;
 	err = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "kspan:prepare", cpu_prepare,
 					cpu_dead);
 	if (err < 0)
-		goto err_pool;
+		goto err_reclaim;
 	hotplug_state = err;
 	kspan_debugfs_init();
 	pr_info("loaded, map of %lu pages of %lu KiB\n", kspan_map.nr_pages,
 		KSPAN_PAGE_SIZE / 1024);
 	return 0;
 
+err_reclaim:
+	kspan_reclaim_exit();
 err_pool:
 	kspan_pool_exit();
 err_private:
@@ -176,6 +218,7 @@ static void __exit kspan_exit(void)
 {
 	kspan_debugfs_exit();
 	cpuhp_remove_state_nocalls(hotplug_state);
+	kspan_reclaim_exit();
 	kspan_pool_exit();
 	kspan_free_rcu_exit();
 	kspan_private_exit();

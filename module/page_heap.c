@@ -21,9 +21,18 @@
  * and freeing pages is O(1), for n arenas O(log n) where a bound crosses a power of
  * two.
  *
- * An arena whose last page was freed goes back to buddy, except that a node
- * keeps kspan_arena_reserve of the largest ones against thrashing. Where the
- * page allocator can't be called, a work item does it later.
+ * A new arena is a fraction of what the node has, up to 4 MiB, so that what is taken
+ * in advance is one, too. An arena whose last page was freed goes back to buddy, except
+ * that a node keeps kspan_arena_reserve times 4 MiB of them against thrashing, which
+ * the scavenger gives back later. Where the page allocator can't be called, a work item
+ * does it.
+ *
+ * As the last resort free pages of an arena in use go back, too: they become holes. A
+ * block that buddy gives in the place of a hole fills it, so that runs are as long as
+ * they were.
+ *
+ * Free pages are reported to the kernel as memory that can be had, in steps of
+ * KSPAN_REPORT_STEP.
  *
  * Context: task, softirq, hardirq; never waits but for the node's lock and as
  * gfp flags say. In NMI: allocation with KSPAN_GFP_NOLOCK, and deferred frees,
@@ -39,6 +48,7 @@
 
 #include "kunit_export.h"
 #include "page_heap.h"
+#include "reclaim.h"
 #include "run.h"
 
 /* Arenas that are looked at in a bucket where not everything fits. */
@@ -50,8 +60,13 @@
 /* Most that are kept, 24 KiB a node: else every span would go to SLUB. */
 #define KSPAN_SPARES_MAX	256
 
+/* Arenas that are compared for the one to make holes in. */
+#define KSPAN_SPARSEST_OF	16
+
 unsigned int kspan_arena_reserve = 1;
 KSPAN_EXPORT_FOR_KUNIT(kspan_arena_reserve);
+unsigned int kspan_arena_growth = 12;
+KSPAN_EXPORT_FOR_KUNIT(kspan_arena_growth);
 
 static struct kspan_page_heap *page_heaps[MAX_NUMNODES];
 
@@ -124,6 +139,52 @@ static unsigned int page_of(const struct kspan_arena *arena, unsigned long addr)
 	return (addr - arena->start) >> KSPAN_PAGE_SHIFT;
 }
 
+static void report_idle(struct kspan_page_heap *ph, unsigned long idle)
+{
+	long pages = (long)(idle - ph->reported) << KSPAN_PAGE_ORDER;
+
+	mod_node_page_state(NODE_DATA(ph->nid), NR_KERNEL_MISC_RECLAIMABLE, pages);
+	ph->reported = idle;
+}
+
+/** kspan_page_heap_report() - tell the kernel exactly how many free pages there are */
+void kspan_page_heap_report(struct kspan_page_heap *ph)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&ph->lock, flags);
+	if (ph->pages - ph->used != ph->reported)
+		report_idle(ph, ph->pages - ph->used);
+	raw_spin_unlock_irqrestore(&ph->lock, flags);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_report);
+
+/* The node has more free pages than before, or less. */
+static void idle_changed(struct kspan_page_heap *ph)
+{
+	unsigned long idle = ph->pages - ph->used;
+
+	/* The kernel's counters are not for NMIs: somebody else will tell. */
+	if (unlikely(abs((long)(idle - ph->reported)) >= KSPAN_REPORT_STEP) && !in_nmi())
+		report_idle(ph, idle);
+	if (unlikely(idle > ph->wake_above))
+		kspan_scavenger_wake();
+}
+
+static void add_empty(struct kspan_page_heap *ph, struct kspan_arena *arena)
+{
+	list_add(&arena->in_empty, &ph->empty);
+	ph->nr_empty++;
+	ph->empty_pages += arena->npages - arena->holes;
+}
+
+static void remove_empty(struct kspan_page_heap *ph, struct kspan_arena *arena)
+{
+	list_del(&arena->in_empty);
+	ph->nr_empty--;
+	ph->empty_pages -= arena->npages - arena->holes;
+}
+
 static void take_pages(struct kspan_page_heap *ph, struct kspan_arena *arena,
 		       unsigned int first, unsigned int n)
 {
@@ -132,9 +193,11 @@ static void take_pages(struct kspan_page_heap *ph, struct kspan_arena *arena,
 	if (unlikely(arena->any_dropped))
 		kspan_run_clear(arena->dropped, first, n);
 	if (!arena->used)
-		ph->nr_empty--;
+		remove_empty(ph, arena);
 	arena->used += n;
 	ph->used += n;
+	ph->most_used = max(ph->most_used, ph->used);
+	idle_changed(ph);
 }
 
 static void free_pages_of(struct kspan_page_heap *ph, struct kspan_arena *arena,
@@ -146,7 +209,8 @@ static void free_pages_of(struct kspan_page_heap *ph, struct kspan_arena *arena,
 	arena->used -= n;
 	ph->used -= n;
 	if (!arena->used)
-		ph->nr_empty++;
+		add_empty(ph, arena);
+	idle_changed(ph);
 	if (arena->longest < arena->npages) {
 		unsigned int run = kspan_run_around(arena->free, arena->npages, first, n);
 
@@ -381,20 +445,87 @@ static void link_arena(struct kspan_page_heap *ph, struct kspan_arena *arena)
 	arena->longest = arena->npages;
 	arena->first_word = 0;
 	insert_in_bucket(ph, arena);
+	add_empty(ph, arena);
 	ph->nr_arenas++;
-	ph->nr_empty++;
 	ph->pages += arena->npages;
 	ph->peak = max(ph->peak, ph->pages);
+}
+
+/* The last arena that starts at an address or below. */
+static struct kspan_arena *arena_below(struct kspan_page_heap *ph, unsigned long addr)
+{
+	struct rb_node *node = ph->arenas.rb_node;
+	struct kspan_arena *best = NULL;
+
+	while (node) {
+		struct kspan_arena *arena = rb_entry(node, struct kspan_arena, node);
+
+		if (arena->start <= addr) {
+			best = arena;
+			node = node->rb_right;
+		} else {
+			node = node->rb_left;
+		}
+	}
+	return best;
+}
+
+/*
+ * The arena whose block an address lies in, be it in a hole. Blocks are aligned to
+ * their size, so what another one lies in the holes of starts in the same window.
+ */
+static struct kspan_arena *arena_at(struct kspan_page_heap *ph, unsigned long addr)
+{
+	unsigned long window = ALIGN_DOWN(addr, KSPAN_ARENA_SIZE);
+	struct kspan_arena *arena = arena_below(ph, addr);
+
+	while (arena && arena->start >= window && addr - arena->start >= PAGE_SIZE << arena->order)
+		arena = rb_entry_safe(rb_prev(&arena->node), struct kspan_arena, node);
+	return arena && arena->start >= window ? arena : NULL;
+}
+
+/* The block of @arena, which is in no list, becomes part of the one it lies in. */
+static void fill_hole(struct kspan_page_heap *ph, struct kspan_arena *host,
+		      struct kspan_arena *arena)
+{
+	unsigned int first = page_of(host, arena->start), n = arena->npages;
+
+	kspan_arena_split(arena);
+	kspan_run_clear(host->absent, first, n);
+	if (!host->used)
+		remove_empty(ph, host);
+	host->holes -= n;
+	ph->holes -= n;
+	ph->pages += n;
+	ph->peak = max(ph->peak, ph->pages);
+	host->used += n;
+	ph->used += n;
+	free_pages_of(ph, host, first, n);
+}
+
+/* Most pages of a new arena that are wanted. */
+static unsigned int arena_most(const struct kspan_page_heap *ph)
+{
+	unsigned long pages;
+
+	if (!READ_ONCE(kspan_arena_growth))
+		return KSPAN_ARENA_PAGES;
+	pages = READ_ONCE(ph->pages) * READ_ONCE(kspan_arena_growth) / 100;
+	return rounddown_pow_of_two(clamp_t(unsigned long, pages, KSPAN_ARENA_LEAST,
+					    KSPAN_ARENA_PAGES));
 }
 
 /* Take a new arena in, and the caller's run out of it at once. */
 static struct kspan_span *alloc_from_new_arena(int nid, unsigned int npages, unsigned int class,
 					       gfp_t gfp)
 {
-	struct kspan_arena *arena = kspan_arena_alloc(nid, npages, gfp);
+	unsigned int most = arena_most(page_heaps[nid]);
+	struct kspan_arena *arena = kspan_arena_alloc(nid, npages, most, gfp);
+	struct kspan_arena *host, *filler = NULL;
 	struct kspan_page_heap *ph;
 	struct kspan_span *span;
 	unsigned long flags;
+	unsigned int first;
 
 	if (!arena)
 		return NULL;
@@ -409,11 +540,20 @@ static struct kspan_span *alloc_from_new_arena(int nid, unsigned int npages, uns
 			break;
 		raw_spin_unlock_irqrestore(&ph->lock, flags);
 	} while (true);
-	link_arena(ph, arena);
-	/* An arena is aligned to more than any run in it asks for. */
-	take_pages(ph, arena, 0, npages);
-	span = make_span(ph, arena, 0, npages, class);
+	host = arena->emergency ? NULL : arena_at(ph, arena->start);
+	/* The run is where the block starts, which is aligned to more than it asks for. */
+	first = host ? page_of(host, arena->start) : 0;
+	if (host) {
+		fill_hole(ph, host, arena);
+		filler = arena;
+		arena = host;
+	} else {
+		link_arena(ph, arena);
+	}
+	take_pages(ph, arena, first, npages);
+	span = make_span(ph, arena, first, npages, class);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
+	kfree(filler);
 	return span;
 }
 
@@ -518,7 +658,8 @@ static struct kspan_span *alloc_from_other_nodes(int nid, unsigned int npages, u
  *
  * Tries free pages of the node, then a new arena on it without reclaim, then
  * free pages of other nodes by distance, then a new arena wherever @gfp allows;
- * with KSPAN_GFP_NOLOCK no new arena.
+ * with KSPAN_GFP_NOLOCK no new arena. Beyond a limit, what is idle is given back
+ * before.
  *
  * Context: as @gfp says.
  * Return: a span, DETACHED for a @class and LARGE without one, or NULL.
@@ -533,12 +674,19 @@ struct kspan_span *kspan_page_heap_alloc(int nid, unsigned int npages, unsigned 
 	gfp &= ~__GFP_MEMALLOC;
 	here = (gfp & ~__GFP_RECLAIM) | __GFP_THISNODE | __GFP_NOWARN;
 	span = alloc_from_arenas(nid, npages, align, class, gfp);
+	if (!span && kspan_relieve_soft_limit(nid, npages, gfp))
+		span = alloc_from_arenas(nid, npages, align, class, gfp);
 	if (!span && !nolock)
 		span = alloc_from_new_arena(nid, npages, class, here);
 	if (!span && !(gfp & __GFP_THISNODE))
 		span = alloc_from_other_nodes(nid, npages, align, class, gfp);
 	if (!span && !nolock)
 		span = alloc_from_new_arena(nid, npages, class, gfp);
+	if (!span && kspan_relieve_hard_limit(nid, npages, gfp)) {
+		span = alloc_from_arenas(nid, npages, align, class, gfp);
+		if (!span)
+			span = alloc_from_new_arena(nid, npages, class, gfp);
+	}
 	return span;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_alloc);
@@ -563,18 +711,24 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_alloc_emergency);
 
 static void unlink_arena(struct kspan_page_heap *ph, struct kspan_arena *arena)
 {
+	unsigned int present = arena->npages - arena->holes;
+
 	remove_from_bucket(ph, arena);
 	rb_erase(&arena->node, &ph->arenas);
+	remove_empty(ph, arena);
 	ph->nr_arenas--;
-	ph->nr_empty--;
-	ph->pages -= arena->npages;
-	ph->released += arena->npages;
+	ph->holes -= arena->holes;
+	ph->pages -= present;
+	ph->released += present;
+	idle_changed(ph);
 }
 
 static bool arena_is_surplus(struct kspan_page_heap *ph, struct kspan_arena *arena)
 {
-	return !arena->used && (arena->emergency || arena->order < KSPAN_ARENA_ORDER ||
-				ph->nr_empty > READ_ONCE(kspan_arena_reserve));
+	unsigned long most = (unsigned long)READ_ONCE(kspan_arena_reserve) * KSPAN_ARENA_PAGES;
+
+	return !arena->used && !arena->releasing &&
+	       (arena->emergency || arena->split || ph->empty_pages > most);
 }
 
 static LLIST_HEAD(to_release);
@@ -861,25 +1015,10 @@ unsigned long kspan_page_heap_free_runs(struct kspan_page_heap *ph)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_free_runs);
 
-static struct kspan_arena *arena_at(struct kspan_page_heap *ph, unsigned long addr)
-{
-	struct kspan_arena *arena = NULL;
-	struct rb_node *node = ph->arenas.rb_node;
-
-	while (node) {
-		arena = rb_entry(node, struct kspan_arena, node);
-		if (addr < arena->start)
-			node = node->rb_left;
-		else if (addr - arena->start >= PAGE_SIZE << arena->order)
-			node = node->rb_right;
-		else
-			return arena;
-	}
-	return NULL;
-}
-
 static enum kspan_page_state page_state(const struct kspan_arena *arena, unsigned int page)
 {
+	if (test_bit(page, arena->absent))
+		return KSPAN_PAGE_FOREIGN;
 	if (test_bit(page, arena->dropped))
 		return KSPAN_PAGE_DROPPED;
 	return test_bit(page, arena->touched) ? KSPAN_PAGE_WAS_USED : KSPAN_PAGE_NEVER_USED;
@@ -924,22 +1063,123 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_state);
 /* One empty arena, unlinked, or NULL. */
 static struct kspan_arena *take_empty_arena(struct kspan_page_heap *ph)
 {
-	struct kspan_arena *arena = NULL;
-	struct rb_node *node;
+	struct kspan_arena *arena, *found = NULL;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&ph->lock, flags);
-	for (node = rb_last(&ph->arenas); node && ph->nr_empty; node = rb_prev(node)) {
-		arena = rb_entry(node, struct kspan_arena, node);
-		if (!arena->used) {
-			unlink_arena(ph, arena);
-			break;
-		}
-		arena = NULL;
+	list_for_each_entry(arena, &ph->empty, in_empty) {
+		if (arena->releasing)
+			continue;
+		unlink_arena(ph, arena);
+		found = arena;
+		break;
 	}
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
-	return arena;
+	return found;
 }
+
+/* The arena in use with the fewest used pages, of some with the longest free runs. */
+static struct kspan_arena *sparsest_arena(struct kspan_page_heap *ph)
+{
+	struct kspan_arena *arena, *sparsest = NULL;
+	unsigned int bucket, n = 0;
+	struct rb_node *node;
+
+	for (bucket = KSPAN_NR_BUCKETS; bucket-- && !sparsest;) {
+		for (node = rb_last(&ph->buckets[bucket].rb_root);
+		     node && n < KSPAN_SPARSEST_OF; node = rb_prev(node), n++) {
+			arena = rb_entry(node, struct kspan_arena, in_bucket);
+			if (arena->used && !arena->releasing && !arena->emergency &&
+			    (!sparsest || arena->used < sparsest->used))
+				sparsest = arena;
+		}
+		n = 0;
+	}
+	return sparsest;
+}
+
+/* Make holes of all free pages of an arena; they are still to be given back. */
+static unsigned int take_holes(struct kspan_page_heap *ph, struct kspan_arena *arena,
+			       unsigned long *pages)
+{
+	unsigned int n = arena->npages - arena->holes - arena->used;
+
+	bitmap_copy(pages, arena->free, KSPAN_ARENA_PAGES);
+	bitmap_or(arena->absent, arena->absent, pages, KSPAN_ARENA_PAGES);
+	bitmap_andnot(arena->touched, arena->touched, pages, KSPAN_ARENA_PAGES);
+	bitmap_andnot(arena->dropped, arena->dropped, pages, KSPAN_ARENA_PAGES);
+	bitmap_zero(arena->free, KSPAN_ARENA_PAGES);
+	set_longest(ph, arena, 0);
+	arena->holes += n;
+	arena->releasing = true;
+	ph->holes += n;
+	ph->pages -= n;
+	ph->released += n;
+	idle_changed(ph);
+	return n;
+}
+
+/*
+ * Give back the free pages of one arena in use. The page allocator is called without the
+ * lock; the mark keeps the arena meanwhile, even if its last used page is freed.
+ */
+static unsigned int release_holes(struct kspan_page_heap *ph)
+{
+	DECLARE_BITMAP(pages, KSPAN_ARENA_PAGES);
+	struct kspan_arena *arena;
+	unsigned long flags;
+	unsigned int n = 0;
+	bool empty;
+
+	raw_spin_lock_irqsave(&ph->lock, flags);
+	arena = sparsest_arena(ph);
+	if (arena)
+		n = take_holes(ph, arena, pages);
+	raw_spin_unlock_irqrestore(&ph->lock, flags);
+	if (!arena)
+		return 0;
+	if (!arena->split)
+		kspan_arena_split(arena);
+	kspan_arena_free_pages(arena, pages);
+
+	raw_spin_lock_irqsave(&ph->lock, flags);
+	arena->releasing = false;
+	empty = !arena->used;
+	if (empty)
+		unlink_arena(ph, arena);
+	raw_spin_unlock_irqrestore(&ph->lock, flags);
+	if (empty)
+		kspan_arena_free(arena);
+	return n;
+}
+
+/**
+ * kspan_page_heap_release() - give free pages back to the page allocator
+ * @nid:	node
+ * @want:	how many; more go where an arena has more
+ * @holes:	also those of arenas in use, the sparsest first, when empty arenas are
+ *		not enough. That costs the rest of such a block its size for good, to
+ *		the page allocator as to us.
+ *
+ * Context: task; does not sleep, and takes no lock that is held across an allocation.
+ * Return: how many there were.
+ */
+unsigned long kspan_page_heap_release(int nid, unsigned long want, bool holes)
+{
+	struct kspan_page_heap *ph = page_heaps[nid];
+	unsigned long done = 0, pages;
+	struct kspan_arena *arena;
+
+	kspan_page_heap_merge(ph, 0);
+	while (done < want && (arena = take_empty_arena(ph))) {
+		done += arena->npages - arena->holes;
+		kspan_arena_free(arena);
+	}
+	while (holes && done < want && (pages = release_holes(ph)))
+		done += pages;
+	return done;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_release);
 
 static void trim_spares(struct kspan_page_heap *ph)
 {
@@ -954,17 +1194,15 @@ static void trim_spares(struct kspan_page_heap *ph)
 	leftover_release(&leftover);
 }
 
-/** kspan_page_heap_trim() - give all empty arenas back, the reserve included */
+/** kspan_page_heap_trim() - give all free pages back, the reserve included */
 void kspan_page_heap_trim(void)
 {
-	struct kspan_arena *arena;
 	int nid;
 
 	for_each_node(nid) {
-		kspan_page_heap_merge(page_heaps[nid], 0);
-		while ((arena = take_empty_arena(page_heaps[nid])))
-			kspan_arena_free(arena);
+		kspan_page_heap_release(nid, ULONG_MAX, true);
 		trim_spares(page_heaps[nid]);
+		kspan_page_heap_report(page_heaps[nid]);
 	}
 	release_listed(NULL);
 }
@@ -991,6 +1229,8 @@ int kspan_page_heap_init(void)
 		ph->arenas = RB_ROOT;
 		init_llist_head(&ph->deferred);
 		INIT_LIST_HEAD(&ph->spares);
+		INIT_LIST_HEAD(&ph->empty);
+		ph->nid = nid;
 		page_heaps[nid] = ph;
 	}
 	return 0;
@@ -1015,6 +1255,8 @@ static void drop_arena(struct kspan_arena *arena)
 {
 	unsigned int page = 0;
 
+	/* What is neither free nor a hole. */
+	bitmap_or(arena->free, arena->free, arena->absent, KSPAN_ARENA_PAGES);
 	while ((page = find_next_zero_bit(arena->free, arena->npages, page)) < arena->npages) {
 		struct kspan_span *span;
 
@@ -1050,6 +1292,8 @@ void kspan_page_heap_exit(void)
 				ph->large_pages << (KSPAN_PAGE_SHIFT - 10));
 		rbtree_postorder_for_each_entry_safe(arena, next, &ph->arenas, node)
 			drop_arena(arena);
+		if (ph->reported)
+			report_idle(ph, 0);
 		kspan_span_free_descriptors(&ph->spares);
 		kfree(ph);
 		page_heaps[nid] = NULL;

@@ -21,11 +21,19 @@
  *		DETACHED and without bitmaps; lock-free
  * @spares:	DEAD descriptors for the next spans
  * @nr_spares:	length of @spares
+ * @empty:	arenas without a used page
+ * @nid:	the node
  * @nr_arenas:	arenas
- * @nr_empty:	arenas without a used page
+ * @nr_empty:	length of @empty
+ * @empty_pages: pages of these
  * @pages:	pages of all arenas; pages = used + free
+ * @holes:	pages of arenas that went back to the page allocator before the others
  * @used:	pages of spans in use
  * @peak:	highest value of @pages
+ * @most_used:	highest value of @used since the scavenger saw it
+ * @recent:	pages that were in use lately, as the scavenger takes it
+ * @reported:	free pages that the kernel knows of, for MemAvailable
+ * @wake_above:	free pages from which on the scavenger has something to do
  * @released:	pages given back to buddy since load
  * @large:	large spans in use
  * @large_pages: pages of large spans in use
@@ -40,11 +48,19 @@ struct kspan_page_heap {
 	struct llist_head deferred;
 	struct list_head spares;
 	unsigned int nr_spares;
+	struct list_head empty;
+	int nid;
 	unsigned long nr_arenas;
 	unsigned long nr_empty;
+	unsigned long empty_pages;
 	unsigned long pages;
+	unsigned long holes;
 	unsigned long used;
 	unsigned long peak;
+	unsigned long most_used;
+	unsigned long recent;
+	unsigned long reported;
+	unsigned long wake_above;
 	u64 released;
 	unsigned long large;
 	unsigned long large_pages;
@@ -52,8 +68,17 @@ struct kspan_page_heap {
 	u64 large_alloc_pages;
 } ____cacheline_aligned_in_smp;
 
-/* Empty arenas of the largest order that a node keeps; a module parameter. */
+/* What a node keeps in empty arenas at most, in units of 4 MiB; a module parameter. */
 extern unsigned int kspan_arena_reserve;
+
+/* Percent by which a new arena lets a node's memory grow; a module parameter. */
+extern unsigned int kspan_arena_growth;
+
+/* Free pages that the kernel is told late of. */
+#define KSPAN_REPORT_STEP	64
+
+/* Least pages of an arena that is more than a request needs: 128 KiB. */
+#define KSPAN_ARENA_LEAST	16U
 
 /**
  * kspan_map_small_span() - span of a small object
@@ -98,7 +123,9 @@ void kspan_page_heap_drop(struct kspan_span *span);
 void kspan_page_heap_free_spans(struct list_head *spans, bool dropped);
 void kspan_page_heap_defer(struct kspan_span *span);
 bool kspan_page_heap_resize(unsigned long start, unsigned int npages, gfp_t gfp);
+unsigned long kspan_page_heap_release(int nid, unsigned long want, bool holes);
 void kspan_page_heap_trim(void);
+void kspan_page_heap_report(struct kspan_page_heap *ph);
 void kspan_page_heap_merge(struct kspan_page_heap *ph, gfp_t gfp);
 int kspan_nearest_node(int nid, nodemask_t *tried);
 

@@ -173,7 +173,13 @@ void kspan_heap_set_pressure(struct kspan_heap *heap,
 }
 EXPORT_SYMBOL_GPL(kspan_heap_set_pressure);
 
-static size_t trim_centrals(struct kspan_heap *heap)
+/**
+ * kspan_trim_centrals() - give back the spans of a private heap without an object
+ * @heap: the heap; those of KSPAN_TYPESAFE_BY_RCU wait for a grace period
+ *
+ * Return: their bytes.
+ */
+size_t kspan_trim_centrals(struct kspan_heap *heap)
 {
 	bool rcu = heap->private->flags & KSPAN_TYPESAFE_BY_RCU;
 	struct kspan_central *central;
@@ -204,7 +210,7 @@ bool __kspan_private_relieve(struct kspan_heap *heap, size_t size, unsigned int 
 	kspan_cpu_cache_empty(heap);
 	/* Elsewhere it takes a grace period. */
 	if (!(private->flags & KSPAN_TYPESAFE_BY_RCU))
-		trim_centrals(heap);
+		kspan_trim_centrals(heap);
 	return true;
 }
 
@@ -218,7 +224,7 @@ bool __kspan_private_relieve(struct kspan_heap *heap, size_t size, unsigned int 
 size_t kspan_private_trim(struct kspan_heap *heap)
 {
 	kspan_cpu_caches_flush(heap);
-	return trim_centrals(heap);
+	return kspan_trim_centrals(heap);
 }
 
 /**
@@ -393,7 +399,7 @@ void kspan_private_trim_all(void)
 	mutex_lock(&heaps_mutex);
 	list_for_each_entry(private, &heaps, list) {
 		kspan_cpu_caches_flush_locked(private->heap);
-		trim_centrals(private->heap);
+		kspan_trim_centrals(private->heap);
 	}
 	mutex_unlock(&heaps_mutex);
 	cpus_read_unlock();
@@ -418,6 +424,27 @@ void kspan_visit_heaps(kspan_heap_fn fn, void *data)
 	mutex_unlock(&heaps_mutex);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_visit_heaps);
+
+/**
+ * kspan_try_visit_heaps() - kspan_visit_heaps() for who must not wait
+ * @fn:		the function
+ * @data:	for @fn
+ *
+ * Return: false when somebody else is at work with the list of private heaps: then @fn
+ * was called for the default heap only.
+ */
+bool kspan_try_visit_heaps(kspan_heap_fn fn, void *data)
+{
+	struct kspan_private *private;
+
+	fn(&kspan_default_heap, data);
+	if (!mutex_trylock(&heaps_mutex))
+		return false;
+	list_for_each_entry(private, &heaps, list)
+		fn(private->heap, data);
+	mutex_unlock(&heaps_mutex);
+	return true;
+}
 
 /**
  * kspan_private_init() - prepare for private heaps

@@ -42,5 +42,7 @@ void kspan_private_trim_all(void);
 
 typedef void (*kspan_heap_fn)(struct kspan_heap *heap, void *data);
 void kspan_visit_heaps(kspan_heap_fn fn, void *data);
+bool kspan_try_visit_heaps(kspan_heap_fn fn, void *data);
+size_t kspan_trim_centrals(struct kspan_heap *heap);
 
 #endif /* KSPAN_PRIVATE_H */

@@ -112,6 +112,7 @@ static void add_page_heap(struct kspan_page_heap *ph, struct kspan_page_stats *s
 	stats->pages += ph->pages;
 	stats->used += ph->used;
 	stats->peak += ph->peak;
+	stats->holes += ph->holes;
 	stats->released += ph->released;
 	stats->large.spans += ph->large;
 	stats->large.allocs += ph->large_allocs;
@@ -392,6 +393,7 @@ void kspan_stats_read(struct kspan_stats *total)
 	total->heap_inuse = (u64)pages.used << KSPAN_PAGE_SHIFT;
 	total->heap_idle = total->heap_sys - total->heap_inuse;
 	total->heap_released = pages.released << KSPAN_PAGE_SHIFT;
+	total->heap_holes = (u64)pages.holes << KSPAN_PAGE_SHIFT;
 	total->heap_peak = (u64)pages.peak << KSPAN_PAGE_SHIFT;
 	spans += pages.large.spans;
 	total->mspan_inuse = spans * sizeof(struct kspan_span);

@@ -53,6 +53,7 @@ struct kspan_page_stats {
 	unsigned long pages;
 	unsigned long used;
 	unsigned long peak;
+	unsigned long holes;
 	u64 released;
 	struct kspan_class_stats large;
 	unsigned long large_pages;	/* of objects in use */
@@ -118,6 +119,7 @@ struct kspan_stats {
 	u64 heap_inuse;
 	u64 heap_released;
 	u64 heap_peak;
+	u64 heap_holes;
 	u64 mspan_inuse;
 	u64 mspan_sys;
 	u64 mcache_sys;

@@ -111,10 +111,12 @@
  * struct kspan_arena - one naturally aligned block of buddy pages
  * @node:	in kspan_page_heap.arenas, by address; page heap lock
  * @in_bucket:	in kspan_page_heap.buckets, if @longest is not 0; page heap lock
+ * @in_empty:	in kspan_page_heap.empty, if @used is 0; page heap lock
  * @start:	address of the first byte
  * @nid:	NUMA node of the block
  * @order:	order of the block
- * @npages:	kspan pages in the block
+ * @npages:	kspan pages in the block; @npages = used + free + holes
+ * @holes:	pages in @absent; page heap lock
  * @used:	pages of spans in use, 0...@npages; page heap lock
  * @longest:	no free run is longer; page heap lock
  * @misfits:	powers of two that no run of so many pages is aligned to; page heap
@@ -125,6 +127,11 @@
  * @touched:	pages that were ever part of a span; page heap lock
  * @dropped:	free pages that a private heap had when it was destroyed; page heap lock
  * @any_dropped: there may be a bit in @dropped
+ * @absent:	holes: pages that went back to the page allocator before the others;
+ *		page heap lock
+ * @split:	to the page allocator the block is single pages, since one was a hole
+ * @releasing:	pages are on their way to become holes: not to be freed meanwhile;
+ *		page heap lock
  * @release:	in page_heap.c's list of arenas to be given back, in place of @node
  */
 struct kspan_arena {
@@ -134,18 +141,23 @@ struct kspan_arena {
 	};
 	unsigned long start;
 	struct rb_node in_bucket;
+	struct list_head in_empty;
 	int nid;
 	unsigned int order;
 	unsigned int npages;
+	unsigned int holes;
 	unsigned int used;
 	unsigned int longest;
 	unsigned int misfits;
 	unsigned int first_word;
 	bool emergency;
 	bool any_dropped;
+	bool split;
+	bool releasing;
 	DECLARE_BITMAP(free, KSPAN_ARENA_PAGES);
 	DECLARE_BITMAP(touched, KSPAN_ARENA_PAGES);
 	DECLARE_BITMAP(dropped, KSPAN_ARENA_PAGES);
+	DECLARE_BITMAP(absent, KSPAN_ARENA_PAGES);
 };
 
 /*
