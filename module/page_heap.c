@@ -60,7 +60,7 @@
 /* Most that are kept, 24 KiB a node: else every span would go to SLUB. */
 #define KSPAN_SPARES_MAX	256
 
-/* Arenas that are compared for the one to make holes in. */
+/* Arenas of each bucket that are compared for the one to make holes in. */
 #define KSPAN_SPARSEST_OF	16
 
 unsigned int kspan_arena_reserve = 1;
@@ -1078,22 +1078,27 @@ static struct kspan_arena *take_empty_arena(struct kspan_page_heap *ph)
 	return found;
 }
 
-/* The arena in use with the fewest used pages, of some with the longest free runs. */
+static unsigned int nr_free(const struct kspan_arena *arena)
+{
+	return arena->npages - arena->holes - arena->used;
+}
+
+/* The arena in use with the most free pages, of some of each bucket; or NULL. */
 static struct kspan_arena *sparsest_arena(struct kspan_page_heap *ph)
 {
 	struct kspan_arena *arena, *sparsest = NULL;
-	unsigned int bucket, n = 0;
+	unsigned int bucket, most = 0, n;
 	struct rb_node *node;
 
-	for (bucket = KSPAN_NR_BUCKETS; bucket-- && !sparsest;) {
-		for (node = rb_last(&ph->buckets[bucket].rb_root);
-		     node && n < KSPAN_SPARSEST_OF; node = rb_prev(node), n++) {
+	for (bucket = 0; bucket < KSPAN_NR_BUCKETS; bucket++) {
+		node = rb_last(&ph->buckets[bucket].rb_root);
+		for (n = 0; node && n < KSPAN_SPARSEST_OF; node = rb_prev(node), n++) {
 			arena = rb_entry(node, struct kspan_arena, in_bucket);
-			if (arena->used && !arena->releasing && !arena->emergency &&
-			    (!sparsest || arena->used < sparsest->used))
-				sparsest = arena;
+			if (!arena->used || arena->releasing || nr_free(arena) <= most)
+				continue;
+			sparsest = arena;
+			most = nr_free(arena);
 		}
-		n = 0;
 	}
 	return sparsest;
 }
@@ -1102,7 +1107,7 @@ static struct kspan_arena *sparsest_arena(struct kspan_page_heap *ph)
 static unsigned int take_holes(struct kspan_page_heap *ph, struct kspan_arena *arena,
 			       unsigned long *pages)
 {
-	unsigned int n = arena->npages - arena->holes - arena->used;
+	unsigned int n = nr_free(arena);
 
 	bitmap_copy(pages, arena->free, KSPAN_ARENA_PAGES);
 	bitmap_or(arena->absent, arena->absent, pages, KSPAN_ARENA_PAGES);

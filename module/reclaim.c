@@ -317,7 +317,14 @@ unsigned long kspan_shrink_scan(struct shrinker *shrinker, struct shrink_control
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_shrink_scan);
 
-static int oom(struct notifier_block *block, unsigned long unused, void *freed)
+/**
+ * kspan_oom() - give back everything before the kernel kills for it
+ * @block:	not used
+ * @unused:	not used
+ * @freed:	adds the kernel's pages that went back
+ * Return: NOTIFY_OK.
+ */
+int kspan_oom(struct notifier_block *block, unsigned long unused, void *freed)
 {
 	unsigned long pages = 0;
 	int nid;
@@ -327,9 +334,10 @@ static int oom(struct notifier_block *block, unsigned long unused, void *freed)
 	*(unsigned long *)freed += pages << KSPAN_PAGE_ORDER;
 	return NOTIFY_OK;
 }
+KSPAN_EXPORT_FOR_KUNIT(kspan_oom);
 
 static struct notifier_block oom_notifier = {
-	.notifier_call = oom,
+	.notifier_call = kspan_oom,
 };
 
 /* Whether an arena for a request is beyond a limit; that is told then. */
@@ -484,12 +492,13 @@ static void scavenge_heap(struct kspan_heap *heap, void *data)
 		kspan_trim_centrals(heap);
 }
 
+/* It keeps more than it would if nothing changed any more. */
 static bool is_unsettled(struct kspan_page_heap *ph)
 {
 	unsigned long pages = READ_ONCE(ph->pages), recent = READ_ONCE(ph->recent);
 	unsigned long used = READ_ONCE(ph->used);
 
-	return recent > with_tenth(used) || pages > 2 * with_tenth(recent) ||
+	return recent > used || pages > 2 * with_tenth(recent) ||
 	       (READ_ONCE(ph->nr_empty) && pages > with_tenth(recent));
 }
 

@@ -11,6 +11,7 @@
 #include <linux/irq_work.h>
 #include <linux/types.h>
 
+struct notifier_block;
 struct shrinker;
 struct shrink_control;
 
@@ -60,6 +61,7 @@ unsigned long kspan_reclaim(int nid, unsigned long want, bool holes,
 			    enum kspan_reclaimer reclaimer);
 unsigned long kspan_shrink_count(struct shrinker *shrinker, struct shrink_control *sc);
 unsigned long kspan_shrink_scan(struct shrinker *shrinker, struct shrink_control *sc);
+int kspan_oom(struct notifier_block *block, unsigned long unused, void *freed);
 bool kspan_scavenge(u64 budget);
 unsigned int kspan_scavenge_pause(unsigned int ms, u64 spent);
 void kspan_scavenger_restart(void);
