@@ -1,0 +1,203 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Memory given back, and limits: debugfs/trim, the scavenger, the kernel's shrinkers,
+# soft_limit and hard_limit with their counters and tracepoint, seen from user space
+# with the words sample as the one who allocates.
+
+HELPERS=${KTAP_HELPERS:-$(dirname "$(readlink -f "$0")")/../kselftest/ktap_helpers.sh}
+if [ ! -r "$HELPERS" ]; then
+	echo "1..0 # SKIP no ktap_helpers.sh: it came with Linux 6.8"
+	exit 4
+fi
+# shellcheck disable=SC1090
+. "$HELPERS"
+
+DEVICE=/dev/kspan_words
+DEBUGFS=/sys/kernel/debug/kspan
+PARAMETERS=/sys/module/kspan/parameters
+TRACEFS=/sys/kernel/tracing
+# A kernel with kmemleak has other detectors, too, and is some ten times slower.
+if [ -e /sys/kernel/debug/kmemleak ]; then
+	WORDS=5000
+else
+	WORDS=50000
+fi
+# Far below what that many words take.
+LIMIT=$((WORDS * 40))
+TEXT=$(mktemp)
+
+load() {
+	local module=$1
+	shift
+	if [ -n "$KSPAN_MODULES" ]; then
+		insmod "$KSPAN_MODULES/$module.ko" "$@" 2>/dev/null
+	else
+		modprobe "$module" "$@" 2>/dev/null
+	fi
+}
+
+unload_all() {
+	for module in kspan_words kspan; do
+		[ ! -d /sys/module/$module ] || rmmod $module
+	done
+}
+
+# fresh [parameter=value...]: kspan with them, and words
+fresh() {
+	unload_all
+	load kspan "$@" && load kspan_words
+}
+
+stat_of() {
+	awk -v name="$1:" '$1 == name { print $2 }' $DEBUGFS/stats
+}
+
+# Waits until a number is at most so many: at_most NAME BYTES SECONDS
+at_most() {
+	local second
+	for second in $(seq "$3"); do
+		[ "$(stat_of "$1")" -gt "$2" ] || return 0
+		sleep 1
+	done
+	ktap_print_msg "$1 is $(stat_of "$1") after $second s"
+	return 1
+}
+
+store() {
+	cat "$TEXT" 2>/dev/null >$DEVICE
+}
+
+# The words go, and nothing gives their memory back by itself.
+leave_idle() {
+	fresh scavenge_ms=0 arena_reserve=1024 && store && rmmod kspan_words &&
+		[ "$(stat_of HeapSys)" -gt $LIMIT ]
+}
+
+test_trim() {
+	local held trimmed
+	leave_idle || return 1
+	held=$(stat_of HeapSys)
+	echo 1 >$DEBUGFS/trim || return 1
+	trimmed=$(cat $DEBUGFS/trim)
+	ktap_print_msg "of $held bytes trim gave back $trimmed"
+	[ "$trimmed" = "$held" ] && [ "$(stat_of HeapSys)" -eq 0 ] &&
+		[ "$(stat_of ReleasedByTrim)" = "$held" ]
+}
+
+test_trim_in_use() {
+	local held
+	fresh scavenge_ms=0 && store || return 1
+	held=$(stat_of HeapSys)
+	echo 1 >$DEBUGFS/trim || return 1
+	# All that is left is in use, and the words are what they were.
+	[ "$(stat_of HeapSys)" -le "$held" ] && [ "$(stat_of HeapIdle)" -eq 0 ] &&
+		[ "$(wc -l <$DEVICE)" -eq $WORDS ]
+}
+
+test_scavenger() {
+	leave_idle || return 1
+	echo 20 >$PARAMETERS/scavenge_ms || return 1
+	at_most HeapSys 0 60 && [ "$(stat_of ReleasedByScavenger)" -gt $LIMIT ]
+}
+
+test_no_scavenger() {
+	leave_idle || return 1
+	sleep 2
+	[ "$(stat_of HeapSys)" -gt $LIMIT ] && [ "$(stat_of ReleasedByScavenger)" -eq 0 ]
+}
+
+# The kernel's own call of all shrinkers.
+test_shrinker() {
+	leave_idle || return 1
+	echo 2 >/proc/sys/vm/drop_caches
+	at_most HeapSys 0 10 && [ "$(stat_of ReleasedByShrinker)" -gt $LIMIT ]
+}
+
+# What is free for the asking is said to be available.
+available() {
+	awk '$1 == "MemAvailable:" { print $2 * 1024 }' /proc/meminfo
+}
+
+test_available() {
+	local before after held
+	fresh scavenge_ms=0 arena_reserve=1024 && store || return 1
+	sleep 1
+	before=$(available)
+	rmmod kspan_words || return 1
+	sleep 1
+	after=$(available)
+	held=$(stat_of HeapIdle)
+	ktap_print_msg "MemAvailable rose by $((after - before)), $held bytes of kspan are idle"
+	[ $((after - before)) -gt $((held / 2)) ]
+}
+
+test_hard_limit() {
+	fresh hard_limit=$LIMIT || return 1
+	! store || return 1
+	ktap_print_msg "HeapSys $(stat_of HeapSys), hits $(stat_of HardLimitHits)"
+	[ "$(stat_of HeapSys)" -le $LIMIT ] && [ "$(stat_of HardLimitHits)" -gt 0 ] &&
+		[ "$(stat_of HardLimit)" -eq $LIMIT ]
+}
+
+# After test_hard_limit: it can be raised, and then all goes well.
+test_raised_limit() {
+	echo 0 >$PARAMETERS/hard_limit && rmmod kspan_words && load kspan_words && store &&
+		[ "$(wc -l <$DEVICE)" -eq $WORDS ]
+}
+
+test_soft_limit() {
+	fresh soft_limit=$LIMIT && store || return 1
+	ktap_print_msg "HeapSys $(stat_of HeapSys), hits $(stat_of SoftLimitHits)"
+	[ "$(stat_of HeapSys)" -gt $LIMIT ] && [ "$(stat_of SoftLimitHits)" -gt 0 ] &&
+		[ "$(stat_of HardLimitHits)" -eq 0 ] && [ "$(wc -l <$DEVICE)" -eq $WORDS ]
+}
+
+test_tracepoints() {
+	local found rc=0
+	fresh scavenge_ms=0 soft_limit=$LIMIT || return 1
+	echo 1 >$TRACEFS/events/kspan/enable || return 1
+	store || rc=1
+	echo 1 >$DEBUGFS/trim || rc=1
+	found=$(grep 'kspan_' $TRACEFS/trace)
+	echo 0 >$TRACEFS/events/kspan/enable
+	: >$TRACEFS/trace
+	ktap_print_msg "$(echo "$found" | head -n 1)"
+	[ $rc -eq 0 ] && echo "$found" | grep -q "kspan_limit: limit=soft bytes=$LIMIT held=" &&
+		echo "$found" | grep -q 'kspan_reclaim: by=trim node=-1 bytes='
+}
+
+ktap_print_header
+if [ "$(id -u)" -ne 0 ]; then
+	ktap_skip_all "not root"
+	exit "$KSFT_SKIP"
+fi
+unload_all
+if ! load kspan; then
+	ktap_skip_all "cannot load kspan (KSPAN_MODULES?)"
+	exit "$KSFT_SKIP"
+fi
+unload_all
+trap 'unload_all; rm -f "$TEXT"' EXIT
+seq -f 'a_word_that_is_rather_long_%g' $WORDS >"$TEXT"
+
+ktap_set_plan 10
+ktap_test_result "trim gives back all that is idle, and says how much" test_trim
+ktap_test_result "trim leaves what is in use" test_trim_in_use
+ktap_test_result "the scavenger gives back what is not used any more" test_scavenger
+ktap_test_result "without the scavenger nothing goes by itself" test_no_scavenger
+if [ -w /proc/sys/vm/drop_caches ]; then
+	ktap_test_result "the kernel's shrinkers take what is idle" test_shrinker
+else
+	ktap_test_skip "the kernel's shrinkers take what is idle: no drop_caches here"
+fi
+ktap_test_result "idle memory is available memory" test_available
+ktap_test_result "nothing is held beyond hard_limit, and a request fails cleanly" test_hard_limit
+ktap_test_result "hard_limit can be raised" test_raised_limit
+ktap_test_result "soft_limit is counted, and lets pass" test_soft_limit
+if [ -d $TRACEFS/events ]; then
+	ktap_test_result "tracepoints tell of limits and of what went back" test_tracepoints
+else
+	ktap_test_skip "tracepoints tell of limits and of what went back: no tracefs here"
+fi
+ktap_finished
