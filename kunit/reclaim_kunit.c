@@ -14,7 +14,6 @@
 #include "kspan_kunit.h"
 #include "private.h"
 
-#define NID		first_memory_node
 /* The kernel's pages in one of ours. */
 #define KERNEL_PAGES	BIT(KSPAN_PAGE_ORDER)
 /* Large objects, and small ones that fill magazines and depot. */
@@ -22,12 +21,15 @@
 #define SMALL		512
 #define MANY		4096
 
+/* The node of this CPU, whose magazines are of it. */
+static int home;
 static void **objects;
 static unsigned long soft_before, hard_before;
 
 static int reclaim_init(struct kunit *test)
 {
 	kspan_kunit_init(test);
+	home = per_cpu_ptr(kspan_default_heap.cpu, raw_smp_processor_id())->nid;
 	soft_before = kspan_soft_limit;
 	hard_before = kspan_hard_limit;
 	objects = kvcalloc(MANY, sizeof(*objects), GFP_KERNEL);
@@ -45,12 +47,12 @@ static void reclaim_exit(struct kunit *test)
 
 static struct kspan_page_heap *heap_of_node(void)
 {
-	return kspan_page_heap(NID);
+	return kspan_page_heap(home);
 }
 
 static void *alloc_on_node(size_t size)
 {
-	return kspan_malloc_node(size, GFP_KERNEL | __GFP_THISNODE, NID);
+	return kspan_malloc_node(size, GFP_KERNEL | __GFP_THISNODE, home);
 }
 
 static void fill(struct kunit *test, size_t size, unsigned int n)
@@ -70,7 +72,7 @@ static void drop(unsigned int n)
 
 static unsigned long count(void)
 {
-	struct shrink_control sc = { .gfp_mask = GFP_KERNEL, .nid = NID };
+	struct shrink_control sc = { .gfp_mask = GFP_KERNEL, .nid = home };
 	unsigned long n = kspan_shrink_count(NULL, &sc);
 
 	return n == SHRINK_EMPTY ? 0 : n;
@@ -78,23 +80,14 @@ static unsigned long count(void)
 
 static unsigned long scan(unsigned long want)
 {
-	struct shrink_control sc = { .gfp_mask = GFP_KERNEL, .nid = NID, .nr_to_scan = want };
+	struct shrink_control sc = { .gfp_mask = GFP_KERNEL, .nid = home, .nr_to_scan = want };
 
 	return kspan_shrink_scan(NULL, &sc);
 }
 
-/* This CPU is of the node: its magazines are, too. */
-static bool is_local(struct kunit *test)
-{
-	if (per_cpu_ptr(kspan_default_heap.cpu, raw_smp_processor_id())->nid == NID)
-		return true;
-	kunit_skip(test, "this CPU is not on node %d", NID);
-	return false;
-}
-
 static void nothing_is_empty(struct kunit *test)
 {
-	struct shrink_control sc = { .gfp_mask = GFP_KERNEL, .nid = NID, .nr_to_scan = 128 };
+	struct shrink_control sc = { .gfp_mask = GFP_KERNEL, .nid = home, .nr_to_scan = 128 };
 
 	KUNIT_EXPECT_EQ(test, kspan_shrink_count(NULL, &sc), SHRINK_EMPTY);
 	KUNIT_EXPECT_EQ(test, kspan_shrink_scan(NULL, &sc), SHRINK_STOP);
@@ -132,10 +125,8 @@ static void shrinker_takes_what_is_wanted(struct kunit *test)
 static void shrinker_drains_magazines_and_depot(struct kunit *test)
 {
 	unsigned int class = kspan_size_class(SMALL);
-	struct kspan_central *central = kspan_heap_central(&kspan_default_heap, NID, class);
+	struct kspan_central *central = kspan_heap_central(&kspan_default_heap, home, class);
 
-	if (!is_local(test))
-		return;
 	kspan_cpu_cache_bytes = 2 * 1024 * 1024;
 	fill(test, SMALL, MANY);
 	drop(MANY);
@@ -150,7 +141,7 @@ static void shrinker_drains_magazines_and_depot(struct kunit *test)
 
 static void shrinker_leaves_other_nodes_alone(struct kunit *test)
 {
-	int other = kspan_kunit_other_node(NID);
+	int other = kspan_kunit_other_node(home);
 	void *object;
 
 	if (other == NUMA_NO_NODE) {
@@ -191,7 +182,7 @@ static struct kspan_heap *heap_with_kept_spans(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, heap);
 	for (i = 0; i < 256; i++) {
-		objects[i] = kspan_heap_malloc_node(heap, 4096, GFP_KERNEL | __GFP_THISNODE, NID);
+		objects[i] = kspan_heap_malloc_node(heap, 4096, GFP_KERNEL | __GFP_THISNODE, home);
 		KUNIT_ASSERT_NOT_NULL(test, objects[i]);
 	}
 	kspan_free_bulk(256, objects);
@@ -202,8 +193,6 @@ static void shrinker_takes_spans_of_private_heaps(struct kunit *test)
 {
 	struct kspan_heap *heap;
 
-	if (!is_local(test))
-		return;
 	heap = heap_with_kept_spans(test);
 	KUNIT_EXPECT_GE(test, heap_of_node()->used, 100UL);
 	KUNIT_EXPECT_GT(test, count(), 0UL);
@@ -225,8 +214,6 @@ static void shrinker_waits_for_nobody(struct kunit *test)
 	struct kspan_heap *heap;
 	unsigned long got = 0;
 
-	if (!is_local(test))
-		return;
 	heap = heap_with_kept_spans(test);
 	kspan_arena_reserve = 4;
 	fill(test, LARGE, 16);
@@ -382,7 +369,8 @@ static void scavenger_empties_caches_that_rest(struct kunit *test)
 {
 	unsigned int i;
 
-	fill(test, SMALL, 64);
+	for (i = 0; i < 64; i++)
+		objects[i] = kspan_malloc(SMALL, GFP_KERNEL);
 	drop(64);
 	KUNIT_ASSERT_TRUE(test, holds_any());
 	/* In use between all looks. */
@@ -402,12 +390,10 @@ static void scavenger_empties_caches_that_rest(struct kunit *test)
 static void scavenger_shrinks_depots_to_their_use(struct kunit *test)
 {
 	unsigned int class = kspan_size_class(SMALL);
-	struct kspan_central *central = kspan_heap_central(&kspan_default_heap, NID, class);
+	struct kspan_central *central = kspan_heap_central(&kspan_default_heap, home, class);
 	struct kspan_magazine *mag, *other;
 	unsigned int full;
 
-	if (!is_local(test))
-		return;
 	fill(test, SMALL, MANY);
 	drop(MANY);
 	kspan_depot_reap(central);
@@ -443,6 +429,12 @@ static void scavenger_trims_heaps_that_rest(struct kunit *test)
 	kspan_heap_destroy(heap);
 }
 
+static bool is_at_rest(void)
+{
+	return !READ_ONCE(kspan_scavenger_awake) && !READ_ONCE(heap_of_node()->pages) &&
+	       !holds_any();
+}
+
 /* It wakes by itself, works, and goes to sleep again. */
 static void scavenger_wakes_and_sleeps(struct kunit *test)
 {
@@ -450,20 +442,23 @@ static void scavenger_wakes_and_sleeps(struct kunit *test)
 	unsigned int ms;
 
 	kspan_arena_reserve = 1024;
-	kspan_scavenge_ms = 1;
+	kspan_scavenge_ms = 10;
 	kspan_scavenger_restart();
-	fill(test, LARGE, 64);
-	drop(64);
-	fill(test, SMALL, 64);
-	drop(64);
+	fill(test, LARGE, 16);
+	drop(16);
+	kspan_free(kspan_malloc(SMALL, GFP_KERNEL));
+	/* While it looks it is not awake, so that others can wake it: it is asked again. */
+	for (ms = 0; ms < 60000 && !(is_at_rest() && kspan_reclaimed(KSPAN_BY_SCAVENGER) > before);
+	     ms += 20)
+		msleep(20);
+	kunit_info(test, "at rest after %u ms\n", ms);
+	KUNIT_EXPECT_EQ(test, heap_of_node()->pages, 0UL);
+	KUNIT_EXPECT_GE(test, kspan_reclaimed(KSPAN_BY_SCAVENGER) - before, KSPAN_ARENA_SIZE);
 	for (ms = 0; ms < 20000 && READ_ONCE(kspan_scavenger_awake); ms += 20)
 		msleep(20);
-	kunit_info(test, "asleep after %u ms\n", ms);
 	KUNIT_EXPECT_FALSE(test, kspan_scavenger_awake);
 	kspan_scavenge_ms = 0;
 	kspan_scavenger_restart();
-	KUNIT_EXPECT_GE(test, kspan_reclaimed(KSPAN_BY_SCAVENGER) - before, 4 * KSPAN_ARENA_SIZE);
-	KUNIT_EXPECT_FALSE(test, holds_any());
 }
 
 static void hard_limit_holds(struct kunit *test)
@@ -545,7 +540,7 @@ static void arenas_grow_with_the_heap(struct kunit *test)
 	kspan_arena_growth = 12;
 	while (ph->pages < 24 * KSPAN_ARENA_PAGES) {
 		before = ph->pages;
-		run = kspan_page_heap_alloc(NID, 4, 1, 0, GFP_KERNEL | __GFP_THISNODE);
+		run = kspan_page_heap_alloc(home, 4, 1, 0, GFP_KERNEL | __GFP_THISNODE);
 		KUNIT_ASSERT_NOT_NULL(test, run);
 		list_add(&run->list, &taken);
 		KUNIT_ASSERT_LE(test, ph->pages - before,

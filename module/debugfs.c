@@ -201,6 +201,7 @@ struct arena_copy {
 	unsigned int order;
 	unsigned int npages;
 	unsigned int used;
+	unsigned int holes;
 	unsigned int free_runs;
 	unsigned int largest_run;
 	char map[KSPAN_ARENA_PAGES];
@@ -242,6 +243,7 @@ static void copy_arena(struct arena_copy *copy, struct kspan_arena *arena)
 	copy->order = arena->order;
 	copy->npages = arena->npages;
 	copy->used = arena->used;
+	copy->holes = arena->holes;
 	copy->free_runs = kspan_run_count(arena->free, arena->npages);
 	copy->largest_run = kspan_run_longest(arena->free, arena->npages);
 	memset(copy->map, '.', arena->npages);
@@ -304,11 +306,11 @@ static int arenas_show(struct seq_file *m, void *v)
 	const struct arena_copy *copy = v;
 
 	if (v == SEQ_START_TOKEN) {
-		seq_puts(m, "# kspan arenas v1: node start order pages used_pages free_runs largest_run\n");
+		seq_puts(m, "# kspan arenas v2: node start order pages used_pages holes free_runs largest_run\n");
 		return 0;
 	}
-	seq_printf(m, "%d %#lx %u %u %u %u %u\n", copy->nid, copy->page, copy->order, copy->npages,
-		   copy->used, copy->free_runs, copy->largest_run);
+	seq_printf(m, "%d %#lx %u %u %u %u %u %u\n", copy->nid, copy->page, copy->order,
+		   copy->npages, copy->used, copy->holes, copy->free_runs, copy->largest_run);
 	return 0;
 }
 
@@ -318,7 +320,7 @@ static int map_show(struct seq_file *m, void *v)
 	unsigned int first;
 
 	if (v == SEQ_START_TOKEN) {
-		seq_printf(m, "# kspan map v1: page_size %lu . free, _ given back, # full span, digits 1-9 tenths of a partly used span, L large, l large continued\n",
+		seq_printf(m, "# kspan map v2: page_size %lu . free, _ given back, # full span, digits 1-9 tenths of a partly used span, L large, l large continued\n",
 			   KSPAN_PAGE_SIZE);
 		return 0;
 	}

@@ -498,7 +498,7 @@ static bool is_unsettled(struct kspan_page_heap *ph)
 	unsigned long pages = READ_ONCE(ph->pages), recent = READ_ONCE(ph->recent);
 	unsigned long used = READ_ONCE(ph->used);
 
-	return recent > used || pages > 2 * with_tenth(recent) ||
+	return recent > max(used, KSPAN_RETAIN_LEAST) || pages > 2 * with_tenth(recent) ||
 	       (READ_ONCE(ph->nr_empty) && pages > with_tenth(recent));
 }
 
@@ -557,6 +557,9 @@ static void scavenge(struct work_struct *work)
 /** kspan_scavenger_restart() - kspan_scavenge_ms was changed; 0 stops it, and waits for that */
 void kspan_scavenger_restart(void)
 {
+	/* Parameters are read before all else is there. */
+	if (!scavenger)
+		return;
 	irq_work_sync(&kspan_scavenger_irq_work);
 	cancel_delayed_work_sync(&scavenge_work);
 	WRITE_ONCE(kspan_scavenger_awake, false);

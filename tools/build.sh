@@ -57,7 +57,8 @@ built_modules() {
 build_modules() {
 	local kdir=$1 name=$2 dir=$3 result=$4 log=$3/build.log rc=0 source warnings
 	info "building the modules for $name"
-	copy_sources "$dir"
+	# What other checkouts left may be told of; the result is the only output.
+	copy_sources "$dir" >&2
 	source=$(source_of "$kdir")
 	# A failed build may have left objects whose warnings would not come again.
 	[ ! -e "$dir/.failed.log" ] || find "$dir" -name '*.o' -delete

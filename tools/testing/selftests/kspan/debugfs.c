@@ -297,13 +297,17 @@ TEST_F(debugfs, sum_of_pages)
 	EXPECT_EQ(stats_value(&self->stats, "HeapSys"),
 		  stats_value(&self->stats, "HeapInuse") +
 		  stats_value(&self->stats, "HeapIdle"));
-	EXPECT_EQ(stats_value(&self->stats, "HeapSys"), self->arenas.pages * page_size);
+	EXPECT_EQ(stats_value(&self->stats, "HeapSys"),
+		  (self->arenas.pages - self->arenas.holes) * page_size);
+	EXPECT_EQ(stats_value(&self->stats, "HeapHoles"), self->arenas.holes * page_size);
 	EXPECT_EQ(stats_value(&self->stats, "HeapInuse"),
 		  self->arenas.used_pages * page_size);
 	EXPECT_LE(stats_value(&self->stats, "HeapSys"), stats_value(&self->stats, "Sys"));
 
 	EXPECT_EQ(self->arenas.pages, self->map.pages);
-	EXPECT_EQ(self->arenas.pages - self->arenas.used_pages, self->map.free);
+	EXPECT_EQ(self->arenas.holes, self->map.holes);
+	EXPECT_EQ(self->arenas.pages - self->arenas.holes - self->arenas.used_pages,
+		  self->map.free);
 
 	for (line = self->classes.lines; line->size; line++)
 		small += line->spans * line->span_pages;

@@ -13,13 +13,13 @@
 
 #define CLASSES_HEAD "# kspan classes v2: class size span_pages spans slots " \
 		     "in_use cached allocs frees waste_bytes objects saved_bytes"
-#define ARENAS_HEAD "# kspan arenas v1: node start order pages used_pages " \
+#define ARENAS_HEAD "# kspan arenas v2: node start order pages used_pages holes " \
 		    "free_runs largest_run"
 #define CPUS_HEAD "# kspan cpus v1: cpu node capacity_bytes cached_bytes " \
 		  "large_objects large_bytes refills spills steals"
 #define HEAPS_HEAD "# kspan heaps v1: name module kind limit_bytes held_bytes " \
 	"in_use_bytes spans allocs frees failures"
-#define MAP_HEAD "# kspan map v1: page_size %llu . free, # full span, digits 1-9 " \
+#define MAP_HEAD "# kspan map v2: page_size %llu . free, _ given back, # full span, digits 1-9 " \
 		 "tenths of a partly used span, L large, l large continued"
 
 #define MAX_COLUMNS	16
@@ -246,24 +246,29 @@ const struct class_line *classes_find(const struct classes *classes,
 
 static int arenas_parse_line(struct lines *lines, char *text, struct arenas *arenas)
 {
-	unsigned long long node, order, pages, used, runs, largest;
+	unsigned long long node, order, pages, used, holes, runs, largest;
 	char *columns[MAX_COLUMNS];
 
-	if (split(text, columns) != 7)
-		return bad(lines, "not 7 columns");
+	if (split(text, columns) != 8)
+		return bad(lines, "not 8 columns");
 	if (!number(columns[0], &node) || !number(columns[2], &order) ||
 	    !number(columns[3], &pages) || !number(columns[4], &used) ||
-	    !number(columns[5], &runs) || !number(columns[6], &largest))
+	    !number(columns[5], &holes) || !number(columns[6], &runs) ||
+	    !number(columns[7], &largest))
 		return bad(lines, "a column that is no number");
 	if (columns[1][strspn(columns[1], "0123456789abcdefx")])
 		return bad(lines, "a start that is not hexadecimal");
-	if (!pages || used > pages || largest > pages - used)
-		return bad(lines, "more pages used or free than there are");
+	if (!pages || used > pages || holes > pages - used)
+		return bad(lines, "more pages used or given back than there are");
+	arenas->pages += pages;
+	arenas->holes += holes;
+	arenas->used_pages += used;
+	pages -= holes;
+	if (largest > pages - used)
+		return bad(lines, "more pages free than there are");
 	if (!runs != !(pages - used) || !largest != !runs || runs > pages - used)
 		return bad(lines, "as many free runs as this cannot be");
 	arenas->nr++;
-	arenas->pages += pages;
-	arenas->used_pages += used;
 	return 0;
 }
 
@@ -401,6 +406,8 @@ static int map_parse_page(struct lines *lines, char c, char before, struct map *
 	map->pages++;
 	if (c == '.')
 		map->free++;
+	else if (c == '_')
+		map->holes++;
 	else if (c == '#')
 		map->full++;
 	else if (c >= '1' && c <= '9')

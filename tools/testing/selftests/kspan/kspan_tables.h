@@ -59,6 +59,7 @@ struct arenas {
 	size_t nr;
 	unsigned long long pages;
 	unsigned long long used_pages;
+	unsigned long long holes;
 };
 
 int arenas_read(struct arenas *arenas);
@@ -69,6 +70,7 @@ struct map {
 	unsigned long long page_size;
 	unsigned long long pages;
 	unsigned long long free;	/* '.' */
+	unsigned long long holes;	/* '_' */
 	unsigned long long full;	/* '#' */
 	unsigned long long partial;	/* '1' to '9' */
 	unsigned long long large;	/* 'L': the first page of each */
