@@ -172,6 +172,7 @@ void kspan_kunit_exit(struct kunit *test)
 	kspan_arena_reserve = reserve_before;
 	kspan_arena_growth = growth_before;
 	kspan_scavenge_ms = scavenge_ms_before;
+	kspan_scavenger_restart();
 	kspan_cpu_cache_bytes = cache_bytes_before;
 	kspan_large_cache_bytes = large_bytes_before;
 }

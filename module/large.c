@@ -21,7 +21,6 @@
 #include "bad_free.h"
 #include "kunit_export.h"
 #include "large.h"
-#include "reclaim.h"
 
 unsigned int kspan_large_cache_bytes = 1024 * 1024;
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_cache_bytes);
@@ -292,8 +291,6 @@ bool kspan_large_cache_put(struct kspan_large_cache *cache, unsigned long addr, 
 	    !kspan_span_change_state(span, KSPAN_SPAN_LARGE, KSPAN_SPAN_LARGE_CACHED))
 		return false;
 	cache->span[i] = span;
-	if (!cache->count)
-		kspan_scavenger_wake();
 	WRITE_ONCE(cache->count, cache->count + 1);
 	WRITE_ONCE(cache->pages, cache->pages + span->npages);
 	return true;

@@ -19,6 +19,7 @@
 #include "kunit_export.h"
 #include "malloc.h"
 #include "private.h"
+#include "reclaim.h"
 
 /* Here are the functions that these shorten for constant sizes. */
 #undef kspan_malloc
@@ -648,7 +649,9 @@ static noinline void free_classless(struct kspan_cpu_cache *cache, const void *p
 	if (evicted)
 		kspan_large_free_cached(evicted);
 	if (!kept)
-		free_slow(p, 0);
+		return free_slow(p, 0);
+	/* It is to see when the CPU does not use it any more. */
+	kspan_scavenger_wake();
 }
 
 /* The loaded magazine did not take @p; @cache is entered, and left here. */

@@ -23,9 +23,9 @@
  *
  * A new arena is a fraction of what the node has, up to 4 MiB, so that what is taken
  * in advance is one, too. An arena whose last page was freed goes back to buddy, except
- * that a node keeps kspan_arena_reserve times 4 MiB of them against thrashing, which
- * the scavenger gives back later. Where the page allocator can't be called, a work item
- * does it.
+ * for what the scavenger lets the node keep, and kspan_arena_reserve times 4 MiB, against
+ * thrashing; it gives that back later. Where the page allocator can't be called, a work
+ * item does it.
  *
  * As the last resort free pages of an arena in use go back, too: they become holes. A
  * block that buddy gives in the place of a hole fills it, so that runs are as long as
@@ -728,7 +728,8 @@ static bool arena_is_surplus(struct kspan_page_heap *ph, struct kspan_arena *are
 	unsigned long most = (unsigned long)READ_ONCE(kspan_arena_reserve) * KSPAN_ARENA_PAGES;
 
 	return !arena->used && !arena->releasing &&
-	       (arena->emergency || arena->split || ph->empty_pages > most);
+	       (arena->emergency || arena->split ||
+		(ph->empty_pages > most && ph->pages > READ_ONCE(ph->keep)));
 }
 
 static LLIST_HEAD(to_release);

@@ -32,6 +32,8 @@
  * @peak:	highest value of @pages
  * @most_used:	highest value of @used since the scavenger saw it
  * @recent:	pages that were in use lately, as the scavenger takes it
+ * @keep:	pages that are not given back when an arena becomes empty: the scavenger
+ *		does that later; 0 without one
  * @reported:	free pages that the kernel knows of, for MemAvailable
  * @wake_above:	free pages from which on the scavenger has something to do
  * @released:	pages given back to buddy since load
@@ -59,6 +61,7 @@ struct kspan_page_heap {
 	unsigned long peak;
 	unsigned long most_used;
 	unsigned long recent;
+	unsigned long keep;
 	unsigned long reported;
 	unsigned long wake_above;
 	u64 released;

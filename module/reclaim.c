@@ -443,6 +443,7 @@ static unsigned long goal_of(struct kspan_page_heap *ph)
 	ph->recent = max(ph->most_used, ph->recent - DIV_ROUND_UP(ph->recent, 8));
 	ph->most_used = ph->used;
 	goal = with_tenth(ph->recent);
+	ph->keep = goal;
 	ph->wake_above = goal - ph->used;
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 	return goal;
@@ -557,11 +558,15 @@ static void scavenge(struct work_struct *work)
 /** kspan_scavenger_restart() - kspan_scavenge_ms was changed; 0 stops it, and waits for that */
 void kspan_scavenger_restart(void)
 {
+	int nid;
+
 	/* Parameters are read before all else is there. */
 	if (!scavenger)
 		return;
 	irq_work_sync(&kspan_scavenger_irq_work);
 	cancel_delayed_work_sync(&scavenge_work);
+	for_each_node(nid)
+		WRITE_ONCE(kspan_page_heap(nid)->keep, 0);
 	WRITE_ONCE(kspan_scavenger_awake, false);
 	kspan_scavenger_wake();
 }

@@ -391,7 +391,7 @@ static int map_parse_head(struct lines *lines, const char *text, struct map *map
 {
 	char head[256];
 
-	if (!text || sscanf(text, "# kspan map v1: page_size %llu ", &map->page_size) != 1)
+	if (!text || sscanf(text, "# kspan map v2: page_size %llu ", &map->page_size) != 1)
 		return bad(lines, "not the expected version");
 	snprintf(head, sizeof(head), MAP_HEAD, map->page_size);
 	if (strcmp(text, head))
