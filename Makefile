@@ -9,6 +9,7 @@ VERSION	= $(shell sed -n 's/^MODULE_VERSION("\(.*\)");.*/\1/p' module/main.c 2>/
 # Given on the command line, these reach the tools through the environment.
 export KERNEL FLAVOUR MATRIX MINUTES KSRC INPUT SAMPLE JOBS TIMEOUT
 export BENCH BENCH_WHAT BENCH_ON INIT_ON_ALLOC CPUS MEM
+export REPLAY TRACE
 
 samples = $(patsubst tools/samples/%/demo.sh,%,$(sort $(wildcard tools/samples/*/demo.sh)))
 space = $(subst ,, )
@@ -18,7 +19,7 @@ dependents = $(DESTDIR)$(PREFIX)/src/kspan
 release = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
 
 .PHONY: all modules clean modules_install install dkms-install \
-	demo check kunit kselftest stress speed bench style help kdir
+	demo check kunit kselftest stress speed bench replay traces style help kdir
 
 all: modules
 
@@ -71,6 +72,12 @@ speed:
 bench:
 	@tools/bench.sh
 
+replay:
+	@tools/replay.sh
+
+traces:
+	@tools/replay/make-traces.sh
+
 style:
 	@tools/style.sh
 
@@ -111,6 +118,8 @@ help:
 	@echo '  style            generated tables, checkpatch, licences, shellcheck'
 	@echo '  bench            the benchmarks against SLUB (BENCH_WHAT=pairs|profile|..., BENCH_ON=icount|uml|mttcg;'
 	@echo '                   the head of tools/bench.sh says what there is)'
+	@echo '  replay           recorded traces of kernel work on kspan and on SLUB: what they hold (TRACE=FILE)'
+	@echo '  traces           record the traces anew (TRACE=serve|store|containers|short)'
 	@echo '  help             this list'
 	@echo
 	@echo 'Fetched sources, kernels and logs are kept in $${XDG_CACHE_HOME:-~/.cache}/kspan (KSPAN_CACHE= to move it).'
