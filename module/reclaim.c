@@ -52,8 +52,8 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
-/* Pages that the scavenger leaves to every node: 512 KiB. */
-#define KSPAN_RETAIN_LEAST	64UL
+/* Pages that the scavenger leaves to every node: the smallest arena. */
+#define KSPAN_RETAIN_LEAST	((unsigned long)KSPAN_ARENA_LEAST)
 /* The scavenger's share of a CPU: one in so many. */
 #define KSPAN_SCAVENGE_SHARE	100
 /* Time between two reliefs from the soft limit, for which caches are drained. */
@@ -417,12 +417,22 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_scavenger_awake);
 static void scavenge(struct work_struct *work);
 static DECLARE_DELAYED_WORK(scavenge_work, scavenge);
 
+/* Until its next look: what becomes empty stays, or nothing does that is beyond the reserve. */
+static void keep_all(bool all)
+{
+	int nid;
+
+	for_each_node(nid)
+		WRITE_ONCE(kspan_page_heap(nid)->keep, all ? ULONG_MAX : 0);
+}
+
 static void wake_scavenger(struct irq_work *work)
 {
 	unsigned int ms = READ_ONCE(kspan_scavenge_ms);
 
 	if (!ms || READ_ONCE(kspan_scavenger_awake))
 		return;
+	keep_all(true);
 	WRITE_ONCE(kspan_scavenger_awake, true);
 	queue_delayed_work(scavenger, &scavenge_work, msecs_to_jiffies(ms));
 }
@@ -558,15 +568,12 @@ static void scavenge(struct work_struct *work)
 /** kspan_scavenger_restart() - kspan_scavenge_ms was changed; 0 stops it, and waits for that */
 void kspan_scavenger_restart(void)
 {
-	int nid;
-
 	/* Parameters are read before all else is there. */
 	if (!scavenger)
 		return;
 	irq_work_sync(&kspan_scavenger_irq_work);
 	cancel_delayed_work_sync(&scavenge_work);
-	for_each_node(nid)
-		WRITE_ONCE(kspan_page_heap(nid)->keep, 0);
+	keep_all(false);
 	WRITE_ONCE(kspan_scavenger_awake, false);
 	kspan_scavenger_wake();
 }
