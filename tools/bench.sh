@@ -14,6 +14,8 @@
 #	all	all of these (default)
 #	scaling	pairs while ever more objects and arenas are held
 #	heaps	typed caches, private heaps, and the end of many objects at once
+#	memory	pages held beside bytes asked for, by patterns of sizes, and over a long
+#		churn; with MEM=2048, if that is not given
 #	region	objects of regions, and their release at once
 #	worst	the longest single allocation and free
 #	remote	objects allocated on one CPU and freed on another
@@ -28,7 +30,7 @@
 #	icount	QEMU's -icount, one CPU: exact numbers of instructions (default)
 #	mttcg	QEMU with CPUS= CPUs (2), each with a thread of its own: times that
 #		are compared in turns; for BENCH_WHAT=remote and parallel, which
-#		nothing else can run
+#		nothing else can run, and for memory, which takes no time
 #	uml	User Mode Linux, the same source: nanoseconds of this processor
 #
 # KERNEL= names one kernel (default: all three; words: 6.12), BENCH= parameters
@@ -65,6 +67,7 @@ config_of() {
 name_of() {
 	local name=$1-$2
 	[ "$BENCH_ON" = icount ] || name+=-$BENCH_ON
+	[ "$2" != memory ] || [ "${CPUS:-2}" = 2 ] || name+=-cpus$CPUS
 	[ "$INIT_ON_ALLOC" = 0 ] || name+=-init
 	echo "$name"
 }
@@ -73,6 +76,7 @@ run() {
 	local kernel=$1 what=$2 modules out mem=${MEM:-1024} unit=instructions machine=(--icount)
 	out=$KSPAN_CACHE/bench/$(name_of "$kernel" "$what")
 	[ "$what" != scaling ] || mem=${MEM:-6144}
+	[ "$what" != memory ] || mem=${MEM:-2048}
 	modules=$("$KSPAN_TOP/tools/build.sh" "$kernel" plain)
 	if [ "$BENCH_ON" = mttcg ]; then
 		unit='nanoseconds (median; ratio: median and quartiles of the turns)'
@@ -135,6 +139,15 @@ print_results() {
 	calls)
 		echo "$kernel, $unit of each call per object, loop subtracted"
 		show call call peer size batch kspan slub ratio <"$file" ;;
+	memory)
+		echo "$kernel, KiB requested and held, their quotients, the ratio of what both hold and"
+		echo "its extremes; cached objects and metadata in per cent of kspan's arenas"
+		grep -v 'reading=\(sample\|peak\)' "$file" |
+			show pattern pattern reading n requested kspan_held slub_held kspan slub \
+				ratio low high cached_share metadata_share
+		echo "the most that was held in each wandering of drift, and beside the first one's"
+		grep 'reading=peak' "$file" |
+			show pattern cycle kspan_held slub_held kspan slub ratio creep slub_creep ;;
 	*)
 		[ "$what" != scaling ] || columns+=' held live'
 		! one_of "$what" remote parallel || columns+=' q1 q3'
@@ -313,7 +326,9 @@ rst() {
 tsv() {
 	local dir name kernel rest what on
 	local columns="what pattern call peer size n batch held live kspan slub ratio q1 q3"
-	columns+=" kspan_locked slub_locked kspan_acquired slub_acquired kspan_off slub_off"
+	columns+=" reading cycle sample operations requested kspan_held slub_held low high"
+	columns+=" creep slub_creep arenas spans cached metadata cached_share metadata_share"
+	columns+=" slub_slabs kspan_locked slub_locked kspan_acquired slub_acquired kspan_off slub_off"
 	printf 'kernel\ton\tinit_on_alloc'
 	printf '\t%s' $columns
 	echo
@@ -345,12 +360,12 @@ tsv() {
 
 main() {
 	local kernel what kernels=${KERNEL:-$KSPAN_KERNELS}
-	one_of "$BENCH_WHAT" pairs calls large churn words scaling heaps region pool worst remote parallel \
-		profile all ||
+	one_of "$BENCH_WHAT" pairs calls large churn words scaling heaps memory region pool worst remote \
+		parallel profile all ||
 		die "BENCH_WHAT=$BENCH_WHAT is nothing that can be measured." \
 		    "Valid: BENCH_WHAT=pairs | calls | large | churn | words | scaling | heaps |" \
-		    "region | pool | worst | remote | parallel | profile | all"
-	! one_of "$BENCH_WHAT" remote parallel || BENCH_ON=mttcg
+		    "memory | region | pool | worst | remote | parallel | profile | all"
+	! one_of "$BENCH_WHAT" remote parallel memory || BENCH_ON=mttcg
 	one_of "$BENCH_ON" icount uml mttcg ||
 		die "BENCH_ON=$BENCH_ON is no machine to measure on." "Valid: BENCH_ON=icount | uml | mttcg"
 	one_of "$INIT_ON_ALLOC" 0 1 || die "INIT_ON_ALLOC=$INIT_ON_ALLOC must be 0 or 1."
@@ -369,7 +384,7 @@ main() {
 	[ $# -eq 0 ] || die "usage: tools/bench.sh [tables | tsv]"
 	# shellcheck disable=SC2086
 	need_packages $KSPAN_NEEDS_BUILD $KSPAN_NEEDS_BOOT
-	for what in pairs calls large churn scaling heaps region pool worst remote parallel profile; do
+	for what in pairs calls large churn scaling heaps memory region pool worst remote parallel profile; do
 		[ "$BENCH_WHAT" = $what ] ||
 			{ [ "$BENCH_WHAT" = all ] && one_of $what pairs calls large churn; } || continue
 		for kernel in $kernels; do

@@ -36,6 +36,8 @@
  * what=heaps: pattern=cache,... beside kmem_cache, heap,... beside kmalloc(), life,... of an
  * empty heap, and destroy, which is the end of n objects at once beside the free of each.
  *
+ * what=memory: what objects take beside what was asked for; memory.c says of which.
+ *
  * what=region: n objects of a region, allocated and released by a mark, or with the
  * region made and destroyed for them (pattern=region_once); the peer frees each.
  *
@@ -68,7 +70,7 @@ static int set_what(const char *text, const struct kernel_param *param);
 static const struct kernel_param_ops what_ops = { .set = set_what, .get = param_get_string };
 static struct kparam_string what_string = { sizeof(what), what };
 module_param_cb(what, &what_ops, &what_string, 0644);
-MODULE_PARM_DESC(what, "pairs, calls, large, churn, scaling, heaps, region, pool, worst, remote, parallel, profile, nothing or all, which is pairs and calls (default all); may be written, to run something else");
+MODULE_PARM_DESC(what, "pairs, calls, large, churn, scaling, heaps, memory, region, pool, worst, remote, parallel, profile, nothing or all, which is pairs and calls (default all); may be written, to run something else");
 
 unsigned int rounds = 15;
 module_param(rounds, uint, 0444);
@@ -89,7 +91,7 @@ MODULE_PARM_DESC(size, "bytes of the objects of pairs, a list (default 8 to 6553
 char *patterns[MAX_LIST];
 unsigned int nr_patterns;
 module_param_array_named(pattern, patterns, charp, &nr_patterns, 0444);
-MODULE_PARM_DESC(pattern, "of pairs, a list of hot, fifo, lifo, random, zeroed (default all)");
+MODULE_PARM_DESC(pattern, "of pairs, a list of hot, fifo, lifo, random, zeroed; of memory, of uniform, powerlaw, small, mixed, large, drift (default all)");
 
 void **objects;
 static u32 *order;
@@ -251,8 +253,8 @@ static int check_parameters(void)
 			return -EINVAL;
 		}
 	for (i = 0; i < nr_patterns; i++)
-		if (!find_pattern(patterns[i])) {
-			pr_err("pattern=%s: must be hot, fifo, lifo, random or zeroed\n",
+		if (!find_pattern(patterns[i]) && !is_memory_pattern(patterns[i])) {
+			pr_err("pattern=%s: must be hot, fifo, lifo, random or zeroed; of what=memory uniform, powerlaw, small, mixed, large or drift\n",
 			       patterns[i]);
 			return -EINVAL;
 		}
@@ -275,6 +277,7 @@ static const struct {
 	{ "churn", run_churn },
 	{ "scaling", run_scaling },
 	{ "heaps", run_heaps },
+	{ "memory", run_memory },
 	{ "region", run_region },
 	{ "worst", run_worst_operation },
 	{ "remote", run_remote },

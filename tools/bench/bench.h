@@ -154,11 +154,15 @@ int run_churn(void);
 int run_large(void);
 int run_scaling(void);
 int run_heaps(void);
+int run_memory(void);
 int run_region(void);
 int run_remote(void);
 int run_parallel(void);
 int run_pool(void);
 int run_worst_operation(void);
+
+/* memory.c */
+bool is_memory_pattern(const char *name);
 
 /* rcu.c */
 void run_rcu_calls(void);
