@@ -433,12 +433,13 @@ struct result {
 static void add_result(struct result *result, const struct reading *ours,
 		       const struct reading *theirs)
 {
-	u64 ratio = thousandths_of(ours->held, theirs->held);
+	/* Where all is freed there is noise only. */
+	u64 ratio = thousandths_of(ours->held, ours->requested ? theirs->held : 0);
 
 	add_reading(&result->ours, ours);
 	add_reading(&result->theirs, theirs);
 	result->low = min(result->low, ratio);
-	result->high = max(result->high, ratio);
+	result->high = ratio == U64_MAX ? ratio : max(result->high, ratio);
 }
 
 /* @of is what the line is of, the means of @n readings. */
@@ -453,7 +454,7 @@ static void show_result(const char *of, const struct result *result, unsigned in
 		div64_u64(ours->held, kib), div64_u64(theirs->held, kib),
 		quotient(ours->held, ours->requested).text,
 		quotient(theirs->held, theirs->requested).text,
-		quotient(ours->held, theirs->held).text,
+		quotient(ours->held, ours->requested ? theirs->held : 0).text,
 		number_of_thousandths(result->low).text,
 		number_of_thousandths(result->high).text,
 		div64_u64(memory->arenas, kib), div64_u64(memory->spans, kib),

@@ -11,6 +11,9 @@
 #   uml                   pairs in nanoseconds, under User Mode Linux
 #   scaling               the cost of an operation by what is held besides it
 #   cpus                  the cost of an operation, and its locked instructions, by CPUs
+#   memory                what is held by what was asked for, a panel for each reading, bars
+#                         of both for each pattern
+#   drift                 the same over a long churn whose sizes wander, a panel for each kernel
 # Lines are drawn at 1, where both cost the same, and at the ratio that is aimed at.
 
 import collections
@@ -76,6 +79,20 @@ class Axis:
 
     def at(self, value):
         return (math.log(value, self.base) - self.low) / (self.high - self.low) * self.length
+
+
+class Linear:
+    """A linear axis."""
+
+    def __init__(self, values, length):
+        self.low, self.high, self.length = min(values), max(values) * 1.05, length
+        step = 10 ** math.floor(math.log10(self.high - self.low))
+        step = next(s for s in (step / 5, step / 2, step) if (self.high - self.low) / s <= 10)
+        self.ticks = [(self.low + i * step, f'{self.low + i * step:g}')
+                      for i in range(int((self.high - self.low) / step) + 1)]
+
+    def at(self, value):
+        return (value - self.low) / (self.high - self.low) * self.length
 
 
 class Chart:
@@ -232,12 +249,108 @@ def cpus(rows):
                  'CPUs of the guest', '')
 
 
+READINGS = {
+    'filled': 'allocated',
+    'churned': 'each replaced ten times',
+    'freed': 'nine of ten freed',
+    'shrunk': 'nine of ten freed, and shrunk',
+}
+
+
+class Bars:
+    """Panels of pairs of bars, kspan's and SLUB's, over a linear axis from 0 on."""
+
+    def __init__(self, title, panels, y_label):
+        self.out = []
+        width = len(panels) * (LEFT + WIDTH + GAP)
+        height = TOP + HEIGHT + BOTTOM + 2 * ENTRY
+        self.out.append(f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+                        f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="11">')
+        self.out.append('<!-- SPDX-License-Identifier: GPL-2.0 -->')
+        self.out.append(f'<rect width="{width}" height="{height}" fill="white"/>')
+        self.text(width / 2, 20, title, 'font-size="15" text-anchor="middle"')
+        for i, (name, groups) in enumerate(panels):
+            self.panel(i * (LEFT + WIDTH + GAP) + LEFT, name, groups, y_label if i == 0 else '')
+        for i, name in enumerate(('kspan', 'SLUB')):
+            top = TOP + HEIGHT + BOTTOM + ENTRY
+            self.rect(LEFT + i * 120, top - 9, 12, 12, COLOURS[i])
+            self.text(LEFT + i * 120 + 18, top + 1, name)
+        self.out.append('</svg>')
+
+    def text(self, x, y, text, more=''):
+        self.out.append(f'<text x="{x:.1f}" y="{y:.1f}" {more}>{html.escape(text)}</text>')
+
+    def rect(self, x, y, width, height, colour):
+        self.out.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" '
+                        f'height="{height:.1f}" fill="{colour}"/>')
+
+    def panel(self, left, name, groups, y_label):
+        bottom = TOP + HEIGHT
+        most = max(value for _, values in groups for value in values) * 1.1
+        step = next(s for s in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if most / s <= 10)
+        self.text(left + WIDTH / 2, TOP - 10, name, 'font-size="13" text-anchor="middle"')
+        for i in range(int(most / step) + 1):
+            at = bottom - i * step / most * HEIGHT
+            self.out.append(f'<line x1="{left}" y1="{at:.1f}" x2="{left + WIDTH}" y2="{at:.1f}" '
+                            'stroke="#ddd"/>')
+            self.text(left - 6, at + 4, f'{i * step:g}', 'text-anchor="end"')
+        if y_label:
+            self.text(0, 0, y_label, 'text-anchor="middle" '
+                      f'transform="translate({left - 44} {TOP + HEIGHT / 2}) rotate(-90)"')
+        each = WIDTH / len(groups)
+        for i, (label, values) in enumerate(groups):
+            for j, value in enumerate(values):
+                x, bar = left + i * each + each * (0.1 + 0.4 * j), value / most * HEIGHT
+                self.rect(x, bottom - bar, each * 0.38, bar, COLOURS[j])
+                self.text(x + each * 0.19, bottom - bar - 4, f'{value:.2f}',
+                          'font-size="8" text-anchor="middle"')
+            self.text(left + (i + 0.5) * each, bottom + 15, label, 'text-anchor="middle"')
+        self.out.append(f'<rect x="{left}" y="{TOP}" width="{WIDTH}" height="{HEIGHT}" '
+                        'fill="none" stroke="#444"/>')
+
+
+def memory_rows(rows):
+    rows = [row for row in rows if row['what'] == 'memory' and row['on'] == 'mttcg' and
+            row['init_on_alloc'] == '0' and number(row['kspan']) and number(row['slub'])]
+    if not rows:
+        die('no results of BENCH_WHAT=memory')
+    return rows
+
+
+def memory(rows):
+    rows = [row for row in memory_rows(rows) if row['pattern'] != 'drift']
+    kernel = max((row['kernel'] for row in rows), key=kernel_key)
+    panels = collections.defaultdict(list)
+    for row in rows:
+        if row['kernel'] == kernel:
+            panels[READINGS[row['reading']]].append(
+                (row['pattern'], (number(row['kspan']), number(row['slub']))))
+    return Bars(f'What is held of the system\'s pages, by what was asked for (Linux {kernel})',
+                list(panels.items()), 'bytes held / bytes requested')
+
+
+def drift(rows):
+    panels = collections.defaultdict(lambda: collections.defaultdict(list))
+    rows = [row for row in memory_rows(rows) if row['reading'] == 'sample']
+    for row in rows:
+        for allocator, label in ('kspan', 'kspan'), ('slub', 'SLUB'):
+            panels[row['kernel']][label].append((number(row['sample']), number(row[allocator])))
+    if not rows:
+        die('no results of BENCH_WHAT=memory with pattern=drift')
+    drawn = [(f'Linux {kernel}', list(panels[kernel].items()), [])
+             for kernel in sorted(panels, key=kernel_key)]
+    values = [y for _, series, _ in drawn for _, points in series for _, y in points]
+    return Chart('What is held while sizes wander five times', drawn,
+                 Linear([0, max(number(row['sample']) for row in rows)], WIDTH),
+                 Linear([0, max(values)], HEIGHT), 'reading', 'bytes held / bytes requested')
+
+
 def main():
-    kinds = sorted(AIMS) + ['scaling', 'cpus']
+    kinds = sorted(AIMS) + ['scaling', 'cpus', 'memory', 'drift']
     if len(sys.argv) != 3 or sys.argv[1] not in kinds:
         die(f'usage: tools/bench.sh tsv | tools/bench/plot.py {"|".join(kinds)} FILE.svg')
     rows = read_rows()
-    drawings = {'scaling': scaling, 'cpus': cpus}
+    drawings = {'scaling': scaling, 'cpus': cpus, 'memory': memory, 'drift': drift}
     chart = drawings[sys.argv[1]](rows) if sys.argv[1] in drawings else ratios(sys.argv[1], rows)
     with open(sys.argv[2], 'w', encoding='ascii') as file:
         file.write('\n'.join(chart.out) + '\n')
