@@ -181,7 +181,7 @@ static void check_bound(struct check *check, struct kspan_page_heap *ph,
 	      arena->longest <= arena->npages);
 	if (arena->longest)
 		holds(check, "bucket of arena", arena->start,
-		      in_bucket(&ph->buckets[ilog2(arena->longest)], arena));
+		      in_bucket(&ph->buckets[kspan_bucket_of(arena->longest)], arena));
 }
 
 static void check_arena(struct check *check, struct kspan_page_heap *ph,

@@ -9,17 +9,17 @@
  * pages is found in it by address, so that its end stays free as long as can be.
  * Runs do not cross arenas.
  *
- * Arenas with free pages are sorted by the longest run they may have, in buckets
- * of powers of two, and by address in each. A request looks at the lowest arenas
- * of the bucket it may fit into, then at the one above, where everything fits, so
- * fuller arenas are taken from first and empty ones last. The longest run is an
- * upper bound: it rises when a free makes a longer one, and falls when a search
- * has failed.
+ * Arenas with free pages are sorted by the longest run they may have, in buckets, four
+ * to a power of two, and by address in each. A request looks at the lowest arenas of the
+ * bucket it may fit into, then at the one above, where everything fits, so fuller arenas
+ * are taken from first and empty ones last, and long runs are not cut for short ones. The
+ * longest run is an upper bound: it rises when a free makes a longer one, and falls when
+ * a search has failed.
  *
  * Cost: a search reads at most the 8 words of an arena's bitmap, and fails, apart
  * from KSPAN_PROBES, at most once for each time that a bound became wrong. Taking
- * and freeing pages is O(1), for n arenas O(log n) where a bound crosses a power of
- * two.
+ * and freeing pages is O(1), for n arenas O(log n) where a bound goes to another
+ * bucket.
  *
  * A new arena is a fraction of what the node has, up to 4 MiB, so that what is taken
  * in advance is one, too. An arena whose last page was freed goes back to buddy, except
@@ -93,19 +93,13 @@ static bool in_bucket_less(struct rb_node *a, const struct rb_node *b)
 	       rb_entry(b, struct kspan_arena, in_bucket)->start;
 }
 
-/* The bucket of arenas whose longest run has this many pages, of at least 1. */
-static unsigned int bucket_of(unsigned int npages)
-{
-	return ilog2(npages);
-}
-
 static void insert_in_bucket(struct kspan_page_heap *ph, struct kspan_arena *arena)
 {
 	unsigned int bucket;
 
 	if (!arena->longest)
 		return;
-	bucket = bucket_of(arena->longest);
+	bucket = kspan_bucket_of(arena->longest);
 	rb_add_cached(&arena->in_bucket, &ph->buckets[bucket], in_bucket_less);
 	__set_bit(bucket, &ph->filled);
 }
@@ -116,7 +110,7 @@ static void remove_from_bucket(struct kspan_page_heap *ph, struct kspan_arena *a
 
 	if (!arena->longest)
 		return;
-	bucket = bucket_of(arena->longest);
+	bucket = kspan_bucket_of(arena->longest);
 	rb_erase_cached(&arena->in_bucket, &ph->buckets[bucket]);
 	if (RB_EMPTY_ROOT(&ph->buckets[bucket].rb_root))
 		__clear_bit(bucket, &ph->filled);
@@ -125,7 +119,8 @@ static void remove_from_bucket(struct kspan_page_heap *ph, struct kspan_arena *a
 static void set_longest(struct kspan_page_heap *ph, struct kspan_arena *arena,
 			unsigned int longest)
 {
-	if (longest && arena->longest && bucket_of(longest) == bucket_of(arena->longest)) {
+	if (longest && arena->longest &&
+	    kspan_bucket_of(longest) == kspan_bucket_of(arena->longest)) {
 		arena->longest = longest;
 		return;
 	}
@@ -287,7 +282,7 @@ static struct kspan_arena *find_run(struct kspan_page_heap *ph, unsigned int npa
 				    unsigned int align, unsigned int *first)
 {
 	struct kspan_arena *arena = NULL;
-	unsigned int bucket = bucket_of(npages);
+	unsigned int bucket = kspan_bucket_of(npages);
 
 	while (!arena && (bucket = find_next_bit(&ph->filled, KSPAN_NR_BUCKETS, bucket)) <
 			 KSPAN_NR_BUCKETS)

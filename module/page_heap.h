@@ -8,8 +8,19 @@
 #include "arena.h"
 #include "span.h"
 
-/* Arenas are sorted by the longest free run they may have: 1, 2...3, 4...7, ... */
-#define KSPAN_NR_BUCKETS	(KSPAN_ARENA_SHIFT - KSPAN_PAGE_SHIFT + 1)
+/*
+ * Arenas are sorted by the longest free run they may have: 1, 2, ..., 7, 8...9, 10...11,
+ * 12...13, 14...15, 16...19, ..., four buckets for a power of two.
+ */
+#define KSPAN_NR_BUCKETS	(4 * (KSPAN_ARENA_SHIFT - KSPAN_PAGE_SHIFT - 1) + 1)
+
+/* The bucket of arenas whose longest run has this many pages, of at least 1. */
+static inline unsigned int kspan_bucket_of(unsigned int npages)
+{
+	unsigned int shift = max(ilog2(npages), 2) - 2;
+
+	return 4 * shift + (npages >> shift);
+}
 
 /**
  * struct kspan_page_heap - arenas of one node, and their free pages
