@@ -19,7 +19,7 @@ dependents = $(DESTDIR)$(PREFIX)/src/kspan
 release = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
 
 .PHONY: all modules clean modules_install install dkms-install \
-	demo check kunit kselftest stress speed bench replay traces style help kdir
+	demo check kunit kselftest stress pressure speed bench replay traces style help kdir
 
 all: modules
 
@@ -66,6 +66,9 @@ kselftest:
 stress:
 	@MINUTES=$(or $(MINUTES),10) tools/check.sh stress
 
+pressure:
+	@tools/check.sh pressure
+
 speed:
 	@tools/check.sh speed
 
@@ -109,11 +112,12 @@ help:
 	@echo '                   SAMPLE=$(subst $(space),|,$(samples))|all: which module, words if not given)'
 	@echo
 	@echo 'Tests, in QEMU (KERNEL=6.1|6.12|7.3, FLAVOUR=plain|debug|rt; KSRC=DIR: a kernel source of your own)'
-	@echo '  check            all of the five below, on 6.12 plain, debug and rt, 6.1 plain, 7.3 plain'
+	@echo '  check            all of the six below, on 6.12 plain, debug and rt, 6.1 plain, 7.3 plain'
 	@echo '                   (MATRIX=all: on every kernel in every flavour)'
 	@echo '  kunit            the KUnit suites alone'
 	@echo '  kselftest        the tests from user space alone'
 	@echo '  stress           all calls at once, CPUs that go and come, memory that gets scarce (MINUTES=10)'
+	@echo '  pressure         little memory, and somebody who takes it all'
 	@echo '  speed            the instructions of some pairs, which must not be more than they were'
 	@echo '  style            generated tables, checkpatch, licences, shellcheck'
 	@echo '  bench            the benchmarks against SLUB (BENCH_WHAT=pairs|profile|..., BENCH_ON=icount|uml|mttcg;'

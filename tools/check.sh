@@ -1,9 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Every check, on every kernel: make check, make kunit, make kselftest, make stress.
+# Every check, on every kernel: make check, make kunit, make kselftest, make stress,
+# make pressure.
 #
-#   tools/check.sh [style] [kselftest] [kunit] [stress] [speed]     default: all of them
+#   tools/check.sh [style] [kselftest] [kunit] [stress] [pressure] [speed]
+#                                                               default: all of them
 #
 # PLAN says which suites run on which kernel; MATRIX=all runs all of them on all
 # kernels and flavours there are. KERNEL= or FLAVOUR= alone keeps the kernels that
@@ -23,9 +25,9 @@ set -euo pipefail
 # The slowest first: the others run beside it.
 PLAN="6.12/debug kselftest kunit
 6.12/rt kunit
-6.12/plain stress kselftest kunit-numa speed
-6.1/plain kselftest kunit speed
-7.3/plain kselftest kunit speed"
+6.12/plain stress kselftest kunit-numa pressure speed
+6.1/plain kselftest kunit pressure speed
+7.3/plain kselftest kunit pressure speed"
 RUN=$KSPAN_CACHE/check/$(date +%Y%m%d-%H%M%S)-$$
 JOBS=${JOBS:-2}
 MINUTES=${MINUTES:-1}
@@ -33,14 +35,14 @@ STYLE='' SUITES=()
 declare -A BOOTS
 
 choose_suites() {
-	[ $# -gt 0 ] || set -- style kselftest kunit stress speed
+	[ $# -gt 0 ] || set -- style kselftest kunit stress pressure speed
 	local suite
 	for suite; do
 		case $suite in
 		style) STYLE=1 ;;
 		kunit) SUITES+=(kunit kunit-numa) ;;
-		kselftest|stress|speed) SUITES+=("$suite") ;;
-		*) die "no such suite: $suite" "There are: style kselftest kunit stress speed" ;;
+		kselftest|stress|pressure|speed) SUITES+=("$suite") ;;
+		*) die "no such suite: $suite" "There are: style kselftest kunit stress pressure speed" ;;
 		esac
 	done
 }
@@ -155,8 +157,12 @@ judge_kselftest() {
 judge_stress() {
 	local entry=$1 out=$2 rc=0
 	"$KSPAN_TOP/tools/ktap.py" "$out/results.log" >"$out/suites" || rc=$?
-	rows_of "$entry" stress <"$out/suites"
-	[ $rc -ne 2 ] || row "$entry" stress no-case-ran 0 1 0 "see $out"
+	rows_of "$entry" "$3" <"$out/suites"
+	[ $rc -ne 2 ] || row "$entry" "$3" no-case-ran 0 1 0 "see $out"
+}
+
+judge_pressure() {
+	judge_stress "$@"
 }
 
 # The values of a column of tools/bench/golden, for the benchmark's list.
@@ -198,7 +204,7 @@ judge_speed() {
 
 # What the guest itself told for people: free memory, and what the stress did.
 told() {
-	sed -n 's/^# kspan-stress: //p; /^free pages (MemFree/p' "$1/results.log" | xargs -d '\n'
+	sed -n 's/^# kspan-\(stress\|pressure\): //p; /^free pages (MemFree/p' "$1/results.log" | xargs -d '\n'
 }
 
 # One boot: run_guest KERNEL/FLAVOUR KIND KERNEL_BUILD SOURCE
@@ -218,6 +224,11 @@ run_guest() {
 	stress)
 		options+=(--env "STRESS_SECONDS=$((60 * MINUTES))")
 		limit=$((limit + 60 * MINUTES))
+		;;
+	# So little that all of it can be taken; the detectors want most of that themselves.
+	pressure)
+		options=(--cpus 2 --nodes 1 --mem 128)
+		[ "${entry#*/}" = plain ] || options=(--cpus 2 --nodes 1 --mem 512)
 		;;
 	esac
 	"$KSPAN_TOP/tools/qemu.sh" --kernel "$kdir/arch/x86/boot/bzImage" \
@@ -253,6 +264,10 @@ make_payload() {
 		"$KSPAN_TOP/tools/kselftest.sh" "$kernel" "$payload/kselftest"
 		;;
 	speed) cp "$modules/kspan.ko" "$modules/kspan_bench.ko" "$payload/" ;;
+	pressure)
+		cp "$modules/kspan.ko" "$modules/kspan_pressure.ko" "$payload/"
+		gcc -static -O2 -Wall -Wextra -Werror -o "$payload/kspan_hog" "$KSPAN_TOP/tools/pressure/hog.c"
+		;;
 	*) cp "$modules/kspan.ko" "$modules/kspan_$suite.ko" "$payload/" ;;
 	esac
 }

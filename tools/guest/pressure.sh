@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+#
+# Guest: kspan while memory is scarce (tools/pressure). First kspan holds memory that
+# nobody uses, and kspan_hog takes all there is: it is to get that. Then the hog comes
+# and goes for $PRESSURE_SECONDS, while kspan's users allocate with all kinds of flags.
+# The OOM killer may have the hog, and nobody else. Prints KTAP.
+# shellcheck disable=SC1091
+. /guest/lib.sh
+
+SECONDS_ASKED=${PRESSURE_SECONDS:-15}
+DEBUGFS=/sys/kernel/debug/kspan
+CONTROL=/sys/kernel/debug/kspan_pressure
+# The hog comes again as long as this file is there.
+ON=/tmp/on
+# How long a round of the hog takes, in milliseconds.
+HOLD=2500
+REST=300
+# More than there is, in KiB.
+ALL=1000000
+
+FAILED=0
+CASES=0
+
+# result NAME STATUS [why]
+result() {
+	CASES=$((CASES + 1))
+	if [ "$2" -eq 0 ]; then
+		echo "    ok $CASES $1"
+	else
+		[ -z "$3" ] || echo "    # $3"
+		echo "    not ok $CASES $1"
+		FAILED=1
+	fi
+}
+
+# value_of NAME FILE: of lines "NAME: value", where what stands before NAME is summed up.
+value_of() {
+	awk -v name="$1:" '{ at = length($1) - length(name) + 1 }
+		at > 0 && substr($1, at) == name { sum += $2 } END { print sum + 0 }' "$2"
+}
+
+stat_of() {
+	awk -v name="$1:" '$1 == name { print $2 }' $DEBUGFS/stats
+}
+
+did() {
+	value_of "$1" $CONTROL/stats
+}
+
+mem_kb() {
+	awk -v name="$1:" '$1 == name { print $2 }' /proc/meminfo
+}
+
+# What the page allocator keeps for emergencies, in kB.
+reserve_kb() {
+	awk '$1 == "min" { pages += $2 } END { print pages * 4 }' /proc/zoneinfo
+}
+
+# tune NAME VALUE: a sysctl, where the kernel has them
+tune() {
+	[ -w "/proc/sys/$1" ] && echo "$2" >"/proc/sys/$1"
+}
+
+# ask FILE VALUE: of the module
+ask() {
+	echo "$2" >"$CONTROL/$1"
+}
+
+count() {
+	wc -c <"/tmp/count.$1"
+}
+
+# The hog, which the OOM killer may have. An expected complaint allows one: of the second
+# line, the hog alone.
+hog() {
+	echo "kspan-expect: invoked oom-killer" >/dev/kmsg
+	echo "kspan-expect: (kspan_hog) total-vm" >/dev/kmsg
+	./kspan_hog "$@"
+}
+
+# round LEAVE_KB MOST_KB MILLISECONDS: of the hog
+round() {
+	hog "$1" "$2" "$3" $REST 1
+	case $? in
+	0) printf . >>/tmp/count.rounds ;;
+	137) printf . >>/tmp/count.kills ;;
+	*) printf . >>/tmp/count.trouble ;;
+	esac
+}
+
+hog_loop() {
+	while [ -e $ON ]; do
+		round "$LEAVE" $ALL $HOLD
+	done
+}
+
+# A hog that takes nothing. The one that was killed may be still on its way out when the
+# OOM killer is called again, and a kernel that finds nobody to kill panics.
+spare_loop() {
+	while [ -e $ON ]; do
+		hog $ALL $ALL $HOLD 0 1 >/dev/null || printf . >>/tmp/count.spares
+	done
+}
+
+# Memory that nobody uses, and somebody who needs three quarters of it.
+idle_memory() {
+	local idle before after
+	ask fill $FILL
+	result "allocates and frees $FILL MiB" $?
+	idle=$(stat_of HeapIdle)
+	before=$(stat_of HeapSys)
+	[ "$idle" -ge $((FILL * 1024 * 1024 / 2)) ]
+	result "holds memory that nobody uses" $? "$idle bytes of $FILL MiB"
+	round 0 $(($(mem_kb MemFree) + idle / 1024 * 3 / 4)) 1000
+	after=$(stat_of HeapSys)
+	echo "# kspan-pressure: of $((before >> 20)) MiB the hog left $((after >> 20)) MiB to kspan"
+	[ "$after" -le $((before - idle / 2)) ]
+	result "gives it to whoever needs it" $? "$after bytes of $before are left"
+	[ "$(count rounds)" -eq 1 ]
+	result "nobody is killed for it" $?
+}
+
+users_and_hog() {
+	local loops
+	# Kept memory would save them from the hog, if it were not given back.
+	echo 1 >/sys/module/kspan/parameters/arena_reserve
+	echo 1000 >/sys/module/kspan/parameters/scavenge_ms
+	echo 1 >$DEBUGFS/trim
+	: >$ON
+	ask run 1 || return 1
+	spare_loop &
+	loops=$!
+	spare_loop &
+	loops="$loops $!"
+	hog_loop &
+	loops="$loops $!"
+	sleep "$SECONDS_ASKED"
+	rm -f $ON
+	# shellcheck disable=SC2086 # a word each
+	wait $loops
+	[ $(($(count rounds) + $(count kills))) -gt 1 ] && [ "$(count trouble)" -eq 0 ]
+}
+
+# No small request may fail any more, as there is enough for all of them, and there are
+# many. Large ones may, in memory that is in use all over, but not when it is not.
+works_again() {
+	local allocs failed
+	echo $((AVAILABLE / 1024 / 2)) >/sys/module/kspan_pressure/parameters/mib
+	sleep 3
+	cp $CONTROL/stats /tmp/stats
+	allocs=$(did _allocs)
+	failed=$(did _failed)
+	sleep 2
+	more=$(($(did _allocs) - allocs))
+	more_failed=$(($(did _failed) - failed))
+	[ $more -gt 1000 ] && [ $more_failed -eq 0 ] && return
+	diff /tmp/stats $CONTROL/stats | sed -n 's/^[-+]\([a-z]*_failed[a-z_]*\)/# \1/p'
+	return 1
+}
+
+tell() {
+	echo "# kspan-pressure: $(did _allocs) allocations, $(did _failed) and of large ones" \
+	     "$(did _failed_large) failed, the hog came $(($(count rounds) + $(count kills))) times and was killed" \
+	     "$(count kills) times, a spare one $(count spares) times; direct reclaim inside of kspan $(did reclaim_inside) times," \
+	     "kspan's shrinker called $(did shrink_count_inside) times and run" \
+	     "$(did shrink_scan_inside) times by itself, $(did shrink_scan_others) times by others"
+}
+
+# fails WHAT KIND...: else there was no pressure on them.
+fails() {
+	local what=$1 kind failed=0
+	shift
+	for kind; do
+		failed=$((failed + $(did "${kind}_failed") + $(did "${kind}_failed_large")))
+	done
+	[ $failed -gt 0 ]
+	result "some $what fail" $?
+}
+
+all_of_it() {
+	load kspan_pressure.ko "mib=$((AVAILABLE / 1024))"
+	result "the module loads" $?
+	idle_memory
+	users_and_hog
+	result "users and hog come and go" $? \
+	       "$(count rounds) rounds, $(count kills) killed, $(count trouble) in trouble"
+	works_again
+	result "small requests succeed when memory is back" $? "$more did, $more_failed did not"
+	ask run 0
+	result "users stop" $?
+	ask fill $((FILL / 2))
+	result "large ones succeed when nobody uses any" $?
+	tell
+	sed 's/^/# /' $CONTROL/stats
+	fails "requests that may reclaim" noretry nofs noio heap
+	fails "requests that may not" nowait
+	fails "requests of interrupts" softirq hardirq
+	[ "$(did broken)" -eq 0 ] && [ "$(did _allocs)" -eq "$(did _frees)" ]
+	result "no object is lost" $? "$(did broken) broken, $(did _frees) of $(did _allocs) freed"
+	[ "$(did reclaim_inside)" -gt 0 ]
+	result "kspan enters reclaim" $?
+	[ "$(did shrink_scan_inside)" -gt 0 ]
+	result "reclaim enters kspan again" $? "watched: $(did shrink_scan_watched)"
+	ask check 1
+	result "every layer is consistent" $?
+	rmmod kspan_pressure
+	result "the module unloads" $?
+}
+
+# Nothing is allocated any more, and the files agree about it.
+at_rest() {
+	[ "$(stat_of HeapObjects)" = 0 ] && [ "$(stat_of Alloc)" = 0 ] &&
+		[ "$(stat_of Mallocs)" = "$(stat_of Frees)" ] &&
+		[ "$(stat_of HeapSys)" = $(($(stat_of HeapInuse) + $(stat_of HeapIdle))) ]
+}
+
+# Neither this script nor what it starts is for the OOM killer.
+echo -1000 >/proc/self/oom_score_adj
+# Who waits for memory for as long must be stuck.
+tune kernel/hung_task_timeout_secs 20
+# What the first kprobe takes for its code the kernel keeps, 2 MiB since it has a cache of it.
+{ load kspan.ko && load kspan_pressure.ko && rmmod kspan_pressure kspan; } || exit 1
+memory_begin || exit 1
+# More is kept for emergencies at times, unless that can be turned off.
+LEAVE=$(($(reserve_kb) * 4))
+! tune vm/watermark_boost_factor 0 || LEAVE=$((LEAVE / 2))
+AVAILABLE=$(mem_kb MemAvailable)
+FILL=$((AVAILABLE * 5 / 8 / 1024))
+for what in rounds kills spares trouble; do
+	: >/tmp/count.$what
+done
+echo "# kspan-pressure: $AVAILABLE kB available, the hog leaves $LEAVE kB"
+echo "KTAP version 1"
+echo "1..1"
+echo "    KTAP version 1"
+echo "    # Subtest: kspan_pressure"
+echo "    1..20"
+# So that nobody but the shrinker gives back what is kept.
+load kspan.ko arena_reserve=1024 scavenge_ms=0 || exit 1
+all_of_it
+at_rest
+result "nothing is left" $? "$(grep -E 'Heap|Mallocs|Frees' $DEBUGFS/stats | xargs)"
+rmmod kspan
+result "kspan unloads" $?
+memory_end
+result "memory comes back" $?
+if [ $FAILED -eq 0 ]; then
+	echo "ok 1 kspan_pressure"
+else
+	echo "not ok 1 kspan_pressure"
+	exit 1
+fi

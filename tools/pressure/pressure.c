@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kspan_pressure - kspan while memory is scarce
+ *
+ * Somebody in user space takes all memory there is (hog.c); users of kspan go on
+ * meanwhile, with all the flags there are. Everything is asked for by writing to
+ * files in /sys/kernel/debug/kspan_pressure:
+ *
+ *	fill	so many MiB are allocated, and freed: kspan may keep them
+ *	run	1 starts the users, 0 stops them and frees all they have
+ *	check	1 has a look at every layer of the heap; -EBUSY while users run
+ *	stats	what was done, name: value
+ *
+ * What is wrong is in the kernel's log. Nobody else may use kspan meanwhile.
+ */
+#define pr_fmt(fmt) "kspan-pressure: " fmt
+
+#include <linux/debugfs.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/seq_file.h>
+
+#include "pressure.h"
+
+#define MIN_MIB		16
+#define MAX_MIB		4096
+
+static int set_mib(const char *value, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(value, kp, MIN_MIB, MAX_MIB);
+}
+
+static const struct kernel_param_ops mib_ops = {
+	.set = set_mib,
+	.get = param_get_uint,
+};
+
+unsigned int pressure_mib = 32;
+module_param_cb(mib, &mib_ops, &pressure_mib, 0644);
+MODULE_PARM_DESC(mib, "MiB that all users may hold together, 16...4096 (default 32)");
+
+static struct dentry *directory;
+/* Of those who write to files. */
+static DEFINE_MUTEX(mutex);
+static bool runs;
+
+#define FILL_LARGEST	SZ_256K
+
+static void *by_malloc(size_t size, gfp_t gfp)
+{
+	return kspan_malloc(size, gfp);
+}
+
+static const struct pressure_kind filler = {
+	"fill", by_malloc, GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN, FILL_LARGEST, 0
+};
+
+/* The user that the next object goes to; the one before has no empty slot. */
+static struct pressure_user *next_filler(struct pressure_user **users, unsigned int n)
+{
+	users[n] = kvzalloc(sizeof(**users), GFP_KERNEL);
+	/* No user that runs has this number. */
+	if (users[n])
+		pressure_user_init(users[n], &filler, 1024 + n);
+	return users[n];
+}
+
+static int fill(struct pressure_user **users, unsigned int max, size_t bytes)
+{
+	struct pressure_user *user;
+	unsigned int n, slot;
+
+	for (n = 0; n < max && bytes; n++) {
+		user = next_filler(users, n);
+		if (!user)
+			return -ENOMEM;
+		for (slot = 0; slot < PRESSURE_OBJECTS && user->live < bytes; slot++) {
+			if (!pressure_alloc(user, slot, pressure_size(user)))
+				return -ENOMEM;
+			cond_resched();
+		}
+		bytes -= min(bytes, user->live);
+	}
+	return 0;
+}
+
+static int fill_and_free(size_t bytes)
+{
+	/* The objects of each come to more than a MiB. */
+	unsigned int n, max = bytes / SZ_1M;
+	struct pressure_user **users = kvcalloc(max, sizeof(*users), GFP_KERNEL);
+	int err = users ? fill(users, max, bytes) : -ENOMEM;
+
+	for (n = 0; users && n < max && users[n]; n++) {
+		pressure_free_all(users[n]);
+		kvfree(users[n]);
+	}
+	kvfree(users);
+	return err;
+}
+
+static int fill_set(void *unused, u64 value)
+{
+	int err;
+
+	if (!value || value > MAX_MIB)
+		return -EINVAL;
+	mutex_lock(&mutex);
+	err = fill_and_free(value * SZ_1M);
+	mutex_unlock(&mutex);
+	return err;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(fill_fops, NULL, fill_set, "%llu\n");
+
+static int run_set(void *unused, u64 value)
+{
+	int err = 0;
+
+	if (value > 1)
+		return -EINVAL;
+	mutex_lock(&mutex);
+	if (value)
+		err = pressure_users_start();
+	else
+		pressure_users_stop();
+	runs = value && !err;
+	mutex_unlock(&mutex);
+	return err;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(run_fops, NULL, run_set, "%llu\n");
+
+static int check_set(void *unused, u64 value)
+{
+	const char *wrong = NULL;
+
+	if (value != 1)
+		return -EINVAL;
+	mutex_lock(&mutex);
+	if (runs) {
+		mutex_unlock(&mutex);
+		return -EBUSY;
+	}
+	wrong = pressure_users_wrong();
+	mutex_unlock(&mutex);
+	if (!wrong)
+		return 0;
+	pr_err("wrong: %s\n", wrong);
+	return -EIO;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(check_fops, NULL, check_set, "%llu\n");
+
+static int stats_show(struct seq_file *m, void *unused)
+{
+	pressure_users_show(m);
+	pressure_probes_show(m);
+	seq_printf(m, "broken: %ld\n", atomic_long_read(&pressure_nr_broken));
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(stats);
+
+static int __init pressure_init(void)
+{
+	int err = pressure_users_init();
+
+	if (err)
+		return err;
+	pressure_probes_init();
+	directory = debugfs_create_dir("kspan_pressure", NULL);
+	debugfs_create_file_unsafe("fill", 0200, directory, NULL, &fill_fops);
+	debugfs_create_file_unsafe("run", 0200, directory, NULL, &run_fops);
+	debugfs_create_file_unsafe("check", 0200, directory, NULL, &check_fops);
+	debugfs_create_file("stats", 0444, directory, NULL, &stats_fops);
+	return 0;
+}
+module_init(pressure_init);
+
+static void __exit pressure_exit(void)
+{
+	debugfs_remove_recursive(directory);
+	pressure_users_stop();
+	pressure_probes_exit();
+	pressure_users_exit();
+}
+module_exit(pressure_exit);
+
+MODULE_DESCRIPTION("Users of kspan while memory is scarce");
+MODULE_LICENSE("GPL");
