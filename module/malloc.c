@@ -153,6 +153,25 @@ static void *alloc_slot(struct kspan_heap *heap, unsigned int class, gfp_t gfp, 
 	return kspan_initialise_slot(heap, object, class, gfp);
 }
 
+/*
+ * A span of many pages is not to be had: the page allocator does not try as hard for it as
+ * for few. So an object of its own pages, if these are fewer.
+ */
+static void *malloc_unpacked(struct kspan_heap *heap, unsigned int class, gfp_t gfp, int nid)
+{
+	const struct kspan_size_class *sc = &heap->classes[class];
+	size_t size = kspan_large_roundup(sc->size);
+	void *object;
+
+	if (size >> KSPAN_PAGE_SHIFT >= sc->pages)
+		return NULL;
+	object = kspan_large_alloc(kspan_heap_large(heap), sc->size, nid, gfp);
+	if (!object)
+		return NULL;
+	kspan_count_node(heap, object, nid);
+	return kspan_initialise(object, size, gfp, gfp);
+}
+
 /* Small objects past the CPU cache; class 0 stands for size 0. */
 static void *malloc_on_node(struct kspan_heap *heap, unsigned int class, gfp_t gfp, int nid)
 {
@@ -163,7 +182,8 @@ static void *malloc_on_node(struct kspan_heap *heap, unsigned int class, gfp_t g
 	do {
 		object = alloc_slot(heap, class, gfp, nid);
 		if (!object && !must_be_slot(heap, class))
-			object = malloc_emergency(heap, heap->classes[class].size, gfp, nid);
+			object = malloc_unpacked(heap, class, gfp, nid) ?:
+				 malloc_emergency(heap, heap->classes[class].size, gfp, nid);
 	} while (!object && must_retry(gfp));
 	if (!object)
 		atomic_long_inc(&heap->failures);

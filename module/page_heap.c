@@ -65,7 +65,7 @@
 
 unsigned int kspan_arena_reserve = 1;
 KSPAN_EXPORT_FOR_KUNIT(kspan_arena_reserve);
-unsigned int kspan_arena_growth = 12;
+unsigned int kspan_arena_growth = 3;
 KSPAN_EXPORT_FOR_KUNIT(kspan_arena_growth);
 
 static struct kspan_page_heap *page_heaps[MAX_NUMNODES];
