@@ -111,7 +111,7 @@ static bool zalloc(gfp_t gfp)
 
 static bool malloc_node(gfp_t gfp)
 {
-	return filled(kspan_malloc_node(3000, gfp | __GFP_THISNODE, numa_mem_id()), 3000);
+	return filled(kspan_malloc_node(3000, gfp | __GFP_THISNODE, kspan_home_node()), 3000);
 }
 
 static bool malloc_aligned(gfp_t gfp)
