@@ -410,7 +410,7 @@ bool kspan_relieve_hard_limit(int nid, unsigned int npages, gfp_t gfp)
 /*
  * The scavenger
  */
-/* Until kspan_reclaim_init() nobody is to wake it. */
+/* It needs not be woken: it will look, it is turned off, or not there yet. */
 bool kspan_scavenger_awake = true;
 KSPAN_EXPORT_FOR_KUNIT(kspan_scavenger_awake);
 
@@ -565,6 +565,12 @@ static void scavenge(struct work_struct *work)
 	mod_delayed_work(scavenger, &scavenge_work, msecs_to_jiffies(ms));
 }
 
+/* One that is turned off counts as awake, so that nobody tries to wake it. */
+static void let_wake(void)
+{
+	WRITE_ONCE(kspan_scavenger_awake, !READ_ONCE(kspan_scavenge_ms));
+}
+
 /** kspan_scavenger_restart() - kspan_scavenge_ms was changed; 0 stops it, and waits for that */
 void kspan_scavenger_restart(void)
 {
@@ -574,7 +580,7 @@ void kspan_scavenger_restart(void)
 	irq_work_sync(&kspan_scavenger_irq_work);
 	cancel_delayed_work_sync(&scavenge_work);
 	keep_all(false);
-	WRITE_ONCE(kspan_scavenger_awake, false);
+	let_wake();
 	kspan_scavenger_wake();
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_scavenger_restart);
@@ -599,7 +605,7 @@ int kspan_reclaim_init(void)
 	if (!shrinker)
 		goto failed;
 	register_oom_notifier(&oom_notifier);
-	WRITE_ONCE(kspan_scavenger_awake, false);
+	let_wake();
 	return 0;
 failed:
 	if (workqueue)
