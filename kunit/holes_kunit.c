@@ -45,10 +45,31 @@ static bool is_stamped(struct kspan_span *run, u8 with)
 	return !memchr_inv((void *)run->start, with, kspan_span_bytes(run));
 }
 
+static void free_arena(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 0; i < RUNS; i++)
+		run_free(test, &runs[i]);
+}
+
+/* A block of the largest order: what others left behind may have to be moved for it. */
+static void need_block(struct kunit *test)
+{
+	struct page *page = alloc_pages_node(NID, GFP_KERNEL | __GFP_THISNODE | __GFP_NOWARN |
+					     __GFP_RETRY_MAYFAIL, KSPAN_ARENA_ORDER);
+
+	if (!page)
+		kunit_skip(test, "no free block of order %u on node %d", KSPAN_ARENA_ORDER, NID);
+	else
+		__free_pages(page, KSPAN_ARENA_ORDER);
+}
+
 static void fill_arena(struct kunit *test)
 {
 	unsigned int i;
 
+	need_block(test);
 	for (i = 0; i < RUNS; i++) {
 		runs[i] = run_alloc(RUN);
 		KUNIT_ASSERT_NOT_NULL(test, runs[i]);
@@ -57,12 +78,11 @@ static void fill_arena(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, heap_of_node()->nr_arenas, 1UL);
 }
 
-static void free_arena(struct kunit *test)
+/* What a case that failed has left. */
+static void holes_exit(struct kunit *test)
 {
-	unsigned int i;
-
-	for (i = 0; i < RUNS; i++)
-		run_free(test, &runs[i]);
+	free_arena(test);
+	kspan_kunit_exit(test);
 }
 
 /* Every second run is free, then a hole. */
@@ -363,7 +383,7 @@ static struct kunit_case holes_cases[] = {
 static struct kunit_suite holes_suite = {
 	.name = "kspan_holes",
 	.init = kspan_kunit_init,
-	.exit = kspan_kunit_exit,
+	.exit = holes_exit,
 	.test_cases = holes_cases,
 };
 

@@ -1113,14 +1113,10 @@ static void free_empty_magazines(struct kspan_central *central)
  */
 void kspan_depot_reap(struct kspan_central *central)
 {
+	unsigned int n = READ_ONCE(central->depot_low);
 	unsigned long flags;
-	unsigned int n;
 
 	kspan_central_merge(central, 0);
-	raw_spin_lock_irqsave(&central->lock, flags);
-	n = central->depot_low;
-	central->depot_low = UINT_MAX;
-	raw_spin_unlock_irqrestore(&central->lock, flags);
 	flush_some(central, n);
 	raw_spin_lock_irqsave(&central->lock, flags);
 	central->depot_low = central->nr_depot_full;

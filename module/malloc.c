@@ -154,8 +154,9 @@ static void *alloc_slot(struct kspan_heap *heap, unsigned int class, gfp_t gfp, 
 }
 
 /*
- * A span of many pages is not to be had: the page allocator does not try as hard for it as
- * for few. So an object of its own pages, if these are fewer.
+ * The page allocator gives up early on blocks of more than eight of its pages, also for
+ * those who could wait. Where a span takes that many, and an object does not, it gets pages
+ * of its own.
  */
 static void *malloc_unpacked(struct kspan_heap *heap, unsigned int class, gfp_t gfp, int nid)
 {
@@ -163,6 +164,9 @@ static void *malloc_unpacked(struct kspan_heap *heap, unsigned int class, gfp_t 
 	size_t size = kspan_large_roundup(sc->size);
 	void *object;
 
+	if (!gfpflags_allow_blocking(gfp) ||
+	    KSPAN_PAGE_ORDER + order_base_2(sc->pages) <= PAGE_ALLOC_COSTLY_ORDER)
+		return NULL;
 	if (size >> KSPAN_PAGE_SHIFT >= sc->pages)
 		return NULL;
 	object = kspan_large_alloc(kspan_heap_large(heap), sc->size, nid, gfp);
