@@ -105,7 +105,7 @@ static unsigned long all_out(struct kspan_heap *heap)
 static void free_slots_of(struct kspan_span *span)
 {
 	unsigned int size = kspan_size_classes[span->class].size, class = span->class;
-	unsigned int slot, nslots = span->nslots;
+	unsigned int slot, nslots = kspan_span_all_slots(span);
 	unsigned long start = span->start;
 
 	/* With its last slot the span goes. */

@@ -81,6 +81,12 @@ static unsigned int *small_count(struct check *check, int nid, unsigned int clas
 	return &check->small[nid * KSPAN_NR_CLASSES + class];
 }
 
+/* Whether a page of a run is not its own any more, as the run is hollow. */
+static bool is_gone(const struct kspan_span *span, unsigned int page)
+{
+	return page < KSPAN_HOLLOW_PAGES && span->gone_pages & BIT(page);
+}
+
 /* Small: every page has an entry. Large: the first one. */
 static void check_map_of_run(struct check *check, struct kspan_span *span)
 {
@@ -91,6 +97,10 @@ static void check_map_of_run(struct check *check, struct kspan_span *span)
 		unsigned long addr = span->start + KSPAN_KUNIT_PAGES(i);
 		bool entry = small || i == 0;
 
+		if (is_gone(span, i)) {
+			holds(check, "page that is gone", addr, *kspan_map_entry(addr) != span);
+			continue;
+		}
 		same(check, "map entry", addr, id(*kspan_map_entry(addr)), entry ? id(span) : 0);
 		same(check, "class of page", addr, kspan_map.page_class[kspan_map_page(addr)],
 		     small && span->class != KSPAN_CLASS_TINY ? span->class : 0);
@@ -117,20 +127,23 @@ static void check_small(struct check *check, struct kspan_span *span)
 static void check_touched(struct check *check, struct kspan_span *span)
 {
 	unsigned long first = (span->start - span->arena->start) >> KSPAN_PAGE_SHIFT;
-	unsigned long end = first + span->npages;
+	unsigned int i;
 
-	same(check, "used pages are marked as touched", span->start,
-	     find_next_zero_bit(span->arena->touched, end, first), end);
+	for (i = 0; i < span->npages; i++)
+		if (!is_gone(span, i))
+			holds(check, "used page is marked as touched", span->start,
+			      test_bit(first + i, span->arena->touched));
 }
 
 static void check_used(struct check *check, struct kspan_span *span, struct page_sums *sums)
 {
-	sums->used += span->npages;
+	sums->used += kspan_span_nr_pages(span);
 	check_touched(check, span);
 	if (kspan_span_is_large(span->state)) {
 		sums->large++;
 		sums->large_pages += span->npages;
 		same(check, "class of large span", span->start, span->class, 0);
+		same(check, "pages of large span that are gone", span->start, span->gone_pages, 0);
 	} else if (span->state == KSPAN_SPAN_SMALL) {
 		check_small(check, span);
 	} else {
@@ -138,22 +151,46 @@ static void check_used(struct check *check, struct kspan_span *span, struct page
 	}
 }
 
-/* The run at @addr; NULL when the map makes no sense from there on. */
-static struct kspan_span *check_run(struct check *check, struct kspan_arena *arena,
-				    unsigned long addr)
+/* First page that a run has, which it may have lost. */
+static unsigned int first_page(const struct kspan_span *span)
+{
+	unsigned int page = 0;
+
+	while (is_gone(span, page))
+		page++;
+	return page;
+}
+
+/*
+ * The page at @addr, of a run; a large one is walked over as a whole, others page by page,
+ * as there may be free pages, and other runs, in their gaps. Returns the end; 0 when the
+ * map makes no sense from there on.
+ */
+static unsigned long check_run(struct check *check, struct kspan_arena *arena,
+			       unsigned long addr, struct page_sums *sums)
 {
 	unsigned long end = arena->start + KSPAN_KUNIT_PAGES(arena->npages);
 	struct kspan_span *span = *kspan_map_entry(addr);
+	unsigned long first;
 
-	if (!holds(check, "page has a run", addr, span) ||
-	    !same(check, "start of run", addr, span->start, addr) ||
-	    !holds(check, "run ends in its arena", addr,
-		   span->npages && kspan_span_bytes(span) <= end - addr))
-		return NULL;
-	same(check, "arena of run", addr, id(span->arena), id(arena));
-	same(check, "node of run", addr, span->nid, arena->nid);
-	check_map_of_run(check, span);
-	return span;
+	if (!holds(check, "page has a run", addr, span))
+		return 0;
+	first = span->start + KSPAN_KUNIT_PAGES(first_page(span));
+	if (!holds(check, "start of run", addr, span->class ? first <= addr : first == addr) ||
+	    !holds(check, "page is in its run", addr,
+		   addr - span->start < kspan_span_bytes(span)) ||
+	    !holds(check, "page is its run's", addr,
+		   !is_gone(span, (addr - span->start) >> KSPAN_PAGE_SHIFT)) ||
+	    !holds(check, "run is in its arena", addr, span->start >= arena->start &&
+		   kspan_span_bytes(span) <= end - span->start))
+		return 0;
+	if (addr == first) {
+		same(check, "arena of run", addr, id(span->arena), id(arena));
+		same(check, "node of run", addr, span->nid, arena->nid);
+		check_map_of_run(check, span);
+		check_used(check, span, sums);
+	}
+	return span->class ? addr + KSPAN_PAGE_SIZE : addr + kspan_span_bytes(span);
 }
 
 static bool in_bucket(const struct rb_root_cached *bucket, const struct kspan_arena *arena)
@@ -189,7 +226,6 @@ static void check_arena(struct check *check, struct kspan_page_heap *ph,
 {
 	unsigned long end = arena->start + KSPAN_KUNIT_PAGES(arena->npages);
 	unsigned long addr = arena->start, used_before = sums->used;
-	struct kspan_span *span;
 
 	sums->arenas++;
 	sums->pages += arena->npages - arena->holes;
@@ -205,11 +241,9 @@ static void check_arena(struct check *check, struct kspan_page_heap *ph,
 			addr += KSPAN_PAGE_SIZE;
 			continue;
 		}
-		span = check_run(check, arena, addr);
-		if (!span)
+		addr = check_run(check, arena, addr, sums);
+		if (!addr)
 			return;
-		check_used(check, span, sums);
-		addr += kspan_span_bytes(span);
 	}
 	same(check, "used pages of arena", arena->start, arena->used, sums->used - used_before);
 	same(check, "free pages of arena", arena->start,
@@ -312,7 +346,8 @@ static unsigned int first_free_slot(const struct kspan_span *span)
 {
 	unsigned int slot = 0;
 
-	while (slot < span->nslots && span->alloc_bits[slot / 64] & BIT_ULL(slot % 64))
+	while (slot < kspan_span_all_slots(span) &&
+	       span->alloc_bits[slot / 64] & BIT_ULL(slot % 64))
 		slot++;
 	return slot;
 }
@@ -322,7 +357,7 @@ static unsigned int end_of_out(const struct kspan_span *span)
 {
 	unsigned int slot = kspan_span_words(span) * 64;
 
-	while (slot && !(span->alloc_bits[(slot - 1) / 64] & BIT_ULL((slot - 1) % 64)))
+	while (slot && (slot > kspan_span_all_slots(span) || !kspan_span_is_out(span, slot - 1)))
 		slot--;
 	return slot;
 }
@@ -330,24 +365,36 @@ static unsigned int end_of_out(const struct kspan_span *span)
 static void check_slots(struct check *check, const struct kspan_span *span)
 {
 	unsigned int words = kspan_span_words(span), out = 0, i;
+	u64 gone = kspan_span_gone(span);
 
-	same(check, "slots of span", span->start, span->nslots, span->central->sc->slots);
+	same(check, "slots of span", span->start, span->nslots + hweight64(gone),
+	     span->central->sc->slots);
+	same(check, "slots from pages", span->start, kspan_span_all_slots(span),
+	     span->central->sc->slots);
+	if (gone) {
+		same(check, "slots that are gone are no free ones", span->start,
+		     span->inline_bits[0] & gone, gone);
+		same(check, "slots that are gone are deferred", span->start,
+		     span->inline_bits[1], gone);
+	}
 	same(check, "size of slots", span->start, span->size, span->central->sc->size);
 	if (words == 1 && !span->central->tracked)
 		same(check, "bitmap of one word is inline", span->start, id(span->alloc_bits),
 		     id(span->inline_bits));
 	for (i = 0; i < words; i++)
-		out += hweight64(span->alloc_bits[i]);
+		out += hweight64(span->alloc_bits[i] & ~gone);
 	same(check, "used slots of span", span->start, span->used, out);
 	holds(check, "no slot below free_index is free", span->start,
 	      first_free_slot(span) >= span->free_index);
 	holds(check, "no slot from high on is out", span->start, end_of_out(span) <= span->high);
-	holds(check, "high is within the span", span->start, span->high <= span->nslots);
+	holds(check, "high is within the span", span->start,
+	      span->high <= kspan_span_all_slots(span));
 }
 
 /* Spans of one list of a locked central; returns how many. */
 static unsigned long check_list(struct check *check, struct kspan_central *central,
-				struct list_head *list, bool full, unsigned long *out)
+				struct list_head *list, bool full, unsigned long *out,
+				unsigned long *gone)
 {
 	struct kspan_span *span;
 	unsigned long count = 0;
@@ -357,12 +404,14 @@ static unsigned long check_list(struct check *check, struct kspan_central *centr
 		same(check, "state of span on list", span->start, span->state, KSPAN_SPAN_SMALL);
 		same(check, "owner of span on list", span->start, id(span->central), id(central));
 		same(check, "map knows span on list", span->start,
-		     id(*kspan_map_entry(span->start)), id(span));
+		     id(*kspan_map_entry(span->start + KSPAN_KUNIT_PAGES(first_page(span)))),
+		     id(span));
+		*gone += hweight16(span->gone_pages);
 		same(check, "span is on the list of full ones", span->start,
 		     full, span->used == span->nslots);
 		/* A private heap keeps those that have none, at the end. */
 		holds(check, "span in use has a slot out", span->start,
-		      span->used || central->account);
+		      span->used || (central->account && !span->gone_pages));
 		holds(check, "spans without a slot out are the last", span->start,
 		      !unused || !span->used);
 		unused = !span->used;
@@ -375,10 +424,11 @@ static unsigned long check_list(struct check *check, struct kspan_central *centr
 
 static void check_spans(struct check *check, struct kspan_central *central)
 {
-	unsigned long out = 0, spans;
+	unsigned long out = 0, gone = 0, spans;
 
-	spans = check_list(check, central, &central->partial, false, &out);
-	spans += check_list(check, central, &central->full, true, &out);
+	spans = check_list(check, central, &central->partial, false, &out, &gone);
+	spans += check_list(check, central, &central->full, true, &out, &gone);
+	same(check, "pages of hollow spans that are gone", id(central), central->gone_pages, gone);
 	same(check, "spans of central", id(central), spans, central->nr_spans);
 	same(check, "spans of central in arenas", id(central),
 	     *small_count(check, central->nid, central->class), central->nr_spans);
@@ -620,7 +670,7 @@ static void check_account(struct check *check)
 	raw_spin_unlock_irqrestore(&owner->lock, flags);
 	pages = large;
 	while ((central = kspan_heap_next_central(check->heap, &i)))
-		pages += central->nr_spans * central->sc->pages;
+		pages += central->nr_spans * central->sc->pages - central->gone_pages;
 	same(check, "pages that the heap answers for", id(check->heap),
 	     atomic_long_read(&private->account.pages), pages);
 }

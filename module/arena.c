@@ -151,12 +151,28 @@ size_t kspan_map_bytes(void)
 	       atomic_long_read(&kspan_map.nr_leaves) * sizeof(struct kspan_map_leaf);
 }
 
+/* The nearest entry below; NULL also when that is of a span whose page this was once. */
+static struct kspan_span *span_below(struct kspan_map_leaf *leaf, unsigned long addr)
+{
+	long i = kspan_map_page(addr) % KSPAN_ARENA_PAGES - 1;
+	struct kspan_span *span = NULL;
+	unsigned long page;
+
+	for (; i >= 0 && !span; i--)
+		span = READ_ONCE(leaf->span[i]);
+	if (!span)
+		return NULL;
+	page = (addr - READ_ONCE(span->start)) >> KSPAN_PAGE_SHIFT;
+	return page < KSPAN_HOLLOW_PAGES && READ_ONCE(span->gone_pages) & BIT(page) ? NULL : span;
+}
+
 /**
  * kspan_map_span() - the run of pages that an address lies in
  * @addr: any address at all
  *
  * Pages of a large span but the first have no entry of their own; for them the
- * nearest entry below is looked up and its length compared. The answer is
+ * nearest entry below is looked up and its length compared; pages that a hollow
+ * span has no longer are in none. The answer is
  * a hint unless the caller owns an object of the span: verify it under the
  * lock that protects the span. Call it with preemption or interrupts off, or
  * in an RCU read-side critical section; rcu_read_lock_sched() is the cheapest.
@@ -167,8 +183,7 @@ struct kspan_span *kspan_map_span(unsigned long addr)
 {
 	unsigned long page = kspan_map_page(addr);
 	struct kspan_map_leaf *leaf;
-	struct kspan_span *span = NULL;
-	long i;
+	struct kspan_span *span;
 
 	if (page >= kspan_map.nr_pages)
 		return NULL;
@@ -176,8 +191,9 @@ struct kspan_span *kspan_map_span(unsigned long addr)
 	leaf = smp_load_acquire(&kspan_map.leaf[page / KSPAN_ARENA_PAGES]);
 	if (!leaf)
 		return NULL;
-	for (i = page % KSPAN_ARENA_PAGES; i >= 0 && !span; i--)
-		span = READ_ONCE(leaf->span[i]);
+	span = READ_ONCE(leaf->span[page % KSPAN_ARENA_PAGES]);
+	if (!span)
+		span = span_below(leaf, addr);
 	if (!span || addr - READ_ONCE(span->start) >=
 		     (unsigned long)READ_ONCE(span->npages) << KSPAN_PAGE_SHIFT)
 		return NULL;

@@ -190,7 +190,8 @@ static noinline bool learn_span(struct kspan_cache *cache, struct kspan_cpu_cach
 	if (!central || central->heap != &cache->heap || central->nid != cpu_cache->nid)
 		return false;
 	cpu_cache->own_start = span->start;
-	cpu_cache->own_bytes = kspan_span_bytes(span);
+	/* In the gaps of a hollow one there may be objects of others. */
+	cpu_cache->own_bytes = READ_ONCE(span->gone_pages) ? 0 : kspan_span_bytes(span);
 	return true;
 }
 

@@ -112,16 +112,22 @@ static bool detach_locked(struct kspan_span *span, struct list_head *retired)
 		return false;
 	list_move(&span->list, retired);
 	span->central->nr_spans--;
+	if (unlikely(span->gone_pages))
+		span->central->gone_pages -= hweight16(span->gone_pages);
 	return true;
 }
 
-/* Those that a private heap keeps are the last to be taken from. */
+/* Those that a private heap keeps are the last to be taken from; a hollow one is not kept. */
 static void retire_locked(struct kspan_span *span, struct list_head *retired)
 {
-	if (span->central->account)
-		list_move_tail(&span->list, &span->central->partial);
-	else
+	struct kspan_account *account = span->central->account;
+
+	if (!account)
 		detach_locked(span, retired);
+	else if (!span->gone_pages)
+		list_move_tail(&span->list, &span->central->partial);
+	else if (detach_locked(span, retired))
+		kspan_account_uncharge(account, kspan_span_nr_pages(span));
 }
 
 /* Return slots that are out, of one word; a span without any goes to @retired. */
@@ -204,13 +210,15 @@ static void merge_span(struct kspan_span *span, struct list_head *retired)
 {
 	u64 *deferred = kspan_span_deferred_bits(span);
 	unsigned int words = kspan_span_words(span), word;
+	u64 gone = kspan_span_gone(span);
 
 	/* A full barrier: whoever finds the span SMALL from here on lists it again. */
 	kspan_span_change_state(span, KSPAN_SPAN_SMALL_DEFERRED, KSPAN_SPAN_SMALL);
 	for (word = 0; word < words; word++) {
-		u64 bits = READ_ONCE(deferred[word]) ? xchg(&deferred[word], 0) : 0;
+		/* A hollow span has one word. */
+		u64 bits = READ_ONCE(deferred[word]) != gone ? xchg(&deferred[word], gone) : gone;
 
-		for (; bits; bits &= bits - 1)
+		for (bits &= ~gone; bits; bits &= bits - 1)
 			merge_slot(span, word * 64 + __ffs64(bits), retired);
 	}
 	if (!span->used)
@@ -286,7 +294,8 @@ static __always_inline unsigned int give_some_locked(struct kspan_span *span, vo
 	u64 product = ((unsigned long)slots[0] - start) * magic, out, slot, given;
 	unsigned int index = product >> 32, word = index / 64, i;
 
-	if (unlikely((u32)product >= magic || index >= span->nslots))
+	/* Bits beyond the last slot are not set. */
+	if (unlikely((u32)product >= magic || word >= kspan_span_words(span)))
 		return 0;
 	out = span->alloc_bits[word] & ~READ_ONCE(kspan_span_deferred_bits(span)[word]);
 	given = BIT_ULL(index % 64);
@@ -399,26 +408,29 @@ static void forget_objects(struct kspan_span *span)
 {
 	unsigned int i;
 
-	for (i = 0; IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) && i < span->nslots; i++)
-		if (span->alloc_bits[i / 64] & BIT_ULL(i % 64))
+	for (i = 0; IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) && i < kspan_span_all_slots(span); i++)
+		if (kspan_span_is_out(span, i))
 			kmemleak_free((void *)(span->start + (unsigned long)i * span->size));
 }
 
-/* Give the pages of detached spans back. */
-static void release(struct kspan_central *central, struct list_head *detached, unsigned long n,
-		    bool dropped)
+/* Give the pages of detached spans back; returns how many there were. */
+static unsigned long release(struct kspan_central *central, struct list_head *detached,
+			     bool dropped)
 {
 	struct kspan_span *span;
+	unsigned long pages = 0;
 
 	list_for_each_entry(span, detached, list) {
 		if (dropped)
 			forget_objects(span);
 		if (dropped && want_init_on_free())
-			memset((void *)span->start, 0, kspan_span_bytes(span));
+			kspan_span_wipe(span);
+		pages += kspan_span_nr_pages(span);
 		kspan_span_unformat(span);
 	}
 	kspan_page_heap_free_spans(detached, dropped);
-	kspan_account_uncharge(central->account, n * central->sc->pages);
+	kspan_account_uncharge(central->account, pages);
+	return pages;
 }
 
 /**
@@ -431,22 +443,21 @@ static void release(struct kspan_central *central, struct list_head *detached, u
  */
 unsigned long kspan_central_trim(struct kspan_central *central, bool rcu)
 {
-	unsigned long n, spans = 0;
+	unsigned long pages = 0;
 	LIST_HEAD(detached);
 
 	kspan_central_merge(central, 0);
-	while ((n = detach_some(central, &central->partial, false, &detached))) {
-		spans += n;
+	while (detach_some(central, &central->partial, false, &detached)) {
 		if (rcu)
 			continue;
-		release(central, &detached, n, false);
+		pages += release(central, &detached, false);
 		INIT_LIST_HEAD(&detached);
 	}
-	if (rcu && spans) {
+	if (rcu && !list_empty(&detached)) {
 		synchronize_rcu();
-		release(central, &detached, spans, false);
+		pages += release(central, &detached, false);
 	}
-	return spans * central->sc->pages;
+	return pages;
 }
 
 /* Of a central there may be more: it is known then that there are some. */
@@ -481,17 +492,16 @@ unsigned long kspan_central_kept(struct kspan_central *central)
  */
 unsigned long kspan_central_drop(struct kspan_central *central)
 {
-	unsigned long out, n;
+	unsigned long out;
 
 	kspan_central_merge(central, 0);
 	out = READ_ONCE(central->nr_out);
 	while (READ_ONCE(central->nr_spans)) {
 		LIST_HEAD(detached);
 
-		n = detach_some(central, &central->full, true, &detached) ?:
-		    detach_some(central, &central->partial, true, &detached);
-		if (n)
-			release(central, &detached, n, true);
+		if (detach_some(central, &central->full, true, &detached) ||
+		    detach_some(central, &central->partial, true, &detached))
+			release(central, &detached, true);
 		/* A late free by an NMI keeps its span until it is merged. */
 		kspan_central_merge(central, 0);
 		cond_resched();
@@ -511,7 +521,7 @@ static struct kspan_span *first_used(struct kspan_central *central)
 }
 
 /**
- * kspan_central_reset() - free all objects, and keep the spans
+ * kspan_central_reset() - free all objects, and keep the spans that are not hollow
  * @central:	the central, of a private heap that nobody uses meanwhile; all its
  *		magazines are empty
  *
@@ -526,17 +536,22 @@ unsigned long kspan_central_reset(struct kspan_central *central)
 
 	kspan_central_merge(central, 0);
 	do {
+		LIST_HEAD(hollow);
+
 		raw_spin_lock_irqsave(&central->lock, flags);
 		for (n = 0; n < batch && (span = first_used(central)); n++) {
 			forget_objects(span);
 			if (want_init_on_free())
-				memset((void *)span->start, 0, kspan_span_bytes(span));
+				kspan_span_wipe(span);
 			central->nr_out -= span->used;
 			out += span->used;
 			kspan_span_clear(span);
 			list_move_tail(&span->list, &central->partial);
+			if (span->gone_pages)
+				retire_locked(span, &hollow);
 		}
 		raw_spin_unlock_irqrestore(&central->lock, flags);
+		free_spans(&hollow);
 		cond_resched();
 	} while (n);
 	return out;

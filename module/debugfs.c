@@ -107,7 +107,7 @@ static void show_small(struct seq_file *m, unsigned int class, const char *name,
 	const struct kspan_size_class *sc = &kspan_size_classes[class];
 
 	seq_printf(m, "%5s %6u %3u", name, sc->size, sc->pages);
-	show_class(m, stats, (u64)stats->spans * sc->pages << KSPAN_PAGE_SHIFT,
+	show_class(m, stats, stats->pages << KSPAN_PAGE_SHIFT,
 		   (u64)stats->in_use * sc->size, objects, saved);
 }
 
@@ -221,7 +221,8 @@ static char small_span_char(const struct kspan_span *span)
 	return '0' + clamp(used * 10 / span->nslots, 1U, 9U);
 }
 
-static void copy_span(struct arena_copy *copy, unsigned int first, const struct kspan_span *span)
+static void copy_run(struct arena_copy *copy, unsigned int first, unsigned int npages,
+		     const struct kspan_span *span)
 {
 	char c = '1';
 
@@ -229,14 +230,14 @@ static void copy_span(struct arena_copy *copy, unsigned int first, const struct 
 		c = 'l';
 	else if (kspan_span_is_small(span->state))
 		c = small_span_char(span);
-	memset(copy->map + first, c, span->npages);
+	memset(copy->map + first, c, npages);
 	if (c == 'l')
 		copy->map[first] = 'L';
 }
 
 static void copy_arena(struct arena_copy *copy, struct kspan_arena *arena)
 {
-	unsigned int page = 0;
+	unsigned int page = 0, n;
 
 	copy->page = kspan_map_page(arena->start);
 	copy->nid = arena->nid;
@@ -255,8 +256,10 @@ static void copy_arena(struct arena_copy *copy, struct kspan_arena *arena)
 			continue;
 		}
 		span = *kspan_map_entry(arena->start + ((unsigned long)page << KSPAN_PAGE_SHIFT));
-		copy_span(copy, page, span);
-		page += span->npages;
+		/* A small span is found from each of its pages, and may be hollow. */
+		n = span->class ? 1 : span->npages;
+		copy_run(copy, page, n, span);
+		page += n;
 	}
 }
 

@@ -323,6 +323,19 @@ static void map_span(struct kspan_span *span, struct kspan_span *to)
 		WRITE_ONCE(page_class[i], class);
 }
 
+/* Nobody is to find a small span from these of its pages any more. */
+static noinline void unmap_pages(struct kspan_span *span, unsigned long pages)
+{
+	struct kspan_span **entry = kspan_map_entry(span->start);
+	u8 *page_class = kspan_map.page_class + kspan_map_page(span->start);
+	unsigned int i;
+
+	for_each_set_bit(i, &pages, span->npages) {
+		WRITE_ONCE(entry[i], NULL);
+		WRITE_ONCE(page_class[i], 0);
+	}
+}
+
 static void account_large(struct kspan_page_heap *ph, int pages)
 {
 	ph->large_pages += pages;
@@ -338,6 +351,7 @@ static struct kspan_span *make_span(struct kspan_page_heap *ph, struct kspan_are
 
 	WRITE_ONCE(span->start, arena->start + ((unsigned long)first << KSPAN_PAGE_SHIFT));
 	WRITE_ONCE(span->npages, npages);
+	WRITE_ONCE(span->gone_pages, 0);
 	span->class = class;
 	span->nid = arena->nid;
 	span->arena = arena;
@@ -801,10 +815,25 @@ static void free_run(struct kspan_page_heap *ph, struct kspan_arena *arena, unsi
 static void free_descriptor(struct kspan_page_heap *ph, struct kspan_span *span,
 			    struct leftover *leftover)
 {
-	map_span(span, NULL);
+	if (unlikely(span->gone_pages))
+		unmap_pages(span, kspan_span_own_pages(span));
+	else
+		map_span(span, NULL);
 	keep_spare(ph, span);
 	if (leftover->may_release)
 		move_excess_spares(ph, &leftover->descriptors);
+}
+
+/* What a DEAD span that was hollow still had. */
+static noinline void free_own_pages(struct kspan_page_heap *ph, struct kspan_span *span,
+				    struct leftover *leftover)
+{
+	struct kspan_arena *arena = span->arena;
+	unsigned int start = page_of(arena, span->start);
+	unsigned long pages = kspan_span_own_pages(span), first, end;
+
+	for_each_set_bitrange(first, end, &pages, KSPAN_HOLLOW_PAGES)
+		free_run(ph, arena, start + first, end - first, leftover);
 }
 
 static bool free_span(struct kspan_span *span, unsigned long start,
@@ -827,7 +856,10 @@ static bool free_span(struct kspan_span *span, unsigned long start,
 		account_large(ph, -(int)span->npages);
 	}
 	free_descriptor(ph, span, &leftover);
-	free_run(ph, span->arena, page_of(span->arena, start), span->npages, &leftover);
+	if (unlikely(span->gone_pages))
+		free_own_pages(ph, span, &leftover);
+	else
+		free_run(ph, span->arena, page_of(span->arena, start), span->npages, &leftover);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 	leftover_release(&leftover);
 	return true;
@@ -886,8 +918,12 @@ void kspan_page_heap_free_spans(struct list_head *spans, bool dropped)
 	list_for_each_entry_safe(span, next, spans, list) {
 		unsigned int page = page_of(span->arena, span->start);
 
+		kspan_span_set_state(span, KSPAN_SPAN_DEAD);
+		free_descriptor(ph, span, &leftover);
 		/* Neighbours are freed as one run. */
-		if (span->arena == arena && page == end) {
+		if (unlikely(span->gone_pages)) {
+			free_own_pages(ph, span, &leftover);
+		} else if (span->arena == arena && page == end) {
 			end += span->npages;
 		} else if (span->arena == arena && page + span->npages == first) {
 			first = page;
@@ -898,14 +934,35 @@ void kspan_page_heap_free_spans(struct list_head *spans, bool dropped)
 			first = page;
 			end = page + span->npages;
 		}
-		kspan_span_set_state(span, KSPAN_SPAN_DEAD);
-		free_descriptor(ph, span, &leftover);
 	}
-	free_run(ph, arena, first, end - first, &leftover);
+	if (arena)
+		free_run(ph, arena, first, end - first, &leftover);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 	leftover_release(&leftover);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_free_spans);
+
+/**
+ * kspan_page_heap_hollow() - take free pages out of a span in use
+ * @span:	a SMALL span; the lock of its central is held, so it stays
+ * @pages:	a bit for each page; no slot touches one that could be out
+ *
+ * From here on they are free pages like others.
+ */
+void kspan_page_heap_hollow(struct kspan_span *span, unsigned int pages)
+{
+	struct kspan_page_heap *ph = page_heaps[span->nid];
+	unsigned int start = page_of(span->arena, span->start);
+	unsigned long map = pages, first, end;
+
+	raw_spin_lock(&ph->lock);
+	/* Before the entries: who finds none looks for the span below. */
+	smp_store_mb(span->gone_pages, span->gone_pages | pages);
+	unmap_pages(span, pages);
+	for_each_set_bitrange(first, end, &map, span->npages)
+		free_pages_of(ph, span->arena, start + first, end - first);
+	raw_spin_unlock(&ph->lock);
+}
 
 /**
  * kspan_page_heap_defer() - leave the freeing of a run to the next allocation
@@ -1246,10 +1303,25 @@ static void drop_objects(struct kspan_span *span)
 		kmemleak_free((void *)span->start);
 	if (!kspan_span_is_small(span->state))
 		return;
-	for (i = 0; IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) && i < span->nslots; i++)
-		if (span->alloc_bits[i / 64] & BIT_ULL(i % 64))
+	for (i = 0; IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) && i < kspan_span_all_slots(span); i++)
+		if (kspan_span_is_out(span, i))
 			kmemleak_free((void *)(span->start + (unsigned long)i * span->size));
 	kspan_span_unformat(span);
+}
+
+/* The pages of a span, which is found from the first that it has. */
+static void mark_dropped(struct kspan_arena *arena, struct kspan_span *span)
+{
+	unsigned int start = page_of(arena, span->start);
+	unsigned long pages, i;
+
+	if (!span->gone_pages) {
+		bitmap_set(arena->free, start, span->npages);
+		return;
+	}
+	pages = kspan_span_own_pages(span);
+	for_each_set_bit(i, &pages, KSPAN_HOLLOW_PAGES)
+		__set_bit(start + i, arena->free);
 }
 
 static void drop_arena(struct kspan_arena *arena)
@@ -1262,7 +1334,7 @@ static void drop_arena(struct kspan_arena *arena)
 		struct kspan_span *span;
 
 		span = *kspan_map_entry(arena->start + ((unsigned long)page << KSPAN_PAGE_SHIFT));
-		page += span->npages;
+		mark_dropped(arena, span);
 		drop_objects(span);
 		kspan_span_free_descriptor(span);
 	}

@@ -135,6 +135,7 @@ bool kspan_page_heap_free(struct kspan_span *span, unsigned long start,
 			  enum kspan_span_state expected);
 void kspan_page_heap_drop(struct kspan_span *span);
 void kspan_page_heap_free_spans(struct list_head *spans, bool dropped);
+void kspan_page_heap_hollow(struct kspan_span *span, unsigned int pages);
 void kspan_page_heap_defer(struct kspan_span *span);
 bool kspan_page_heap_resize(unsigned long start, unsigned int npages, gfp_t gfp);
 unsigned long kspan_page_heap_release(int nid, unsigned long want, bool holes);

@@ -7,7 +7,8 @@
  * What nobody uses goes back on five occasions. kspan_reclaim() is what they share: empty
  * arenas go first, as that costs nothing; then what magazines and depots hold returns to
  * its spans, spans without an object to their arenas, and these go if they are empty now;
- * then free pages of arenas in use, as holes.
+ * then free pages of arenas in use, as holes; then pages of spans in use that no object is
+ * in, see hollow.c, as holes, too.
  *
  *	shrinker	the kernel wants memory. Counts per node, in the kernel's pages.
  *			Holes are for direct reclaim, where somebody waits; kswapd gets them
@@ -112,6 +113,7 @@ struct visit {
 	int nid;
 	unsigned int cpu;
 	unsigned long pages;
+	unsigned long want;
 	bool found;
 };
 
@@ -192,6 +194,29 @@ static void drain_node(int nid)
 	kspan_try_visit_heaps(flush_centrals, &visit);
 }
 
+/* Of the node, or of all: pages of spans in use; what others may still look at stays. */
+static void hollow_centrals(struct kspan_heap *heap, void *data)
+{
+	struct visit *visit = data;
+	struct kspan_central *central;
+	unsigned int i = 0;
+
+	if (heap->private && (heap->private->flags & KSPAN_TYPESAFE_BY_RCU))
+		return;
+	while ((central = kspan_heap_next_central(heap, &i)) && visit->pages < visit->want)
+		if (visit->nid == NUMA_NO_NODE || central->nid == visit->nid)
+			visit->pages += kspan_central_hollow(central, visit->want - visit->pages);
+}
+
+/* Returns whether there are more free pages now. */
+static bool hollow_node(int nid, unsigned long want)
+{
+	struct visit visit = { .nid = nid, .want = want };
+
+	kspan_try_visit_heaps(hollow_centrals, &visit);
+	return visit.pages;
+}
+
 /**
  * kspan_reclaim() - give back what nobody uses, as much as is wanted
  * @nid:	node
@@ -211,6 +236,8 @@ unsigned long kspan_reclaim(int nid, unsigned long want, bool holes,
 		drain_node(nid);
 		done += kspan_page_heap_release(nid, want - done, holes);
 	}
+	if (holes && done < want && hollow_node(nid, want - done))
+		done += kspan_page_heap_release(nid, want - done, true);
 	note_reclaimed(reclaimer, nid, done);
 	return done;
 }
@@ -230,18 +257,20 @@ static u64 released_pages(void)
  * kspan_trim() - give back all memory that nobody uses
  *
  * What CPUs, depots and pools keep, spans without an object, empty arenas, and, as holes,
- * the free pages of arenas in use.
+ * the free pages of arenas in use and the pages of spans in use that no object is in.
  *
  * Context: task; sleeps.
  * Return: bytes that went back to the page allocator meanwhile.
  */
 unsigned long kspan_trim(void)
 {
+	struct visit visit = { .nid = NUMA_NO_NODE, .want = ULONG_MAX };
 	u64 before = released_pages(), pages;
 
 	kspan_pool_trim();
 	kspan_heap_flush(&kspan_default_heap);
 	kspan_private_trim_all();
+	kspan_visit_heaps(hollow_centrals, &visit);
 	kspan_page_heap_trim();
 	pages = released_pages() - before;
 	note_reclaimed(KSPAN_BY_TRIM, NUMA_NO_NODE, pages);
@@ -464,6 +493,8 @@ static void scavenge_node(int nid, u64 deadline)
 	struct kspan_page_heap *ph = kspan_page_heap(nid);
 	unsigned long goal = goal_of(ph), pages = 0, n;
 
+	if (READ_ONCE(ph->pages) > 2 * goal)
+		hollow_node(nid, READ_ONCE(ph->pages) - goal);
 	do {
 		/* One arena at a time. */
 		n = READ_ONCE(ph->pages) > goal ?

@@ -212,7 +212,7 @@ int kspan_span_format(struct kspan_span *span, const struct kspan_size_class *sc
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_span_format);
 
-/** kspan_span_clear() - make all slots of a SMALL span free */
+/** kspan_span_clear() - make all slots of a SMALL span free, but for those that are gone */
 void kspan_span_clear(struct kspan_span *span)
 {
 	unsigned int words = kspan_span_words(span) * 2;
@@ -222,6 +222,10 @@ void kspan_span_clear(struct kspan_span *span)
 		memset(span->starts, 0, starts_bytes());
 	}
 	memset(span->alloc_bits, 0, words * sizeof(u64));
+	if (span->gone_pages) {
+		span->inline_bits[0] = kspan_span_gone(span);
+		span->inline_bits[1] = span->inline_bits[0];
+	}
 	span->used = 0;
 	span->free_index = 0;
 }
@@ -245,14 +249,6 @@ void kspan_span_unformat(struct kspan_span *span)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_span_unformat);
 
-/* The slots of one word of the bitmap, as set bits. */
-static u64 slots_of_word(const struct kspan_span *span, unsigned int word)
-{
-	unsigned int slots = span->nslots - word * 64;
-
-	return slots < 64 ? BIT_ULL(slots) - 1 : ~0ULL;
-}
-
 /**
  * kspan_span_take() - take free slots, lowest address first
  * @span:	a SMALL span
@@ -273,7 +269,8 @@ unsigned int kspan_span_take(struct kspan_span *span, void **slots, unsigned int
 
 	for (slots += n; left; word++) {
 		unsigned long start = span->start + (unsigned long)word * 64 * size;
-		u64 found = ~span->alloc_bits[word] & slots_of_word(span, word);
+		/* No bit beyond the last slot is taken: there are as many before it. */
+		u64 found = ~span->alloc_bits[word];
 		u64 alloc_cache = found;
 
 		for (; alloc_cache && left; left--) {
@@ -314,7 +311,7 @@ enum kspan_slot_state kspan_span_slot_state(const struct kspan_span *span, unsig
 	unsigned int i = kspan_slot_index(span->magic, addr - span->start, &exact);
 
 	*index = i;
-	if (unlikely(i >= span->nslots))
+	if (unlikely(i >= span->nslots) && i >= kspan_span_all_slots(span))
 		return KSPAN_SLOT_NEVER_OUT;
 	if (unlikely(!exact))
 		return KSPAN_SLOT_INSIDE;
@@ -341,3 +338,93 @@ bool kspan_span_defer(struct kspan_span *span, unsigned long addr)
 	return !test_and_set_bit(kspan_slot_index(span->magic, addr - span->start, &exact), bits);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_span_defer);
+
+/* Pages that a slot touches, as bits. */
+static unsigned int pages_of_slot(const struct kspan_span *span, unsigned int slot)
+{
+	unsigned long first = (unsigned long)slot * span->size;
+
+	return GENMASK((first + span->size - 1) >> KSPAN_PAGE_SHIFT, first >> KSPAN_PAGE_SHIFT);
+}
+
+/**
+ * kspan_span_slots_on() - slots that touch pages
+ * @span:	a span of at most 64 slots and KSPAN_HOLLOW_PAGES pages
+ * @pages:	a bit for each of these
+ * Return: a bit for each slot.
+ */
+u64 kspan_span_slots_on(const struct kspan_span *span, unsigned int pages)
+{
+	unsigned int n = kspan_span_all_slots(span), slot;
+	u64 slots = 0;
+
+	for (slot = 0; slot < n; slot++)
+		if (pages_of_slot(span, slot) & pages)
+			slots |= BIT_ULL(slot);
+	return slots;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_span_slots_on);
+
+/**
+ * kspan_span_unused_pages() - pages that no slot touches that is out
+ * @span: a SMALL span, as for kspan_span_slots_on(), with its bitmap inline
+ * Return: a bit for each of the pages that it still has.
+ */
+unsigned int kspan_span_unused_pages(const struct kspan_span *span)
+{
+	u64 out = span->inline_bits[0] & ~kspan_span_gone(span);
+	unsigned int used = 0;
+
+	for (; out; out &= out - 1)
+		used |= pages_of_slot(span, __ffs64(out));
+	return kspan_span_own_pages(span) & ~used;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_span_unused_pages);
+
+/**
+ * kspan_span_hollow() - take the slots away that touch pages
+ * @span:	as for kspan_span_unused_pages()
+ * @pages:	some of these
+ *
+ * They are never handed out again, and a free of one is a wrong free: the bits say so
+ * before the page can be somebody else's.
+ *
+ * Return: how many slots there were.
+ */
+unsigned int kspan_span_hollow(struct kspan_span *span, unsigned int pages)
+{
+	unsigned long *deferred = (unsigned long *)&span->inline_bits[1];
+	u64 slots = kspan_span_slots_on(span, pages) & ~kspan_span_gone(span), left;
+
+	/* First: nobody may take it for a slot that is out. */
+	for (left = slots; left; left &= left - 1)
+		set_bit(__ffs64(left), deferred);
+	/* Whoever frees without the lock sees the bit of the deferred free, at the latest. */
+	smp_wmb();
+	span->inline_bits[0] |= slots;
+	span->nslots -= hweight64(slots);
+	return hweight64(slots);
+}
+
+/** kspan_span_is_out() - whether a slot is out, be it that its free is deferred */
+bool kspan_span_is_out(const struct kspan_span *span, unsigned int slot)
+{
+	return slot_is_set(span->alloc_bits, slot) &&
+	       !(span->gone_pages && pages_of_slot(span, slot) & span->gone_pages);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_span_is_out);
+
+/** kspan_span_wipe() - zero the pages of a span, those that it still has */
+void kspan_span_wipe(struct kspan_span *span)
+{
+	unsigned long pages, first, end;
+
+	if (likely(!span->gone_pages)) {
+		memset((void *)span->start, 0, kspan_span_bytes(span));
+		return;
+	}
+	pages = kspan_span_own_pages(span);
+	for_each_set_bitrange(first, end, &pages, span->npages)
+		memset((void *)(span->start + (first << KSPAN_PAGE_SHIFT)), 0,
+		       (end - first) << KSPAN_PAGE_SHIFT);
+}

@@ -88,6 +88,12 @@ static inline void kspan_span_give(struct kspan_span *span, unsigned int word, u
 
 bool kspan_span_defer(struct kspan_span *span, unsigned long addr);
 
+u64 kspan_span_slots_on(const struct kspan_span *span, unsigned int pages);
+unsigned int kspan_span_unused_pages(const struct kspan_span *span);
+unsigned int kspan_span_hollow(struct kspan_span *span, unsigned int pages);
+bool kspan_span_is_out(const struct kspan_span *span, unsigned int slot);
+void kspan_span_wipe(struct kspan_span *span);
+
 /* A span of slots, be it that some of its frees are deferred. */
 static inline bool kspan_span_is_small(u8 state)
 {
@@ -127,6 +133,30 @@ static inline unsigned long *kspan_span_sites(const struct kspan_span *span)
 static inline unsigned long kspan_span_bytes(const struct kspan_span *span)
 {
 	return (unsigned long)span->npages << KSPAN_PAGE_SHIFT;
+}
+
+/* Slots that the span had when it was made, also if it is hollow now. */
+static inline unsigned int kspan_span_all_slots(const struct kspan_span *span)
+{
+	return kspan_span_bytes(span) / span->size;
+}
+
+/* Slots that went with their pages, as bits; the central is locked. */
+static inline u64 kspan_span_gone(const struct kspan_span *span)
+{
+	return likely(!span->gone_pages) ? 0 : kspan_span_slots_on(span, span->gone_pages);
+}
+
+/* Of a hollow span, the pages that it still has. */
+static inline unsigned int kspan_span_own_pages(const struct kspan_span *span)
+{
+	return (BIT(span->npages) - 1) & ~span->gone_pages;
+}
+
+/* How many pages it has. */
+static inline unsigned int kspan_span_nr_pages(const struct kspan_span *span)
+{
+	return span->npages - hweight16(span->gone_pages);
 }
 
 #endif /* KSPAN_SPAN_H */

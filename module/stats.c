@@ -28,6 +28,7 @@ static void add_central(struct kspan_central *central, struct kspan_class_stats 
 	kspan_central_merge(central, 0);
 	raw_spin_lock_irqsave(&central->lock, flags);
 	stats->spans += central->nr_spans;
+	stats->pages += (u64)central->nr_spans * central->sc->pages - central->gone_pages;
 	stats->cached += central->nr_depot_objects;
 	stats->allocs += central->allocs;
 	stats->magazines += central->nr_magazines;
@@ -78,6 +79,7 @@ static void add_class_of_heap(struct kspan_heap *heap, void *data)
 		return;
 	kspan_heap_class_stats_read(heap, sum->class, &stats);
 	sum->stats->spans += stats.spans;
+	sum->stats->pages += stats.pages;
 	sum->stats->slots += stats.slots;
 	sum->stats->in_use += stats.in_use;
 	sum->stats->cached += stats.cached;
@@ -217,7 +219,7 @@ static void add_class_to_heap(struct kspan_heap *heap, unsigned int class,
 
 	kspan_heap_class_stats_read(heap, class, &stats);
 	total->spans += stats.spans;
-	total->held += (u64)stats.spans * sc->pages << KSPAN_PAGE_SHIFT;
+	total->held += stats.pages << KSPAN_PAGE_SHIFT;
 	total->in_use += (u64)stats.in_use * sc->size;
 	if (class == KSPAN_CLASS_TINY)
 		return;

@@ -8,7 +8,9 @@
 /**
  * struct kspan_class_stats - a size class over all nodes and CPUs
  * @spans:	spans
- * @slots:	slots of them; slots = @in_use + @cached + free
+ * @pages:	of small ones, the pages that they have
+ * @slots:	slots of them; slots = @in_use + @cached + free, and, of hollow spans, those
+ *		that went with their pages
  * @in_use:	live objects
  * @cached:	free objects in magazines
  * @allocs:	objects ever handed out
@@ -17,6 +19,7 @@
  */
 struct kspan_class_stats {
 	unsigned long spans;
+	u64 pages;
 	unsigned long slots;
 	unsigned long in_use;
 	unsigned long cached;

@@ -61,8 +61,9 @@
  * Locks
  * -----
  * All are raw spinlocks taken with interrupts off. None is held while another
- * is taken, except that the last may be taken within any; none is held across a
- * call to the page allocator or SLUB:
+ * is taken, except that the last may be taken within any, and the second within the
+ * first where a span becomes hollow; none is held across a call to the page
+ * allocator or SLUB:
  *
  *	1. kspan_central.lock		slots of a class: bitmaps, span lists, depot
  *	2. kspan_page_heap.lock		free pages, arenas and page table of a node
@@ -74,6 +75,7 @@
 #ifndef KSPAN_TYPES_H
 #define KSPAN_TYPES_H
 
+#include <linux/build_bug.h>
 #include <linux/cache.h>
 #include <linux/list.h>
 #include <linux/llist.h>
@@ -183,12 +185,14 @@ enum kspan_span_state {
  * struct kspan_span - a run of pages in use
  * @start:	address of the first byte
  * @npages:	length of the run in kspan pages
+ * @gone_pages:	a bit for each of these that is not the span's any more: it is hollow
+ *		then, see hollow.c; to set one takes the locks of central and page heap
  * @class:	what the map says of its pages: the size class of the slots, or
  *		KSPAN_CLASS_PRIVATE; 0 unless SMALL or DETACHED
  * @state:	enum kspan_span_state; page heap lock, to and from SMALL the
  *		central lock
- * @nslots:	slots of a SMALL span
- * @used:	slots that are out (bits set), 0...@nslots; central lock
+ * @nslots:	slots of a SMALL span, but for those that went with their pages
+ * @used:	slots that are out, 0...@nslots; central lock
  * @free_index:	no slot below it is free; central lock
  * @high:	no slot from it on was ever handed out; central lock
  * @nid:	node of the run
@@ -200,7 +204,8 @@ enum kspan_span_state {
  * @list:	in a list of @central or @owner; DEAD: in a list of spares
  * @deferred:	in the deferred list of @central, @owner or the page heap
  * @alloc_bits:	a bit per slot, set while it is out, central lock; then as many
- *		bits for deferred frees, atomic; of a span of tiny objects
+ *		bits for deferred frees, atomic. Of a slot that went with its page
+ *		both are set. Of a span of tiny objects
  *		then a bit per block that is open, see tiny.c; of a heap that is
  *		tracked then a word per slot, see track.c
  * @site:	of a large object of such a heap, where it was allocated
@@ -213,7 +218,8 @@ enum kspan_span_state {
  */
 struct kspan_span {
 	unsigned long start;
-	u32 npages;
+	u16 npages;
+	u16 gone_pages;
 	u8 class;
 	u8 state;
 	u16 nslots;
@@ -239,6 +245,11 @@ struct kspan_span {
 		unsigned long *starts;
 	};
 };
+
+/* Most pages of a span that can be hollow. */
+#define KSPAN_HOLLOW_PAGES	16U
+
+static_assert(KSPAN_ARENA_PAGES <= U16_MAX);
 
 /**
  * struct kspan_magazine - a bounded stack of free objects of one class
