@@ -33,9 +33,13 @@ static struct kspan_central *central_of(size_t size)
 	return kspan_heap_central(heap, NID, kspan_size_class(size));
 }
 
+/* Of all nodes: the case may run on another than NID. */
 static unsigned long used_pages(void)
 {
-	return kspan_page_heap(NID)->used;
+	struct kspan_page_stats stats;
+
+	kspan_page_stats_read(&stats);
+	return stats.used;
 }
 
 /* A new span with all slots out, by rising address and stamped with their numbers. */
