@@ -174,6 +174,28 @@ static void shrinker_makes_holes_last(struct kunit *test)
 	kspan_free_bulk(24, objects + 24);
 }
 
+/* Spans of eight objects in four pages, each with one object left. */
+static void shrinker_takes_pages_inside_spans(struct kunit *test)
+{
+	struct kspan_page_heap *ph = heap_of_node();
+	unsigned long used;
+	unsigned int i;
+
+	fill(test, 4096, 256);
+	for (i = 0; i < 256; i++)
+		if (i % 8)
+			kspan_free(objects[i]);
+	kspan_heap_flush(&kspan_default_heap);
+	scan(128);
+	used = ph->used;
+	KUNIT_EXPECT_GE(test, used, 64UL);
+	KUNIT_EXPECT_GE(test, count(), (ph->pages - used + used / 4) * KERNEL_PAGES);
+	scan(KSPAN_ARENA_PAGES * KERNEL_PAGES);
+	KUNIT_EXPECT_LE(test, ph->used, used / 2);
+	for (i = 0; i < 256; i += 8)
+		kspan_free(objects[i]);
+}
+
 /* Free the only object of each of many spans, which a private heap then keeps. */
 static struct kspan_heap *heap_with_kept_spans(struct kunit *test)
 {
@@ -599,6 +621,7 @@ static struct kunit_case reclaim_cases[] = {
 	KUNIT_CASE(shrinker_drains_magazines_and_depot),
 	KUNIT_CASE(shrinker_leaves_other_nodes_alone),
 	KUNIT_CASE(shrinker_makes_holes_last),
+	KUNIT_CASE(shrinker_takes_pages_inside_spans),
 	KUNIT_CASE(shrinker_takes_spans_of_private_heaps),
 	KUNIT_CASE(shrinker_waits_for_nobody),
 	KUNIT_CASE(oom_notifier_takes_all),

@@ -77,6 +77,7 @@ unsigned long kspan_central_trim(struct kspan_central *central, bool rcu);
 unsigned long kspan_central_kept(struct kspan_central *central);
 unsigned long kspan_central_drop(struct kspan_central *central);
 unsigned long kspan_central_reset(struct kspan_central *central);
+unsigned long kspan_central_hollow_count(const struct kspan_central *central);
 unsigned long kspan_central_hollow(struct kspan_central *central, unsigned long want);
 
 void __kspan_central_merge(struct kspan_central *central);

@@ -38,6 +38,23 @@ static bool may_be_hollow(const struct kspan_central *central)
 	       sc->pages <= KSPAN_HOLLOW_PAGES && !central->tracked && !central->ctor;
 }
 
+/**
+ * kspan_central_hollow_count() - about how many pages kspan_central_hollow() would free
+ * @central: the central
+ * Return: half of those that its free slots would fill.
+ */
+unsigned long kspan_central_hollow_count(const struct kspan_central *central)
+{
+	const struct kspan_size_class *sc = central->sc;
+	unsigned long pages, out;
+
+	if (!may_be_hollow(central))
+		return 0;
+	pages = READ_ONCE(central->nr_spans) * sc->pages - READ_ONCE(central->gone_pages);
+	out = READ_ONCE(central->nr_out) * sc->size >> KSPAN_PAGE_SHIFT;
+	return (pages - min(pages, out)) / 2;
+}
+
 static unsigned int hollow_locked(struct kspan_central *central, struct kspan_span *span)
 {
 	unsigned int pages, n;

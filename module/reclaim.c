@@ -166,6 +166,12 @@ static void queue_other_cpus(int nid)
 	}
 }
 
+/* Its free slots may still be looked at. */
+static bool is_typesafe(const struct kspan_heap *heap)
+{
+	return heap->private && (heap->private->flags & KSPAN_TYPESAFE_BY_RCU);
+}
+
 /* To their spans, and of private heaps the spans that have no object then. */
 static void flush_centrals(struct kspan_heap *heap, void *data)
 {
@@ -180,7 +186,7 @@ static void flush_centrals(struct kspan_heap *heap, void *data)
 			continue;
 		kspan_depot_flush(central);
 		/* Else a grace period would have to be waited for. */
-		if (heap->private && !(heap->private->flags & KSPAN_TYPESAFE_BY_RCU))
+		if (heap->private && !is_typesafe(heap))
 			kspan_central_trim(central, false);
 	}
 }
@@ -201,7 +207,7 @@ static void hollow_centrals(struct kspan_heap *heap, void *data)
 	struct kspan_central *central;
 	unsigned int i = 0;
 
-	if (heap->private && (heap->private->flags & KSPAN_TYPESAFE_BY_RCU))
+	if (is_typesafe(heap))
 		return;
 	while ((central = kspan_heap_next_central(heap, &i)) && visit->pages < visit->want)
 		if (visit->nid == NUMA_NO_NODE || central->nid == visit->nid)
@@ -300,6 +306,8 @@ static void count_cached(struct kspan_heap *heap, void *data)
 		bytes += READ_ONCE(central->nr_depot_objects) * central->sc->size;
 		if (heap->private)
 			visit->pages += kspan_central_kept(central);
+		if (!is_typesafe(heap))
+			visit->pages += kspan_central_hollow_count(central);
 	}
 	visit->pages += bytes >> KSPAN_PAGE_SHIFT;
 }
@@ -309,7 +317,8 @@ static void count_cached(struct kspan_heap *heap, void *data)
  * @shrinker:	not used
  * @sc:		names the node
  *
- * Free pages of arenas, and an estimate of what is kept in magazines and depots.
+ * Free pages of arenas, and an estimate of what is kept in magazines and depots, and of
+ * pages of spans in use that no object is in.
  *
  * Return: the kernel's pages, or SHRINK_EMPTY.
  */
