@@ -54,8 +54,9 @@ blocks_with_arenas() {
 	done | sort -u
 }
 
+# The kernel tries to move pages until it can, or is interrupted.
 offline() {
-	echo offline 2>/dev/null >"$1/state"
+	timeout 30 sh -c "echo offline >'$1/state'" 2>/dev/null
 }
 
 online() {
