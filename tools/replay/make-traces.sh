@@ -7,7 +7,7 @@
 #                                   of the selftest); KERNEL=6.1|6.12 chooses the stock
 #                                   kernel (6.12)
 #
-# Debian's stock kernel does in QEMU what tools/replay/work/NAME.sh says, and
+# Debian's stock kernel does in QEMU what tools/replay/tasks/NAME.sh says, and
 # kspan-replay records it. No module of ours is loaded.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
@@ -21,7 +21,7 @@ make_payload() {
 	rm -rf "$OUT/payload"
 	mkdir -p "$OUT/payload"
 	make -s -C "$HERE" "OUTPUT=$OUT/payload" kspan-replay kspan-load
-	cp "$HERE"/work/*.sh "$OUT/payload/"
+	cp "$HERE"/tasks/*.sh "$OUT/payload/"
 	# What the store stores: three of four files of a kernel's source.
 	source=$("$KSPAN_TOP/tools/kernel.sh" --source 6.12)
 	(cd "$source" && find . -type f -not -name '.kspan*' | sed 's,^\./,,' | sort) |
