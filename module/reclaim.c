@@ -37,6 +37,7 @@
 #include <linux/cpu.h>
 #include <linux/kspan.h>
 #include <linux/ktime.h>
+#include <linux/moduleparam.h>
 #include <linux/oom.h>
 #include <linux/shrinker.h>
 #include <linux/swap.h>
@@ -661,12 +662,16 @@ void kspan_reclaim_exit(void)
 {
 	unregister_oom_notifier(&oom_notifier);
 	kspan_shrinker_close(shrinker);
+	/* Parameters can be written until the module has gone: no restart any more. */
+	kernel_param_lock(THIS_MODULE);
 	WRITE_ONCE(kspan_scavenge_ms, 0);
 	cancel_delayed_work_sync(&scavenge_work);
 	/* Nobody wakes it from here on. */
 	WRITE_ONCE(kspan_scavenger_awake, true);
 	irq_work_sync(&kspan_scavenger_irq_work);
 	destroy_workqueue(scavenger);
+	scavenger = NULL;
+	kernel_param_unlock(THIS_MODULE);
 	destroy_workqueue(workqueue);
 	free_percpu(flush_works);
 }
