@@ -3,15 +3,10 @@
 #
 # What kspan holds does not creep over a long churn whose sizes wander, and goes back
 # when most objects are freed. kspan_bench with what=memory does it, beside SLUB; this
-# judges its readings. KSPAN_MODULES is the directory of the .ko files (unset: modprobe).
+# judges its readings.
 
-HELPERS=${KTAP_HELPERS:-$(dirname "$(readlink -f "$0")")/../kselftest/ktap_helpers.sh}
-if [ ! -r "$HELPERS" ]; then
-	echo "1..0 # SKIP no ktap_helpers.sh: it came with Linux 6.8"
-	exit 4
-fi
-# shellcheck disable=SC1090
-. "$HELPERS"
+# shellcheck source=/dev/null
+. "$(dirname "$(readlink -f "$0")")/kspan_lib.sh"
 
 LOG=$(mktemp)
 TOTAL=4
@@ -20,23 +15,6 @@ OPERATIONS=1200000
 ARENA_KB=4096
 # Lists and slabs of the kernel's own that come and go meanwhile.
 NOISE_KB=1024
-
-# load MODULE [parameter=value...]
-load() {
-	local module=$1
-	shift
-	if [ -n "$KSPAN_MODULES" ]; then
-		insmod "$KSPAN_MODULES/$module.ko" "$@" 2>/dev/null
-	else
-		modprobe "$module" "$@" 2>/dev/null
-	fi
-}
-
-unload_all() {
-	for module in kspan_bench kspan; do
-		[ ! -d /sys/module/$module ] || rmmod $module
-	done
-}
 
 # value NAME WORDS...: of the line that has these words, what stands behind NAME=.
 value() {
@@ -57,7 +35,7 @@ at_most() {
 }
 
 test_run() {
-	dmesg | sed "1,/$MARK/d" | sed -n 's/.*kspan-bench: //p' >"$LOG"
+	log_since_mark | sed -n 's/.*kspan-bench: //p' >"$LOG"
 	[ "$(grep -c '^pattern=small reading=' "$LOG")" -eq 5 ] &&
 		[ "$(grep -c '^pattern=mixed reading=' "$LOG")" -eq 5 ] &&
 		[ "$(grep -c '^pattern=drift reading=sample' "$LOG")" -eq 50 ]
@@ -105,33 +83,13 @@ test_empty() {
 	return $rc
 }
 
-test_quiet_log() {
-	local found
-	found=$(dmesg | sed "1,/$MARK/d" |
-		grep -E 'WARNING|BUG|Oops|never freed|Call Trace|bad (page|free)|refcount_t')
-	[ -z "$found" ] || ktap_print_msg "$found"
-	[ -z "$found" ]
-}
-
-ktap_print_header
-if [ "$(id -u)" -ne 0 ]; then
-	ktap_skip_all "not root"
-	exit "$KSFT_SKIP"
-fi
+begin
 # Detectors take memory of their own for each object, and many times as long.
-if [ -e /sys/kernel/debug/kmemleak ]; then
-	ktap_skip_all "a kernel with kmemleak holds more than the objects"
-	exit "$KSFT_SKIP"
-fi
-unload_all
-if ! load kspan; then
-	ktap_skip_all "cannot load kspan (KSPAN_MODULES?)"
-	exit "$KSFT_SKIP"
-fi
+[ -z "$DETECTORS" ] || skip_all "a kernel with kmemleak holds more than the objects"
+need kspan
 
 trap 'unload_all; rm -f "$LOG"' EXIT
-MARK="kspan-memory-test-$$"
-echo "$MARK" >/dev/kmsg
+mark_log
 load kspan_bench what=memory pattern=small,mixed,drift repeats=1 total=$TOTAL \
 	operations=$OPERATIONS
 

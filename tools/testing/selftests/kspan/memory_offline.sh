@@ -8,43 +8,19 @@
 # The kernel itself refuses, before it asks anybody: pages of kspan are not
 # movable. So empty arenas must have been given back before, by debugfs/trim.
 
-HELPERS=${KTAP_HELPERS:-$(dirname "$(readlink -f "$0")")/../kselftest/ktap_helpers.sh}
-if [ ! -r "$HELPERS" ]; then
-	echo "1..0 # SKIP no ktap_helpers.sh: it came with Linux 6.8"
-	exit 4
-fi
-# shellcheck disable=SC1090
-. "$HELPERS"
+# shellcheck source=/dev/null
+. "$(dirname "$(readlink -f "$0")")/kspan_lib.sh"
 
-DEVICE=/dev/kspan_words
-DEBUGFS=/sys/kernel/debug/kspan
 MEMORY=/sys/devices/system/memory
-# A kernel with kmemleak has other detectors, too, and is some ten times slower.
-if [ -e /sys/kernel/debug/kmemleak ]; then
-	DETECTORS=1
+if [ -n "$DETECTORS" ]; then
 	WORDS=2000
 else
-	DETECTORS=
 	WORDS=40000
 fi
 TEXT=$(mktemp)
 BEFORE=$(mktemp)
 AFTER=$(mktemp)
 FILLER=$(mktemp -d)
-
-load() {
-	if [ -n "$KSPAN_MODULES" ]; then
-		insmod "$KSPAN_MODULES/$1.ko" 2>/dev/null
-	else
-		modprobe "$1" 2>/dev/null
-	fi
-}
-
-unload_all() {
-	for module in kspan_words kspan; do
-		[ ! -d /sys/module/$module ] || rmmod $module
-	done
-}
 
 # The memory block of each arena, as a path. The start of an arena is a number of
 # 8 KiB pages from the first page of memory, which is that of address 0 on x86.
@@ -160,25 +136,16 @@ test_online() {
 	online "$HELD" && test_use_meanwhile
 }
 
-ktap_print_header
-if [ "$(id -u)" -ne 0 ]; then
-	ktap_skip_all "not root"
-	exit "$KSFT_SKIP"
-fi
-if [ ! -e $MEMORY/block_size_bytes ] || [ "$(uname -m)" != x86_64 ]; then
-	ktap_skip_all "no memory hotplug here, or not x86-64"
-	exit "$KSFT_SKIP"
-fi
-unload_all
+begin
+[ -e $MEMORY/block_size_bytes ] && [ "$(uname -m)" = x86_64 ] ||
+	skip_all "no memory hotplug here, or not x86-64"
+
 trap 'unload_all; rm -f "$TEXT" "$BEFORE" "$AFTER"; rmdir "$FILLER"' EXIT
 awk -v words=$WORDS 'BEGIN { for (i = 0; i < words; i++) printf "%d_%0100d ", i, 0 }' >"$TEXT"
 
 OFFLINABLE=$(find_offlinable | tr '\n' ' ')
 ktap_print_msg "can go offline: ${OFFLINABLE:-none}"
-if ! fill; then
-	ktap_skip_all "cannot load kspan and kspan_words (KSPAN_MODULES?)"
-	exit "$KSFT_SKIP"
-fi
+fill || skip_all "cannot load kspan and kspan_words (KSPAN_MODULES?)"
 HELD=$(find_held)
 
 ktap_set_plan 7

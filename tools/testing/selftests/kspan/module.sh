@@ -3,20 +3,12 @@
 #
 # kspan and kspan_words as modules: load, unload, reload, bad parameters, who may
 # be unloaded when, and that the kernel has all its memory back and nothing to
-# complain about. KSPAN_MODULES is the directory of the .ko files (unset: modprobe).
+# complain about.
 
-HELPERS=${KTAP_HELPERS:-$(dirname "$(readlink -f "$0")")/../kselftest/ktap_helpers.sh}
-if [ ! -r "$HELPERS" ]; then
-	echo "1..0 # SKIP no ktap_helpers.sh: it came with Linux 6.8"
-	exit 4
-fi
-# shellcheck disable=SC1090
-. "$HELPERS"
+# shellcheck source=/dev/null
+. "$(dirname "$(readlink -f "$0")")/kspan_lib.sh"
 
-DEVICE=/dev/kspan_words
-DEBUGFS=/sys/kernel/debug/kspan
-# A kernel with kmemleak has other detectors, too, and is some ten times slower.
-if [ -e /sys/kernel/debug/kmemleak ]; then
+if [ -n "$DETECTORS" ]; then
 	RELOADS=3
 	WORDS=1000
 	BAD_VALUES=-1
@@ -30,29 +22,10 @@ NOISE_KB=1024
 PAGE_KB=$(awk '$1 == "KernelPageSize:" { print $2; exit }' /proc/self/smaps)
 TEXT=$(mktemp)
 
-# load MODULE [parameter=value...]
-load() {
-	local module=$1
-	shift
-	if [ -n "$KSPAN_MODULES" ]; then
-		insmod "$KSPAN_MODULES/$module.ko" "$@" 2>/dev/null
-	else
-		modprobe "$module" "$@" 2>/dev/null
-	fi
-}
-
-loaded() {
-	[ -d "/sys/module/$1" ]
-}
-
 # Without the module, and those that use it, whatever was there.
 unload() {
 	! loaded kspan_words || rmmod kspan_words
 	[ "$1" = kspan_words ] || ! loaded kspan || rmmod kspan
-}
-
-unload_all() {
-	unload kspan
 }
 
 # Some 700 kB in kspan, or a fifth of it.
@@ -238,28 +211,11 @@ test_load_after_refusal() {
 	cycle
 }
 
-test_quiet_log() {
-	local found
-	found=$(dmesg | sed "1,/$MARK/d" |
-		grep -E 'WARNING|BUG|Oops|never freed|Call Trace|bad page|refcount_t')
-	[ -z "$found" ] || ktap_print_msg "$found"
-	[ -z "$found" ]
-}
-
-ktap_print_header
-if [ "$(id -u)" -ne 0 ]; then
-	ktap_skip_all "not root"
-	exit "$KSFT_SKIP"
-fi
-unload_all
-if ! load kspan; then
-	ktap_skip_all "cannot load kspan (KSPAN_MODULES?)"
-	exit "$KSFT_SKIP"
-fi
+begin
+need kspan
 unload_all
 
 trap 'unload_all; rm -f "$TEXT"' EXIT
-MARK="kspan-module-test-$$"
 awk -v words=$WORDS 'BEGIN { for (i = 0; i < words; i++) printf "%d_%0100d ", i, 0 }' >"$TEXT"
 
 ktap_set_plan 14
@@ -270,8 +226,7 @@ else
 	ktap_test_skip "what was left behind is told (no kspan_leftover.ko: kernel without KUnit)"
 	ktap_test_skip "what was left behind goes back (no kspan_leftover.ko: kernel without KUnit)"
 fi
-# From here on the log is to be quiet.
-echo "$MARK" >/dev/kmsg
+mark_log
 ktap_test_result "load kspan" test_load
 ktap_test_result "load kspan_words" test_load_words
 ktap_test_result "kspan stays while kspan_words uses it" test_kspan_in_use

@@ -5,54 +5,24 @@
 # soft_limit and hard_limit with their counters and tracepoint, seen from user space
 # with the words sample as the one who allocates.
 
-HELPERS=${KTAP_HELPERS:-$(dirname "$(readlink -f "$0")")/../kselftest/ktap_helpers.sh}
-if [ ! -r "$HELPERS" ]; then
-	echo "1..0 # SKIP no ktap_helpers.sh: it came with Linux 6.8"
-	exit 4
-fi
-# shellcheck disable=SC1090
-. "$HELPERS"
+# shellcheck source=/dev/null
+. "$(dirname "$(readlink -f "$0")")/kspan_lib.sh"
 
-DEVICE=/dev/kspan_words
-DEBUGFS=/sys/kernel/debug/kspan
 PARAMETERS=/sys/module/kspan/parameters
 TRACEFS=/sys/kernel/tracing
-# A kernel with kmemleak has other detectors, too, and is some ten times slower.
-if [ -e /sys/kernel/debug/kmemleak ]; then
-	DETECTORS=1
+if [ -n "$DETECTORS" ]; then
 	WORDS=5000
 else
-	DETECTORS=
 	WORDS=50000
 fi
 # Far below what that many words take.
 LIMIT=$((WORDS * 40))
 TEXT=$(mktemp)
 
-load() {
-	local module=$1
-	shift
-	if [ -n "$KSPAN_MODULES" ]; then
-		insmod "$KSPAN_MODULES/$module.ko" "$@" 2>/dev/null
-	else
-		modprobe "$module" "$@" 2>/dev/null
-	fi
-}
-
-unload_all() {
-	for module in kspan_words kspan; do
-		[ ! -d /sys/module/$module ] || rmmod $module
-	done
-}
-
 # fresh [parameter=value...]: kspan with them, and words
 fresh() {
 	unload_all
 	load kspan "$@" && load kspan_words
-}
-
-stat_of() {
-	awk -v name="$1:" '$1 == name { print $2 }' $DEBUGFS/stats
 }
 
 # Waits until a number is at most so many: at_most NAME BYTES SECONDS
@@ -101,7 +71,8 @@ test_scavenger() {
 	leave_idle || return 1
 	echo 20 >$PARAMETERS/scavenge_ms || return 1
 	# The smallest arena may stay, on each node.
-	at_most HeapSys $((131072 * $(echo /sys/devices/system/node/node[0-9]* | wc -w))) 60 && [ "$(stat_of ReleasedByScavenger)" -gt $LIMIT ]
+	at_most HeapSys $((131072 * $(echo /sys/devices/system/node/node[0-9]* | wc -w))) 60 &&
+		[ "$(stat_of ReleasedByScavenger)" -gt $LIMIT ]
 }
 
 test_no_scavenger() {
@@ -175,21 +146,15 @@ test_tracepoints() {
 		echo "$found" | grep -q 'kspan_reclaim: by=trim node=-1 bytes='
 }
 
-ktap_print_header
-if [ "$(id -u)" -ne 0 ]; then
-	ktap_skip_all "not root"
-	exit "$KSFT_SKIP"
-fi
+begin
+need kspan
 unload_all
-if ! load kspan; then
-	ktap_skip_all "cannot load kspan (KSPAN_MODULES?)"
-	exit "$KSFT_SKIP"
-fi
-unload_all
+
 trap 'unload_all; rm -f "$TEXT"' EXIT
 seq $WORDS | sed 's/^/a_word_that_is_rather_long_/' >"$TEXT"
+mark_log
 
-ktap_set_plan 10
+ktap_set_plan 11
 ktap_test_result "trim gives back all that is idle, and says how much" test_trim
 ktap_test_result "trim leaves what is in use" test_trim_in_use
 if [ -z "$DETECTORS" ]; then
@@ -213,4 +178,6 @@ if [ -d $TRACEFS/events ]; then
 else
 	ktap_test_skip "tracepoints tell of limits and of what went back: no tracefs here"
 fi
+unload_all
+ktap_test_result "nothing to complain about in the kernel log" test_quiet_log
 ktap_finished

@@ -4,18 +4,10 @@
 # kspan-replay and kspan_replay: a trace is replayed on kspan and on SLUB with all of
 # its objects and nothing left; what is no trace, or cannot be one, is refused, and said
 # why; what the kernel does is recorded, and what was recorded can be replayed.
-# KSPAN_MODULES is the directory of the .ko files (unset: modprobe).
 
-DIR=$(dirname "$(readlink -f "$0")")
-HELPERS=${KTAP_HELPERS:-$DIR/../kselftest/ktap_helpers.sh}
-if [ ! -r "$HELPERS" ]; then
-	echo "1..0 # SKIP no ktap_helpers.sh: it came with Linux 6.8"
-	exit 4
-fi
-# shellcheck disable=SC1090
-. "$HELPERS"
+# shellcheck source=/dev/null
+. "$(dirname "$(readlink -f "$0")")/kspan_lib.sh"
 
-DEBUGFS=/sys/kernel/debug/kspan
 MODULE=/sys/kernel/debug/kspan_replay
 TRACEFS=/sys/kernel/tracing
 [ -d $TRACEFS/instances ] || TRACEFS=/sys/kernel/debug/tracing
@@ -24,20 +16,6 @@ SHORT=$DIR/short.ktrace
 SCRATCH=$(mktemp -d)
 OUTPUT=$SCRATCH/output
 
-load() {
-	if [ -n "$KSPAN_MODULES" ]; then
-		insmod "$KSPAN_MODULES/$1.ko" 2>/dev/null
-	else
-		modprobe "$1" 2>/dev/null
-	fi
-}
-
-unload_all() {
-	for module in kspan_replay kspan_words kspan; do
-		[ ! -d /sys/module/$module ] || rmmod $module
-	done
-}
-
 tell() {
 	sed 's/^/# /' "$OUTPUT"
 }
@@ -45,11 +23,6 @@ tell() {
 # value_of NAME: of what kspan-replay info has told
 value_of() {
 	sed -n "s/^$1: \([0-9.]*\).*/\1/p" "$OUTPUT"
-}
-
-# objects: live in kspan
-objects() {
-	awk '$1 == "HeapObjects:" { print $2 }' $DEBUGFS/stats
 }
 
 # is_consistent FILE: what its info says fits together; leaves it in $OUTPUT
@@ -68,10 +41,11 @@ replays() {
 	is_consistent "$1" || return 1
 	events=$(value_of events) allocs=$(value_of allocations)
 	peak=$(value_of 'bytes requested live at the peak')
-	before=$(objects)
+	before=$(stat_of HeapObjects)
 	"$REPLAY" replay --samples 50 --tsv "$SCRATCH/samples" "$1" >"$OUTPUT" 2>&1 ||
 		{ tell; return 1; }
-	[ "$(objects)" -eq "$before" ] || { ktap_print_msg "$(objects) objects are left"; return 1; }
+	[ "$(stat_of HeapObjects)" -eq "$before" ] ||
+		{ ktap_print_msg "$(stat_of HeapObjects) objects are left, $before were there"; return 1; }
 	# held is arenas and metadata; it is not less than what is requested of them
 	awk -v events="$events" -v allocs="$allocs" -v peak="$peak" '
 		$3 == "peak" { peaks++; good += $5 == peak && ($1 != "kspan" || $6 >= peak) }
@@ -360,30 +334,14 @@ no_instances() {
 }
 
 test_unload() {
-	[ "$(objects)" -eq 0 ] && rmmod kspan_replay && [ ! -e $MODULE ] && rmmod kspan
+	[ "$(stat_of HeapObjects)" -eq 0 ] && rmmod kspan_replay && [ ! -e $MODULE ] && rmmod kspan
 }
 
-test_quiet_log() {
-	local found
-	found=$(dmesg | sed "1,/$MARK/d" |
-		grep -E 'WARNING|BUG|Oops|never freed|Call Trace|bad (page|free)|refcount_t')
-	[ -z "$found" ] || ktap_print_msg "$found"
-	[ -z "$found" ]
-}
+begin
+need kspan kspan_replay
 
-ktap_print_header
-if [ "$(id -u)" -ne 0 ]; then
-	ktap_skip_all "not root"
-	exit "$KSFT_SKIP"
-fi
-unload_all
-if ! load kspan || ! load kspan_replay; then
-	ktap_skip_all "cannot load kspan and kspan_replay (KSPAN_MODULES?)"
-	exit "$KSFT_SKIP"
-fi
 trap 'unload_all; rm -rf "$SCRATCH"' EXIT
-MARK="kspan-replay-test-$$"
-echo "$MARK" >/dev/kmsg
+mark_log
 
 ktap_set_plan 22
 ktap_test_result "what a trace says of itself fits together" test_info

@@ -5,14 +5,8 @@
 # and unloads with all memory given back. KSPAN_MODULES is the directory of the
 # .ko files (unset: that of kspan.ko).
 
-DIR=$(dirname "$(readlink -f "$0")")
-HELPERS=${KTAP_HELPERS:-$DIR/../kselftest/ktap_helpers.sh}
-if [ ! -r "$HELPERS" ]; then
-	echo "1..0 # SKIP no ktap_helpers.sh: it came with Linux 6.8"
-	exit 4
-fi
-# shellcheck disable=SC1090
-. "$HELPERS"
+# shellcheck source=/dev/null
+. "$(dirname "$(readlink -f "$0")")/kspan_lib.sh"
 
 MODULES=${KSPAN_MODULES:-$(dirname "$(modinfo -n kspan 2>/dev/null)")}
 LOG=$(mktemp)
@@ -21,13 +15,6 @@ LOG=$(mktemp)
 export KSPAN_GUEST="$DIR/demos"
 INPUT=$(mktemp)
 export INPUT INPUT_NAME="demo.sh"
-
-unload_all() {
-	# Those that use others come first.
-	for module in $(awk '$1 ~ /^kspan/ { print $1 }' /proc/modules); do
-		rmmod "$module"
-	done
-}
 
 test_sample() {
 	if (cd "$MODULES" && sh "$DIR/demos/$1/demo.sh") >"$LOG" 2>&1; then
@@ -39,29 +26,11 @@ test_sample() {
 	! grep -q '^kspan' /proc/modules
 }
 
-# The heap sample has objects in its heap when it is unloaded, to have them told.
-test_quiet_log() {
-	local found
-	found=$(dmesg | sed "1,/$MARK/d" | grep -v 'heap documents: ' |
-		grep -E 'WARNING|BUG|Oops|never freed|Call Trace|bad (page|free)|refcount_t')
-	[ -z "$found" ] || ktap_print_msg "$found"
-	[ -z "$found" ]
-}
-
-ktap_print_header
-if [ "$(id -u)" -ne 0 ]; then
-	ktap_skip_all "not root"
-	exit "$KSFT_SKIP"
-fi
-if [ ! -e "$MODULES/kspan.ko" ]; then
-	ktap_skip_all "there is no kspan.ko (KSPAN_MODULES?)"
-	exit "$KSFT_SKIP"
-fi
-unload_all
+begin
+[ -e "$MODULES/kspan.ko" ] || skip_all "there is no kspan.ko (KSPAN_MODULES?)"
 
 trap 'unload_all; rm -f "$LOG" "$INPUT"' EXIT
-MARK="kspan-samples-test-$$"
-echo "$MARK" >/dev/kmsg
+mark_log
 cat "$DIR"/demos/*.sh "$DIR"/demos/*/demo.sh >"$INPUT"
 
 SAMPLES=$(cd "$DIR/demos" && for demo in */demo.sh; do echo "${demo%/*}"; done)
@@ -72,5 +41,6 @@ for sample; do
 	ktap_test_result "$sample works, and leaves nothing" test_sample "$sample"
 	unload_all
 done
-ktap_test_result "nothing to complain about in the kernel log" test_quiet_log
+# The heap sample has objects in its heap when it is unloaded, to have them told.
+ktap_test_result "nothing to complain about in the kernel log" test_quiet_log 'heap documents: '
 ktap_finished
