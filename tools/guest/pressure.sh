@@ -7,49 +7,18 @@
 # The OOM killer may have the hog, and nobody else. Prints KTAP.
 # shellcheck disable=SC1091
 . /guest/lib.sh
+. /guest/ktap.sh
 
 SECONDS_ASKED=${PRESSURE_SECONDS:-15}
-DEBUGFS=/sys/kernel/debug/kspan
 CONTROL=/sys/kernel/debug/kspan_pressure
-# The hog comes again as long as this file is there.
-ON=/tmp/on
 # How long a round of the hog takes, in milliseconds.
 HOLD=2500
 REST=300
 # More than there is, in KiB.
 ALL=1000000
 
-FAILED=0
-CASES=0
-
-# result NAME STATUS [why]
-result() {
-	CASES=$((CASES + 1))
-	if [ "$2" -eq 0 ]; then
-		echo "    ok $CASES $1"
-	else
-		[ -z "$3" ] || echo "    # $3"
-		echo "    not ok $CASES $1"
-		FAILED=1
-	fi
-}
-
-# value_of NAME FILE: of lines "NAME: value", where what stands before NAME is summed up.
-value_of() {
-	awk -v name="$1:" '{ at = length($1) - length(name) + 1 }
-		at > 0 && substr($1, at) == name { sum += $2 } END { print sum + 0 }' "$2"
-}
-
-stat_of() {
-	awk -v name="$1:" '$1 == name { print $2 }' $DEBUGFS/stats
-}
-
 did() {
 	value_of "$1" $CONTROL/stats
-}
-
-mem_kb() {
-	awk -v name="$1:" '$1 == name { print $2 }' /proc/meminfo
 }
 
 # What the page allocator keeps for emergencies, in kB.
@@ -67,10 +36,6 @@ ask() {
 	echo "$2" >"$CONTROL/$1"
 }
 
-count() {
-	wc -c <"/tmp/count.$1"
-}
-
 # The hog, which the OOM killer may have. An expected complaint allows one: of the second
 # line, the hog alone.
 hog() {
@@ -83,9 +48,9 @@ hog() {
 round() {
 	hog "$1" "$2" "$3" $REST 1
 	case $? in
-	0) printf . >>/tmp/count.rounds ;;
-	137) printf . >>/tmp/count.kills ;;
-	*) printf . >>/tmp/count.trouble ;;
+	0) done_once rounds ;;
+	137) done_once kills ;;
+	*) done_once trouble ;;
 	esac
 }
 
@@ -99,7 +64,7 @@ hog_loop() {
 # OOM killer is called again, and a kernel that finds nobody to kill panics.
 spare_loop() {
 	while [ -e $ON ]; do
-		hog $ALL $ALL $HOLD 0 1 >/dev/null || printf . >>/tmp/count.spares
+		hog $ALL $ALL $HOLD 0 1 >/dev/null || done_once spares
 	done
 }
 
@@ -209,13 +174,6 @@ all_of_it() {
 	result "the module unloads" $?
 }
 
-# Nothing is allocated any more, and the files agree about it.
-at_rest() {
-	[ "$(stat_of HeapObjects)" = 0 ] && [ "$(stat_of Alloc)" = 0 ] &&
-		[ "$(stat_of Mallocs)" = "$(stat_of Frees)" ] &&
-		[ "$(stat_of HeapSys)" = $(($(stat_of HeapInuse) + $(stat_of HeapIdle))) ]
-}
-
 # Neither this script nor what it starts is for the OOM killer.
 echo -1000 >/proc/self/oom_score_adj
 # Who waits for memory for as long must be stuck.
@@ -228,15 +186,9 @@ LEAVE=$(($(reserve_kb) * 4))
 ! tune vm/watermark_boost_factor 0 || LEAVE=$((LEAVE / 2))
 AVAILABLE=$(mem_kb MemAvailable)
 FILL=$((AVAILABLE * 5 / 8 / 1024))
-for what in rounds kills spares trouble; do
-	: >/tmp/count.$what
-done
+counts rounds kills spares trouble
 echo "# kspan-pressure: $AVAILABLE kB available, the hog leaves $LEAVE kB"
-echo "KTAP version 1"
-echo "1..1"
-echo "    KTAP version 1"
-echo "    # Subtest: kspan_pressure"
-echo "    1..20"
+suite kspan_pressure 20
 # So that nobody but the shrinker gives back what is kept.
 load kspan.ko arena_reserve=1024 scavenge_ms=0 || exit 1
 all_of_it
@@ -246,9 +198,4 @@ rmmod kspan
 result "kspan unloads" $?
 memory_end
 result "memory comes back" $?
-if [ $FAILED -eq 0 ]; then
-	echo "ok 1 kspan_pressure"
-else
-	echo "not ok 1 kspan_pressure"
-	exit 1
-fi
+suite_end

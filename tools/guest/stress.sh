@@ -6,41 +6,11 @@
 # a line of progress every 10 s, and KTAP.
 # shellcheck disable=SC1091
 . /guest/lib.sh
+. /guest/ktap.sh
 
 SECONDS_ASKED=${STRESS_SECONDS:-60}
-DEBUGFS=/sys/kernel/debug/kspan
 COUNTERS=/sys/kernel/debug/kspan_stress
 PRESSURE=/tmp/pressure
-# Loops beside the stress run as long as this file is there.
-ON=/tmp/on
-
-FAILED=0
-CASES=0
-
-# result NAME STATUS [why]
-result() {
-	CASES=$((CASES + 1))
-	if [ "$2" -eq 0 ]; then
-		echo "    ok $CASES $1"
-	else
-		[ -z "$3" ] || echo "    # $3"
-		echo "    not ok $CASES $1"
-		FAILED=1
-	fi
-}
-
-mem_available() {
-	awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo
-}
-
-count() {
-	wc -c <"/tmp/count.$1"
-}
-
-# One character for each time something was done.
-done_once() {
-	printf . >>"/tmp/count.$1"
-}
 
 # cpu N 0|1. From 6.12 on a CPU may warn on its way down although nothing is
 # wrong: tools/testing/selftests/kspan/cpu_hotplug.c says why.
@@ -70,10 +40,10 @@ hotplug_loop() {
 # near enough for reclaim, and far enough from the OOM killer.
 pressure_loop() {
 	local piece=8192 least size
-	least=$(($(mem_available) / 6))
+	least=$(($(mem_kb MemAvailable) / 6))
 	while [ -e $ON ]; do
 		size=0
-		while [ -e $ON ] && [ $(($(mem_available) - piece)) -gt $least ]; do
+		while [ -e $ON ] && [ $(($(mem_kb MemAvailable) - piece)) -gt $least ]; do
 			fallocate -o $((size * 1024)) -l $((piece * 1024)) $PRESSURE/file || break
 			size=$((size + piece))
 		done
@@ -94,15 +64,6 @@ read_loop() {
 	done
 }
 
-# value_of NAME FILE: of a line "NAME: value"
-value_of() {
-	awk -v name="$1:" '$1 == name { print $2 }' "$2"
-}
-
-stat_of() {
-	value_of "$1" $DEBUGFS/stats
-}
-
 uptime_seconds() {
 	cut -d. -f1 /proc/uptime
 }
@@ -113,20 +74,11 @@ progress() {
 	     "debugfs was read $(count reads) times"
 }
 
-# Nothing is allocated any more, and the files agree about it.
-at_rest() {
-	[ "$(stat_of HeapObjects)" = 0 ] && [ "$(stat_of Alloc)" = 0 ] &&
-		[ "$(stat_of Mallocs)" = "$(stat_of Frees)" ] &&
-		[ "$(stat_of HeapSys)" = $(($(stat_of HeapInuse) + $(stat_of HeapIdle))) ]
-}
-
 run() {
-	local what loops start passed=0
+	local loops start passed=0
 	mkdir -p $PRESSURE
 	mount -t tmpfs -o size=100% tmpfs $PRESSURE
-	for what in hotplug pressure reads refused unreadable; do
-		: >/tmp/count.$what
-	done
+	counts hotplug pressure reads refused unreadable
 	: >$ON
 	load kspan_stress.ko "seconds=$SECONDS_ASKED" || return 1
 	start=$(uptime_seconds)
@@ -150,11 +102,7 @@ run() {
 }
 
 memory_begin || exit 1
-echo "KTAP version 1"
-echo "1..1"
-echo "    KTAP version 1"
-echo "    # Subtest: kspan_stress"
-echo "    1..8"
+suite kspan_stress 8
 load kspan.ko || exit 1
 run
 result "starts and ends" $?
@@ -173,9 +121,4 @@ rmmod kspan
 result "unloads" $?
 memory_end
 result "memory comes back" $?
-if [ $FAILED -eq 0 ]; then
-	echo "ok 1 kspan_stress"
-else
-	echo "not ok 1 kspan_stress"
-	exit 1
-fi
+suite_end
