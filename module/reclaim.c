@@ -626,6 +626,23 @@ void kspan_scavenger_restart(void)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_scavenger_restart);
 
+/* For good: parameters can be written until the module has gone. */
+static void stop_scavenger(void)
+{
+	kernel_param_lock(THIS_MODULE);
+	WRITE_ONCE(kspan_scavenge_ms, 0);
+	/* Who did not see that has queued it then. */
+	irq_work_sync(&kspan_scavenger_irq_work);
+	cancel_delayed_work_sync(&scavenge_work);
+	/* Nobody wakes it from here on. */
+	WRITE_ONCE(kspan_scavenger_awake, true);
+	irq_work_sync(&kspan_scavenger_irq_work);
+	if (scavenger)
+		destroy_workqueue(scavenger);
+	scavenger = NULL;
+	kernel_param_unlock(THIS_MODULE);
+}
+
 /**
  * kspan_reclaim_init() - start to give memory back
  * Return: 0 or a negative errno.
@@ -649,10 +666,9 @@ int kspan_reclaim_init(void)
 	let_wake();
 	return 0;
 failed:
+	stop_scavenger();
 	if (workqueue)
 		destroy_workqueue(workqueue);
-	if (scavenger)
-		destroy_workqueue(scavenger);
 	free_percpu(flush_works);
 	return -ENOMEM;
 }
@@ -662,16 +678,7 @@ void kspan_reclaim_exit(void)
 {
 	unregister_oom_notifier(&oom_notifier);
 	kspan_shrinker_close(shrinker);
-	/* Parameters can be written until the module has gone: no restart any more. */
-	kernel_param_lock(THIS_MODULE);
-	WRITE_ONCE(kspan_scavenge_ms, 0);
-	cancel_delayed_work_sync(&scavenge_work);
-	/* Nobody wakes it from here on. */
-	WRITE_ONCE(kspan_scavenger_awake, true);
-	irq_work_sync(&kspan_scavenger_irq_work);
-	destroy_workqueue(scavenger);
-	scavenger = NULL;
-	kernel_param_unlock(THIS_MODULE);
+	stop_scavenger();
 	destroy_workqueue(workqueue);
 	free_percpu(flush_works);
 }
