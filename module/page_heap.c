@@ -14,7 +14,7 @@
  * bucket it may fit into, then at the one above, where everything fits, so fuller arenas
  * are taken from first and empty ones last, and long runs are not cut for short ones. The
  * longest run is an upper bound: it rises when a free makes a longer one, and falls when
- * a search has failed.
+ * a search has failed, or many pages were taken.
  *
  * Cost: a search reads at most the 8 words of an arena's bitmap, and fails, apart
  * from KSPAN_PROBES, at most once for each time that a bound became wrong. Taking
@@ -51,6 +51,8 @@
 #include "reclaim.h"
 #include "run.h"
 
+/* Pages that make much of an arena: what is left is looked for at once, not when missed. */
+#define KSPAN_LONG_RUN		5
 /* Arenas that are looked at in a bucket where not everything fits. */
 #define KSPAN_PROBES		4
 /* Descriptors at hand before a lock is taken: one for the caller, some for NMIs. */
@@ -65,7 +67,7 @@
 
 unsigned int kspan_arena_reserve = 1;
 KSPAN_EXPORT_FOR_KUNIT(kspan_arena_reserve);
-unsigned int kspan_arena_growth = 3;
+unsigned int kspan_arena_growth = 1;
 KSPAN_EXPORT_FOR_KUNIT(kspan_arena_growth);
 
 static struct kspan_page_heap *page_heaps[MAX_NUMNODES];
@@ -343,6 +345,14 @@ static void account_large(struct kspan_page_heap *ph, int pages)
 		ph->large_alloc_pages += pages;
 }
 
+/* After pages for one request were taken. */
+static void note_taken(struct kspan_page_heap *ph, struct kspan_arena *arena,
+		       unsigned int npages)
+{
+	if (npages >= KSPAN_LONG_RUN)
+		set_longest(ph, arena, kspan_run_longest(arena->free, arena->npages));
+}
+
 /* Make a span of pages that were taken. */
 static struct kspan_span *make_span(struct kspan_page_heap *ph, struct kspan_arena *arena,
 				    unsigned int first, unsigned int npages, unsigned int class)
@@ -439,6 +449,7 @@ static struct kspan_span *alloc_from_arenas(int nid, unsigned int npages, unsign
 			arena = find_run(ph, npages, align, &first);
 			if (arena) {
 				take_pages(ph, arena, first, npages);
+				note_taken(ph, arena, npages);
 				span = make_span(ph, arena, first, npages, class);
 			}
 		}
@@ -512,14 +523,20 @@ static void fill_hole(struct kspan_page_heap *ph, struct kspan_arena *host,
 	free_pages_of(ph, host, first, n);
 }
 
-/* Most pages of a new arena that are wanted. */
-static unsigned int arena_most(const struct kspan_page_heap *ph)
+/*
+ * Most pages of a new arena that are wanted: what the node may grow by, and for a large
+ * object as much as four of its size take, so that little of an arena is left over.
+ */
+static unsigned int arena_most(const struct kspan_page_heap *ph, unsigned int npages,
+			       unsigned int class)
 {
 	unsigned long pages;
 
 	if (!READ_ONCE(kspan_arena_growth))
 		return KSPAN_ARENA_PAGES;
 	pages = READ_ONCE(ph->pages) * READ_ONCE(kspan_arena_growth) / 100;
+	if (!class)
+		pages = max(pages, 4 * roundup_pow_of_two(npages));
 	return rounddown_pow_of_two(clamp_t(unsigned long, pages, KSPAN_ARENA_LEAST,
 					    KSPAN_ARENA_PAGES));
 }
@@ -528,7 +545,7 @@ static unsigned int arena_most(const struct kspan_page_heap *ph)
 static struct kspan_span *alloc_from_new_arena(int nid, unsigned int npages, unsigned int class,
 					       gfp_t gfp)
 {
-	unsigned int most = arena_most(page_heaps[nid]);
+	unsigned int most = arena_most(page_heaps[nid], npages, class);
 	struct kspan_arena *arena = kspan_arena_alloc(nid, npages, most, gfp);
 	struct kspan_arena *host, *filler = NULL;
 	struct kspan_page_heap *ph;
@@ -560,6 +577,7 @@ static struct kspan_span *alloc_from_new_arena(int nid, unsigned int npages, uns
 		link_arena(ph, arena);
 	}
 	take_pages(ph, arena, first, npages);
+	note_taken(ph, arena, npages);
 	span = make_span(ph, arena, first, npages, class);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 	kfree(filler);
