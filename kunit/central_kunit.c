@@ -995,7 +995,7 @@ static void retired_magazine_returns_its_objects(struct kunit *test)
 	give_one(central, first);
 }
 
-static void flushed_depot_keeps_empty_magazines(struct kunit *test)
+static void flushed_depot_keeps_no_magazine(struct kunit *test)
 {
 	struct kspan_central *central = central_of(SIZE);
 	void *first = new_span(test, central);
@@ -1007,8 +1007,10 @@ static void flushed_depot_keeps_empty_magazines(struct kunit *test)
 	kspan_depot_flush(central);
 	KUNIT_EXPECT_EQ(test, central->nr_out, 1UL);
 	KUNIT_EXPECT_EQ(test, central->nr_depot_objects, 0UL);
-	KUNIT_EXPECT_EQ(test, list_length(&central->depot_empty), 1U);
+	KUNIT_EXPECT_EQ(test, list_length(&central->depot_empty), 0U);
+	KUNIT_EXPECT_EQ_MSG(test, central->nr_magazines, 1U, "the one that is here");
 	kspan_depot_retire(central, empty);
+	KUNIT_EXPECT_EQ(test, central->nr_magazines, 0U);
 	give_one(central, first);
 }
 
@@ -1047,7 +1049,7 @@ static struct kunit_case central_cases[] = {
 	KUNIT_CASE(depot_holds_one_magazine_at_least),
 	KUNIT_CASE(magazines_wanted_are_limited),
 	KUNIT_CASE(retired_magazine_returns_its_objects),
-	KUNIT_CASE(flushed_depot_keeps_empty_magazines),
+	KUNIT_CASE(flushed_depot_keeps_no_magazine),
 	{}
 };
 

@@ -1088,19 +1088,6 @@ static void flush_some(struct kspan_central *central, unsigned int n)
 	}
 }
 
-/**
- * kspan_depot_flush() - return all objects of the depot to their spans
- * @central: the central
- *
- * Context: task, softirq, hardirq.
- */
-void kspan_depot_flush(struct kspan_central *central)
-{
-	kspan_central_merge(central, 0);
-	flush_some(central, UINT_MAX);
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_depot_flush);
-
 static void free_empty_magazines(struct kspan_central *central)
 {
 	struct kspan_magazine *mag, *next;
@@ -1115,6 +1102,20 @@ static void free_empty_magazines(struct kspan_central *central)
 	list_for_each_entry_safe(mag, next, &magazines, list)
 		kfree_rcu(mag, rcu);
 }
+
+/**
+ * kspan_depot_flush() - return all objects of the depot to their spans, and free its magazines
+ * @central: the central
+ *
+ * Context: task, softirq, hardirq.
+ */
+void kspan_depot_flush(struct kspan_central *central)
+{
+	kspan_central_merge(central, 0);
+	flush_some(central, UINT_MAX);
+	free_empty_magazines(central);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_depot_flush);
 
 /**
  * kspan_depot_reap() - shrink the depot to what its users need
