@@ -13,8 +13,8 @@
  * to a power of two, and by address in each. A request looks at the lowest arenas of the
  * bucket it may fit into, then at the one above, where everything fits, so fuller arenas
  * are taken from first and empty ones last, and long runs are not cut for short ones. The
- * longest run is an upper bound: it rises when a free makes a longer one, and falls when
- * a search has failed, or many pages were taken.
+ * longest run is an upper bound: it rises when a free makes a longer one, and is measured
+ * when a search has failed, or a span was taken.
  *
  * Cost: a search reads at most the 8 words of an arena's bitmap, and fails, apart
  * from KSPAN_PROBES, at most once for each time that a bound became wrong. Taking
@@ -51,8 +51,6 @@
 #include "reclaim.h"
 #include "run.h"
 
-/* Pages that make much of an arena: what is left is looked for at once, not when missed. */
-#define KSPAN_LONG_RUN		5
 /* Arenas that are looked at in a bucket where not everything fits. */
 #define KSPAN_PROBES		4
 /* Descriptors at hand before a lock is taken: one for the caller, some for NMIs. */
@@ -129,6 +127,12 @@ static void set_longest(struct kspan_page_heap *ph, struct kspan_arena *arena,
 	remove_from_bucket(ph, arena);
 	arena->longest = longest;
 	insert_in_bucket(ph, arena);
+}
+
+/* Make the bound exact. */
+static void measure(struct kspan_page_heap *ph, struct kspan_arena *arena)
+{
+	set_longest(ph, arena, kspan_run_longest(arena->free, arena->npages));
 }
 
 static unsigned int page_of(const struct kspan_arena *arena, unsigned long addr)
@@ -242,17 +246,12 @@ static bool may_fit(const struct kspan_arena *arena, unsigned int npages, unsign
 static bool note_failure(struct kspan_page_heap *ph, struct kspan_arena *arena,
 			 unsigned int npages, unsigned int align)
 {
-	/* Every longer one would have an aligned one in it. */
-	unsigned int longest = min(arena->longest, npages + align - 2);
+	unsigned int before = arena->longest;
 
 	if (npages == align)
 		arena->misfits |= align;
-	if (align == 1 || find_in_arena(arena, npages, 1) == KSPAN_NO_RUN)
-		longest = npages - 1;
-	if (longest == arena->longest)
-		return false;
-	set_longest(ph, arena, longest);
-	return true;
+	measure(ph, arena);
+	return arena->longest < before;
 }
 
 /* A run in one of the arenas of a bucket, the lowest first; or NULL. */
@@ -345,14 +344,6 @@ static void account_large(struct kspan_page_heap *ph, int pages)
 		ph->large_alloc_pages += pages;
 }
 
-/* After pages for one request were taken. */
-static void note_taken(struct kspan_page_heap *ph, struct kspan_arena *arena,
-		       unsigned int npages)
-{
-	if (npages >= KSPAN_LONG_RUN)
-		set_longest(ph, arena, kspan_run_longest(arena->free, arena->npages));
-}
-
 /* Make a span of pages that were taken. */
 static struct kspan_span *make_span(struct kspan_page_heap *ph, struct kspan_arena *arena,
 				    unsigned int first, unsigned int npages, unsigned int class)
@@ -374,6 +365,17 @@ static struct kspan_span *make_span(struct kspan_page_heap *ph, struct kspan_are
 		account_large(ph, npages);
 	}
 	return span;
+}
+
+/* Take pages for a span; its descriptor is at hand. */
+static struct kspan_span *take_span(struct kspan_page_heap *ph, struct kspan_arena *arena,
+				    unsigned int first, unsigned int npages, unsigned int class)
+{
+	take_pages(ph, arena, first, npages);
+	/* Spans stay. Large objects go and come again, mostly in the same place. */
+	if (class)
+		measure(ph, arena);
+	return make_span(ph, arena, first, npages, class);
 }
 
 /* Have a descriptor at hand before the lock is taken. */
@@ -447,11 +449,8 @@ static struct kspan_span *alloc_from_arenas(int nid, unsigned int npages, unsign
 		retry = !ph->nr_spares;
 		if (!retry) {
 			arena = find_run(ph, npages, align, &first);
-			if (arena) {
-				take_pages(ph, arena, first, npages);
-				note_taken(ph, arena, npages);
-				span = make_span(ph, arena, first, npages, class);
-			}
+			if (arena)
+				span = take_span(ph, arena, first, npages, class);
 		}
 		raw_spin_unlock_irqrestore(&ph->lock, flags);
 	} while (retry);
@@ -576,9 +575,7 @@ static struct kspan_span *alloc_from_new_arena(int nid, unsigned int npages, uns
 	} else {
 		link_arena(ph, arena);
 	}
-	take_pages(ph, arena, first, npages);
-	note_taken(ph, arena, npages);
-	span = make_span(ph, arena, first, npages, class);
+	span = take_span(ph, arena, first, npages, class);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 	kfree(filler);
 	return span;
