@@ -29,13 +29,13 @@
  * The work moves from CPU to CPU, so that the caches of all take part.
  */
 #include "bench.h"
+#include "system_pages.h"
 
 #include <linux/cpumask.h>
 #include <linux/kernel.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
-#include <linux/mmzone.h>
 #include <linux/moduleparam.h>
 #include <linux/prandom.h>
 #include <linux/rcupdate.h>
@@ -43,7 +43,6 @@
 #include <linux/sizes.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
-#include <linux/vmstat.h>
 
 static unsigned int total;
 module_param(total, uint, 0444);
@@ -148,57 +147,10 @@ static struct {
 	long slabs;
 } start;
 
-static long pages_of_zone(struct zone *zone)
-{
-	long pages = zone_page_state_snapshot(zone, NR_FREE_PAGES);
-	int cpu;
-
-	for_each_online_cpu(cpu)
-		pages += READ_ONCE(per_cpu_ptr(zone->per_cpu_pageset, cpu)->count);
-	return pages;
-}
-
-static long free_pages_now(void)
-{
-	long pages = 0;
-	int nid, i;
-
-	for_each_online_node(nid)
-		for (i = 0; i < MAX_NR_ZONES; i++) {
-			struct zone *zone = &NODE_DATA(nid)->node_zones[i];
-
-			if (populated_zone(zone))
-				pages += pages_of_zone(zone);
-		}
-	return pages;
-}
-
-static long node_pages(struct pglist_data *node, enum node_stat_item item)
-{
-	long pages = atomic_long_read(&node->vm_stat[item]);
-	int cpu;
-
-	for_each_online_cpu(cpu)
-		pages += per_cpu_ptr(node->per_cpu_nodestats, cpu)->vm_node_stat_diff[item];
-	return pages;
-}
-
-static long slab_pages_now(void)
-{
-	long pages = 0;
-	int nid;
-
-	for_each_online_node(nid) {
-		pages += node_pages(NODE_DATA(nid), NR_SLAB_RECLAIMABLE_B);
-		pages += node_pages(NODE_DATA(nid), NR_SLAB_UNRECLAIMABLE_B);
-	}
-	return pages;
-}
-
 static void note_start(void)
 {
-	start.free = free_pages_now();
-	start.slabs = slab_pages_now();
+	start.free = system_free_pages();
+	start.slabs = system_slab_pages();
 }
 
 static u64 bytes_of(long pages)
@@ -210,8 +162,8 @@ static void take_reading(struct reading *reading)
 {
 	reading->nr_objects = nr_live;
 	reading->requested = requested;
-	reading->held = bytes_of(start.free - free_pages_now());
-	reading->slabs = bytes_of(slab_pages_now() - start.slabs);
+	reading->held = bytes_of(start.free - system_free_pages());
+	reading->slabs = bytes_of(system_slab_pages() - start.slabs);
 	kspan_memory_read(&reading->memory);
 }
 

@@ -29,7 +29,6 @@
 #include <linux/kspan.h>
 #include <linux/math64.h>
 #include <linux/mm.h>
-#include <linux/mmzone.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/sched/signal.h>
@@ -38,8 +37,8 @@
 #include <linux/timex.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
-#include <linux/vmstat.h>
 
+#include "../bench/system_pages.h"
 #include "record.h"
 
 #define MAX_SAMPLES	100000U
@@ -168,52 +167,9 @@ static const struct allocator allocators[] = {
 	{ "empty", empty_give, empty_take, empty_give_back },
 };
 
-/* Pages of a counter of nodes, with what CPUs have not added yet. */
-static long node_pages(enum node_stat_item item)
-{
-	long pages = 0;
-	int nid;
-
-	for_each_online_node(nid) {
-		pages += atomic_long_read(&NODE_DATA(nid)->vm_stat[item]);
-#ifdef CONFIG_SMP
-		unsigned int cpu;
-
-		for_each_online_cpu(cpu)
-			pages += per_cpu_ptr(NODE_DATA(nid)->per_cpu_nodestats,
-					     cpu)->vm_node_stat_diff[item];
-#endif
-	}
-	return max(pages, 0L);
-}
-
-static u64 slab_bytes(void)
-{
-	return (u64)(node_pages(NR_SLAB_RECLAIMABLE_B) +
-		     node_pages(NR_SLAB_UNRECLAIMABLE_B)) << PAGE_SHIFT;
-}
-
-static u64 free_bytes_of(struct zone *zone)
-{
-	u64 pages = zone_page_state_snapshot(zone, NR_FREE_PAGES);
-	unsigned int cpu;
-
-	for_each_online_cpu(cpu)
-		pages += READ_ONCE(per_cpu_ptr(zone->per_cpu_pageset, cpu)->count);
-	return pages << PAGE_SHIFT;
-}
-
 static u64 free_bytes(void)
 {
-	u64 bytes = 0;
-	unsigned int i;
-	int nid;
-
-	for_each_online_node(nid)
-		for (i = 0; i < MAX_NR_ZONES; i++)
-			if (populated_zone(&NODE_DATA(nid)->node_zones[i]))
-				bytes += free_bytes_of(&NODE_DATA(nid)->node_zones[i]);
-	return bytes;
+	return (u64)system_free_pages() << PAGE_SHIFT;
 }
 
 static void read_all(struct reading *reading, u32 events)
@@ -221,7 +177,7 @@ static void read_all(struct reading *reading, u32 events)
 	reading->events = events;
 	reading->requested = run.requested;
 	kspan_memory_read(&reading->kspan);
-	reading->slab = slab_bytes();
+	reading->slab = (u64)system_slab_pages() << PAGE_SHIFT;
 	reading->free = free_bytes();
 }
 
