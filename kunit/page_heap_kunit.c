@@ -180,7 +180,7 @@ static void fuller_arenas_are_taken_from_first(struct kunit *test)
 	run_free(test, half[1]);
 }
 
-/* A search that fails leaves a bound that lets the next one pass by at once. */
+/* A search that fails measures the bound, which lets the next one pass by at once. */
 static void wrong_bounds_mend_themselves(struct kunit *test)
 {
 	struct kspan_span *runs[KSPAN_ARENA_PAGES / 8], *single, *other;
@@ -197,14 +197,26 @@ static void wrong_bounds_mend_themselves(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, arena->longest, 0U);
 	run_free(test, runs[3]);
 	KUNIT_EXPECT_EQ(test, arena->longest, 8U);
-	runs[3] = run_alloc(test, 7);
-	single = run_alloc(test, 2);
+	runs[3] = run_alloc(test, 4);
+	single = run_alloc(test, 6);
 	KUNIT_EXPECT_PTR_EQ(test, single->arena, other->arena);
-	KUNIT_EXPECT_EQ(test, arena->longest, 1U);
+	KUNIT_EXPECT_EQ(test, arena->longest, 4U);
 	kspan_verify(test, &kspan_default_heap);
 	run_free(test, single);
 	run_free(test, other);
 	free_all(test, runs, ARRAY_SIZE(runs));
+}
+
+static void spans_leave_an_exact_bound(struct kunit *test)
+{
+	struct kspan_span *span;
+
+	open_arena(test);
+	span = kspan_page_heap_alloc(NID, 3, 1, kspan_size_class(1024),
+				     GFP_KERNEL | __GFP_THISNODE);
+	KUNIT_ASSERT_NOT_NULL(test, span);
+	KUNIT_EXPECT_EQ(test, span->arena->longest, KSPAN_ARENA_PAGES - 3);
+	KUNIT_EXPECT_TRUE(test, kspan_page_heap_free(span, span->start, KSPAN_SPAN_DETACHED));
 }
 
 /*
@@ -968,6 +980,7 @@ static struct kunit_case page_heap_cases[] = {
 	KUNIT_CASE(lowest_address_among_equals),
 	KUNIT_CASE(fuller_arenas_are_taken_from_first),
 	KUNIT_CASE(wrong_bounds_mend_themselves),
+	KUNIT_CASE(spans_leave_an_exact_bound),
 	KUNIT_CASE(rest_of_a_split_stays_free),
 	KUNIT_CASE(exact_fit_leaves_no_run),
 	KUNIT_CASE(free_between_used_ones),

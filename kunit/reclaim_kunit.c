@@ -592,6 +592,30 @@ static void arenas_grow_with_the_heap(struct kunit *test)
 	}
 }
 
+static void expect_arena(struct kunit *test, unsigned int npages, unsigned int class,
+			 unsigned int expected)
+{
+	struct kspan_span *run;
+
+	run = kspan_page_heap_alloc(home, npages, 1, class, GFP_KERNEL | __GFP_THISNODE);
+	KUNIT_ASSERT_NOT_NULL(test, run);
+	KUNIT_EXPECT_EQ_MSG(test, run->arena->npages, expected, "%u pages", npages);
+	KUNIT_EXPECT_TRUE(test, kspan_page_heap_free(run, run->start, run->state));
+	KUNIT_EXPECT_EQ(test, heap_of_node()->pages, 0UL);
+}
+
+static void large_objects_get_arenas_for_four(struct kunit *test)
+{
+	kspan_arena_growth = 1;
+	kspan_arena_reserve = 0;
+	expect_arena(test, 10, kspan_size_class(1024), 16);
+	expect_arena(test, 1, 0, 16);
+	expect_arena(test, 5, 0, 32);
+	expect_arena(test, 33, 0, 256);
+	expect_arena(test, 100, 0, KSPAN_ARENA_PAGES);
+	expect_arena(test, 300, 0, KSPAN_ARENA_PAGES);
+}
+
 /* The counter of a CPU is added to the sum late. */
 static unsigned long reclaimable(void)
 {
@@ -639,6 +663,7 @@ static struct kunit_case reclaim_cases[] = {
 	KUNIT_CASE(object_gets_its_own_pages_where_no_span_fits),
 	KUNIT_CASE(soft_limit_gives_back_first),
 	KUNIT_CASE(arenas_grow_with_the_heap),
+	KUNIT_CASE(large_objects_get_arenas_for_four),
 	KUNIT_CASE(kernel_knows_what_is_free),
 	{}
 };
