@@ -27,7 +27,7 @@ static const char usage[] =
 "usage: kspan-replay record [-o FILE] [-b KB] [--allow-lost] [-- COMMAND...]\n"
 "       kspan-replay info FILE\n"
 "       kspan-replay replay [--on kspan|slub] [--rounds N] [--samples N] [--flags plain|all]\n"
-"                    [--tsv FILE] FILE\n"
+"                    [--pause SECONDS] [--tsv FILE] FILE\n"
 "\n"
 "record   writes what the kernel allocates and frees while COMMAND runs, or until it is\n"
 "         interrupted, to FILE (" DEFAULT_OUTPUT "); -b: size of each CPU's ring (8192 KiB)\n"
@@ -36,7 +36,8 @@ static const char usage[] =
 "         kspan.ko and kspan_replay.ko are to be loaded; --rounds: turns (2), --samples:\n"
 "         readings on the way (500), --tsv: all of them, as a table; --flags all: with\n"
 "         accounted and reclaimable objects marked as such, which SLUB keeps apart from\n"
-"         others (plain: atomic and zeroed only)\n";
+"         others (plain: atomic and zeroed only); --pause: before each run, until the\n"
+"         kernel has freed what it frees late (none)\n";
 
 static unsigned int get_number(const char *name, const char *text, unsigned int most)
 {
@@ -254,7 +255,7 @@ static double ticks_of(const char *result)
 struct replay {
 	const struct trace *trace;
 	FILE *tsv;
-	unsigned int samples, flags;
+	unsigned int samples, flags, pause;
 	double empty;
 };
 
@@ -334,6 +335,7 @@ static void replay_rounds(struct replay *replay, const char *on, unsigned int ro
 		for (i = 0; i < 2; i++) {
 			if (on && strcmp(on, both[i]))
 				continue;
+			sleep(replay->pause);
 			result = run_on(replay, both[i]);
 			show_result(replay, both[i], round, result);
 			free(result);
@@ -356,6 +358,7 @@ static void replay(int argc, char **argv)
 		{ "on", required_argument, NULL, 'o' },
 		{ "rounds", required_argument, NULL, 'r' },
 		{ "samples", required_argument, NULL, 's' },
+		{ "pause", required_argument, NULL, 'p' },
 		{ "flags", required_argument, NULL, 'f' },
 		{ "tsv", required_argument, NULL, 't' },
 		{ },
@@ -376,6 +379,9 @@ static void replay(int argc, char **argv)
 			break;
 		case 's':
 			replay.samples = get_number("--samples", optarg, 100000);
+			break;
+		case 'p':
+			replay.pause = get_number("--pause", optarg, 1000);
 			break;
 		case 'f':
 			replay.flags = flags_of(optarg);
