@@ -193,12 +193,12 @@ static unsigned long check_run(struct check *check, struct kspan_arena *arena,
 	return span->class ? addr + KSPAN_PAGE_SIZE : addr + kspan_span_bytes(span);
 }
 
-static bool in_bucket(const struct rb_root_cached *bucket, const struct kspan_arena *arena)
+static bool in_bucket(const struct list_head *bucket, const struct kspan_arena *wanted)
 {
-	struct rb_node *node;
+	const struct kspan_arena *arena;
 
-	for (node = rb_first_cached(bucket); node; node = rb_next(node))
-		if (rb_entry(node, struct kspan_arena, in_bucket) == arena)
+	list_for_each_entry(arena, bucket, in_bucket)
+		if (arena == wanted)
 			return true;
 	return false;
 }
@@ -272,17 +272,12 @@ static void check_buckets(struct check *check, struct kspan_page_heap *ph,
 	unsigned int bucket;
 
 	for (bucket = 0; bucket < KSPAN_NR_BUCKETS; bucket++) {
-		struct rb_node *node = rb_first_cached(&ph->buckets[bucket]);
-		unsigned long end = 0;
+		const struct kspan_arena *arena;
 
-		same(check, "bucket is marked", bucket, test_bit(bucket, &ph->filled), !!node);
-		for (; node; node = rb_next(node)) {
-			struct kspan_arena *arena = rb_entry(node, struct kspan_arena, in_bucket);
-
-			holds(check, "order of bucket", arena->start, arena->start >= end);
-			end = arena->start + KSPAN_KUNIT_PAGES(arena->npages);
+		same(check, "bucket is marked", bucket, test_bit(bucket, &ph->filled),
+		     !list_empty(&ph->buckets[bucket]));
+		list_for_each_entry(arena, &ph->buckets[bucket], in_bucket)
 			count++;
-		}
 	}
 	same(check, "arenas in buckets", id(ph), count, sums->in_buckets);
 }

@@ -10,16 +10,15 @@
  * Runs do not cross arenas.
  *
  * Arenas with free pages are sorted by the longest run they may have, in buckets, four
- * to a power of two, and by address in each. A request looks at the lowest arenas of the
- * bucket it may fit into, then at the one above, where everything fits, so fuller arenas
- * are taken from first and empty ones last, and long runs are not cut for short ones. The
- * longest run is an upper bound: it rises when a free makes a longer one, and is measured
- * when a search has failed, or a span was taken.
+ * to a power of two; in each, the lower ones tend to be first. A request looks at the first
+ * arenas of the bucket it may fit into, then at the one above, where everything fits, so
+ * fuller arenas are taken from first and empty ones last, and long runs are not cut for
+ * short ones. The longest run is an upper bound: it rises when a free makes a longer one,
+ * and is measured when a search has failed, or a span was taken.
  *
  * Cost: a search reads at most the 8 words of an arena's bitmap, and fails, apart
  * from KSPAN_PROBES, at most once for each time that a bound became wrong. Taking
- * and freeing pages is O(1), for n arenas O(log n) where a bound goes to another
- * bucket.
+ * and freeing pages is O(1).
  *
  * A new arena is a fraction of what the node has, up to 4 MiB, so that what is taken
  * in advance is one, too. An arena whose last page was freed goes back to buddy, except
@@ -87,21 +86,21 @@ static bool arena_less(struct rb_node *a, const struct rb_node *b)
 	       rb_entry(b, struct kspan_arena, node)->start;
 }
 
-static bool in_bucket_less(struct rb_node *a, const struct rb_node *b)
-{
-	return rb_entry(a, struct kspan_arena, in_bucket)->start <
-	       rb_entry(b, struct kspan_arena, in_bucket)->start;
-}
-
+/* Lower than the first, it comes before that; else it is the last. */
 static void insert_in_bucket(struct kspan_page_heap *ph, struct kspan_arena *arena)
 {
-	unsigned int bucket;
+	struct list_head *bucket;
+	struct kspan_arena *first;
 
 	if (!arena->longest)
 		return;
-	bucket = kspan_bucket_of(arena->longest);
-	rb_add_cached(&arena->in_bucket, &ph->buckets[bucket], in_bucket_less);
-	__set_bit(bucket, &ph->filled);
+	bucket = &ph->buckets[kspan_bucket_of(arena->longest)];
+	first = list_first_entry_or_null(bucket, struct kspan_arena, in_bucket);
+	if (!first || arena->start < first->start)
+		list_add(&arena->in_bucket, bucket);
+	else
+		list_add_tail(&arena->in_bucket, bucket);
+	__set_bit(kspan_bucket_of(arena->longest), &ph->filled);
 }
 
 static void remove_from_bucket(struct kspan_page_heap *ph, struct kspan_arena *arena)
@@ -111,8 +110,8 @@ static void remove_from_bucket(struct kspan_page_heap *ph, struct kspan_arena *a
 	if (!arena->longest)
 		return;
 	bucket = kspan_bucket_of(arena->longest);
-	rb_erase_cached(&arena->in_bucket, &ph->buckets[bucket]);
-	if (RB_EMPTY_ROOT(&ph->buckets[bucket].rb_root))
+	list_del(&arena->in_bucket);
+	if (list_empty(&ph->buckets[bucket]))
 		__clear_bit(bucket, &ph->filled);
 }
 
@@ -259,13 +258,10 @@ static struct kspan_arena *find_in_bucket(struct kspan_page_heap *ph, unsigned i
 					  unsigned int npages, unsigned int align,
 					  unsigned int *first)
 {
-	struct rb_node *node = rb_first_cached(&ph->buckets[bucket]), *next;
+	struct kspan_arena *arena, *next;
 	unsigned int probes = KSPAN_PROBES;
 
-	for (; node && probes; node = next) {
-		struct kspan_arena *arena = rb_entry(node, struct kspan_arena, in_bucket);
-
-		next = rb_next(node);
+	list_for_each_entry_safe(arena, next, &ph->buckets[bucket], in_bucket) {
 		if (may_fit(arena, npages, align)) {
 			*first = find_in_arena(arena, npages, align);
 			if (*first != KSPAN_NO_RUN)
@@ -274,7 +270,8 @@ static struct kspan_arena *find_in_bucket(struct kspan_page_heap *ph, unsigned i
 			if (note_failure(ph, arena, npages, align))
 				continue;
 		}
-		probes--;
+		if (!--probes)
+			break;
 	}
 	return NULL;
 }
@@ -1156,12 +1153,12 @@ static struct kspan_arena *sparsest_arena(struct kspan_page_heap *ph)
 {
 	struct kspan_arena *arena, *sparsest = NULL;
 	unsigned int bucket, most = 0, n;
-	struct rb_node *node;
 
 	for (bucket = 0; bucket < KSPAN_NR_BUCKETS; bucket++) {
-		node = rb_last(&ph->buckets[bucket].rb_root);
-		for (n = 0; node && n < KSPAN_SPARSEST_OF; node = rb_prev(node), n++) {
-			arena = rb_entry(node, struct kspan_arena, in_bucket);
+		n = 0;
+		list_for_each_entry_reverse(arena, &ph->buckets[bucket], in_bucket) {
+			if (n++ == KSPAN_SPARSEST_OF)
+				break;
 			if (!arena->used || arena->releasing || nr_free(arena) <= most)
 				continue;
 			sparsest = arena;
@@ -1287,6 +1284,7 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_trim);
  */
 int kspan_page_heap_init(void)
 {
+	unsigned int bucket;
 	int nid;
 
 	for_each_node(nid) {
@@ -1303,6 +1301,8 @@ int kspan_page_heap_init(void)
 		init_llist_head(&ph->deferred);
 		INIT_LIST_HEAD(&ph->spares);
 		INIT_LIST_HEAD(&ph->empty);
+		for (bucket = 0; bucket < KSPAN_NR_BUCKETS; bucket++)
+			INIT_LIST_HEAD(&ph->buckets[bucket]);
 		ph->nid = nid;
 		page_heaps[nid] = ph;
 	}

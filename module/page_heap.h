@@ -25,7 +25,7 @@ static inline unsigned int kspan_bucket_of(unsigned int npages)
 /**
  * struct kspan_page_heap - arenas of one node, and their free pages
  * @lock:	protects all fields, the arenas, and the map's entries for them
- * @buckets:	arenas with free pages, each tree by address
+ * @buckets:	arenas with free pages; lower ones tend to be first
  * @filled:	a bit for each bucket that is not empty
  * @arenas:	all arenas by address
  * @deferred:	spans to be freed, left behind by NMIs: LARGE_DEFERRED, or
@@ -55,7 +55,7 @@ static inline unsigned int kspan_bucket_of(unsigned int npages)
  */
 struct kspan_page_heap {
 	raw_spinlock_t lock;
-	struct rb_root_cached buckets[KSPAN_NR_BUCKETS];
+	struct list_head buckets[KSPAN_NR_BUCKETS];
 	unsigned long filled;
 	struct rb_root arenas;
 	struct llist_head deferred;

@@ -142,7 +142,7 @@ struct kspan_arena {
 		struct llist_node release;
 	};
 	unsigned long start;
-	struct rb_node in_bucket;
+	struct list_head in_bucket;
 	struct list_head in_empty;
 	int nid;
 	unsigned int order;
