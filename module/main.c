@@ -113,7 +113,7 @@ MODULE_PARM_DESC(arena_reserve,
 		 "most that a node keeps in empty arenas, in units of 4 MiB, 0...1024; the scavenger gives that back, too (default 1)");
 module_param_cb(arena_growth, &arena_growth_ops, &kspan_arena_growth, 0644);
 MODULE_PARM_DESC(arena_growth,
-		 "percent by which a node's memory may grow with a new arena, 0...100; at least 128 KiB, at most 4 MiB; 0: always 4 MiB (default 1)");
+		 "percent by which a node's memory may grow with a new arena, 0...100; at least 128 KiB and four times a large object, at most 4 MiB; 0: always 4 MiB (default 1)");
 module_param_cb(scavenge_ms, &scavenge_ms_ops, &kspan_scavenge_ms, 0644);
 MODULE_PARM_DESC(scavenge_ms,
 		 "milliseconds between two looks of the scavenger, 0...3600000; 0: no scavenger (default 1000)");
