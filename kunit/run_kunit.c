@@ -72,7 +72,8 @@ static void expect_as_slow(struct kunit *test, struct rnd_state *rnd)
 
 	slow_runs(&count, &longest);
 	KUNIT_EXPECT_EQ(test, kspan_run_count(map, NBITS), count);
-	KUNIT_EXPECT_EQ(test, kspan_run_longest(map, NBITS), longest);
+	KUNIT_EXPECT_EQ(test, kspan_run_longest(map, NBITS, NBITS), longest);
+	KUNIT_EXPECT_EQ(test, kspan_run_longest(map, NBITS, longest), longest);
 	for (i = 0; i < 40; i++) {
 		n = 1 + kspan_kunit_below(rnd, i % 2 ? 16 : 200);
 		align = 1 << kspan_kunit_below(rnd, ilog2(roundup_pow_of_two(n)) + 1);

@@ -214,7 +214,8 @@ static void check_bound(struct check *check, struct kspan_page_heap *ph,
 			struct kspan_arena *arena)
 {
 	holds(check, "bound of the longest run", arena->start,
-	      arena->longest >= kspan_run_longest(arena->free, arena->npages) &&
+	      arena->longest >= kspan_run_longest(arena->free, arena->npages,
+						arena->npages) &&
 	      arena->longest <= arena->npages);
 	if (arena->longest)
 		holds(check, "bucket of arena", arena->start,

@@ -246,7 +246,7 @@ static void copy_arena(struct arena_copy *copy, struct kspan_arena *arena)
 	copy->used = arena->used;
 	copy->holes = arena->holes;
 	copy->free_runs = kspan_run_count(arena->free, arena->npages);
-	copy->largest_run = kspan_run_longest(arena->free, arena->npages);
+	copy->largest_run = kspan_run_longest(arena->free, arena->npages, arena->npages);
 	memset(copy->map, '.', arena->npages);
 	while ((page = find_next_zero_bit(arena->free, arena->npages, page)) < arena->npages) {
 		struct kspan_span *span;

@@ -14,11 +14,11 @@
  * arenas of the bucket it may fit into, then at the one above, where everything fits, so
  * fuller arenas are taken from first and empty ones last, and long runs are not cut for
  * short ones. The longest run is an upper bound: it rises when a free makes a longer one,
- * and is measured when a search has failed, or a span was taken.
+ * and is measured when a search has failed, or one span was taken.
  *
  * Cost: a search reads at most the 8 words of an arena's bitmap, and fails, apart
- * from KSPAN_PROBES, at most once for each time that a bound became wrong. Taking
- * and freeing pages is O(1).
+ * from KSPAN_PROBES, at most once for each time that a bound became wrong. Measuring
+ * walks the runs up to one that is as long as the bound. All else is O(1).
  *
  * A new arena is a fraction of what the node has, up to 4 MiB, so that what is taken
  * in advance is one, too. An arena whose last page was freed goes back to buddy, except
@@ -131,7 +131,7 @@ static void set_longest(struct kspan_page_heap *ph, struct kspan_arena *arena,
 /* Make the bound exact. */
 static void measure(struct kspan_page_heap *ph, struct kspan_arena *arena)
 {
-	set_longest(ph, arena, kspan_run_longest(arena->free, arena->npages));
+	set_longest(ph, arena, kspan_run_longest(arena->free, arena->npages, arena->longest));
 }
 
 static unsigned int page_of(const struct kspan_arena *arena, unsigned long addr)

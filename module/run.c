@@ -156,13 +156,14 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_run_around);
  * kspan_run_longest() - length of the longest run
  * @map:	bitmap
  * @nbits:	its length
+ * @most:	no run is longer, so the first of this length is enough
  * Return: the length, 0 when no bit is set.
  */
-unsigned int kspan_run_longest(const unsigned long *map, unsigned int nbits)
+unsigned int kspan_run_longest(const unsigned long *map, unsigned int nbits, unsigned int most)
 {
 	unsigned int first, end = 0, longest = 0;
 
-	while ((first = find_next_bit(map, nbits, end)) < nbits) {
+	while (longest < most && (first = find_next_bit(map, nbits, end)) < nbits) {
 		end = find_next_zero_bit(map, nbits, first);
 		longest = max(longest, end - first);
 	}

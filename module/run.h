@@ -44,7 +44,7 @@ unsigned int kspan_run_find(const unsigned long *map, unsigned int nbits, unsign
 			    unsigned int align);
 unsigned int kspan_run_around(const unsigned long *map, unsigned int nbits, unsigned int first,
 			      unsigned int n);
-unsigned int kspan_run_longest(const unsigned long *map, unsigned int nbits);
+unsigned int kspan_run_longest(const unsigned long *map, unsigned int nbits, unsigned int most);
 unsigned int kspan_run_count(const unsigned long *map, unsigned int nbits);
 
 #endif /* KSPAN_RUN_H */
