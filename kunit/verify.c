@@ -210,6 +210,16 @@ static void check_free_page(struct check *check, unsigned long addr)
 	same(check, "class of free page", addr, kspan_map.page_class[kspan_map_page(addr)], 0);
 }
 
+/* A hole is nobody's either, or of a block from the reserves that lies in it. */
+static void check_hole(struct check *check, const struct kspan_arena *arena, unsigned long addr)
+{
+	const struct kspan_span *span = *kspan_map_entry(addr);
+
+	if (span && span->arena != arena && span->arena->emergency)
+		return;
+	check_free_page(check, addr);
+}
+
 static void check_bound(struct check *check, struct kspan_page_heap *ph,
 			struct kspan_arena *arena)
 {
@@ -238,7 +248,10 @@ static void check_arena(struct check *check, struct kspan_page_heap *ph,
 		unsigned int page = (addr - arena->start) >> KSPAN_PAGE_SHIFT;
 
 		if (test_bit(page, arena->free) || test_bit(page, arena->absent)) {
-			check_free_page(check, addr);
+			if (test_bit(page, arena->absent))
+				check_hole(check, arena, addr);
+			else
+				check_free_page(check, addr);
 			addr += KSPAN_PAGE_SIZE;
 			continue;
 		}
