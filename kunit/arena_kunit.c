@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Arenas and the map from any address to its span. */
 #include <linux/kspan.h>
+#include <linux/net.h>
 #include <linux/nodemask.h>
 #include <linux/vmalloc.h>
 
@@ -195,9 +196,71 @@ static void block_goes_back(struct kunit *test)
 	struct kspan_arena *arena = arena_alloc(test, KSPAN_ARENA_PAGES);
 	struct page *page = virt_to_page((void *)arena->start);
 
-	KUNIT_EXPECT_EQ(test, page_ref_count(page), 1);
+	KUNIT_EXPECT_EQ(test, page_ref_count(page), KSPAN_PAGE_REFS);
 	kspan_arena_free(arena);
 	KUNIT_EXPECT_EQ(test, page_ref_count(page), 0);
+}
+
+/* As kfree() does with what it takes for pages of its own. */
+static void stray_puts_free_nothing(struct kunit *test)
+{
+	struct kspan_arena *arena = arena_alloc(test, KSPAN_ARENA_PAGES);
+	struct page *page = virt_to_page((void *)arena->start);
+	unsigned long before = kspan_arena_stray_puts(), n = 1UL << arena->order;
+
+	put_page(page);
+	put_page(page);
+	put_page(page + n - 1);
+	KUNIT_EXPECT_LT(test, page_ref_count(page), 0);
+	KUNIT_EXPECT_LT(test, page_ref_count(page + n - 1), 0);
+	kspan_arena_free(arena);
+	KUNIT_EXPECT_EQ(test, kspan_arena_stray_puts() - before, 3UL);
+	KUNIT_EXPECT_EQ(test, page_ref_count(page), 0);
+	KUNIT_EXPECT_EQ(test, page_ref_count(page + n - 1), 0);
+}
+
+static void gets_and_puts_are_no_harm(struct kunit *test)
+{
+	struct kspan_arena *arena = arena_alloc(test, KSPAN_ARENA_PAGES);
+	struct page *page = virt_to_page((void *)arena->start) + 1;
+	unsigned long puts = kspan_arena_stray_puts(), gets = kspan_arena_stray_gets();
+
+	get_page(page);
+	put_page(page);
+	KUNIT_EXPECT_EQ(test, page_ref_count(page), KSPAN_PAGE_REFS);
+	kspan_arena_free(arena);
+	KUNIT_EXPECT_EQ(test, kspan_arena_stray_puts(), puts);
+	KUNIT_EXPECT_EQ(test, kspan_arena_stray_gets(), gets);
+}
+
+/* Whoever still has a reference keeps the page, and its last put frees it. */
+static void page_with_a_reference_stays(struct kunit *test)
+{
+	struct kspan_arena *arena = arena_alloc(test, KSPAN_ARENA_PAGES);
+	struct page *page = virt_to_page((void *)arena->start) + 5;
+	unsigned long before = kspan_arena_stray_gets();
+
+	get_page(page);
+	kspan_arena_free(arena);
+	KUNIT_EXPECT_EQ(test, kspan_arena_stray_gets() - before, 1UL);
+	KUNIT_EXPECT_EQ(test, page_ref_count(page), 1);
+	KUNIT_EXPECT_LE(test, page_ref_count(page - 1), 0);
+	put_page(page);
+}
+
+static void no_page_is_for_zero_copy(struct kunit *test)
+{
+	struct kspan_arena *arena = arena_alloc(test, KSPAN_ARENA_PAGES);
+	struct page *page = virt_to_page((void *)arena->start);
+	unsigned long i, n = 1UL << arena->order;
+
+	for (i = 0; i < n; i++)
+		if (page_count(page + i) != KSPAN_PAGE_REFS)
+			break;
+	KUNIT_EXPECT_EQ(test, i, n);
+	KUNIT_EXPECT_FALSE(test, sendpage_ok(page));
+	KUNIT_EXPECT_FALSE(test, sendpage_ok(page + n - 1));
+	kspan_arena_free(arena);
 }
 
 static void node_is_the_one_asked_for(struct kunit *test)
@@ -400,6 +463,10 @@ static struct kunit_case arena_cases[] = {
 	KUNIT_CASE(smaller_orders_serve_when_large_ones_are_gone),
 	KUNIT_CASE(next_order_serves_when_the_largest_fails),
 	KUNIT_CASE(block_goes_back),
+	KUNIT_CASE(stray_puts_free_nothing),
+	KUNIT_CASE(gets_and_puts_are_no_harm),
+	KUNIT_CASE(page_with_a_reference_stays),
+	KUNIT_CASE(no_page_is_for_zero_copy),
 	KUNIT_CASE(node_is_the_one_asked_for),
 	KUNIT_CASE(failure_is_injected),
 	KUNIT_CASE(addresses_of_no_memory_are_nobodys),

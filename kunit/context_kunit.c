@@ -629,7 +629,7 @@ static void last_object_of_an_arena_goes_in_an_nmi(struct kunit *test)
 /* The pages of an arena that is in use, or waits for the work that gives it back. */
 static bool is_allocated(const void *p)
 {
-	return page_count(virt_to_page(p)) == 1;
+	return page_count(virt_to_page(p)) == KSPAN_PAGE_REFS;
 }
 
 static void free_and_look(void *data)

@@ -267,7 +267,6 @@ static void check_arena(struct check *check, struct kspan_page_heap *ph,
 	     bitmap_weight(arena->absent, KSPAN_ARENA_PAGES), arena->holes);
 	holds(check, "no free page is a hole", arena->start,
 	      !bitmap_intersects(arena->free, arena->absent, KSPAN_ARENA_PAGES));
-	holds(check, "only single pages make holes", arena->start, arena->split || !arena->holes);
 	check_bound(check, ph, arena);
 	if (!arena->used) {
 		sums->empty++;
@@ -276,7 +275,7 @@ static void check_arena(struct check *check, struct kspan_page_heap *ph,
 	if (arena->longest)
 		sums->in_buckets++;
 	holds(check, "no empty arena of single pages stays", arena->start,
-	      arena->used || !arena->split);
+	      arena->used || !arena->holes);
 }
 
 static void check_buckets(struct check *check, struct kspan_page_heap *ph,

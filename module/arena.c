@@ -6,8 +6,15 @@
  * cheaply, without reclaim; then order by order down to the smallest that
  * serves the request, and only that one is asked for with all that the
  * caller's flags allow. What was taken whole goes back whole, except as the last
- * resort: split_page() makes a block single pages, some of which go back before the
- * others.
+ * resort: then runs of pages go back before the others, as the largest aligned blocks
+ * that they have.
+ *
+ * While a page is kspan's, its reference count is KSPAN_PAGE_REFS, far below zero. So a
+ * kfree() or put_page() of an address of ours frees nothing, nor does a get_page() with its
+ * put_page(); sendpage_ok() is false, and whoever wants to offline the memory sees that the
+ * page is in use. Each page is looked at when it goes back, and what was done to its count
+ * is told. A block that was asked for without __GFP_COMP is any number of smaller ones to
+ * the page allocator, once their first pages have a count of 1 and the others of 0.
  *
  * The map tells what any address is, in a bounded number of loads and without
  * touching struct page: a byte per 8 KiB page of the machine for the size
@@ -224,6 +231,114 @@ static bool block_is_mapped(unsigned long start, unsigned int order)
 	return kspan_map_page(start + (PAGE_SIZE << order) - 1) < kspan_map.nr_pages;
 }
 
+static void claim_pages(struct page *page, unsigned long n)
+{
+	unsigned long i;
+
+	for (i = 0; i < n; i++)
+		set_page_count(page + i, KSPAN_PAGE_REFS);
+}
+
+/* What others did to the counts of pages that went back, since load. */
+static atomic_long_t stray_puts = ATOMIC_LONG_INIT(0);
+static atomic_long_t stray_gets = ATOMIC_LONG_INIT(0);
+
+/** kspan_arena_stray_puts() - kfree() and put_page() calls that hit pages of ours */
+unsigned long kspan_arena_stray_puts(void)
+{
+	return atomic_long_read(&stray_puts);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_arena_stray_puts);
+
+/** kspan_arena_stray_gets() - references to pages of ours that were held when they went back */
+unsigned long kspan_arena_stray_gets(void)
+{
+	return atomic_long_read(&stray_gets);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_arena_stray_gets);
+
+/*
+ * Give a page back that somebody has references to: it is free with the last of them. The
+ * count becomes theirs and ours, and ours is put.
+ */
+static void free_held_page(struct page *page, int refs)
+{
+	set_page_count(page, refs + 1);
+	__free_page(page);
+}
+
+/*
+ * Tell what was done to pages that are about to go back, which is told by their counts, and
+ * make the counts right. Returns false when some page must go back by itself.
+ */
+static noinline bool report_strays(struct page *page, unsigned long n)
+{
+	unsigned long puts = 0, gets = 0, i;
+
+	for (i = 0; i < n; i++) {
+		int refs = page_count(page + i) - KSPAN_PAGE_REFS;
+
+		if (refs > 0)
+			gets += refs;
+		else
+			puts -= refs;
+		if (refs < 0)
+			set_page_count(page + i, KSPAN_PAGE_REFS);
+	}
+	atomic_long_add(puts, &stray_puts);
+	atomic_long_add(gets, &stray_gets);
+	if (puts)
+		pr_warn_ratelimited("%lu stray kfree() or put_page() on the pages at %p: free memory of kspan by kspan_free(); nothing was lost\n",
+				    puts, page_address(page));
+	if (gets)
+		pr_warn_ratelimited("%lu stray references to the pages at %p, whose objects were freed: they stay until these are put\n",
+				    gets, page_address(page));
+	return !gets;
+}
+
+static bool all_claimed(struct page *page, unsigned long n)
+{
+	unsigned long i;
+
+	for (i = 0; i < n; i++)
+		if (page_count(page + i) != KSPAN_PAGE_REFS)
+			return false;
+	return true;
+}
+
+/* One aligned block, whole. */
+static void free_block(struct page *page, unsigned int order)
+{
+	unsigned long n = 1UL << order, i;
+
+	if (likely(all_claimed(page, n)) || report_strays(page, n)) {
+		set_page_count(page, 1);
+		for (i = 1; i < n; i++)
+			set_page_count(page + i, 0);
+		__free_pages(page, order);
+	} else {
+		for (i = 0; i < n; i++)
+			free_held_page(page + i, page_count(page + i) - KSPAN_PAGE_REFS);
+	}
+	atomic_long_sub(n, &held);
+}
+
+/* A run of the kernel's pages, as the largest aligned blocks it has. */
+static void free_run(unsigned long start, unsigned long n)
+{
+	unsigned long pfn = page_to_pfn(virt_to_page((void *)start));
+
+	while (n) {
+		unsigned int order = min_t(unsigned int, ilog2(n), KSPAN_ARENA_ORDER);
+
+		if (pfn)
+			order = min_t(unsigned int, order, __ffs(pfn));
+		free_block(pfn_to_page(pfn), order);
+		pfn += 1UL << order;
+		n -= 1UL << order;
+	}
+}
+
 /* A block, if it may be had: @unlimited says that the limit does not count. */
 static struct page *alloc_within_limit(int nid, unsigned int order, gfp_t gfp, bool unlimited)
 {
@@ -232,7 +347,9 @@ static struct page *alloc_within_limit(int nid, unsigned int order, gfp_t gfp, b
 
 	if (atomic_long_add_return(1L << order, &held) <= limit || !limit || unlimited)
 		page = alloc_pages_node(nid, gfp, order);
-	if (!page)
+	if (page)
+		claim_pages(page, 1UL << order);
+	else
 		atomic_long_sub(1L << order, &held);
 	return page;
 }
@@ -255,12 +372,6 @@ static struct page *alloc_block(int nid, unsigned int max, unsigned int min, gfp
 			return page;
 	}
 	return alloc_within_limit(nid, min, gfp, unlimited);
-}
-
-static void free_block(struct page *page, unsigned int order)
-{
-	__free_pages(page, order);
-	atomic_long_sub(1L << order, &held);
 }
 
 /**
@@ -321,31 +432,17 @@ free_arena:
 KSPAN_EXPORT_FOR_KUNIT(kspan_arena_alloc);
 
 /**
- * kspan_arena_split() - make single pages of a block
- * @arena: one that was not split, and can't be freed meanwhile
- */
-void kspan_arena_split(struct kspan_arena *arena)
-{
-	split_page(virt_to_page((void *)arena->start), arena->order);
-	arena->split = true;
-}
-
-/**
  * kspan_arena_free_pages() - give some pages back to the buddy allocator
- * @arena:	one that was split
+ * @arena:	the arena, which can't be freed meanwhile
  * @pages:	a bit for each of kspan's pages
  */
 void kspan_arena_free_pages(struct kspan_arena *arena, const unsigned long *pages)
 {
-	unsigned int bit, i;
+	unsigned int first, end;
 
-	for_each_set_bit(bit, pages, arena->npages) {
-		unsigned long addr = arena->start + ((unsigned long)bit << KSPAN_PAGE_SHIFT);
-		struct page *page = virt_to_page((void *)addr);
-
-		for (i = 0; i < 1U << KSPAN_PAGE_ORDER; i++)
-			free_block(page + i, 0);
-	}
+	for_each_set_bitrange(first, end, pages, arena->npages)
+		free_run(arena->start + ((unsigned long)first << KSPAN_PAGE_SHIFT),
+			 (unsigned long)(end - first) << KSPAN_PAGE_ORDER);
 }
 
 /**
@@ -356,7 +453,7 @@ void kspan_arena_free(struct kspan_arena *arena)
 {
 	DECLARE_BITMAP(present, KSPAN_ARENA_PAGES);
 
-	if (arena->split) {
+	if (arena->holes) {
 		bitmap_complement(present, arena->absent, KSPAN_ARENA_PAGES);
 		kspan_arena_free_pages(arena, present);
 	} else {

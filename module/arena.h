@@ -62,15 +62,19 @@ static inline struct kspan_span **kspan_map_entry(unsigned long addr)
 
 struct kspan_span *kspan_map_span(unsigned long addr);
 
+/* Reference count of a page of ours: no number of gets and puts makes it 0. */
+#define KSPAN_PAGE_REFS	(-(1 << 24))
+
 /* Most bytes that all arenas may have, 0 for no limit; a module parameter. */
 extern unsigned long kspan_hard_limit;
 
 struct kspan_arena *kspan_arena_alloc(int nid, unsigned int npages, unsigned int most,
 				      gfp_t gfp);
-void kspan_arena_split(struct kspan_arena *arena);
 void kspan_arena_free_pages(struct kspan_arena *arena, const unsigned long *pages);
 void kspan_arena_free(struct kspan_arena *arena);
 unsigned long kspan_arena_bytes(void);
+unsigned long kspan_arena_stray_puts(void);
+unsigned long kspan_arena_stray_gets(void);
 
 #ifdef CONFIG_FAULT_INJECTION
 extern struct fault_attr kspan_fail_arena;

@@ -28,7 +28,7 @@
  *
  * As the last resort free pages of an arena in use go back, too: they become holes. A
  * block that buddy gives in the place of a hole fills it, so that runs are as long as
- * they were.
+ * they were, and an arena without a hole is one block again.
  *
  * Free pages are reported to the kernel as memory that can be had, in steps of
  * KSPAN_REPORT_STEP.
@@ -506,7 +506,6 @@ static void fill_hole(struct kspan_page_heap *ph, struct kspan_arena *host,
 {
 	unsigned int first = page_of(host, arena->start), n = arena->npages;
 
-	kspan_arena_split(arena);
 	kspan_run_clear(host->absent, first, n);
 	if (!host->used)
 		remove_empty(ph, host);
@@ -749,7 +748,7 @@ static bool arena_is_surplus(struct kspan_page_heap *ph, struct kspan_arena *are
 	unsigned long most = (unsigned long)READ_ONCE(kspan_arena_reserve) * KSPAN_ARENA_PAGES;
 
 	return !arena->used && !arena->releasing &&
-	       (arena->emergency || arena->split ||
+	       (arena->emergency || arena->holes ||
 		(ph->empty_pages > most && ph->pages > READ_ONCE(ph->keep)));
 }
 
@@ -1208,8 +1207,6 @@ static unsigned int release_holes(struct kspan_page_heap *ph)
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 	if (!arena)
 		return 0;
-	if (!arena->split)
-		kspan_arena_split(arena);
 	kspan_arena_free_pages(arena, pages);
 
 	raw_spin_lock_irqsave(&ph->lock, flags);

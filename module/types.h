@@ -131,7 +131,6 @@
  * @any_dropped: there may be a bit in @dropped
  * @absent:	holes: pages that went back to the page allocator before the others;
  *		page heap lock
- * @split:	to the page allocator the block is single pages, since one was a hole
  * @releasing:	pages are on their way to become holes: not to be freed meanwhile;
  *		page heap lock
  * @release:	in page_heap.c's list of arenas to be given back, in place of @node
@@ -154,7 +153,6 @@ struct kspan_arena {
 	unsigned int first_word;
 	bool emergency;
 	bool any_dropped;
-	bool split;
 	bool releasing;
 	DECLARE_BITMAP(free, KSPAN_ARENA_PAGES);
 	DECLARE_BITMAP(touched, KSPAN_ARENA_PAGES);
