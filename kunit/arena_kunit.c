@@ -331,7 +331,7 @@ static void addresses_of_other_kernel_memory_are_nobodys(struct kunit *test)
 	expect_nothing_there(test, (unsigned long)mapped, "vmalloc");
 	expect_nothing_there(test, (unsigned long)object, "kmalloc");
 	expect_nothing_there(test, (unsigned long)virt_to_page(object), "struct page");
-	expect_nothing_there(test, (unsigned long)kspan_map.page_class, "the map itself");
+	expect_nothing_there(test, (unsigned long)kspan_map.sector, "the map itself");
 	expect_nothing_there(test, (unsigned long)raw_cpu_ptr(kspan_default_heap.cpu),
 			     "per-CPU memory");
 	kfree(object);
@@ -366,7 +366,7 @@ static void expect_span_of_all_pages(struct kunit *test, unsigned long start, un
 		KUNIT_ASSERT_NOT_NULL(test, first);
 		KUNIT_ASSERT_PTR_EQ(test, first, last);
 		KUNIT_ASSERT_EQ(test, first->start, start);
-		KUNIT_ASSERT_EQ(test, first->npages, npages);
+		KUNIT_ASSERT_EQ(test, kspan_span_npages(first), npages);
 		KUNIT_ASSERT_EQ(test, (int)first->state, (int)state);
 	}
 }

@@ -304,7 +304,7 @@ static void address_in_a_hole_of_memory(struct kunit *test)
 	unsigned long page;
 	void *hole = NULL;
 
-	for (page = 0; page < kspan_map.nr_pages && !hole; page++) {
+	for (page = 0; page < kspan_map.nr_pages && !hole; page += KSPAN_ARENA_PAGES) {
 		unsigned long addr = kspan_map.base + KSPAN_KUNIT_PAGES(page);
 
 		if (!pfn_valid(PHYS_PFN(__pa(addr))))

@@ -376,7 +376,7 @@ static void emergency_block_in_a_hole(struct kunit *test)
 	run = kspan_page_heap_alloc_emergency(NID, 1, GFP_KERNEL | __GFP_MEMALLOC);
 	KUNIT_ASSERT_NOT_NULL(test, run);
 	KUNIT_EXPECT_PTR_NE(test, run->arena, runs[1]->arena);
-	KUNIT_EXPECT_EQ(test, kspan_page_heap_state(run->start), KSPAN_PAGE_WAS_USED);
+	KUNIT_EXPECT_PTR_EQ(test, kspan_map_span(run->start), run);
 	kspan_verify(test, &kspan_default_heap);
 	run_free(test, &run);
 	free_arena(test);

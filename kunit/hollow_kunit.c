@@ -154,7 +154,7 @@ static void try_pattern(struct kunit *test, struct kspan_central *central, u64 k
 	free_kept(central, slots, keep, order);
 	KUNIT_EXPECT_EQ(test, used_pages(), used);
 	KUNIT_EXPECT_EQ(test, central->nr_spans, 0UL);
-	KUNIT_EXPECT_EQ(test, central->gone_pages, 0UL);
+	KUNIT_EXPECT_EQ(test, central->base_pages, 0UL);
 }
 
 static bool may_be_hollow(const struct kspan_size_class *sc)

@@ -51,6 +51,15 @@ unsigned int kspan_kunit_stop_failing(void);
 void kspan_kunit_fail_nth(unsigned int nth);
 bool kspan_kunit_nth_failed(void);
 
+/* What the map says of the class of a page of ours; to be written by who breaks it. */
+static inline u8 *kspan_kunit_page_class(unsigned long addr)
+{
+	struct kspan_class_map classes = kspan_map_classes(page_to_nid(virt_to_page((void *)addr)));
+	unsigned long page = kspan_map_page(addr);
+
+	return &classes.sector[page >> KSPAN_SECTOR_SHIFT][page % KSPAN_SECTOR_PAGES];
+}
+
 /* Most objects of a magazine of a class. */
 static inline unsigned int kspan_kunit_cap(unsigned int class)
 {

@@ -26,7 +26,7 @@ static struct kspan_span *run_alloc_aligned(struct kunit *test, unsigned int npa
 						       GFP_KERNEL | __GFP_THISNODE);
 
 	KUNIT_ASSERT_NOT_NULL_MSG(test, run, "%u pages", npages);
-	KUNIT_ASSERT_EQ(test, run->npages, npages);
+	KUNIT_ASSERT_EQ(test, kspan_span_npages(run), npages);
 	return run;
 }
 
@@ -464,8 +464,7 @@ static void run_for_a_class_is_detached_and_mapped(struct kunit *test)
 		unsigned long addr = run->start + KSPAN_KUNIT_PAGES(i);
 
 		KUNIT_EXPECT_PTR_EQ(test, *kspan_map_entry(addr), run);
-		KUNIT_EXPECT_EQ(test, (unsigned int)kspan_map.page_class[kspan_map_page(addr)],
-				class);
+		KUNIT_EXPECT_EQ(test, (unsigned int)*kspan_kunit_page_class(addr), class);
 	}
 	KUNIT_EXPECT_TRUE(test, kspan_page_heap_free(run, run->start, KSPAN_SPAN_DETACHED));
 }
@@ -545,7 +544,7 @@ static void expect_side_by_side(struct kunit *test, struct list_head *spans, uns
 
 	list_for_each_entry(span, spans, list) {
 		KUNIT_EXPECT_EQ(test, span->start, start);
-		KUNIT_EXPECT_EQ(test, span->npages, (u32)sc->pages);
+		KUNIT_EXPECT_EQ(test, kspan_span_npages(span), (u32)sc->pages);
 		KUNIT_EXPECT_EQ(test, (int)span->state, (int)KSPAN_SPAN_DETACHED);
 		KUNIT_EXPECT_EQ(test, (unsigned int)span->class, class);
 		KUNIT_EXPECT_EQ(test, (int)span->nid, NID);
@@ -554,8 +553,7 @@ static void expect_side_by_side(struct kunit *test, struct list_head *spans, uns
 			unsigned long addr = start + KSPAN_KUNIT_PAGES(i);
 
 			KUNIT_EXPECT_PTR_EQ(test, *kspan_map_entry(addr), span);
-			KUNIT_EXPECT_EQ(test, class,
-					(unsigned int)kspan_map.page_class[kspan_map_page(addr)]);
+			KUNIT_EXPECT_EQ(test, (unsigned int)*kspan_kunit_page_class(addr), class);
 		}
 		start += kspan_span_bytes(span);
 	}
@@ -946,7 +944,7 @@ static void oracle_free(struct kunit *test, struct oracle *oracle)
 	}
 	if (!run)
 		return;
-	bitmap_clear(oracle->used, page + 1, run->npages);
+	bitmap_clear(oracle->used, page + 1, kspan_span_npages(run));
 	run_free(test, run);
 }
 

@@ -528,16 +528,18 @@ static void idle_memory_goes_before_a_request_fails(struct kunit *test)
 		kspan_free(objects[i]);
 }
 
-/* A span of the class has seven pages, for which a block of eight is too large. */
-static void object_gets_its_own_pages_where_no_span_fits(struct kunit *test)
+/* A span of the class has seven pages; the limit leaves room for a block of two. */
+static void span_is_shorter_where_the_usual_one_does_not_fit(struct kunit *test)
 {
 	void *object;
 
 	kspan_hard_limit = 2 * KSPAN_PAGE_SIZE;
 	object = kspan_malloc(14336, GFP_KERNEL | __GFP_NOWARN);
 	KUNIT_ASSERT_NOT_NULL(test, object);
-	KUNIT_EXPECT_EQ(test, kspan_size(object), 2 * KSPAN_PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, kspan_size(object), (size_t)14336);
+	KUNIT_EXPECT_EQ(test, kspan_arena_bytes(), 2 * KSPAN_PAGE_SIZE);
 	KUNIT_EXPECT_TRUE(test, IS_ALIGNED((unsigned long)object, 2048));
+	kspan_verify(test, &kspan_default_heap);
 	KUNIT_EXPECT_NULL(test, kspan_malloc(14336, GFP_KERNEL | __GFP_NOWARN));
 	kspan_free(object);
 }
@@ -660,7 +662,7 @@ static struct kunit_case reclaim_cases[] = {
 	KUNIT_CASE(scavenger_wakes_and_sleeps),
 	KUNIT_CASE(hard_limit_holds),
 	KUNIT_CASE(idle_memory_goes_before_a_request_fails),
-	KUNIT_CASE(object_gets_its_own_pages_where_no_span_fits),
+	KUNIT_CASE(span_is_shorter_where_the_usual_one_does_not_fit),
 	KUNIT_CASE(soft_limit_gives_back_first),
 	KUNIT_CASE(arenas_grow_with_the_heap),
 	KUNIT_CASE(large_objects_get_arenas_for_four),

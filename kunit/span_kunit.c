@@ -23,7 +23,7 @@ static struct kspan_span *span_new(struct kunit *test, size_t size)
 
 	KUNIT_ASSERT_NOT_NULL(test, span);
 	span->start = BASE;
-	span->npages = kspan_size_classes[class].pages;
+	span->base_pages = kspan_size_classes[class].pages << KSPAN_PAGE_ORDER;
 	span->class = class;
 	kspan_span_set_state(span, KSPAN_SPAN_DETACHED);
 	KUNIT_ASSERT_EQ(test, kspan_span_format(span, &kspan_size_classes[class], false,

@@ -93,7 +93,7 @@ static void check_map_of_run(struct check *check, struct kspan_span *span)
 	bool small = span->state == KSPAN_SPAN_SMALL || span->state == KSPAN_SPAN_DETACHED;
 	unsigned int i;
 
-	for (i = 0; i < span->npages; i++) {
+	for (i = 0; i < kspan_span_npages(span); i++) {
 		unsigned long addr = span->start + KSPAN_KUNIT_PAGES(i);
 		bool entry = small || i == 0;
 
@@ -102,7 +102,7 @@ static void check_map_of_run(struct check *check, struct kspan_span *span)
 			continue;
 		}
 		same(check, "map entry", addr, id(*kspan_map_entry(addr)), entry ? id(span) : 0);
-		same(check, "class of page", addr, kspan_map.page_class[kspan_map_page(addr)],
+		same(check, "class of page", addr, *kspan_kunit_page_class(addr),
 		     small && span->class != KSPAN_CLASS_TINY ? span->class : 0);
 	}
 }
@@ -115,10 +115,13 @@ static void check_small(struct check *check, struct kspan_span *span)
 	if (!holds(check, "small span has an owner", span->start, central))
 		return;
 	sc = central->sc;
-	same(check, "pages of small span", span->start, span->npages, sc->pages);
+	holds(check, "pages of small span", span->start,
+	      kspan_span_npages(span) <= sc->pages && span->base_pages << PAGE_SHIFT >= sc->size);
 	holds(check, "alignment of small span", span->start,
-	      IS_ALIGNED(span->start, KSPAN_KUNIT_PAGES(sc->align)));
-	same(check, "class of small span", span->start, span->class, central->page_class);
+	      IS_ALIGNED(span->start, min(KSPAN_KUNIT_PAGES(sc->align), kspan_span_bytes(span))));
+	/* Of half a page the class only says that the span is to be asked. */
+	same(check, "class of small span", span->start, span->class,
+	     kspan_span_is_half(span) ? KSPAN_CLASS_PRIVATE : central->page_class);
 	same(check, "node of owner", span->start, central->nid, span->nid);
 	if (central->heap == check->heap)
 		++*small_count(check, span->nid, central->class);
@@ -129,7 +132,7 @@ static void check_touched(struct check *check, struct kspan_span *span)
 	unsigned long first = (span->start - span->arena->start) >> KSPAN_PAGE_SHIFT;
 	unsigned int i;
 
-	for (i = 0; i < span->npages; i++)
+	for (i = 0; i < kspan_span_npages(span); i++)
 		if (!is_gone(span, i))
 			holds(check, "used page is marked as touched", span->start,
 			      test_bit(first + i, span->arena->touched));
@@ -141,7 +144,7 @@ static void check_used(struct check *check, struct kspan_span *span, struct page
 	check_touched(check, span);
 	if (kspan_span_is_large(span->state)) {
 		sums->large++;
-		sums->large_pages += span->npages;
+		sums->large_pages += kspan_span_npages(span);
 		same(check, "class of large span", span->start, span->class, 0);
 		same(check, "pages of large span that are gone", span->start, span->gone_pages, 0);
 	} else if (span->state == KSPAN_SPAN_SMALL) {
@@ -207,15 +210,15 @@ static bool in_bucket(const struct list_head *bucket, const struct kspan_arena *
 static void check_free_page(struct check *check, unsigned long addr)
 {
 	same(check, "map entry of free page", addr, id(*kspan_map_entry(addr)), 0);
-	same(check, "class of free page", addr, kspan_map.page_class[kspan_map_page(addr)], 0);
+	same(check, "class of free page", addr, *kspan_kunit_page_class(addr), 0);
 }
 
-/* A hole is nobody's either, or of a block from the reserves that lies in it. */
-static void check_hole(struct check *check, const struct kspan_arena *arena, unsigned long addr)
+/* A hole is nobody's either, or of a loose span that lies in it. */
+static void check_hole(struct check *check, unsigned long addr)
 {
-	const struct kspan_span *span = *kspan_map_entry(addr);
+	const struct kspan_span *span = kspan_map_span(addr) ?: kspan_map_span(addr + PAGE_SIZE);
 
-	if (span && span->arena != arena && span->arena->emergency)
+	if (span && kspan_span_is_loose(span))
 		return;
 	check_free_page(check, addr);
 }
@@ -249,7 +252,7 @@ static void check_arena(struct check *check, struct kspan_page_heap *ph,
 
 		if (test_bit(page, arena->free) || test_bit(page, arena->absent)) {
 			if (test_bit(page, arena->absent))
-				check_hole(check, arena, addr);
+				check_hole(check, addr);
 			else
 				check_free_page(check, addr);
 			addr += KSPAN_PAGE_SIZE;
@@ -326,6 +329,27 @@ static void check_page_sums(struct check *check, struct kspan_page_heap *ph,
 	      abs((long)(ph->pages - ph->used - ph->reported)) <= 2 * KSPAN_REPORT_STEP);
 }
 
+/* Loose spans of a node, and among them large ones, as the map has them. */
+static struct {
+	int nid;
+	unsigned long spans;
+	unsigned long base_pages;
+	unsigned long large;
+	unsigned long large_pages;
+} loose;
+
+static void count_loose(struct kspan_span *span)
+{
+	if (!kspan_span_is_loose(span) || span->nid != loose.nid)
+		return;
+	loose.spans++;
+	loose.base_pages += span->base_pages;
+	if (kspan_span_is_large(span->state)) {
+		loose.large++;
+		loose.large_pages += kspan_span_npages(span);
+	}
+}
+
 static void check_page_heap(struct check *check, int nid)
 {
 	struct kspan_page_heap *ph = kspan_page_heap(nid);
@@ -334,12 +358,17 @@ static void check_page_heap(struct check *check, int nid)
 	struct rb_node *node;
 
 	raw_spin_lock_irqsave(&ph->lock, flags);
+	memset(&loose, 0, sizeof(loose));
+	loose.nid = nid;
+	kspan_map_for_each_span(count_loose);
+	same(check, "loose spans", id(ph), ph->loose, loose.spans);
+	same(check, "pages of loose spans", id(ph), ph->loose_pages, loose.base_pages);
+	sums.large = loose.large;
+	sums.large_pages = loose.large_pages;
 	for (node = rb_first(&ph->arenas); node; node = rb_next(node)) {
 		struct kspan_arena *arena = rb_entry(node, struct kspan_arena, node);
 
-		/* One from the reserves may lie in the holes of another. */
-		holds(check, "order of arenas", arena->start,
-		      arena->start >= end || arena->emergency);
+		holds(check, "order of arenas", arena->start, arena->start >= end);
 		same(check, "node of arena", arena->start, arena->nid, nid);
 		end = arena->start + KSPAN_KUNIT_PAGES(arena->npages);
 		check_arena(check, ph, arena, &sums);
@@ -370,15 +399,23 @@ static unsigned int end_of_out(const struct kspan_span *span)
 	return slot;
 }
 
+/* Slots that a span has room for; of a short one fewer than usual. */
+static unsigned int slots_of(const struct kspan_span *span)
+{
+	const struct kspan_size_class *sc = span->central->sc;
+
+	return min_t(unsigned long, sc->slots, kspan_span_bytes(span) / sc->size);
+}
+
 static void check_slots(struct check *check, const struct kspan_span *span)
 {
 	unsigned int words = kspan_span_words(span), out = 0, i;
 	u64 gone = kspan_span_gone(span);
 
 	same(check, "slots of span", span->start, span->nslots + hweight64(gone),
-	     span->central->sc->slots);
+	     slots_of(span));
 	same(check, "slots from pages", span->start, kspan_span_all_slots(span),
-	     span->central->sc->slots);
+	     slots_of(span));
 	if (gone) {
 		same(check, "slots that are gone are no free ones", span->start,
 		     span->inline_bits[0] & gone, gone);
@@ -399,10 +436,27 @@ static void check_slots(struct check *check, const struct kspan_span *span)
 	      span->high <= kspan_span_all_slots(span));
 }
 
+/* A span that is a block of its own. */
+static void check_loose(struct check *check, struct kspan_span *span)
+{
+	unsigned long last = span->start + kspan_span_bytes(span) - 1;
+
+	holds(check, "length of loose span", span->start, is_power_of_2(span->base_pages));
+	holds(check, "alignment of loose span", span->start,
+	      IS_ALIGNED(span->start, kspan_span_bytes(span)));
+	same(check, "end of loose span", span->start, id(kspan_map_span(last)), id(span));
+	if (kspan_span_is_half(span))
+		same(check, "class of divided page", span->start,
+		     *kspan_kunit_page_class(span->start), KSPAN_CLASS_PRIVATE);
+	else
+		check_map_of_run(check, span);
+	check_small(check, span);
+}
+
 /* Spans of one list of a locked central; returns how many. */
 static unsigned long check_list(struct check *check, struct kspan_central *central,
 				struct list_head *list, bool full, unsigned long *out,
-				unsigned long *gone)
+				unsigned long *base_pages)
 {
 	struct kspan_span *span;
 	unsigned long count = 0;
@@ -412,9 +466,11 @@ static unsigned long check_list(struct check *check, struct kspan_central *centr
 		same(check, "state of span on list", span->start, span->state, KSPAN_SPAN_SMALL);
 		same(check, "owner of span on list", span->start, id(span->central), id(central));
 		same(check, "map knows span on list", span->start,
-		     id(*kspan_map_entry(span->start + KSPAN_KUNIT_PAGES(first_page(span)))),
+		     id(kspan_map_span(span->start + KSPAN_KUNIT_PAGES(first_page(span)))),
 		     id(span));
-		*gone += hweight16(span->gone_pages);
+		if (kspan_span_is_loose(span))
+			check_loose(check, span);
+		*base_pages += kspan_span_own_base_pages(span);
 		same(check, "span is on the list of full ones", span->start,
 		     full, span->used == span->nslots);
 		/* A private heap keeps those that have none, at the end. */
@@ -432,11 +488,11 @@ static unsigned long check_list(struct check *check, struct kspan_central *centr
 
 static void check_spans(struct check *check, struct kspan_central *central)
 {
-	unsigned long out = 0, gone = 0, spans;
+	unsigned long out = 0, base_pages = 0, spans;
 
-	spans = check_list(check, central, &central->partial, false, &out, &gone);
-	spans += check_list(check, central, &central->full, true, &out, &gone);
-	same(check, "pages of hollow spans that are gone", id(central), central->gone_pages, gone);
+	spans = check_list(check, central, &central->partial, false, &out, &base_pages);
+	spans += check_list(check, central, &central->full, true, &out, &base_pages);
+	same(check, "pages of central", id(central), central->base_pages, base_pages);
 	same(check, "spans of central", id(central), spans, central->nr_spans);
 	same(check, "spans of central in arenas", id(central),
 	     *small_count(check, central->nid, central->class), central->nr_spans);
@@ -652,6 +708,21 @@ static void check_central(struct check *check, struct kspan_central *central)
 }
 
 /* What a private heap is charged for is what it holds. */
+/* Pages that a heap answers for; half of one counts as one. */
+static unsigned long pages_of_central(struct kspan_central *central)
+{
+	struct kspan_span *span;
+	unsigned long pages = 0, flags;
+
+	raw_spin_lock_irqsave(&central->lock, flags);
+	list_for_each_entry(span, &central->partial, list)
+		pages += kspan_span_nr_pages(span);
+	list_for_each_entry(span, &central->full, list)
+		pages += kspan_span_nr_pages(span);
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	return pages;
+}
+
 static void check_account(struct check *check)
 {
 	struct kspan_private *private = check->heap->private;
@@ -670,7 +741,7 @@ static void check_account(struct check *check)
 		holds(check, "large object of a heap", span->start,
 		      kspan_span_is_large(span->state));
 		same(check, "owner of large object", span->start, id(span->owner), id(owner));
-		large += span->npages;
+		large += kspan_span_npages(span);
 		objects++;
 	}
 	same(check, "pages of large objects", id(owner), owner->pages, large);
@@ -678,7 +749,7 @@ static void check_account(struct check *check)
 	raw_spin_unlock_irqrestore(&owner->lock, flags);
 	pages = large;
 	while ((central = kspan_heap_next_central(check->heap, &i)))
-		pages += central->nr_spans * central->sc->pages - central->gone_pages;
+		pages += pages_of_central(central);
 	same(check, "pages that the heap answers for", id(check->heap),
 	     atomic_long_read(&private->account.pages), pages);
 }

@@ -1,66 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Arenas: blocks of buddy pages, and the map from address to span. */
+/* Arenas: blocks of buddy pages. */
 #ifndef KSPAN_ARENA_H
 #define KSPAN_ARENA_H
 
 #include <linux/fault-inject.h>
 
 #include "context.h"
-#include "size_class.h"
-
-/* Spans of the pages of one naturally aligned window of KSPAN_ARENA_SIZE. */
-struct kspan_map_leaf {
-	struct kspan_span *span[KSPAN_ARENA_PAGES];
-};
-
-/**
- * struct kspan_map - what any address means to kspan
- * @base:	address of page 0, aligned to KSPAN_ARENA_SIZE
- * @nr_pages:	kspan pages from @base to the end of the highest node
- * @page_class:	class of the small span that a page belongs to, else 0;
- *		written under the page heap lock
- * @leaf:	page table, a leaf per KSPAN_ARENA_SIZE or NULL. In a leaf all
- *		pages of a small span, but only the first of a large one, point
- *		to the span; others are NULL. Written under the page heap lock.
- * @nr_leaves:	leaves present
- *
- * Fixed after init but for the contents of the tables. An address outside of
- * the direct map, whatever it is, gives a page number of at least @nr_pages.
- */
-struct kspan_map {
-	unsigned long base;
-	unsigned long nr_pages;
-	u8 *page_class;
-	struct kspan_map_leaf **leaf;
-	atomic_long_t nr_leaves;
-};
-
-extern struct kspan_map kspan_map;
-
-int kspan_map_init(void);
-void kspan_map_exit(void);
-size_t kspan_map_bytes(void);
-
-/**
- * kspan_map_page() - page number of an address
- * @addr: any address
- *
- * Return: below kspan_map.nr_pages if the address is in the direct map.
- */
-static __always_inline unsigned long kspan_map_page(unsigned long addr)
-{
-	return (addr - kspan_map.base) >> KSPAN_PAGE_SHIFT;
-}
-
-/* Entry of a page of an existing arena in the page table. */
-static inline struct kspan_span **kspan_map_entry(unsigned long addr)
-{
-	unsigned long page = kspan_map_page(addr);
-
-	return &kspan_map.leaf[page / KSPAN_ARENA_PAGES]->span[page % KSPAN_ARENA_PAGES];
-}
-
-struct kspan_span *kspan_map_span(unsigned long addr);
+#include "map.h"
 
 /* Reference count of a page of ours: no number of gets and puts makes it 0. */
 #define KSPAN_PAGE_REFS	(-(1 << 24))
@@ -72,6 +18,8 @@ struct kspan_arena *kspan_arena_alloc(int nid, unsigned int npages, unsigned int
 				      gfp_t gfp);
 void kspan_arena_free_pages(struct kspan_arena *arena, const unsigned long *pages);
 void kspan_arena_free(struct kspan_arena *arena);
+struct page *kspan_block_alloc(int nid, unsigned int order, gfp_t gfp);
+void kspan_block_free(unsigned long start, unsigned int order);
 unsigned long kspan_arena_bytes(void);
 unsigned long kspan_arena_stray_puts(void);
 unsigned long kspan_arena_stray_gets(void);

@@ -152,10 +152,9 @@ EXPORT_SYMBOL_GPL(kspan_alloc_bulk);
  */
 static unsigned int push(struct kspan_cpu_cache *cache, unsigned int n, void **p)
 {
-	/* In registers: the stores below might change them, as far as the compiler knows. */
-	unsigned long base = kspan_map.base, nr_pages = kspan_map.nr_pages, page;
-	const u8 *page_class = kspan_map.page_class;
-	unsigned int class = kspan_object_class(p[0]), i;
+	/* In registers: the stores below might change it, as far as the compiler knows. */
+	struct kspan_class_map classes = cache->classes;
+	unsigned int class = kspan_class_map_get(&classes, (unsigned long)p[0]), i;
 	struct kspan_magazine *mag = cache->class[class].loaded;
 	unsigned int count = mag->count;
 	void *newest = kspan_magazine_newest(mag, count);
@@ -165,10 +164,8 @@ static unsigned int push(struct kspan_cpu_cache *cache, unsigned int n, void **p
 	for (i = 0; i < n; i++) {
 		void *object = p[i];
 
-		page = ((unsigned long)object - base) >> KSPAN_PAGE_SHIFT;
-		if (object == newest || page >= nr_pages ||
-		    READ_ONCE(page_class[page]) != class ||
-		    kspan_is_remote(cache, object, class))
+		if (object == newest ||
+		    kspan_class_map_get(&classes, (unsigned long)object) != class)
 			break;
 		newest = object;
 		slot[i] = object;

@@ -112,8 +112,7 @@ static bool detach_locked(struct kspan_span *span, struct list_head *retired)
 		return false;
 	list_move(&span->list, retired);
 	span->central->nr_spans--;
-	if (unlikely(span->gone_pages))
-		span->central->gone_pages -= hweight16(span->gone_pages);
+	span->central->base_pages -= kspan_span_own_base_pages(span);
 	return true;
 }
 
@@ -182,7 +181,7 @@ static void report_slot(enum kspan_slot_state state, unsigned long addr,
 static __always_inline struct kspan_span *own_span(struct kspan_central *central,
 						   unsigned long addr)
 {
-	struct kspan_span *span = READ_ONCE(*kspan_map_entry(addr));
+	struct kspan_span *span = kspan_map_entry_span(kspan_map_entry(addr), addr);
 
 	/* Pairs with the release in kspan_span_set_state(). */
 	if (!span || !kspan_span_is_small(smp_load_acquire(&span->state)) ||
@@ -937,6 +936,7 @@ static void adopt_locked(struct kspan_central *central, struct list_head *spans)
 		span->central = central;
 		kspan_span_set_state(span, KSPAN_SPAN_SMALL);
 		central->nr_spans++;
+		central->base_pages += span->base_pages;
 	}
 	/* A private heap has those without an object at the end. */
 	if (central->account)

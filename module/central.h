@@ -27,7 +27,7 @@ struct kspan_heap;
  * @depot_empty: magazines that hold none
  * @deferred:	spans that an NMI freed a slot of; lock-free
  * @nr_spans:	spans on both lists
- * @gone_pages:	pages that they have no longer, of hollow ones
+ * @base_pages:	the kernel's pages of these
  * @nr_out:	slots that are out: cached + live
  * @nr_depot_full: magazines on @depot_full
  * @nr_depot_objects: objects in them
@@ -53,7 +53,7 @@ struct kspan_central {
 	struct list_head depot_empty;
 	struct llist_head deferred;
 	unsigned long nr_spans;
-	unsigned long gone_pages;
+	unsigned long base_pages;
 	unsigned long nr_out;
 	unsigned int nr_depot_full;
 	unsigned long nr_depot_objects;

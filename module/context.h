@@ -9,7 +9,7 @@
  * Frees keep away from them wherever preemption is off, on all kernels: the
  * caller may hold a raw spinlock.
  *
- * Whoever may use the system's reserves of memory gets an arena of his own from
+ * Whoever may use the system's reserves of memory gets a block of his own from
  * them when all else has failed.
  */
 #ifndef KSPAN_CONTEXT_H
@@ -32,8 +32,25 @@
 				 __GFP_RETRY_MAYFAIL | __GFP_NORETRY | __GFP_HARDWALL | \
 				 __GFP_THISNODE | KSPAN_GFP_RESERVE)
 
-/* Of our own, in place of a flag that means nothing for an object. */
+/* Of our own, in place of flags that mean nothing for an object. */
 #define KSPAN_GFP_NOLOCK	__GFP_COMP
+/* The system's reserves may be used: the memory is for one object alone. */
+#define KSPAN_GFP_EMERGENCY	__GFP_WRITE
+
+/**
+ * kspan_gfp_effortless() - flags for an attempt that costs nobody anything
+ * @gfp: what the caller said
+ *
+ * It is silent, neither waits nor reclaims, and leaves the reserve for atomic requests to
+ * those who have no other choice.
+ *
+ * Return: the flags.
+ */
+static inline gfp_t kspan_gfp_effortless(gfp_t gfp)
+{
+	return (gfp & ~(__GFP_RECLAIM | __GFP_RETRY_MAYFAIL | KSPAN_GFP_RESERVE)) |
+	       __GFP_NOWARN | __GFP_NORETRY;
+}
 
 /**
  * kspan_gfp_metadata() - flags for kspan's own data
@@ -69,11 +86,12 @@ static inline bool kspan_may_use_reserves(gfp_t gfp)
 /**
  * kspan_gfp_here() - flags for the slow paths of an allocation
  * @gfp: what the caller said
- * Return: the same, with KSPAN_GFP_NOLOCK exactly where the context asks for it.
+ * Return: the same, with KSPAN_GFP_NOLOCK exactly where the context asks for it, and
+ * without KSPAN_GFP_EMERGENCY.
  */
 static inline gfp_t kspan_gfp_here(gfp_t gfp)
 {
-	gfp &= ~KSPAN_GFP_NOLOCK;
+	gfp &= ~(KSPAN_GFP_NOLOCK | KSPAN_GFP_EMERGENCY);
 	if (in_nmi() || (IS_ENABLED(CONFIG_PREEMPT_RT) && !preemptible()))
 		gfp |= KSPAN_GFP_NOLOCK;
 	return gfp;

@@ -393,6 +393,7 @@ void kspan_cpu_cache_empty(struct kspan_heap *heap)
 	}
 	kspan_cpu_cache_leave(cache);
 }
+KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_empty);
 
 /**
  * kspan_cpu_cache_flush_here() - return all that the cache of this CPU holds
@@ -536,7 +537,31 @@ static int home_node(unsigned int cpu)
  */
 void kspan_cpu_cache_prepare(struct kspan_heap *heap, unsigned int cpu)
 {
-	per_cpu_ptr(heap->cpu, cpu)->nid = home_node(cpu);
+	struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
+
+	cache->nid = home_node(cpu);
+	cache->classes = kspan_map_classes(cache->nid);
+}
+
+/**
+ * kspan_cpu_caches_learn() - have the caches know memory that came online
+ * @heap: the heap
+ *
+ * Until then they take its objects for those of another node. No CPU comes online meanwhile.
+ */
+void kspan_cpu_caches_learn(struct kspan_heap *heap)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
+		struct kspan_class_map classes = kspan_map_classes(cache->nid);
+
+		/* The bounds were there before, or say that there is nothing. */
+		WRITE_ONCE(cache->classes.sector, classes.sector);
+		/* Pairs with the dependent load of the sector, once there are pages. */
+		smp_store_release(&cache->classes.nr_pages, classes.nr_pages);
+	}
 }
 
 /**

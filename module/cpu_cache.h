@@ -46,6 +46,7 @@ struct kspan_cpu_class {
  * @victim:	class that lost capacity last
  * @nid:	node whose objects the cache holds: the CPU's, or the nearest
  *		that has memory
+ * @classes:	classes of the pages of that node
  * @capacity:	bytes of objects that all magazines may hold; grows up to
  *		kspan_cpu_cache_bytes, unless that is 0
  * @tiny:	the block that tiny objects are packed into
@@ -67,6 +68,7 @@ struct kspan_cpu_cache {
 	u8 victim;
 	int nid;
 	unsigned int capacity;
+	struct kspan_class_map classes;
 	struct kspan_tiny tiny;
 	struct kspan_large_cache large;
 	unsigned long own_start;
@@ -250,6 +252,7 @@ bool kspan_cpu_cache_holds_any(const struct kspan_heap *heap, unsigned int cpu);
 bool kspan_cpu_cache_rests(struct kspan_heap *heap, unsigned int cpu);
 void kspan_cpu_caches_drop(struct kspan_heap *heap);
 void kspan_cpu_cache_prepare(struct kspan_heap *heap, unsigned int cpu);
+void kspan_cpu_caches_learn(struct kspan_heap *heap);
 void kspan_cpu_cache_drain(struct kspan_heap *heap, unsigned int cpu);
 unsigned int kspan_cpu_cache_holds(const struct kspan_cpu_cache *cache, unsigned int class);
 void kspan_cpu_caches_count_large(struct kspan_heap *heap, unsigned long *objects,

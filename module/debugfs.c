@@ -57,6 +57,7 @@ static int stats_show(struct seq_file *m, void *unused)
 	show(m, "HeapCached", stats.heap_cached);
 	show(m, "HeapPeak", stats.heap_peak);
 	show(m, "HeapHoles", stats.heap_holes);
+	show(m, "HeapLoose", stats.heap_loose);
 	show(m, "MSpanInuse", stats.mspan_inuse);
 	show(m, "MSpanSys", stats.mspan_sys);
 	show(m, "MCacheSys", stats.mcache_sys);
@@ -107,7 +108,7 @@ static void show_small(struct seq_file *m, unsigned int class, const char *name,
 	const struct kspan_size_class *sc = &kspan_size_classes[class];
 
 	seq_printf(m, "%5s %6u %3u", name, sc->size, sc->pages);
-	show_class(m, stats, stats->pages << KSPAN_PAGE_SHIFT,
+	show_class(m, stats, stats->bytes,
 		   (u64)stats->in_use * sc->size, objects, saved);
 }
 
@@ -255,9 +256,9 @@ static void copy_arena(struct arena_copy *copy, struct kspan_arena *arena)
 			copy->map[page++] = '_';
 			continue;
 		}
-		span = *kspan_map_entry(arena->start + ((unsigned long)page << KSPAN_PAGE_SHIFT));
+		span = kspan_map_span(arena->start + ((unsigned long)page << KSPAN_PAGE_SHIFT));
 		/* A small span is found from each of its pages, and may be hollow. */
-		n = span->class ? 1 : span->npages;
+		n = span->class ? 1 : kspan_span_npages(span);
 		copy_run(copy, page, n, span);
 		page += n;
 	}

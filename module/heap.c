@@ -207,11 +207,55 @@ static void construct_slots(const struct kspan_central *central, struct kspan_sp
 		central->ctor((void *)(span->start + (unsigned long)i * span->size));
 }
 
-/* A slot of a new span on any node that the flags allow, or NULL. */
-static void *alloc_from_new_span(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp)
+/* The order of the smallest block of the page allocator that holds an object. */
+static unsigned int least_order(const struct kspan_size_class *sc, unsigned int class)
+{
+	/* Blocks of tiny objects have bitmaps of the usual length. */
+	if (class == KSPAN_CLASS_TINY)
+		return KSPAN_PAGE_ORDER + order_base_2(sc->pages);
+	return get_order(sc->size);
+}
+
+/* Make a run a span of its node's central; its first slot, or NULL. */
+static void *adopt_run(struct kspan_heap *heap, struct kspan_span *span, unsigned int class,
+		       gfp_t gfp)
+{
+	struct kspan_central *central = make_central(heap, span->nid, class, gfp);
+	void *object;
+
+	if (!central || kspan_span_format(span, &heap->classes[class], central->tracked, gfp))
+		return NULL;
+	if (central->ctor)
+		construct_slots(central, span);
+	object = kspan_central_adopt(central, span, gfp);
+	if (!object)
+		kspan_span_unformat(span);
+	return object;
+}
+
+/* Have the account answer for the span's pages, in place of those it was asked for. */
+static bool charge_exactly(struct kspan_account *account, unsigned int *charged,
+			   unsigned int npages, gfp_t gfp)
+{
+	if (npages > *charged && !kspan_account_charge(account, npages - *charged, gfp))
+		return false;
+	if (npages < *charged)
+		kspan_account_uncharge(account, *charged - npages);
+	*charged = npages;
+	return true;
+}
+
+/* The first slot of a new span, whose pages come from one of the places there are; or NULL. */
+static void *slot_of_new_span(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp,
+			      enum kspan_source from)
 {
 	const struct kspan_size_class *sc = &heap->classes[class];
 	struct kspan_central *central = make_central(heap, nid, class, gfp);
+	struct kspan_request rq = {
+		.nid = nid, .npages = sc->pages, .align = sc->align, .gfp = gfp,
+		.least = least_order(sc, class),
+	};
+	unsigned int charged = sc->pages;
 	struct kspan_account *account;
 	struct kspan_span *span;
 	void *object;
@@ -222,62 +266,47 @@ static void *alloc_from_new_span(struct kspan_heap *heap, unsigned int class, in
 	if ((gfp & KSPAN_GFP_NOLOCK) &&
 	    (kspan_span_bitmap_bytes(sc) || central->ctor || central->tracked))
 		return NULL;
+	if (from >= KSPAN_FROM_SHORTER_RUNS)
+		charged = max(1U << rq.least >> KSPAN_PAGE_ORDER, 1U);
 	account = central->account;
-	if (!kspan_account_charge(account, sc->pages, gfp))
+	if (!kspan_account_charge(account, charged, gfp))
 		return NULL;
-	span = kspan_page_heap_alloc(nid, sc->pages, sc->align, central->page_class, gfp);
+	rq.class = central->page_class;
+	span = kspan_page_heap_try(&rq, from);
 	if (!span)
 		goto uncharge;
-	if (span->nid != nid)
-		central = make_central(heap, span->nid, class, gfp);
-	if (central && !kspan_span_format(span, sc, central->tracked, gfp)) {
-		if (central->ctor)
-			construct_slots(central, span);
-		object = kspan_central_adopt(central, span, gfp);
-		if (object)
-			return object;
-		kspan_span_unformat(span);
-	}
+	object = charge_exactly(account, &charged, kspan_span_npages(span), gfp) ?
+		 adopt_run(heap, span, class, gfp) : NULL;
+	if (object)
+		return object;
 	if (gfp & KSPAN_GFP_NOLOCK)
 		kspan_page_heap_defer(span);
 	else
 		kspan_page_heap_free(span, span->start, KSPAN_SPAN_DETACHED);
 uncharge:
-	kspan_account_uncharge(account, sc->pages);
+	kspan_account_uncharge(account, charged);
 	return NULL;
 }
 
-static void *alloc_from_other_centrals(struct kspan_heap *heap, unsigned int class, int nid,
-				       gfp_t gfp)
+/* A slot that the central of a node has, or NULL. */
+static void *free_slot(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp)
+{
+	struct kspan_central *central = kspan_heap_central(heap, nid, class);
+
+	return central ? kspan_central_alloc(central, gfp) : NULL;
+}
+
+static void *free_slot_elsewhere(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp)
 {
 	nodemask_t tried = nodemask_of_node(nid);
-	struct kspan_central *central;
 	void *object = NULL;
 	int other;
 
-	while (!object && (other = kspan_nearest_node(nid, &tried)) != NUMA_NO_NODE) {
-		central = kspan_heap_central(heap, other, class);
-		if (central)
-			object = kspan_central_alloc(central, gfp);
-	}
-	return object;
-}
-
-/**
- * kspan_heap_grow() - allocate where a node's central has no free slot
- * @heap:	the heap
- * @class:	size class, not 0
- * @nid:	preferred node, the only one with __GFP_THISNODE
- * @gfp:	the caller's flags
- *
- * Return: an object of a new span, or one of another node's, or NULL.
- */
-void *kspan_heap_grow(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp)
-{
-	void *object = alloc_from_new_span(heap, class, nid, gfp);
-
-	if (!object && !(gfp & __GFP_THISNODE))
-		object = alloc_from_other_centrals(heap, class, nid, gfp);
+	if (gfp & __GFP_THISNODE)
+		return NULL;
+	while (!object && (other = kspan_nearest_node(nid, &tried)) != NUMA_NO_NODE)
+		if (kspan_node_allowed(other))
+			object = free_slot(heap, class, other, gfp);
 	return object;
 }
 
@@ -288,14 +317,23 @@ void *kspan_heap_grow(struct kspan_heap *heap, unsigned int class, int nid, gfp_
  * @nid:	preferred node, the only one with __GFP_THISNODE
  * @gfp:	the caller's flags
  *
+ * This is where an object comes from when no magazine has one; what costs others least is
+ * asked first. Nothing waits for, reclaims or compacts more than the smallest block that
+ * holds an object. The reserves of the system are left to malloc.c, as what they give
+ * is no slot.
+ *
  * Return: an object or NULL.
  */
 void *kspan_heap_alloc_slot(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp)
 {
-	struct kspan_central *central = kspan_heap_central(heap, nid, class);
-	void *object = central ? kspan_central_alloc(central, gfp) : NULL;
-
-	return object ? object : kspan_heap_grow(heap, class, nid, gfp);
+	return free_slot(heap, class, nid, gfp) ?:
+	       slot_of_new_span(heap, class, nid, gfp, KSPAN_FROM_FREE_PAGES) ?:
+	       slot_of_new_span(heap, class, nid, gfp, KSPAN_FROM_NEW_ARENA) ?:
+	       free_slot_elsewhere(heap, class, nid, gfp) ?:
+	       slot_of_new_span(heap, class, nid, gfp, KSPAN_FROM_OTHER_NODES) ?:
+	       slot_of_new_span(heap, class, nid, gfp, KSPAN_FROM_SHORTER_RUNS) ?:
+	       slot_of_new_span(heap, class, nid, gfp, KSPAN_WITH_EFFORT) ?:
+	       slot_of_new_span(heap, class, nid, gfp, KSPAN_BEYOND_LIMIT);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_heap_alloc_slot);
 

@@ -50,7 +50,7 @@ unsigned long kspan_central_hollow_count(const struct kspan_central *central)
 
 	if (!may_be_hollow(central))
 		return 0;
-	pages = READ_ONCE(central->nr_spans) * sc->pages - READ_ONCE(central->gone_pages);
+	pages = READ_ONCE(central->base_pages) >> KSPAN_PAGE_ORDER;
 	out = READ_ONCE(central->nr_out) * sc->size >> KSPAN_PAGE_SHIFT;
 	return (pages - min(pages, out)) / 2;
 }
@@ -60,7 +60,8 @@ static unsigned int hollow_locked(struct kspan_central *central, struct kspan_sp
 	unsigned int pages, n;
 
 	/* Whoever merges its deferred frees may free it. */
-	if (!span->used || READ_ONCE(span->state) != KSPAN_SPAN_SMALL)
+	if (!span->used || READ_ONCE(span->state) != KSPAN_SPAN_SMALL ||
+	    kspan_span_is_loose(span))
 		return 0;
 	pages = kspan_span_unused_pages(span);
 	if (!pages)
@@ -70,7 +71,7 @@ static unsigned int hollow_locked(struct kspan_central *central, struct kspan_sp
 	if (span->used == span->nslots)
 		list_move(&span->list, &central->full);
 	n = hweight16(pages);
-	central->gone_pages += n;
+	central->base_pages -= n << KSPAN_PAGE_ORDER;
 	kspan_account_uncharge(central->account, n);
 	return n;
 }

@@ -56,7 +56,7 @@ static void own(struct kspan_large_owner *owner, struct kspan_span *span)
 	span->site = 0;
 	list_add(&span->list, &owner->spans);
 	owner->objects++;
-	owner->pages += span->npages;
+	owner->pages += kspan_span_npages(span);
 	owner->allocs++;
 	raw_spin_unlock_irqrestore(&owner->lock, flags);
 }
@@ -65,8 +65,8 @@ static void disown_locked(struct kspan_large_owner *owner, struct kspan_span *sp
 {
 	list_del(&span->list);
 	owner->objects--;
-	owner->pages -= span->npages;
-	kspan_account_uncharge(owner->account, span->npages);
+	owner->pages -= kspan_span_npages(span);
+	kspan_account_uncharge(owner->account, kspan_span_npages(span));
 }
 
 static struct kspan_span *alloc_owned(struct kspan_large_owner *owner, size_t size, int nid,
@@ -122,11 +122,11 @@ void *kspan_large_alloc_emergency(struct kspan_large_owner *owner, size_t size, 
 {
 	struct kspan_span *span;
 
-	span = kspan_page_heap_alloc_emergency(nid, size_to_pages(size), gfp);
+	span = kspan_page_heap_alloc_emergency(nid, size, gfp);
 	if (!span)
 		return NULL;
 	if (owner) {
-		kspan_account_charge(owner->account, span->npages, __GFP_NOFAIL);
+		kspan_account_charge(owner->account, kspan_span_npages(span), __GFP_NOFAIL);
 		own(owner, span);
 	}
 	return (void *)span->start;
@@ -210,7 +210,7 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_large_free);
 
 static void remove_entry(struct kspan_large_cache *cache, unsigned int i)
 {
-	WRITE_ONCE(cache->pages, cache->pages - cache->span[i]->npages);
+	WRITE_ONCE(cache->pages, cache->pages - kspan_span_npages(cache->span[i]));
 	WRITE_ONCE(cache->count, cache->count - 1);
 	cache->span[i] = NULL;
 }
@@ -230,7 +230,7 @@ void *kspan_large_cache_take(struct kspan_large_cache *cache, size_t size)
 
 	for (i = 0; cache->count && i < KSPAN_LARGE_CACHED; i++) {
 		span = cache->span[i];
-		if (!span || span->npages != npages || (span->start & ((size & -size) - 1)))
+		if (!span || kspan_span_npages(span) != npages || (span->start & ((size & -size) - 1)))
 			continue;
 		remove_entry(cache, i);
 		kspan_span_set_state(span, KSPAN_SPAN_LARGE);
@@ -282,17 +282,17 @@ bool kspan_large_cache_put(struct kspan_large_cache *cache, unsigned long addr, 
 	unsigned int i;
 
 	if (!span || READ_ONCE(span->state) != KSPAN_SPAN_LARGE ||
-	    READ_ONCE(span->start) != addr || span->nid != nid || span->arena->emergency ||
+	    READ_ONCE(span->start) != addr || span->nid != nid || kspan_span_is_loose(span) ||
 	    span->owner)
 		return false;
-	i = make_room(cache, span->npages, evicted);
+	i = make_room(cache, kspan_span_npages(span), evicted);
 	/* Not if somebody else frees it, too. */
 	if (i == KSPAN_LARGE_CACHED ||
 	    !kspan_span_change_state(span, KSPAN_SPAN_LARGE, KSPAN_SPAN_LARGE_CACHED))
 		return false;
 	cache->span[i] = span;
 	WRITE_ONCE(cache->count, cache->count + 1);
-	WRITE_ONCE(cache->pages, cache->pages + span->npages);
+	WRITE_ONCE(cache->pages, cache->pages + kspan_span_npages(span));
 	return true;
 }
 
@@ -348,7 +348,7 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_large_size);
 static bool resize_owned(struct kspan_large_owner *owner, struct kspan_span *span,
 			 unsigned int npages, gfp_t gfp)
 {
-	unsigned int old = span->npages;
+	unsigned int old = kspan_span_npages(span);
 	unsigned long flags;
 	bool done;
 

@@ -5,6 +5,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/cpuhotplug.h>
+#include <linux/memory.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 
@@ -157,6 +158,28 @@ static int cpu_dead(unsigned int cpu)
 	return 0;
 }
 
+/*
+ * Memory comes online: the map is to have it before anybody can get it. The CPUs' caches
+ * learn of it, where no CPU can come online meanwhile.
+ */
+static int memory_goes_online(struct notifier_block *block, unsigned long action, void *arg)
+{
+	const struct memory_notify *memory = arg;
+	int err;
+
+	if (action != MEM_GOING_ONLINE)
+		return NOTIFY_DONE;
+	err = kspan_map_add(page_to_nid(pfn_to_page(memory->start_pfn)), memory->start_pfn,
+			    memory->start_pfn + memory->nr_pages);
+	if (!err)
+		kspan_cpu_caches_learn(&kspan_default_heap);
+	return notifier_from_errno(err);
+}
+
+static struct notifier_block memory_notifier = {
+	.notifier_call = memory_goes_online,
+};
+
 static int __init kspan_init(void)
 {
 	int err;
@@ -190,11 +213,15 @@ static int __init kspan_init(void)
 	if (err < 0)
 		goto err_reclaim;
 	hotplug_state = err;
+	err = register_memory_notifier(&memory_notifier);
+	if (err)
+		goto err_cpuhp;
 	kspan_debugfs_init();
-	pr_info("loaded, map of %lu pages of %lu KiB\n", kspan_map.nr_pages,
-		KSPAN_PAGE_SIZE / 1024);
+	pr_info("loaded, map of %zu KiB\n", kspan_map_bytes() / 1024);
 	return 0;
 
+err_cpuhp:
+	cpuhp_remove_state_nocalls(hotplug_state);
 err_reclaim:
 	kspan_reclaim_exit();
 err_pool:
@@ -217,6 +244,7 @@ err_map:
 static void __exit kspan_exit(void)
 {
 	kspan_debugfs_exit();
+	unregister_memory_notifier(&memory_notifier);
 	cpuhp_remove_state_nocalls(hotplug_state);
 	kspan_reclaim_exit();
 	kspan_pool_exit();

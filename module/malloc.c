@@ -123,15 +123,9 @@ void *kspan_initialise_slot(const struct kspan_heap *heap, void *object, unsigne
 /* When nothing else is left: an object of whole pages, whatever its size. */
 static void *malloc_emergency(struct kspan_heap *heap, size_t size, gfp_t gfp, int nid)
 {
-	void *object;
-
 	if (likely(!kspan_may_use_reserves(gfp)))
 		return NULL;
-	object = kspan_large_alloc_emergency(kspan_heap_large(heap), size, nid, gfp);
-	if (!object)
-		return NULL;
-	kspan_count_node(heap, object, nid);
-	return kspan_initialise(object, kspan_size(object), gfp, gfp);
+	return kspan_large_alloc_emergency(kspan_heap_large(heap), size, nid, gfp);
 }
 
 /* Whether an object of a class may be one of whole pages: a slot has no such size. */
@@ -153,27 +147,15 @@ static void *alloc_slot(struct kspan_heap *heap, unsigned int class, gfp_t gfp, 
 	return kspan_initialise_slot(heap, object, class, gfp);
 }
 
-/*
- * The page allocator gives up early on blocks of more than eight of its pages, also for
- * those who could wait. Where a span takes that many, and an object does not, it gets pages
- * of its own.
- */
-static void *malloc_unpacked(struct kspan_heap *heap, unsigned int class, gfp_t gfp, int nid)
+/* An object of pages that the reserves of the system gave, for one that is a slot else. */
+static void *alloc_from_reserves(struct kspan_heap *heap, size_t size, gfp_t gfp, int nid)
 {
-	const struct kspan_size_class *sc = &heap->classes[class];
-	size_t size = kspan_large_roundup(sc->size);
-	void *object;
+	void *object = malloc_emergency(heap, size, gfp, nid);
 
-	if (!gfpflags_allow_blocking(gfp) ||
-	    KSPAN_PAGE_ORDER + order_base_2(sc->pages) <= PAGE_ALLOC_COSTLY_ORDER)
-		return NULL;
-	if (size >> KSPAN_PAGE_SHIFT >= sc->pages)
-		return NULL;
-	object = kspan_large_alloc(kspan_heap_large(heap), sc->size, nid, gfp);
 	if (!object)
 		return NULL;
 	kspan_count_node(heap, object, nid);
-	return kspan_initialise(object, size, gfp, gfp);
+	return kspan_initialise(object, kspan_size(object), gfp, gfp);
 }
 
 /* Small objects past the CPU cache; class 0 stands for size 0. */
@@ -186,8 +168,7 @@ static void *malloc_on_node(struct kspan_heap *heap, unsigned int class, gfp_t g
 	do {
 		object = alloc_slot(heap, class, gfp, nid);
 		if (!object && !must_be_slot(heap, class))
-			object = malloc_unpacked(heap, class, gfp, nid) ?:
-				 malloc_emergency(heap, heap->classes[class].size, gfp, nid);
+			object = alloc_from_reserves(heap, heap->classes[class].size, gfp, nid);
 	} while (!object && must_retry(gfp));
 	if (!object)
 		atomic_long_inc(&heap->failures);
@@ -234,11 +215,6 @@ noinline void *kspan_malloc_refill(unsigned int class, gfp_t gfp, struct kspan_h
 	/* Not from a hardirq, where SLUB's locks are not for everybody to take. */
 	if (!(gfp & KSPAN_GFP_NOLOCK) && !in_hardirq())
 		kspan_provision(heap, class, gfp);
-	if (!object && class) {
-		object = kspan_heap_grow(heap, class, nid, gfp);
-		if (object)
-			kspan_count_node(heap, object, nid);
-	}
 	if (!object)
 		return malloc_on_node(heap, class, gfp, nid);
 	return kspan_initialise_slot(heap, object, class, gfp);
@@ -317,7 +293,7 @@ static void *malloc_large_on_node(struct kspan_heap *heap, size_t size, gfp_t gf
 	do {
 		object = alloc_large(heap, size, gfp, nid);
 		if (!object)
-			object = malloc_emergency(heap, size, gfp, nid);
+			object = alloc_from_reserves(heap, size, gfp, nid);
 	} while (!object && must_retry(gfp));
 	if (!object)
 		atomic_long_inc(&heap->failures);
@@ -650,6 +626,25 @@ static void report_nothing(unsigned long addr)
 	kspan_bad_free_report(kind, addr);
 }
 
+/**
+ * kspan_object_class() - class of the page of any address, on any node
+ * @p: address
+ * Return: the class, 0 for none.
+ */
+unsigned int kspan_object_class(const void *p)
+{
+	struct kspan_span *span;
+	unsigned int class = 0;
+
+	rcu_read_lock_sched();
+	span = kspan_map_small_span((unsigned long)p);
+	if (span)
+		class = READ_ONCE(span->class);
+	rcu_read_unlock_sched();
+	return class == KSPAN_CLASS_TINY ? 0 : class;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_object_class);
+
 /* Objects past the CPU cache, and addresses that are none. */
 static noinline void free_slow(const void *p, unsigned int page_class)
 {
@@ -663,17 +658,25 @@ static noinline void free_slow(const void *p, unsigned int page_class)
 		report_nothing(addr);
 }
 
-/* What has no class: large and tiny objects; @cache is entered, and left here. */
+/*
+ * What has no class to the CPU: large and tiny objects, and those of other nodes, which go
+ * home. @cache is entered, and left here.
+ */
 static noinline void free_classless(struct kspan_cpu_cache *cache, const void *p)
 {
 	struct kspan_span *evicted = NULL;
 	bool kept = kspan_large_cache_put(&cache->large, (unsigned long)p, cache->nid, &evicted);
+	unsigned int class;
 
 	kspan_cpu_cache_leave(cache);
 	if (evicted)
 		kspan_large_free_cached(evicted);
-	if (!kept)
-		return free_slow(p, 0);
+	if (!kept) {
+		class = kspan_object_class(p);
+		if (class)
+			kspan_count(&kspan_default_heap, KSPAN_FREE_REMOTE);
+		return free_slow(p, class);
+	}
 	/* It is to see when the CPU does not use it any more. */
 	kspan_scavenger_wake();
 }
@@ -695,15 +698,6 @@ static noinline void free_spill(struct kspan_heap *heap, struct kspan_cpu_cache 
 					 heap->classes[class].size, heap->name);
 	else if (!taken)
 		free_slow(p, page_class);
-}
-
-/* Objects of other nodes go home. */
-static noinline void free_remote(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
-				 const void *p, unsigned int page_class)
-{
-	kspan_cpu_cache_leave(cache);
-	kspan_count(heap, KSPAN_FREE_REMOTE);
-	free_slow(p, page_class);
 }
 
 /* Whether an address is a slot that is out of its span, or a tiny or large object. */
@@ -737,8 +731,12 @@ static void free_slot(struct kspan_heap *heap, const void *p, unsigned int class
 
 	if (unlikely(!kspan_cpu_cache_enter(heap, &cache)))
 		return free_slow(p, page_class);
-	if (kspan_is_remote(cache, p, class))
-		return free_remote(heap, cache, p, page_class);
+	if (static_branch_unlikely(&kspan_numa) && page_to_nid(virt_to_page(p)) != cache->nid) {
+		/* Objects of other nodes go home. */
+		kspan_cpu_cache_leave(cache);
+		kspan_count(heap, KSPAN_FREE_REMOTE);
+		return free_slow(p, page_class);
+	}
 	if (unlikely(!kspan_cpu_cache_push(cache, class, (void *)p)))
 		return free_spill(heap, cache, p, class, page_class);
 	kspan_cpu_cache_leave(cache);
@@ -762,17 +760,14 @@ static void free_block(struct kspan_heap *heap, const void *block)
  */
 static noinline void free_private(struct kspan_cpu_cache *cache, const void *p)
 {
-	/* The page had a class, so it has an entry. */
-	struct kspan_span *span = READ_ONCE(*kspan_map_entry((unsigned long)p));
-	struct kspan_central *central;
+	struct kspan_span *span = kspan_map_small_span((unsigned long)p);
+	struct kspan_central *central = span ? READ_ONCE(span->central) : NULL;
 
 	kspan_cpu_cache_unmark(cache);
-	/* Pairs with the release in kspan_span_set_state(). */
-	if (unlikely(!span) || unlikely(!kspan_span_is_small(smp_load_acquire(&span->state)))) {
+	if (unlikely(!central)) {
 		free_slow(p, 0);
 		goto out;
 	}
-	central = READ_ONCE(span->central);
 	if (likely(kspan_cpu_cache_mark(central->heap, &cache))) {
 		bool pushed = kspan_cpu_cache_push(cache, central->class, (void *)p);
 
@@ -796,20 +791,26 @@ static noinline void free_other(struct kspan_cpu_cache *cache, const void *p, un
 		free_classless(cache, p);
 }
 
-static __always_inline void free_class(const void *p, unsigned int class)
+/* The CPU's cache is somebody's: an interrupt came while he was at work with it. */
+static noinline void free_past_cache(const void *p)
+{
+	free_slow(p, kspan_object_class(p));
+}
+
+static __always_inline void free_object(const void *p)
 {
 	struct kspan_cpu_cache *cache;
+	unsigned int class;
 
 	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK)) {
 		/* kmemleak must forget before the cache knows, which an NMI can't do. */
 		if (in_nmi())
-			return free_slow(p, class);
-		forget(p, class);
+			return free_past_cache(p);
+		forget(p, kspan_object_class(p));
 	}
 	if (unlikely(!kspan_cpu_cache_enter(&kspan_default_heap, &cache)))
-		return free_slow(p, class);
-	if (kspan_is_remote(cache, p, class))
-		return free_remote(&kspan_default_heap, cache, p, class);
+		return free_past_cache(p);
+	class = kspan_class_map_get(&cache->classes, (unsigned long)p);
 	if (unlikely(!kspan_cpu_cache_push(cache, class, (void *)p)))
 		return free_other(cache, p, class);
 	kspan_cpu_cache_leave(cache);
@@ -833,11 +834,13 @@ static bool keeps_contents(const void *p, unsigned int page_class)
 }
 
 /* init_on_free: only what certainly is an object in use is overwritten. */
-static noinline void wipe_and_free(const void *p, unsigned int class)
+static noinline void wipe_and_free(const void *p)
 {
+	unsigned int class = kspan_object_class(p);
+
 	if (is_out(p, class) && !keeps_contents(p, class))
 		memset((void *)p, 0, kspan_size(p));
-	free_class(p, class);
+	free_object(p);
 }
 
 /**
@@ -851,15 +854,9 @@ static noinline void wipe_and_free(const void *p, unsigned int class)
  */
 void kspan_free(const void *p)
 {
-	unsigned long page = kspan_map_page((unsigned long)p);
-	unsigned int class;
-
-	if (unlikely(page >= kspan_map.nr_pages))
-		return free_slow(p, 0);
-	class = READ_ONCE(kspan_map.page_class[page]);
 	if (want_init_on_free())
-		return wipe_and_free(p, class);
-	free_class(p, class);
+		return wipe_and_free(p);
+	free_object(p);
 }
 EXPORT_SYMBOL_GPL(kspan_free);
 

@@ -31,17 +31,7 @@ void kspan_count_node(struct kspan_heap *heap, const void *object, int wanted);
 void kspan_free_wrong(const void *p);
 struct kspan_heap *kspan_object_heap(const void *p);
 
-/**
- * kspan_object_class() - class of the page of any address
- * @p: address
- * Return: the class, 0 for none.
- */
-static __always_inline unsigned int kspan_object_class(const void *p)
-{
-	unsigned long page = kspan_map_page((unsigned long)p);
-
-	return likely(page < kspan_map.nr_pages) ? READ_ONCE(kspan_map.page_class[page]) : 0;
-}
+unsigned int kspan_object_class(const void *p);
 
 static __always_inline void kspan_check_context(gfp_t gfp)
 {
@@ -70,14 +60,6 @@ static __always_inline void *kspan_initialise(void *object, size_t size, gfp_t z
 		memset(object, 0, size);
 	kspan_remember(object, size, gfp);
 	return object;
-}
-
-/* Only an address with a class is sure to have a struct page. */
-static __always_inline bool kspan_is_remote(const struct kspan_cpu_cache *cache, const void *p,
-					    unsigned int class)
-{
-	return static_branch_unlikely(&kspan_numa) && class &&
-	       page_to_nid(virt_to_page(p)) != cache->nid;
 }
 
 #define kspan_count(heap, event)	this_cpu_inc((heap)->cpu->events[event])

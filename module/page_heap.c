@@ -26,6 +26,9 @@
  * thrashing; it gives that back later. Where the page allocator can't be called, a work
  * item does it.
  *
+ * Where memory is in pieces, a span is a block of its own, in no arena, and shorter than
+ * usual, down to a single page of the kernel: a loose span. It goes back when it is freed.
+ *
  * As the last resort free pages of an arena in use go back, too: they become holes. A
  * block that buddy gives in the place of a hole fills it, so that runs are as long as
  * they were, and an arena without a hole is one block again.
@@ -303,37 +306,6 @@ static struct kspan_span *take_spare(struct kspan_page_heap *ph)
 	return span;
 }
 
-/*
- * Small spans are found from all of their pages, large ones from the first.
- * Pages of tiny objects have no class: such an object is no slot.
- */
-static void map_span(struct kspan_span *span, struct kspan_span *to)
-{
-	struct kspan_span **entry = kspan_map_entry(span->start);
-	u8 *page_class = kspan_map.page_class + kspan_map_page(span->start);
-	u8 class = to && span->class != KSPAN_CLASS_TINY ? span->class : 0;
-	unsigned int n = span->class ? span->npages : 0, i;
-
-	WRITE_ONCE(entry[0], to);
-	for (i = 1; i < n; i++)
-		WRITE_ONCE(entry[i], to);
-	for (i = 0; i < n; i++)
-		WRITE_ONCE(page_class[i], class);
-}
-
-/* Nobody is to find a small span from these of its pages any more. */
-static noinline void unmap_pages(struct kspan_span *span, unsigned long pages)
-{
-	struct kspan_span **entry = kspan_map_entry(span->start);
-	u8 *page_class = kspan_map.page_class + kspan_map_page(span->start);
-	unsigned int i;
-
-	for_each_set_bit(i, &pages, span->npages) {
-		WRITE_ONCE(entry[i], NULL);
-		WRITE_ONCE(page_class[i], 0);
-	}
-}
-
 static void account_large(struct kspan_page_heap *ph, int pages)
 {
 	ph->large_pages += pages;
@@ -341,27 +313,36 @@ static void account_large(struct kspan_page_heap *ph, int pages)
 		ph->large_alloc_pages += pages;
 }
 
+/* Make a span of a run of the kernel's pages; there is a spare descriptor. */
+static struct kspan_span *make_span_at(struct kspan_page_heap *ph, struct kspan_arena *arena,
+				       unsigned long start, unsigned int base_pages,
+				       unsigned int class)
+{
+	struct kspan_span *span = take_spare(ph);
+
+	WRITE_ONCE(span->start, start);
+	WRITE_ONCE(span->base_pages, base_pages);
+	WRITE_ONCE(span->gone_pages, 0);
+	span->class = class;
+	span->nid = ph->nid;
+	span->arena = arena;
+	span->central = NULL;
+	kspan_span_set_state(span, class ? KSPAN_SPAN_DETACHED : KSPAN_SPAN_LARGE);
+	kspan_map_set(span);
+	if (!class) {
+		ph->large++;
+		ph->large_allocs++;
+		account_large(ph, kspan_span_npages(span));
+	}
+	return span;
+}
+
 /* Make a span of pages that were taken. */
 static struct kspan_span *make_span(struct kspan_page_heap *ph, struct kspan_arena *arena,
 				    unsigned int first, unsigned int npages, unsigned int class)
 {
-	struct kspan_span *span = take_spare(ph);
-
-	WRITE_ONCE(span->start, arena->start + ((unsigned long)first << KSPAN_PAGE_SHIFT));
-	WRITE_ONCE(span->npages, npages);
-	WRITE_ONCE(span->gone_pages, 0);
-	span->class = class;
-	span->nid = arena->nid;
-	span->arena = arena;
-	span->central = NULL;
-	kspan_span_set_state(span, class ? KSPAN_SPAN_DETACHED : KSPAN_SPAN_LARGE);
-	map_span(span, span);
-	if (!class) {
-		ph->large++;
-		ph->large_allocs++;
-		account_large(ph, npages);
-	}
-	return span;
+	return make_span_at(ph, arena, arena->start + ((unsigned long)first << KSPAN_PAGE_SHIFT),
+			    npages << KSPAN_PAGE_ORDER, class);
 }
 
 /* Take pages for a span; its descriptor is at hand. */
@@ -395,6 +376,25 @@ static bool ensure_spare(struct kspan_page_heap *ph, gfp_t gfp)
 	}
 	return true;
 }
+
+static bool __lock_with_spare(struct kspan_page_heap *ph, unsigned long *flags, gfp_t gfp)
+{
+	do {
+		if (!ensure_spare(ph, gfp) || !kspan_lock(&ph->lock, flags, gfp))
+			return false;
+		if (ph->nr_spares)
+			break;
+		/* Others have used the spares up meanwhile. */
+		raw_spin_unlock_irqrestore(&ph->lock, *flags);
+	} while (true);
+	/* Only for sparse, which counts the lock where lock_with_spare() stands. */
+	__release(&ph->lock);
+	return true;
+}
+
+/* Lock the page heap with a descriptor at hand; false, and not locked, without memory for one. */
+#define lock_with_spare(ph, flags, gfp)	\
+	__cond_lock(&(ph)->lock, __lock_with_spare(ph, flags, gfp))
 
 static void move_excess_spares(struct kspan_page_heap *ph, struct list_head *excess)
 {
@@ -436,21 +436,14 @@ static struct kspan_span *alloc_from_arenas(int nid, unsigned int npages, unsign
 	struct kspan_arena *arena;
 	unsigned int first;
 	unsigned long flags;
-	bool retry;
 
 	kspan_page_heap_merge(ph, gfp);
-	do {
-		if (!ensure_spare(ph, gfp) || !kspan_lock(&ph->lock, &flags, gfp))
-			return NULL;
-		/* Others may have used the spares up meanwhile. */
-		retry = !ph->nr_spares;
-		if (!retry) {
-			arena = find_run(ph, npages, align, &first);
-			if (arena)
-				span = take_span(ph, arena, first, npages, class);
-		}
-		raw_spin_unlock_irqrestore(&ph->lock, flags);
-	} while (retry);
+	if (!lock_with_spare(ph, &flags, gfp))
+		return NULL;
+	arena = find_run(ph, npages, align, &first);
+	if (arena)
+		span = take_span(ph, arena, first, npages, class);
+	raw_spin_unlock_irqrestore(&ph->lock, flags);
 	return span;
 }
 
@@ -536,12 +529,16 @@ static unsigned int arena_most(const struct kspan_page_heap *ph, unsigned int np
 					    KSPAN_ARENA_PAGES));
 }
 
-/* Take a new arena in, and the caller's run out of it at once. */
+/*
+ * Take a new arena in, and the caller's run out of it at once. Of small spans, an arena is to
+ * have many.
+ */
 static struct kspan_span *alloc_from_new_arena(int nid, unsigned int npages, unsigned int class,
 					       gfp_t gfp)
 {
 	unsigned int most = arena_most(page_heaps[nid], npages, class);
-	struct kspan_arena *arena = kspan_arena_alloc(nid, npages, most, gfp);
+	unsigned int least = class ? max(npages, KSPAN_ARENA_LEAST) : npages;
+	struct kspan_arena *arena = kspan_arena_alloc(nid, least, most, gfp);
 	struct kspan_arena *host, *filler = NULL;
 	struct kspan_page_heap *ph;
 	struct kspan_span *span;
@@ -551,17 +548,11 @@ static struct kspan_span *alloc_from_new_arena(int nid, unsigned int npages, uns
 	if (!arena)
 		return NULL;
 	ph = page_heaps[arena->nid];
-	do {
-		if (!ensure_spare(ph, gfp)) {
-			kspan_arena_free(arena);
-			return NULL;
-		}
-		raw_spin_lock_irqsave(&ph->lock, flags);
-		if (ph->nr_spares)
-			break;
-		raw_spin_unlock_irqrestore(&ph->lock, flags);
-	} while (true);
-	host = arena->emergency ? NULL : arena_at(ph, arena->start);
+	if (!lock_with_spare(ph, &flags, gfp)) {
+		kspan_arena_free(arena);
+		return NULL;
+	}
+	host = arena_at(ph, arena->start);
 	/* The run is where the block starts, which is aligned to more than it asks for. */
 	first = host ? page_of(host, arena->start) : 0;
 	if (host) {
@@ -574,6 +565,34 @@ static struct kspan_span *alloc_from_new_arena(int nid, unsigned int npages, uns
 	span = take_span(ph, arena, first, npages, class);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 	kfree(filler);
+	return span;
+}
+
+/*
+ * A block of the page allocator that is a span by itself. Frees into one that is half a page
+ * find it by the class of private heaps.
+ */
+static struct kspan_span *alloc_loose(int nid, unsigned int order, unsigned int class, gfp_t gfp)
+{
+	struct page *page = kspan_block_alloc(nid, order, gfp);
+	struct kspan_page_heap *ph;
+	struct kspan_span *span;
+	unsigned long start, flags;
+
+	if (!page)
+		return NULL;
+	ph = page_heaps[page_to_nid(page)];
+	start = (unsigned long)page_address(page);
+	if (!lock_with_spare(ph, &flags, gfp)) {
+		kspan_block_free(start, order);
+		return NULL;
+	}
+	if (class && order < KSPAN_PAGE_ORDER)
+		class = KSPAN_CLASS_PRIVATE;
+	span = make_span_at(ph, NULL, start, 1U << order, class);
+	ph->loose++;
+	ph->loose_pages += 1UL << order;
+	raw_spin_unlock_irqrestore(&ph->lock, flags);
 	return span;
 }
 
@@ -661,13 +680,93 @@ static struct kspan_span *alloc_from_other_nodes(int nid, unsigned int npages, u
 	int other;
 
 	while (!span && (other = kspan_nearest_node(nid, &tried)) != NUMA_NO_NODE)
-		if (READ_ONCE(page_heaps[other]->nr_arenas))
+		if (READ_ONCE(page_heaps[other]->nr_arenas) && kspan_node_allowed(other))
 			span = alloc_from_arenas(other, npages, align, class, gfp);
 	return span;
 }
 
+static bool may_allocate(gfp_t gfp)
+{
+	return !(gfp & KSPAN_GFP_NOLOCK);
+}
+
+/* Free pages of the node, also those that a limit makes others give up. */
+static struct kspan_span *alloc_from_free_pages(const struct kspan_request *rq)
+{
+	struct kspan_span *span;
+
+	span = alloc_from_arenas(rq->nid, rq->npages, rq->align, rq->class, rq->gfp);
+	if (!span && kspan_relieve_soft_limit(rq->nid, rq->npages, rq->gfp))
+		span = alloc_from_arenas(rq->nid, rq->npages, rq->align, rq->class, rq->gfp);
+	return span;
+}
+
+/* The order of the longest block that is no longer than the span is to be. */
+static unsigned int usual_order(const struct kspan_request *rq)
+{
+	return max_t(unsigned int, rq->least, KSPAN_PAGE_ORDER + ilog2(rq->npages));
+}
+
+/* Shorter and shorter, down to what holds an object: free pages of the node first. */
+static struct kspan_span *alloc_shorter(const struct kspan_request *rq)
+{
+	unsigned int order = usual_order(rq), npages = rq->npages / 2;
+	gfp_t gfp = kspan_gfp_effortless(rq->gfp);
+	struct kspan_span *span = NULL;
+
+	for (; !span && npages && npages << KSPAN_PAGE_ORDER >= 1U << rq->least; npages /= 2)
+		span = alloc_from_arenas(rq->nid, npages, min(rq->align, npages), rq->class, gfp);
+	while (!span && may_allocate(rq->gfp)) {
+		span = alloc_loose(rq->nid, order, rq->class, gfp);
+		if (order-- == rq->least)
+			break;
+	}
+	return span;
+}
+
+/* The smallest block that holds an object, with all that the caller's flags allow. */
+static struct kspan_span *alloc_with_effort(const struct kspan_request *rq)
+{
+	if (rq->class)
+		return alloc_loose(rq->nid, rq->least, rq->class, rq->gfp);
+	return alloc_from_new_arena(rq->nid, rq->npages, 0, rq->gfp);
+}
+
 /**
- * kspan_page_heap_alloc() - allocate a run of pages
+ * kspan_page_heap_try() - allocate a run of pages from one of the places there are
+ * @rq:		what is wanted
+ * @from:	the place
+ *
+ * Context: as @rq->gfp says; with KSPAN_GFP_NOLOCK free pages are all there is.
+ * Return: a span, DETACHED for a class and LARGE without one, or NULL.
+ */
+struct kspan_span *kspan_page_heap_try(const struct kspan_request *rq, enum kspan_source from)
+{
+	switch (from) {
+	case KSPAN_FROM_FREE_PAGES:
+		return alloc_from_free_pages(rq);
+	case KSPAN_FROM_NEW_ARENA:
+		return !may_allocate(rq->gfp) ? NULL :
+		       alloc_from_new_arena(rq->nid, rq->npages, rq->class,
+					    kspan_gfp_effortless(rq->gfp) | __GFP_THISNODE);
+	case KSPAN_FROM_OTHER_NODES:
+		return rq->gfp & __GFP_THISNODE ? NULL :
+		       alloc_from_other_nodes(rq->nid, rq->npages, rq->align, rq->class, rq->gfp);
+	case KSPAN_FROM_SHORTER_RUNS:
+		return !rq->class ? NULL : alloc_shorter(rq);
+	case KSPAN_WITH_EFFORT:
+		return !may_allocate(rq->gfp) ? NULL : alloc_with_effort(rq);
+	case KSPAN_BEYOND_LIMIT:
+		return !kspan_relieve_hard_limit(rq->nid, rq->npages, rq->gfp) ? NULL :
+		       alloc_from_arenas(rq->nid, rq->npages, rq->align, rq->class, rq->gfp) ?:
+		       alloc_with_effort(rq);
+	default:
+		return NULL;
+	}
+}
+
+/**
+ * kspan_page_heap_alloc() - allocate a run of pages from wherever there are some
  * @nid:	preferred node, the only one with __GFP_THISNODE
  * @npages:	length, 1...KSPAN_ARENA_PAGES
  * @align:	alignment of the start in pages, a power of two of at most
@@ -676,10 +775,7 @@ static struct kspan_span *alloc_from_other_nodes(int nid, unsigned int npages, u
  * @gfp:	the caller's flags, used when an arena must be taken from buddy.
  *		__GFP_NOFAIL is the caller's to care for.
  *
- * Tries free pages of the node, then a new arena on it without reclaim, then
- * free pages of other nodes by distance, then a new arena wherever @gfp allows;
- * with KSPAN_GFP_NOLOCK no new arena. Beyond a limit, what is idle is given back
- * before.
+ * All of enum kspan_source in turn; a span for a class may be loose, but not shorter.
  *
  * Context: as @gfp says.
  * Return: a span, DETACHED for a @class and LARGE without one, or NULL.
@@ -687,26 +783,15 @@ static struct kspan_span *alloc_from_other_nodes(int nid, unsigned int npages, u
 struct kspan_span *kspan_page_heap_alloc(int nid, unsigned int npages, unsigned int align,
 					 unsigned int class, gfp_t gfp)
 {
-	bool nolock = gfp & KSPAN_GFP_NOLOCK;
-	struct kspan_span *span;
-	gfp_t here;
+	struct kspan_request rq = {
+		.nid = nid, .npages = npages, .align = align, .class = class, .gfp = gfp,
+		.least = KSPAN_PAGE_ORDER + order_base_2(npages),
+	};
+	struct kspan_span *span = NULL;
+	enum kspan_source from;
 
-	gfp &= ~__GFP_MEMALLOC;
-	here = (gfp & ~__GFP_RECLAIM) | __GFP_THISNODE | __GFP_NOWARN;
-	span = alloc_from_arenas(nid, npages, align, class, gfp);
-	if (!span && kspan_relieve_soft_limit(nid, npages, gfp))
-		span = alloc_from_arenas(nid, npages, align, class, gfp);
-	if (!span && !nolock)
-		span = alloc_from_new_arena(nid, npages, class, here);
-	if (!span && !(gfp & __GFP_THISNODE))
-		span = alloc_from_other_nodes(nid, npages, align, class, gfp);
-	if (!span && !nolock)
-		span = alloc_from_new_arena(nid, npages, class, gfp);
-	if (!span && kspan_relieve_hard_limit(nid, npages, gfp)) {
-		span = alloc_from_arenas(nid, npages, align, class, gfp);
-		if (!span)
-			span = alloc_from_new_arena(nid, npages, class, gfp);
-	}
+	for (from = KSPAN_FROM_FREE_PAGES; !span && from < KSPAN_NR_SOURCES; from++)
+		span = kspan_page_heap_try(&rq, from);
 	return span;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_alloc);
@@ -714,18 +799,18 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_alloc);
 /**
  * kspan_page_heap_alloc_emergency() - allocate a run from the system's reserves
  * @nid:	preferred node, the only one with __GFP_THISNODE
- * @npages:	length, 1...KSPAN_ARENA_PAGES
+ * @size:	bytes, at most KSPAN_ARENA_SIZE
  * @gfp:	flags of a caller who may use the reserves
  *
- * The run is a whole arena, so that nobody else gets any of it, and goes straight
+ * The run is a whole block, so that nobody else gets any of it, and goes straight
  * back when it is freed.
  *
  * Context: as @gfp says.
  * Return: a LARGE span or NULL.
  */
-struct kspan_span *kspan_page_heap_alloc_emergency(int nid, unsigned int npages, gfp_t gfp)
+struct kspan_span *kspan_page_heap_alloc_emergency(int nid, size_t size, gfp_t gfp)
 {
-	return alloc_from_new_arena(nid, roundup_pow_of_two(npages), 0, gfp | __GFP_MEMALLOC);
+	return alloc_loose(nid, get_order(size), 0, gfp | KSPAN_GFP_EMERGENCY);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_alloc_emergency);
 
@@ -748,18 +833,29 @@ static bool arena_is_surplus(struct kspan_page_heap *ph, struct kspan_arena *are
 	unsigned long most = (unsigned long)READ_ONCE(kspan_arena_reserve) * KSPAN_ARENA_PAGES;
 
 	return !arena->used && !arena->releasing &&
-	       (arena->emergency || arena->holes ||
+	       (arena->holes ||
 		(ph->empty_pages > most && ph->pages > READ_ONCE(ph->keep)));
 }
 
+/* Arenas, and DEAD loose spans, that a task is to give back. */
 static LLIST_HEAD(to_release);
+static LLIST_HEAD(loose_to_release);
+
+static void release_loose(struct kspan_span *span)
+{
+	kspan_block_free(span->start, ilog2(span->base_pages));
+	kspan_span_free_descriptor(span);
+}
 
 static void release_listed(struct work_struct *work)
 {
 	struct kspan_arena *arena, *next;
+	struct kspan_span *span, *next_span;
 
 	llist_for_each_entry_safe(arena, next, llist_del_all(&to_release), release)
 		kspan_arena_free(arena);
+	llist_for_each_entry_safe(span, next_span, llist_del_all(&loose_to_release), deferred)
+		release_loose(span);
 }
 
 static DECLARE_WORK(release_work, release_listed);
@@ -776,6 +872,7 @@ struct leftover {
 	bool may_release;
 	bool dropped;
 	struct llist_head arenas;
+	struct llist_head loose;
 	struct list_head descriptors;
 };
 
@@ -784,6 +881,7 @@ static void leftover_init(struct leftover *leftover, bool dropped)
 	leftover->dropped = dropped;
 	leftover->may_release = kspan_may_release();
 	init_llist_head(&leftover->arenas);
+	init_llist_head(&leftover->loose);
 	INIT_LIST_HEAD(&leftover->descriptors);
 }
 
@@ -791,12 +889,20 @@ static void leftover_init(struct leftover *leftover, bool dropped)
 static void leftover_release(struct leftover *leftover)
 {
 	struct llist_node *arenas = __llist_del_all(&leftover->arenas);
+	struct llist_node *loose = __llist_del_all(&leftover->loose);
+	struct kspan_span *span, *next_span;
 	struct kspan_arena *arena, *next;
 
 	if (!list_empty(&leftover->descriptors))
 		kspan_span_free_descriptors(&leftover->descriptors);
-	if (!arenas)
+	if (!arenas && !loose)
 		return;
+	llist_for_each_entry_safe(span, next_span, loose, deferred) {
+		if (leftover->may_release)
+			release_loose(span);
+		else
+			llist_add(&span->deferred, &loose_to_release);
+	}
 	llist_for_each_entry_safe(arena, next, arenas, release) {
 		if (leftover->may_release)
 			kspan_arena_free(arena);
@@ -827,9 +933,9 @@ static void free_descriptor(struct kspan_page_heap *ph, struct kspan_span *span,
 			    struct leftover *leftover)
 {
 	if (unlikely(span->gone_pages))
-		unmap_pages(span, kspan_span_own_pages(span));
+		kspan_map_clear_pages(span, kspan_span_own_pages(span));
 	else
-		map_span(span, NULL);
+		kspan_map_clear(span);
 	keep_spare(ph, span);
 	if (leftover->may_release)
 		move_excess_spares(ph, &leftover->descriptors);
@@ -845,6 +951,30 @@ static noinline void free_own_pages(struct kspan_page_heap *ph, struct kspan_spa
 
 	for_each_set_bitrange(first, end, &pages, KSPAN_HOLLOW_PAGES)
 		free_run(ph, arena, start + first, end - first, leftover);
+}
+
+/* The block of a DEAD span; its descriptor goes with it, as it says where that is. */
+static noinline void free_loose(struct kspan_page_heap *ph, struct kspan_span *span,
+				struct leftover *leftover)
+{
+	kspan_map_clear(span);
+	ph->loose--;
+	ph->loose_pages -= span->base_pages;
+	__llist_add(&span->deferred, &leftover->loose);
+}
+
+/* All that a DEAD span had. */
+static void free_dead(struct kspan_page_heap *ph, struct kspan_span *span,
+		      struct leftover *leftover)
+{
+	if (unlikely(kspan_span_is_loose(span)))
+		return free_loose(ph, span, leftover);
+	free_descriptor(ph, span, leftover);
+	if (unlikely(span->gone_pages))
+		free_own_pages(ph, span, leftover);
+	else
+		free_run(ph, span->arena, page_of(span->arena, span->start),
+			 kspan_span_npages(span), leftover);
 }
 
 static bool free_span(struct kspan_span *span, unsigned long start,
@@ -864,13 +994,9 @@ static bool free_span(struct kspan_span *span, unsigned long start,
 	}
 	if (expected != KSPAN_SPAN_DETACHED) {
 		ph->large--;
-		account_large(ph, -(int)span->npages);
+		account_large(ph, -(int)kspan_span_npages(span));
 	}
-	free_descriptor(ph, span, &leftover);
-	if (unlikely(span->gone_pages))
-		free_own_pages(ph, span, &leftover);
-	else
-		free_run(ph, span->arena, page_of(span->arena, start), span->npages, &leftover);
+	free_dead(ph, span, &leftover);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 	leftover_release(&leftover);
 	return true;
@@ -927,23 +1053,27 @@ void kspan_page_heap_free_spans(struct list_head *spans, bool dropped)
 	leftover_init(&leftover, dropped);
 	raw_spin_lock_irqsave(&ph->lock, flags);
 	list_for_each_entry_safe(span, next, spans, list) {
-		unsigned int page = page_of(span->arena, span->start);
+		unsigned int page, npages;
 
 		kspan_span_set_state(span, KSPAN_SPAN_DEAD);
+		if (unlikely(kspan_span_is_loose(span)) || unlikely(span->gone_pages)) {
+			free_dead(ph, span, &leftover);
+			continue;
+		}
+		page = page_of(span->arena, span->start);
+		npages = kspan_span_npages(span);
 		free_descriptor(ph, span, &leftover);
 		/* Neighbours are freed as one run. */
-		if (unlikely(span->gone_pages)) {
-			free_own_pages(ph, span, &leftover);
-		} else if (span->arena == arena && page == end) {
-			end += span->npages;
-		} else if (span->arena == arena && page + span->npages == first) {
+		if (span->arena == arena && page == end) {
+			end += npages;
+		} else if (span->arena == arena && page + npages == first) {
 			first = page;
 		} else {
 			if (arena)
 				free_run(ph, arena, first, end - first, &leftover);
 			arena = span->arena;
 			first = page;
-			end = page + span->npages;
+			end = page + npages;
 		}
 	}
 	if (arena)
@@ -969,8 +1099,8 @@ void kspan_page_heap_hollow(struct kspan_span *span, unsigned int pages)
 	raw_spin_lock(&ph->lock);
 	/* Before the entries: who finds none looks for the span below. */
 	smp_store_mb(span->gone_pages, span->gone_pages | pages);
-	unmap_pages(span, pages);
-	for_each_set_bitrange(first, end, &map, span->npages)
+	kspan_map_clear_pages(span, pages);
+	for_each_set_bitrange(first, end, &map, KSPAN_HOLLOW_PAGES)
 		free_pages_of(ph, span->arena, start + first, end - first);
 	raw_spin_unlock(&ph->lock);
 }
@@ -989,10 +1119,14 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_defer);
 
 static bool resize(struct kspan_page_heap *ph, struct kspan_span *span, unsigned int npages)
 {
+	unsigned int old = kspan_span_npages(span), first, old_end, new_end;
 	struct kspan_arena *arena = span->arena;
-	unsigned int first = page_of(arena, span->start);
-	unsigned int old_end = first + span->npages, new_end = first + npages;
 
+	if (kspan_span_is_loose(span))
+		return npages == old;
+	first = page_of(arena, span->start);
+	old_end = first + old;
+	new_end = first + npages;
 	if (new_end > old_end) {
 		if (new_end > arena->npages ||
 		    find_next_zero_bit(arena->free, new_end, old_end) < new_end)
@@ -1002,7 +1136,7 @@ static bool resize(struct kspan_page_heap *ph, struct kspan_span *span, unsigned
 		free_pages_of(ph, arena, new_end, old_end - new_end);
 	}
 	account_large(ph, (int)new_end - (int)old_end);
-	WRITE_ONCE(span->npages, npages);
+	WRITE_ONCE(span->base_pages, npages << KSPAN_PAGE_ORDER);
 	return true;
 }
 
@@ -1025,7 +1159,7 @@ bool kspan_page_heap_resize(unsigned long start, unsigned int npages, gfp_t gfp)
 
 	if (!kspan_lock(&ph->lock, &flags, gfp))
 		return false;
-	span = *kspan_map_entry(start);
+	span = kspan_map_span(start);
 	if (span && span->start == start && span->state == KSPAN_SPAN_LARGE)
 		done = resize(ph, span, npages);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
@@ -1328,12 +1462,20 @@ static void mark_dropped(struct kspan_arena *arena, struct kspan_span *span)
 	unsigned long pages, i;
 
 	if (!span->gone_pages) {
-		bitmap_set(arena->free, start, span->npages);
+		bitmap_set(arena->free, start, kspan_span_npages(span));
 		return;
 	}
 	pages = kspan_span_own_pages(span);
 	for_each_set_bit(i, &pages, KSPAN_HOLLOW_PAGES)
 		__set_bit(start + i, arena->free);
+}
+
+static void drop_loose(struct kspan_span *span)
+{
+	if (!kspan_span_is_loose(span))
+		return;
+	drop_objects(span);
+	release_loose(span);
 }
 
 static void drop_arena(struct kspan_arena *arena)
@@ -1365,13 +1507,16 @@ void kspan_page_heap_exit(void)
 
 	irq_work_sync(&release_irq_work);
 	cancel_work_sync(&release_work);
+	for_each_node(nid)
+		if (page_heaps[nid])
+			kspan_page_heap_merge(page_heaps[nid], 0);
 	release_listed(NULL);
+	kspan_map_for_each_span(drop_loose);
 	for_each_node(nid) {
 		struct kspan_page_heap *ph = page_heaps[nid];
 
 		if (!ph)
 			continue;
-		kspan_page_heap_merge(ph, 0);
 		if (ph->large)
 			pr_warn("%lu large objects, %lu KiB, were never freed\n", ph->large,
 				ph->large_pages << (KSPAN_PAGE_SHIFT - 10));

@@ -32,6 +32,8 @@ static inline unsigned int kspan_bucket_of(unsigned int npages)
  *		DETACHED and without bitmaps; lock-free
  * @spares:	DEAD descriptors for the next spans
  * @nr_spares:	length of @spares
+ * @loose:	loose spans
+ * @loose_pages: the kernel's pages of these
  * @empty:	arenas without a used page
  * @nid:	the node
  * @nr_arenas:	arenas
@@ -61,6 +63,8 @@ struct kspan_page_heap {
 	struct llist_head deferred;
 	struct list_head spares;
 	unsigned int nr_spares;
+	unsigned long loose;
+	unsigned long loose_pages;
 	struct list_head empty;
 	int nid;
 	unsigned long nr_arenas;
@@ -110,11 +114,10 @@ static __always_inline struct kspan_span *kspan_map_small_span(unsigned long add
 
 	if (unlikely(page >= kspan_map.nr_pages))
 		return NULL;
-	/* Pairs with the release in ensure_leaf(). */
-	leaf = smp_load_acquire(&kspan_map.leaf[page / KSPAN_ARENA_PAGES]);
+	leaf = kspan_map_leaf(page);
 	if (unlikely(!leaf))
 		return NULL;
-	span = READ_ONCE(leaf->span[page % KSPAN_ARENA_PAGES]);
+	span = kspan_map_entry_span(&leaf->span[page % KSPAN_ARENA_PAGES], addr);
 	/* Pairs with the release in kspan_span_set_state(). */
 	if (unlikely(!span) || unlikely(!kspan_span_is_small(smp_load_acquire(&span->state))))
 		return NULL;
@@ -125,12 +128,53 @@ int kspan_page_heap_init(void);
 void kspan_page_heap_exit(void);
 struct kspan_page_heap *kspan_page_heap(int nid);
 
+/**
+ * struct kspan_request - a run of pages that is wanted
+ * @nid:	preferred node, the only one with __GFP_THISNODE
+ * @npages:	length, 1...KSPAN_ARENA_PAGES
+ * @align:	alignment of the start in pages
+ * @class:	size class of the span that it will be, 0 for a large one
+ * @least:	order of the smallest block that will do; of a large one not used
+ * @gfp:	the caller's flags
+ */
+struct kspan_request {
+	int nid;
+	unsigned int npages;
+	unsigned int align;
+	unsigned int class;
+	unsigned int least;
+	gfp_t gfp;
+};
+
+/**
+ * enum kspan_source - where a run may come from; the first ones cost others least
+ * @KSPAN_FROM_FREE_PAGES: free pages of the node. Beyond the soft limit, what is idle is given
+ *			back before.
+ * @KSPAN_FROM_NEW_ARENA: an arena of the node, if that takes no effort
+ * @KSPAN_FROM_OTHER_NODES: free pages of other nodes, the nearest first
+ * @KSPAN_FROM_SHORTER_RUNS: for a class, a shorter run of the node's free pages, or a loose
+ *			span, as long as can be had without effort
+ * @KSPAN_WITH_EFFORT:	the smallest block that will do, with all that the flags allow
+ * @KSPAN_BEYOND_LIMIT:	at the hard limit, what is idle is given back before
+ * @KSPAN_NR_SOURCES:	how many there are
+ */
+enum kspan_source {
+	KSPAN_FROM_FREE_PAGES,
+	KSPAN_FROM_NEW_ARENA,
+	KSPAN_FROM_OTHER_NODES,
+	KSPAN_FROM_SHORTER_RUNS,
+	KSPAN_WITH_EFFORT,
+	KSPAN_BEYOND_LIMIT,
+	KSPAN_NR_SOURCES,
+};
+
+struct kspan_span *kspan_page_heap_try(const struct kspan_request *rq, enum kspan_source from);
 struct kspan_span *kspan_page_heap_alloc(int nid, unsigned int npages, unsigned int align,
 					 unsigned int class, gfp_t gfp);
 unsigned int kspan_page_heap_alloc_spans(int nid, unsigned int npages, unsigned int align,
 					 unsigned int class, unsigned int n,
 					 struct list_head *spans);
-struct kspan_span *kspan_page_heap_alloc_emergency(int nid, unsigned int npages, gfp_t gfp);
+struct kspan_span *kspan_page_heap_alloc_emergency(int nid, size_t size, gfp_t gfp);
 bool kspan_page_heap_free(struct kspan_span *span, unsigned long start,
 			  enum kspan_span_state expected);
 void kspan_page_heap_drop(struct kspan_span *span);
@@ -143,6 +187,16 @@ void kspan_page_heap_trim(void);
 void kspan_page_heap_report(struct kspan_page_heap *ph);
 void kspan_page_heap_merge(struct kspan_page_heap *ph, gfp_t gfp);
 int kspan_nearest_node(int nid, nodemask_t *tried);
+
+/* Whether the cpuset of the task, if it is one that asks, has the node's memory. */
+static inline bool kspan_node_allowed(int nid)
+{
+#ifdef CONFIG_CPUSETS
+	return !in_task() || node_isset(nid, current->mems_allowed);
+#else
+	return true;
+#endif
+}
 
 /* What a page without a span is. */
 enum kspan_page_state {

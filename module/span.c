@@ -147,10 +147,10 @@ static bool is_tiny(const struct kspan_size_class *sc)
 	return sc == &kspan_size_classes[KSPAN_CLASS_TINY];
 }
 
-/* Words of the bitmaps: slots out, deferred frees, open blocks. */
-static unsigned int bitmap_words(const struct kspan_size_class *sc)
+/* Words of the bitmaps of so many slots: those that are out, deferred frees, open blocks. */
+static unsigned int bitmap_words(const struct kspan_size_class *sc, unsigned int slots)
 {
-	return DIV_ROUND_UP(sc->slots, 64) * (is_tiny(sc) ? 3 : 2);
+	return DIV_ROUND_UP(slots, 64) * (is_tiny(sc) ? 3 : 2);
 }
 
 /* A bit for each byte of a span of tiny objects. */
@@ -168,12 +168,12 @@ size_t kspan_span_bitmap_bytes(const struct kspan_size_class *sc)
 {
 	if (sc->slots <= 64)
 		return 0;
-	return bitmap_words(sc) * sizeof(u64) + (is_tiny(sc) ? starts_bytes() : 0);
+	return bitmap_words(sc, sc->slots) * sizeof(u64) + (is_tiny(sc) ? starts_bytes() : 0);
 }
 
 /**
  * kspan_span_format() - lay slots over a run
- * @span:	a DETACHED run of the class's length
+ * @span:	a DETACHED run of the class's length, or a loose one, with room for fewer slots
  * @sc:		size class
  * @tracked:	there is to be room for the call sites of its objects
  * @gfp:	for the bitmaps of classes with more than 64 slots, which can't
@@ -186,7 +186,7 @@ int kspan_span_format(struct kspan_span *span, const struct kspan_size_class *sc
 {
 	span->size = sc->size;
 	span->magic = sc->magic;
-	span->nslots = sc->slots;
+	span->nslots = min_t(unsigned long, sc->slots, kspan_span_bytes(span) / sc->size);
 	span->used = 0;
 	span->free_index = 0;
 	span->high = 0;
@@ -198,7 +198,8 @@ int kspan_span_format(struct kspan_span *span, const struct kspan_size_class *sc
 	if (gfp & KSPAN_GFP_NOLOCK)
 		return -ENOMEM;
 	gfp = kspan_gfp_metadata(gfp);
-	span->alloc_bits = kcalloc(bitmap_words(sc) + (tracked ? sc->slots : 0), sizeof(u64), gfp);
+	span->alloc_bits = kcalloc(bitmap_words(sc, span->nslots) + (tracked ? span->nslots : 0),
+				   sizeof(u64), gfp);
 	if (!span->alloc_bits)
 		return -ENOMEM;
 	if (is_tiny(sc)) {
@@ -424,7 +425,7 @@ void kspan_span_wipe(struct kspan_span *span)
 		return;
 	}
 	pages = kspan_span_own_pages(span);
-	for_each_set_bitrange(first, end, &pages, span->npages)
+	for_each_set_bitrange(first, end, &pages, KSPAN_HOLLOW_PAGES)
 		memset((void *)(span->start + (first << KSPAN_PAGE_SHIFT)), 0,
 		       (end - first) << KSPAN_PAGE_SHIFT);
 }

@@ -132,7 +132,25 @@ static inline unsigned long *kspan_span_sites(const struct kspan_span *span)
 
 static inline unsigned long kspan_span_bytes(const struct kspan_span *span)
 {
-	return (unsigned long)span->npages << KSPAN_PAGE_SHIFT;
+	return (unsigned long)span->base_pages << PAGE_SHIFT;
+}
+
+/* Pages that it touches; they are its own unless it is half a page, or hollow. */
+static inline unsigned int kspan_span_npages(const struct kspan_span *span)
+{
+	return DIV_ROUND_UP(span->base_pages, 1U << KSPAN_PAGE_ORDER);
+}
+
+/* A loose one of a single page of the kernel, where kspan's has two. */
+static inline bool kspan_span_is_half(const struct kspan_span *span)
+{
+	return KSPAN_PAGE_ORDER && span->base_pages == 1;
+}
+
+/* A block of the page allocator by itself, in no arena. */
+static inline bool kspan_span_is_loose(const struct kspan_span *span)
+{
+	return !span->arena;
 }
 
 /* Slots that the span had when it was made, also if it is hollow now. */
@@ -150,13 +168,19 @@ static inline u64 kspan_span_gone(const struct kspan_span *span)
 /* Of a hollow span, the pages that it still has. */
 static inline unsigned int kspan_span_own_pages(const struct kspan_span *span)
 {
-	return (BIT(span->npages) - 1) & ~span->gone_pages;
+	return (BIT(kspan_span_npages(span)) - 1) & ~span->gone_pages;
 }
 
 /* How many pages it has. */
 static inline unsigned int kspan_span_nr_pages(const struct kspan_span *span)
 {
-	return span->npages - hweight16(span->gone_pages);
+	return kspan_span_npages(span) - hweight16(span->gone_pages);
+}
+
+/* The same in the kernel's pages. */
+static inline unsigned int kspan_span_own_base_pages(const struct kspan_span *span)
+{
+	return span->base_pages - (hweight16(span->gone_pages) << KSPAN_PAGE_ORDER);
 }
 
 #endif /* KSPAN_SPAN_H */

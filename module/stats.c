@@ -28,7 +28,7 @@ static void add_central(struct kspan_central *central, struct kspan_class_stats 
 	kspan_central_merge(central, 0);
 	raw_spin_lock_irqsave(&central->lock, flags);
 	stats->spans += central->nr_spans;
-	stats->pages += (u64)central->nr_spans * central->sc->pages - central->gone_pages;
+	stats->bytes += (u64)central->base_pages << PAGE_SHIFT;
 	stats->cached += central->nr_depot_objects;
 	stats->allocs += central->allocs;
 	stats->magazines += central->nr_magazines;
@@ -79,7 +79,7 @@ static void add_class_of_heap(struct kspan_heap *heap, void *data)
 		return;
 	kspan_heap_class_stats_read(heap, sum->class, &stats);
 	sum->stats->spans += stats.spans;
-	sum->stats->pages += stats.pages;
+	sum->stats->bytes += stats.bytes;
 	sum->stats->slots += stats.slots;
 	sum->stats->in_use += stats.in_use;
 	sum->stats->cached += stats.cached;
@@ -116,6 +116,7 @@ static void add_page_heap(struct kspan_page_heap *ph, struct kspan_page_stats *s
 	stats->peak += ph->peak;
 	stats->holes += ph->holes;
 	stats->released += ph->released;
+	stats->loose += ph->loose_pages;
 	stats->large.spans += ph->large;
 	stats->large.allocs += ph->large_allocs;
 	stats->large_pages += ph->large_pages;
@@ -219,7 +220,7 @@ static void add_class_to_heap(struct kspan_heap *heap, unsigned int class,
 
 	kspan_heap_class_stats_read(heap, class, &stats);
 	total->spans += stats.spans;
-	total->held += stats.pages << KSPAN_PAGE_SHIFT;
+	total->held += stats.bytes;
 	total->in_use += (u64)stats.in_use * sc->size;
 	if (class == KSPAN_CLASS_TINY)
 		return;
@@ -391,8 +392,9 @@ void kspan_stats_read(struct kspan_stats *total)
 	total->mallocs += pages.large.allocs;
 	total->frees += pages.large.frees;
 	total->heap_objects = total->mallocs - total->frees;
-	total->heap_sys = (u64)pages.pages << KSPAN_PAGE_SHIFT;
-	total->heap_inuse = (u64)pages.used << KSPAN_PAGE_SHIFT;
+	total->heap_loose = (u64)pages.loose << PAGE_SHIFT;
+	total->heap_sys = ((u64)pages.pages << KSPAN_PAGE_SHIFT) + total->heap_loose;
+	total->heap_inuse = ((u64)pages.used << KSPAN_PAGE_SHIFT) + total->heap_loose;
 	total->heap_idle = total->heap_sys - total->heap_inuse;
 	total->heap_released = pages.released << KSPAN_PAGE_SHIFT;
 	total->heap_holes = (u64)pages.holes << KSPAN_PAGE_SHIFT;

@@ -8,9 +8,9 @@
 /**
  * struct kspan_class_stats - a size class over all nodes and CPUs
  * @spans:	spans
- * @pages:	of small ones, the pages that they have
- * @slots:	slots of them; slots = @in_use + @cached + free, and, of hollow spans, those
- *		that went with their pages
+ * @bytes:	of small ones, the bytes of the pages that they have
+ * @slots:	slots of them; slots = @in_use + @cached + free, and, of hollow and short
+ *		spans, those that they have less than usual
  * @in_use:	live objects
  * @cached:	free objects in magazines
  * @allocs:	objects ever handed out
@@ -19,7 +19,7 @@
  */
 struct kspan_class_stats {
 	unsigned long spans;
-	u64 pages;
+	u64 bytes;
 	unsigned long slots;
 	unsigned long in_use;
 	unsigned long cached;
@@ -57,6 +57,7 @@ struct kspan_page_stats {
 	unsigned long used;
 	unsigned long peak;
 	unsigned long holes;
+	unsigned long loose;	/* the kernel's pages of loose spans */
 	u64 released;
 	struct kspan_class_stats large;
 	unsigned long large_pages;	/* of objects in use */
@@ -123,6 +124,7 @@ struct kspan_stats {
 	u64 heap_released;
 	u64 heap_peak;
 	u64 heap_holes;
+	u64 heap_loose;
 	u64 mspan_inuse;
 	u64 mspan_sys;
 	u64 mcache_sys;

@@ -3,6 +3,7 @@
  * kspan: shared types, and how they work together
  *
  *	buddy allocator
+ *	  map		what any address is
  *	  arena		one aligned block of buddy pages, up to 4 MiB
  *	    page heap	per node: the free 8 KiB pages of all arenas
  *	      span	a run in use: equal slots of one size class, or one
@@ -125,7 +126,6 @@
  *		lock
  * @first_word:	no word of @free below it has a bit set; page heap lock
  * @free:	a bit per free page; page heap lock
- * @emergency:	taken from the reserves of the system, for one object
  * @touched:	pages that were ever part of a span; page heap lock
  * @dropped:	free pages that a private heap had when it was destroyed; page heap lock
  * @any_dropped: there may be a bit in @dropped
@@ -151,7 +151,6 @@ struct kspan_arena {
 	unsigned int longest;
 	unsigned int misfits;
 	unsigned int first_word;
-	bool emergency;
 	bool any_dropped;
 	bool releasing;
 	DECLARE_BITMAP(free, KSPAN_ARENA_PAGES);
@@ -182,7 +181,7 @@ enum kspan_span_state {
 /**
  * struct kspan_span - a run of pages in use
  * @start:	address of the first byte
- * @npages:	length of the run in kspan pages
+ * @base_pages:	length of the run in the kernel's pages
  * @gone_pages:	a bit for each of these that is not the span's any more: it is hollow
  *		then, see hollow.c; to set one takes the locks of central and page heap
  * @class:	what the map says of its pages: the size class of the slots, or
@@ -196,7 +195,8 @@ enum kspan_span_state {
  * @nid:	node of the run
  * @size:	bytes of a slot of a SMALL span
  * @magic:	their struct kspan_size_class.magic
- * @arena:	the block the run lies in; fixed while not DEAD
+ * @arena:	the block the run lies in; NULL of a loose span, which is a block of its own;
+ *		fixed while not DEAD
  * @central:	owner of a SMALL span
  * @owner:	of a large one, if it is of a private heap; else NULL
  * @list:	in a list of @central or @owner; DEAD: in a list of spares
@@ -216,7 +216,7 @@ enum kspan_span_state {
  */
 struct kspan_span {
 	unsigned long start;
-	u16 npages;
+	u16 base_pages;
 	u16 gone_pages;
 	u8 class;
 	u8 state;
@@ -247,7 +247,7 @@ struct kspan_span {
 /* Most pages of a span that can be hollow. */
 #define KSPAN_HOLLOW_PAGES	16U
 
-static_assert(KSPAN_ARENA_PAGES <= U16_MAX);
+static_assert(KSPAN_ARENA_SIZE / PAGE_SIZE <= U16_MAX);
 
 /**
  * struct kspan_magazine - a bounded stack of free objects of one class

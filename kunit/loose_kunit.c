@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Loose spans: blocks of the page allocator that are spans by themselves, down to a single
+ * page of the kernel, where memory is in pieces
+ *
+ * The hard limit stands for that: it leaves room for a few of the kernel's pages, so no
+ * larger block is to be had.
+ */
+#include <linux/delay.h>
+#include <linux/kspan.h>
+
+#include "kspan_kunit.h"
+
+#define NID	first_memory_node
+
+static struct kspan_page_stats stats;
+
+static unsigned long nr_loose(void)
+{
+	kspan_page_stats_read(&stats);
+	return stats.loose;
+}
+
+static void loose_exit(struct kunit *test)
+{
+	kspan_hard_limit = 0;
+	kspan_kunit_exit(test);
+}
+
+/* Room for so many of the kernel's pages, and no more. */
+static void allow_pages(unsigned long n)
+{
+	kspan_hard_limit = kspan_arena_bytes() + n * PAGE_SIZE;
+}
+
+/* A work item may do it. */
+static void expect_all_given_back(struct kunit *test)
+{
+	unsigned int wait;
+
+	for (wait = 0; wait < 200 && kspan_arena_bytes(); wait++)
+		msleep(20);
+	KUNIT_EXPECT_EQ(test, kspan_arena_bytes(), 0UL);
+	KUNIT_EXPECT_EQ(test, nr_loose(), 0UL);
+}
+
+static struct kspan_span *span_of(const void *p)
+{
+	return kspan_map_span((unsigned long)p);
+}
+
+static void small_objects_live_on_one_page_of_the_kernel(struct kunit *test)
+{
+	static const size_t sizes[] = { 8, 16, 24, 64, 100, 512, 1024, 1500, 2048, 4096 };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		char *p;
+
+		allow_pages(1);
+		p = kspan_zalloc(sizes[i], GFP_KERNEL | __GFP_NOWARN);
+		KUNIT_ASSERT_NOT_NULL_MSG(test, p, "%zu bytes", sizes[i]);
+		KUNIT_EXPECT_EQ(test, nr_loose(), 1UL);
+		KUNIT_EXPECT_EQ(test, kspan_span_bytes(span_of(p)), PAGE_SIZE);
+		KUNIT_EXPECT_EQ(test, kspan_size(p), kspan_size_roundup(sizes[i]));
+		KUNIT_EXPECT_TRUE(test, kspan_owns(p));
+		memset(p, 0x5a, kspan_size(p));
+		kspan_verify(test, &kspan_default_heap);
+		kspan_free(p);
+		KUNIT_EXPECT_FALSE(test, kspan_owns(p));
+		kspan_kunit_settle();
+		KUNIT_EXPECT_EQ_MSG(test, nr_loose(), 0UL, "%zu bytes", sizes[i]);
+		expect_all_given_back(test);
+	}
+}
+
+static void larger_objects_take_the_smallest_block_that_holds_them(struct kunit *test)
+{
+	static const size_t sizes[] = { 4864, 6144, 8192, 9472, 16384, 20480, 32768 };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		unsigned long pages = 1UL << get_order(sizes[i]);
+		void *p;
+
+		allow_pages(pages - 1);
+		KUNIT_EXPECT_NULL(test, kspan_malloc(sizes[i], GFP_KERNEL | __GFP_NOWARN));
+		allow_pages(pages);
+		p = kspan_malloc(sizes[i], GFP_KERNEL | __GFP_NOWARN);
+		KUNIT_ASSERT_NOT_NULL_MSG(test, p, "%zu bytes", sizes[i]);
+		KUNIT_EXPECT_EQ(test, nr_loose(), pages);
+		KUNIT_EXPECT_TRUE(test, IS_ALIGNED((unsigned long)p, kspan_kunit_align(sizes[i])));
+		kspan_verify(test, &kspan_default_heap);
+		kspan_free(p);
+		kspan_kunit_settle();
+		KUNIT_EXPECT_EQ(test, nr_loose(), 0UL);
+	}
+}
+
+static void all_slots_of_a_page_are_served(struct kunit *test)
+{
+	unsigned int n = PAGE_SIZE / 64, i;
+	void **p = kunit_kzalloc(test, (n + 1) * sizeof(*p), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	allow_pages(1);
+	for (i = 0; i < n; i++) {
+		p[i] = kspan_malloc(64, GFP_KERNEL | __GFP_NOWARN);
+		KUNIT_ASSERT_NOT_NULL_MSG(test, p[i], "object %u", i);
+		memset(p[i], i, 64);
+	}
+	KUNIT_EXPECT_NULL(test, kspan_malloc(64, GFP_KERNEL | __GFP_NOWARN));
+	KUNIT_EXPECT_EQ(test, nr_loose(), 1UL);
+	kspan_verify(test, &kspan_default_heap);
+	for (i = 0; i < n; i++)
+		KUNIT_EXPECT_NULL(test, memchr_inv(p[i], i, 64));
+	kspan_free_bulk(n, p);
+	kspan_verify(test, &kspan_default_heap);
+}
+
+/* The other half of a divided page, which is kspan's, too, or is not. */
+static void expect_other_half(struct kunit *test, const void *p)
+{
+	unsigned long addr = (unsigned long)p, other = addr ^ PAGE_SIZE;
+	u64 foreign = kspan_bad_free_count(KSPAN_BAD_FREE_FOREIGN);
+	struct kspan_span *span = kspan_map_span(other);
+
+	KUNIT_EXPECT_EQ(test, span_of(p)->start, addr);
+	KUNIT_EXPECT_EQ(test, (unsigned int)*kspan_kunit_page_class(addr), KSPAN_CLASS_PRIVATE);
+	KUNIT_EXPECT_EQ(test, kspan_owns((void *)other), !!span);
+	if (span) {
+		KUNIT_EXPECT_EQ(test, span->start, other);
+		return;
+	}
+	KUNIT_EXPECT_EQ(test, kspan_size((void *)other), (size_t)0);
+	kspan_free((void *)other);
+	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_FOREIGN), foreign + 1);
+}
+
+static unsigned int free_halves(unsigned int n, void **p, unsigned long half)
+{
+	unsigned int i, freed = 0;
+
+	for (i = 0; i < n; i++) {
+		if (!p[i] || ((unsigned long)p[i] & PAGE_SIZE) != half)
+			continue;
+		kspan_free(p[i]);
+		p[i] = NULL;
+		freed++;
+	}
+	kspan_kunit_settle();
+	return freed;
+}
+
+static void halves_of_a_page_are_told_apart(struct kunit *test)
+{
+	unsigned int n = 64, i, freed;
+	void **p = kunit_kzalloc(test, n * sizeof(*p), GFP_KERNEL);
+
+	if (!KSPAN_PAGE_ORDER)
+		kunit_skip(test, "a page of kspan is one of the kernel");
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	for (i = 0; i < n; i++) {
+		allow_pages(1);
+		p[i] = kspan_malloc(PAGE_SIZE, GFP_KERNEL | __GFP_NOWARN);
+		KUNIT_ASSERT_NOT_NULL(test, p[i]);
+	}
+	for (i = 0; i < n; i++)
+		expect_other_half(test, p[i]);
+	kspan_verify(test, &kspan_default_heap);
+	freed = free_halves(n, p, 0);
+	KUNIT_EXPECT_GT(test, freed, 0U);
+	for (i = 0; i < n; i++)
+		if (p[i])
+			expect_other_half(test, p[i]);
+	kspan_verify(test, &kspan_default_heap);
+	KUNIT_EXPECT_EQ(test, free_halves(n, p, PAGE_SIZE), n - freed);
+	kspan_verify(test, &kspan_default_heap);
+	KUNIT_EXPECT_EQ(test, nr_loose(), 0UL);
+}
+
+static void wrong_frees_are_found(struct kunit *test)
+{
+	u64 twice = kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE);
+	u64 inside = kspan_bad_free_count(KSPAN_BAD_FREE_INTERIOR);
+	char *p, *q;
+
+	allow_pages(1);
+	p = kspan_malloc(512, GFP_KERNEL | __GFP_NOWARN);
+	q = kspan_malloc(512, GFP_KERNEL | __GFP_NOWARN);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	KUNIT_ASSERT_NOT_NULL(test, q);
+	kspan_free(p + 8);
+	kspan_kunit_settle();
+	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_INTERIOR), inside + 1);
+	kspan_free(p);
+	kspan_free(p);
+	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE), twice + 1);
+	kspan_verify(test, &kspan_default_heap);
+	kspan_free(q);
+}
+
+static void typed_and_tracked_heaps_have_them_too(struct kunit *test)
+{
+	struct kspan_heap *heap = kspan_heap_create("loose", 0, KSPAN_HEAP_TRACK);
+	void *p, *q;
+
+	KUNIT_ASSERT_NOT_NULL(test, heap);
+	allow_pages(1);
+	p = kspan_heap_malloc(heap, 8, GFP_KERNEL | __GFP_NOWARN);
+	KUNIT_EXPECT_NOT_NULL(test, p);
+	q = kspan_heap_malloc(heap, 8, GFP_KERNEL | __GFP_NOWARN);
+	KUNIT_EXPECT_NOT_NULL(test, q);
+	KUNIT_EXPECT_EQ(test, nr_loose(), 1UL);
+	kspan_verify(test, heap);
+	kspan_free(q);
+	kspan_free(p);
+	kspan_verify(test, heap);
+	kspan_heap_trim(heap);
+	KUNIT_EXPECT_EQ(test, nr_loose(), 0UL);
+	kspan_heap_destroy(heap);
+}
+
+static void heap_with_loose_spans_is_destroyed(struct kunit *test)
+{
+	struct kspan_heap *heap = kspan_heap_create("loose", 0, 0);
+
+	KUNIT_ASSERT_NOT_NULL(test, heap);
+	allow_pages(1);
+	KUNIT_EXPECT_NOT_NULL(test, kspan_heap_malloc(heap, 100, GFP_KERNEL | __GFP_NOWARN));
+	allow_pages(2);
+	KUNIT_EXPECT_NOT_NULL(test, kspan_heap_malloc(heap, 8192, GFP_KERNEL | __GFP_NOWARN));
+	KUNIT_EXPECT_EQ(test, nr_loose(), 3UL);
+	kspan_heap_destroy(heap);
+	KUNIT_EXPECT_EQ(test, nr_loose(), 0UL);
+	KUNIT_EXPECT_EQ(test, kspan_arena_bytes(), 0UL);
+}
+
+/* Where the page allocator can't be called, the block goes by a work item. */
+static void freed_with_interrupts_off_it_goes_later(struct kunit *test)
+{
+	void *p;
+
+	allow_pages(1);
+	p = kspan_malloc(4096, GFP_KERNEL | __GFP_NOWARN);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	local_irq_disable();
+	kspan_free(p);
+	kspan_cpu_cache_empty(&kspan_default_heap);
+	local_irq_enable();
+	expect_all_given_back(test);
+}
+
+static void resizing_works(struct kunit *test)
+{
+	char *p, *q;
+
+	allow_pages(1);
+	p = kspan_malloc(100, GFP_KERNEL | __GFP_NOWARN);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	memset(p, 0x77, 100);
+	kspan_hard_limit = 0;
+	q = kspan_realloc(p, 5000, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, q);
+	KUNIT_EXPECT_NULL(test, memchr_inv(q, 0x77, 100));
+	kspan_free(q);
+}
+
+/* Free pages of arenas that are too short for a usual span serve a shorter one. */
+static void short_runs_of_arenas_are_used(struct kunit *test)
+{
+	unsigned int pages = kspan_size_classes[kspan_size_class(8192)].pages, i;
+	struct kspan_span **runs = kunit_kzalloc(test, KSPAN_ARENA_PAGES * sizeof(*runs),
+						 GFP_KERNEL);
+	void *p;
+
+	KUNIT_ASSERT_NOT_NULL(test, runs);
+	KUNIT_ASSERT_GT(test, pages, 1U);
+	for (i = 0; i < KSPAN_ARENA_PAGES; i++) {
+		runs[i] = kspan_page_heap_alloc(NID, 1, 1, 0, GFP_KERNEL | __GFP_THISNODE);
+		KUNIT_ASSERT_NOT_NULL(test, runs[i]);
+	}
+	/* Every other page is free, and there is no other memory. */
+	allow_pages(0);
+	for (i = 0; i < KSPAN_ARENA_PAGES; i += 2)
+		kspan_page_heap_free(runs[i], runs[i]->start, KSPAN_SPAN_LARGE);
+	p = kspan_malloc_node(8192, GFP_KERNEL | __GFP_NOWARN | __GFP_THISNODE, NID);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	KUNIT_EXPECT_EQ(test, kspan_span_npages(span_of(p)), 1U);
+	KUNIT_EXPECT_FALSE(test, kspan_span_is_loose(span_of(p)));
+	kspan_verify(test, &kspan_default_heap);
+	kspan_free(p);
+	for (i = 1; i < KSPAN_ARENA_PAGES; i += 2)
+		kspan_page_heap_free(runs[i], runs[i]->start, KSPAN_SPAN_LARGE);
+}
+
+static struct kunit_case loose_cases[] = {
+	KUNIT_CASE(small_objects_live_on_one_page_of_the_kernel),
+	KUNIT_CASE(larger_objects_take_the_smallest_block_that_holds_them),
+	KUNIT_CASE(all_slots_of_a_page_are_served),
+	KUNIT_CASE(halves_of_a_page_are_told_apart),
+	KUNIT_CASE(wrong_frees_are_found),
+	KUNIT_CASE(typed_and_tracked_heaps_have_them_too),
+	KUNIT_CASE(heap_with_loose_spans_is_destroyed),
+	KUNIT_CASE(freed_with_interrupts_off_it_goes_later),
+	KUNIT_CASE(resizing_works),
+	KUNIT_CASE(short_runs_of_arenas_are_used),
+	{}
+};
+
+static struct kunit_suite loose_suite = {
+	.name = "kspan_loose",
+	.init = kspan_kunit_init,
+	.exit = loose_exit,
+	.test_cases = loose_cases,
+};
+
+kunit_test_suite(loose_suite);
