@@ -7,7 +7,7 @@ PREFIX	?= /usr/local
 VERSION	= $(shell sed -n 's/^MODULE_VERSION("\(.*\)");.*/\1/p' module/main.c 2>/dev/null)
 
 # Given on the command line, these reach the tools through the environment.
-export KERNEL FLAVOUR MATRIX MINUTES KSRC INPUT SAMPLE JOBS TIMEOUT
+export KERNEL FLAVOUR MATRIX MINUTES KSRC INPUT SAMPLE JOBS SILENCE TIMEOUT
 export BENCH BENCH_WHAT BENCH_ON INIT_ON_ALLOC CPUS MEM
 export REPLAY TRACE
 
@@ -113,7 +113,9 @@ help:
 	@echo
 	@echo 'Tests, in QEMU (KERNEL=6.1|6.12|7.3, FLAVOUR=plain|debug|rt; KSRC=DIR: a kernel source of your own)'
 	@echo '  check            all of the six below, on 6.12 plain, debug and rt, 6.1 plain, 7.3 plain'
-	@echo '                   (MATRIX=all: on every kernel in every flavour)'
+	@echo '                   (MATRIX=all: on every kernel in every flavour), and the runner of the guests;'
+	@echo '                   a guest fails that prints nothing for SILENCE=300 seconds, however long it'
+	@echo '                   takes in all (TIMEOUT=14400 is for one that never ends)'
 	@echo '  kunit            the KUnit suites alone'
 	@echo '  kselftest        the tests from user space alone'
 	@echo '  stress           all calls at once, CPUs that go and come, memory that gets scarce (MINUTES=10)'

@@ -36,7 +36,8 @@
 # KERNEL= names one kernel (default: all three; words: 6.12), BENCH= parameters
 # of the module, for example BENCH="n=1000 rounds=5"; modinfo kspan_bench lists
 # them. INIT_ON_ALLOC=1 boots with init_on_alloc=1. MEM= is the guest's memory in
-# MiB. The raw lines are kept under the cache, where the last line says.
+# MiB. SILENCE= is how many seconds a guest may print nothing (1800), TIMEOUT= how many it
+# may take in all. The raw lines are kept under the cache, where the last line says.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -53,7 +54,7 @@ boot() {
 	mkdir -p "$out"
 	"$KSPAN_TOP/tools/qemu.sh" --kernel "$kdir/arch/x86/boot/bzImage" --payload "$payload" \
 		--guest bench.sh --env "BENCH=${BENCH:-}" --env "BENCH_WHAT=$what" --out "$out" \
-		--timeout "${TIMEOUT:-1800}" --label "$kernel $what" "$@"
+		--silence "${SILENCE:-1800}" --timeout "${TIMEOUT:-28800}" --label "$kernel $what" "$@"
 	config_of "$kdir" >>"$out/results.log"
 }
 
@@ -122,9 +123,29 @@ run_uml() {
 	print_results "$kernel" "$what" "$out/results.log" nanoseconds
 }
 
-# Up to 6.12 the driver of serial ports would look for them at addresses that UML lacks.
+# boot_uml LINUX OUT: judged by silence, as tools/qemu.sh does.
 boot_uml() {
-	timeout "${TIMEOUT:-1800}" "$1" "mem=${MEM:-1024}M" initrd="$2/initramfs.gz" rdinit=/init \
+	local silence=${SILENCE:-1800} pid
+	start_uml "$@" &
+	pid=$!
+	# shellcheck disable=SC2064
+	trap "kill $pid 2>/dev/null || :; exit 130" INT TERM
+	silence_begins
+	while kill -0 $pid 2>/dev/null; do
+		sleep 1
+		# Its other output is ours.
+		silence_after "$(stat -c %s "$2/console.log" "$2/results.log" | xargs)"
+		[ "$SILENT" -ge "$silence" ] || continue
+		echo "silent for $silence s"
+		kill $pid
+		return 1
+	done
+	wait $pid
+}
+
+# Up to 6.12 the driver of serial ports would look for them at addresses that UML lacks.
+start_uml() {
+	exec timeout "${TIMEOUT:-28800}" "$1" "mem=${MEM:-1024}M" initrd="$2/initramfs.gz" rdinit=/init \
 		con0=null,fd:1 con=null 8250.nr_uarts=0 rng_core.default_quality=1000 \
 		"init_on_alloc=$INIT_ON_ALLOC" panic=-1 2>"$2/console.log"
 }

@@ -4,7 +4,7 @@
 # Every check, on every kernel: make check, make kunit, make kselftest, make stress,
 # make pressure.
 #
-#   tools/check.sh [style] [kselftest] [kunit] [stress] [pressure] [speed]
+#   tools/check.sh [style] [kselftest] [kunit] [stress] [pressure] [speed] [runner]
 #                                                               default: all of them
 #
 # PLAN says which suites run on which kernel; MATRIX=all runs all of them on all
@@ -14,8 +14,10 @@
 #
 # The last line counts the test cases that ran: "N passed, N failed". Exit 0 only
 # if something ran and nothing failed. JOBS= is how many guests may run at a time
-# (default 2), TIMEOUT= a guest's time limit in seconds, MINUTES= how long stress
-# goes on (default 1).
+# (default 2), MINUTES= how long stress goes on (default 1). A guest fails when it is
+# silent for SILENCE= seconds (default 300 on plain kernels, 600 on others; a case of
+# KUnit on a debug kernel may say nothing for minutes), however long it takes in all;
+# TIMEOUT= is a backstop for a guest that goes on for ever, in seconds (default 4 hours).
 #
 # speed counts the instructions of some pairs of malloc and free, and fails where
 # they are more than tools/bench/golden allows.
@@ -25,7 +27,7 @@ set -euo pipefail
 # The slowest first: the others run beside it.
 PLAN="6.12/debug kselftest kunit
 6.12/rt kunit
-6.12/plain stress kselftest kunit-numa pressure speed
+6.12/plain stress kselftest kunit-numa pressure speed runner
 6.1/plain kselftest kunit pressure speed
 7.3/plain kselftest kunit pressure speed"
 RUN=$KSPAN_CACHE/check/$(date +%Y%m%d-%H%M%S)-$$
@@ -35,14 +37,14 @@ STYLE='' SUITES=()
 declare -A BOOTS
 
 choose_suites() {
-	[ $# -gt 0 ] || set -- style kselftest kunit stress pressure speed
+	[ $# -gt 0 ] || set -- style kselftest kunit stress pressure speed runner
 	local suite
 	for suite; do
 		case $suite in
 		style) STYLE=1 ;;
 		kunit) SUITES+=(kunit kunit-numa) ;;
-		kselftest|stress|pressure|speed) SUITES+=("$suite") ;;
-		*) die "no such suite: $suite" "There are: style kselftest kunit stress pressure speed" ;;
+		kselftest|stress|pressure|speed|runner) SUITES+=("$suite") ;;
+		*) die "no such suite: $suite" "There are: style kselftest kunit stress pressure speed runner" ;;
 		esac
 	done
 }
@@ -209,9 +211,9 @@ told() {
 
 # One boot: run_guest KERNEL/FLAVOUR KIND KERNEL_BUILD SOURCE
 run_guest() {
-	local entry=$1 kind=$2 kdir=$3 source=$4 out=$RUN/${1/\//-}-$2 suite=${2%-*} limit=600 start=$SECONDS
+	local entry=$1 kind=$2 kdir=$3 source=$4 out=$RUN/${1/\//-}-$2 suite=${2%-*} silence=300 start=$SECONDS
 	local options=(--cpus 4 --nodes 2) guest=$suite.sh
-	[ "${entry#*/}" = plain ] || limit=1200
+	[ "${entry#*/}" = plain ] || silence=600
 	case $kind in
 	# Its time goes to waiting for RCU, at each module that comes or goes.
 	kselftest) options=(--cpus 2 --nodes 2 --append rcupdate.rcu_expedited=1) ;;
@@ -222,8 +224,7 @@ run_guest() {
 		guest=bench.sh
 		;;
 	stress)
-		options+=(--env "STRESS_SECONDS=$((60 * MINUTES))")
-		limit=$((limit + 60 * MINUTES))
+		options+=(--env "STRESS_SECONDS=$((60 * MINUTES))" --timeout $((14400 + 60 * MINUTES)))
 		;;
 	# So little that all of it can be taken; the detectors want most of that themselves.
 	pressure)
@@ -233,7 +234,8 @@ run_guest() {
 	esac
 	"$KSPAN_TOP/tools/qemu.sh" --kernel "$kdir/arch/x86/boot/bzImage" \
 		--payload "$RUN/${entry/\//-}-payload-$suite" --guest "$guest" --out "$out" \
-		"${options[@]}" --timeout "${TIMEOUT:-$limit}" --label "$entry $kind" || :
+		"${options[@]}" --silence "${SILENCE:-$silence}" ${TIMEOUT:+--timeout "$TIMEOUT"} \
+		--label "$entry $kind" || :
 	"judge_$suite" "$entry" "$out" "$kind" "$source"
 	local verdict
 	verdict=$(cat "$out/verdict" 2>/dev/null || echo "fail: the runner itself failed")
@@ -243,6 +245,18 @@ run_guest() {
 	*) row "$entry" "$kind" kernel 0 1 0 "${verdict#fail: }; see $out" ;;
 	esac
 	printf '%-12s %-10s %4s s  %s\n' "$entry" "$kind" $((SECONDS - start)) "$(told "$out")" >>"$RUN/boots"
+}
+
+# run_runner KERNEL/FLAVOUR KERNEL_BUILD: guests that tools/qemu.sh is to fail, and not to.
+run_runner() {
+	local entry=$1 out=$RUN/${1/\//-}-runner start=$SECONDS
+	"$KSPAN_TOP/tools/qemu-test.sh" "$2/arch/x86/boot/bzImage" "$out" "$entry runner" >"$out.suites" || :
+	if [ -s "$out.suites" ]; then
+		rows_of "$entry" runner <"$out.suites"
+	else
+		row "$entry" runner no-case-ran 0 1 0 "see above"
+	fi
+	printf '%-12s %-10s %4s s\n' "$entry" runner $((SECONDS - start)) >>"$RUN/boots"
 }
 
 # Waits until fewer than JOBS guests run.
@@ -287,6 +301,11 @@ test_kernel() {
 		return
 	fi
 	for kind in ${BOOTS[$entry]}; do
+		if [ "$kind" = runner ]; then
+			slot
+			run_runner "$entry" "$kdir" &
+			continue
+		fi
 		if ! make_payload "${kind%-*}" "$modules" "$kernel" "$RUN/${entry/\//-}"; then
 			row "$entry" build "$kind" 0 1 0 "what it boots with did not build"
 			continue
