@@ -19,7 +19,7 @@ dependents = $(DESTDIR)$(PREFIX)/src/kspan
 release = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
 
 .PHONY: all modules clean modules_install install dkms-install \
-	demo check kunit kselftest stress pressure speed bench replay traces style help kdir
+	demo check kunit kselftest stress pressure fragmented speed bench replay traces style help kdir
 
 all: modules
 
@@ -69,6 +69,9 @@ stress:
 pressure:
 	@tools/check.sh pressure
 
+fragmented:
+	@tools/check.sh fragmented
+
 speed:
 	@tools/check.sh speed
 
@@ -112,7 +115,7 @@ help:
 	@echo '                   SAMPLE=$(subst $(space),|,$(samples))|all: which module, words if not given)'
 	@echo
 	@echo 'Tests, in QEMU (KERNEL=6.1|6.12|7.3, FLAVOUR=plain|debug|rt; KSRC=DIR: a kernel source of your own)'
-	@echo '  check            all of the six below, on 6.12 plain, debug and rt, 6.1 plain, 7.3 plain'
+	@echo '  check            all of the seven below, on 6.12 plain, debug and rt, 6.1 plain, 7.3 plain'
 	@echo '                   (MATRIX=all: on every kernel in every flavour), and the runner of the guests;'
 	@echo '                   a guest fails that prints nothing for SILENCE=300 seconds, however long it'
 	@echo '                   takes in all (TIMEOUT=14400 is for one that never ends)'
@@ -120,6 +123,7 @@ help:
 	@echo '  kselftest        the tests from user space alone'
 	@echo '  stress           all calls at once, CPUs that go and come, memory that gets scarce (MINUTES=10)'
 	@echo '  pressure         little memory, and somebody who takes it all'
+	@echo '  fragmented       free memory in small blocks: what kmalloc serves there, kspan has to serve, too'
 	@echo '  speed            the instructions of some pairs, which must not be more than they were'
 	@echo '  style            generated tables, checkpatch, licences, shellcheck'
 	@echo '  bench            the benchmarks against SLUB (BENCH_WHAT=pairs|profile|..., BENCH_ON=icount|uml|mttcg;'

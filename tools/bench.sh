@@ -21,6 +21,8 @@
 #	remote	objects allocated on one CPU and freed on another
 #	parallel	all CPUs at once, one size
 #	pool	object pools and fixed pools
+#	fragmented	what is served where free blocks are small, and at what cost; with
+#		MEM=384, if that is not given; modinfo kspan_fragmented lists parameters
 #	profile	of pairs, once each: instructions by function, locked instructions,
 #		lock acquisitions, and the longest stretch with preemption or
 #		interrupts off; BENCH="pattern=fifo size=2048 n=1000" says
@@ -78,6 +80,7 @@ run() {
 	out=$KSPAN_CACHE/bench/$(name_of "$kernel" "$what")
 	[ "$what" != scaling ] || mem=${MEM:-6144}
 	[ "$what" != memory ] || mem=${MEM:-2048}
+	[ "$what" != fragmented ] || mem=${MEM:-384}
 	modules=$("$KSPAN_TOP/tools/build.sh" "$kernel" plain)
 	if [ "$BENCH_ON" = mttcg ]; then
 		unit='nanoseconds (median; ratio: median and quartiles of the turns)'
@@ -154,7 +157,7 @@ start_uml() {
 print_results() {
 	local kernel=$1 what=$2 file=$3 unit=$4 columns='pattern size n kspan slub ratio peer'
 	echo
-	grep -E '^(seed=|configuration |left out)' "$file" ||
+	[ "$what" = fragmented ] || grep -E '^(seed=|configuration |left out)' "$file" ||
 		die "the benchmark printed nothing; see $file"
 	case $what in
 	calls)
@@ -169,6 +172,12 @@ print_results() {
 		echo "the most that was held in each wandering of drift, and beside the first one's"
 		grep 'reading=peak' "$file" |
 			show pattern cycle kspan_held slub_held kspan slub ratio creep slub_creep ;;
+	fragmented)
+		grep -q '^pattern=' "$file" || die "the benchmark printed nothing; see $file"
+		echo "$kernel, KiB served where no free block is larger than of an order, and their ratio;"
+		echo "instructions of all requests, and of the slowest; calls of the OOM killer"
+		show pattern order gfp size kspan slub ratio kspan_ticks slub_ticks kspan_slowest \
+			slub_slowest kspan_oom slub_oom <"$file" ;;
 	*)
 		[ "$what" != scaling ] || columns+=' held live'
 		! one_of "$what" remote parallel || columns+=' q1 q3'
@@ -346,10 +355,11 @@ rst() {
 # Every line of the last runs: which kernel, on what, and all columns there are.
 tsv() {
 	local dir name kernel rest what on
-	local columns="what pattern call peer size n batch held live kspan slub ratio q1 q3"
+	local columns="what pattern order gfp call peer size n batch held live kspan slub ratio q1 q3"
 	columns+=" reading cycle sample operations requested kspan_held slub_held low high"
 	columns+=" creep slub_creep arenas spans cached metadata cached_share metadata_share"
 	columns+=" slub_slabs kspan_locked slub_locked kspan_acquired slub_acquired kspan_off slub_off"
+	columns+=" kspan_ticks slub_ticks kspan_slowest slub_slowest kspan_oom slub_oom"
 	printf 'kernel\ton\tinit_on_alloc'
 	printf '\t%s' $columns
 	echo
@@ -382,11 +392,12 @@ tsv() {
 main() {
 	local kernel what kernels=${KERNEL:-$KSPAN_KERNELS}
 	one_of "$BENCH_WHAT" pairs calls large churn words scaling heaps memory region pool worst remote \
-		parallel profile all ||
+		parallel profile fragmented all ||
 		die "BENCH_WHAT=$BENCH_WHAT is nothing that can be measured." \
 		    "Valid: BENCH_WHAT=pairs | calls | large | churn | words | scaling | heaps |" \
-		    "memory | region | pool | worst | remote | parallel | profile | all"
+		    "memory | region | pool | worst | remote | parallel | profile | fragmented | all"
 	! one_of "$BENCH_WHAT" remote parallel memory || BENCH_ON=mttcg
+	[ "$BENCH_WHAT" != fragmented ] || BENCH_ON=icount
 	one_of "$BENCH_ON" icount uml mttcg ||
 		die "BENCH_ON=$BENCH_ON is no machine to measure on." "Valid: BENCH_ON=icount | uml | mttcg"
 	one_of "$INIT_ON_ALLOC" 0 1 || die "INIT_ON_ALLOC=$INIT_ON_ALLOC must be 0 or 1."
@@ -405,7 +416,8 @@ main() {
 	[ $# -eq 0 ] || die "usage: tools/bench.sh [tables | tsv]"
 	# shellcheck disable=SC2086
 	need_packages $KSPAN_NEEDS_BUILD $KSPAN_NEEDS_BOOT
-	for what in pairs calls large churn scaling heaps memory region pool worst remote parallel profile; do
+	for what in pairs calls large churn scaling heaps memory region pool worst remote parallel profile \
+		fragmented; do
 		[ "$BENCH_WHAT" = $what ] ||
 			{ [ "$BENCH_WHAT" = all ] && one_of $what pairs calls large churn; } || continue
 		for kernel in $kernels; do

@@ -4,7 +4,7 @@
 # Every check, on every kernel: make check, make kunit, make kselftest, make stress,
 # make pressure.
 #
-#   tools/check.sh [style] [kselftest] [kunit] [stress] [pressure] [speed] [runner]
+#   tools/check.sh [style] [kselftest] [kunit] [stress] [pressure] [fragmented] [speed] [runner]
 #                                                               default: all of them
 #
 # PLAN says which suites run on which kernel; MATRIX=all runs all of them on all
@@ -27,9 +27,9 @@ set -euo pipefail
 # The slowest first: the others run beside it.
 PLAN="6.12/debug kselftest kunit
 6.12/rt kunit
-6.12/plain stress kselftest kunit-numa pressure speed runner
-6.1/plain kselftest kunit pressure speed
-7.3/plain kselftest kunit pressure speed"
+6.12/plain stress kselftest kunit-numa pressure fragmented speed runner
+6.1/plain kselftest kunit pressure fragmented speed
+7.3/plain kselftest kunit pressure fragmented speed"
 RUN=$KSPAN_CACHE/check/$(date +%Y%m%d-%H%M%S)-$$
 JOBS=${JOBS:-2}
 MINUTES=${MINUTES:-1}
@@ -37,14 +37,14 @@ STYLE='' SUITES=()
 declare -A BOOTS
 
 choose_suites() {
-	[ $# -gt 0 ] || set -- style kselftest kunit stress pressure speed runner
+	[ $# -gt 0 ] || set -- style kselftest kunit stress pressure fragmented speed runner
 	local suite
 	for suite; do
 		case $suite in
 		style) STYLE=1 ;;
 		kunit) SUITES+=(kunit kunit-numa) ;;
-		kselftest|stress|pressure|speed|runner) SUITES+=("$suite") ;;
-		*) die "no such suite: $suite" "There are: style kselftest kunit stress pressure speed runner" ;;
+		kselftest|stress|pressure|fragmented|speed|runner) SUITES+=("$suite") ;;
+		*) die "no such suite: $suite" "There are: style kselftest kunit stress pressure fragmented speed runner" ;;
 		esac
 	done
 }
@@ -98,7 +98,7 @@ choose_boots() {
 		done
 		for entry in ${kept:-$(matrix)}; do
 			# What a debug kernel adds to a path is no matter of speed.
-			[ "$suite" != speed ] || [ "${entry#*/}" = plain ] || continue
+			! one_of "$suite" speed fragmented || [ "${entry#*/}" = plain ] || continue
 			BOOTS[$entry]+=" $suite"
 		done
 	done
@@ -167,6 +167,10 @@ judge_pressure() {
 	judge_stress "$@"
 }
 
+judge_fragmented() {
+	judge_stress "$@"
+}
+
 # The values of a column of tools/bench/golden, for the benchmark's list.
 golden_list() {
 	awk -v column="$1" '!/^#/ { print $column }' "$KSPAN_TOP/tools/bench/golden" |
@@ -226,6 +230,8 @@ run_guest() {
 	stress)
 		options+=(--env "STRESS_SECONDS=$((60 * MINUTES))" --timeout $((14400 + 60 * MINUTES)))
 		;;
+	# A cell may say nothing for long while the page allocator looks for a block.
+	fragmented) options=(--icount --mem 384 --env FRAGMENTED_JUDGE=1 --env "BENCH=free_mib=24") ;;
 	# So little that all of it can be taken; the detectors want most of that themselves.
 	pressure)
 		options=(--cpus 2 --nodes 1 --mem 128)
@@ -370,7 +376,7 @@ main() {
 	done
 	wait
 	info "all of it took $((SECONDS - start)) s"
-	[ -s "$RUN/rows" ] || die "nothing was to be run: speed is for FLAVOUR=plain."
+	[ -s "$RUN/rows" ] || die "nothing was to be run: speed and fragmented are for FLAVOUR=plain."
 	find "$KSPAN_CACHE/check" "$KSPAN_CACHE/modules" -mindepth 1 -maxdepth 1 -mtime +7 -exec rm -rf {} + || :
 	rm -rf "$RUN"/*-payload-*
 	show
