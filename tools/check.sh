@@ -4,8 +4,9 @@
 # Every check, on every kernel: make check, make kunit, make kselftest, make stress,
 # make pressure.
 #
-#   tools/check.sh [style] [kselftest] [kunit] [stress] [pressure] [fragmented] [speed] [runner]
-#                                                               default: all of them
+#   tools/check.sh [SUITE...]		style kselftest kunit stress pressure fragmented hotplug
+#					stray speed runner: all of these, if none is named;
+#					manycpus: kunit and stress on 64 CPUs
 #
 # PLAN says which suites run on which kernel; MATRIX=all runs all of them on all
 # kernels and flavours there are. KERNEL= or FLAVOUR= alone keeps the kernels that
@@ -27,9 +28,9 @@ set -euo pipefail
 # The slowest first: the others run beside it.
 PLAN="6.12/debug kselftest kunit
 6.12/rt kunit
-6.12/plain stress kselftest kunit-numa pressure fragmented speed runner
-6.1/plain kselftest kunit pressure fragmented speed
-7.3/plain kselftest kunit pressure fragmented speed"
+6.12/plain stress kselftest kunit-numa pressure fragmented hotplug-added hotplug-far stray speed runner kunit-cpus64 stress-cpus64
+6.1/plain kselftest kunit pressure fragmented hotplug-added hotplug-far stray speed
+7.3/plain kselftest kunit pressure fragmented hotplug-added hotplug-far stray speed"
 RUN=$KSPAN_CACHE/check/$(date +%Y%m%d-%H%M%S)-$$
 JOBS=${JOBS:-2}
 MINUTES=${MINUTES:-1}
@@ -37,14 +38,16 @@ STYLE='' SUITES=()
 declare -A BOOTS
 
 choose_suites() {
-	[ $# -gt 0 ] || set -- style kselftest kunit stress pressure fragmented speed runner
+	[ $# -gt 0 ] || set -- style kselftest kunit stress pressure fragmented hotplug stray speed runner
 	local suite
 	for suite; do
 		case $suite in
 		style) STYLE=1 ;;
 		kunit) SUITES+=(kunit kunit-numa) ;;
-		kselftest|stress|pressure|fragmented|speed|runner) SUITES+=("$suite") ;;
-		*) die "no such suite: $suite" "There are: style kselftest kunit stress pressure fragmented speed runner" ;;
+		hotplug) SUITES+=(hotplug-added hotplug-far) ;;
+		manycpus) SUITES+=(kunit-cpus64 stress-cpus64) ;;
+		kselftest|stress|pressure|fragmented|stray|speed|runner) SUITES+=("$suite") ;;
+		*) die "no such suite: $suite" "There are: style kselftest kunit stress pressure fragmented hotplug stray speed runner manycpus" ;;
 		esac
 	done
 }
@@ -98,7 +101,7 @@ choose_boots() {
 		done
 		for entry in ${kept:-$(matrix)}; do
 			# What a debug kernel adds to a path is no matter of speed.
-			! one_of "$suite" speed fragmented || [ "${entry#*/}" = plain ] || continue
+			! one_of "$suite" speed fragmented hotplug-added hotplug-far stray || [ "${entry#*/}" = plain ] || continue
 			BOOTS[$entry]+=" $suite"
 		done
 	done
@@ -171,6 +174,14 @@ judge_fragmented() {
 	judge_stress "$@"
 }
 
+judge_hotplug() {
+	judge_stress "$@"
+}
+
+judge_stray() {
+	judge_stress "$@"
+}
+
 # The values of a column of tools/bench/golden, for the benchmark's list.
 golden_list() {
 	awk -v column="$1" '!/^#/ { print $column }' "$KSPAN_TOP/tools/bench/golden" |
@@ -227,9 +238,17 @@ run_guest() {
 			 "BENCH=rounds=5 pattern=$(golden_list 2) size=$(golden_list 3) n=$(golden_list 4)")
 		guest=bench.sh
 		;;
-	stress)
+	kunit-cpus64) options=(--cpus 64 --nodes 2 --mem 4096) silence=900 ;;
+	stress*)
+		[ "$kind" = stress ] || { options=(--cpus 64 --nodes 2 --mem 4096); silence=900; }
 		options+=(--env "STRESS_SECONDS=$((60 * MINUTES))" --timeout $((14400 + 60 * MINUTES)))
 		;;
+	hotplug-added) options=(--cpus 2 --nodes 1 --mem 512 --plug 2048 --env HOTPLUG=added --env ADDED=2048) ;;
+	hotplug-far)
+		options=(--cpus 2 --nodes 1 --mem 640 --dimm 128@0x12000000000)
+		options+=(--env HOTPLUG=far --env FAR=0x12000000000)
+		;;
+	stray) options=(--cpus 2 --nodes 1) ;;
 	# A cell may say nothing for long while the page allocator looks for a block.
 	fragmented) options=(--icount --mem 384 --env FRAGMENTED_JUDGE=1 --env "BENCH=free_mib=24") ;;
 	# So little that all of it can be taken; the detectors want most of that themselves.
@@ -376,7 +395,7 @@ main() {
 	done
 	wait
 	info "all of it took $((SECONDS - start)) s"
-	[ -s "$RUN/rows" ] || die "nothing was to be run: speed and fragmented are for FLAVOUR=plain."
+	[ -s "$RUN/rows" ] || die "nothing was to be run: speed, fragmented, hotplug and stray are for FLAVOUR=plain."
 	find "$KSPAN_CACHE/check" "$KSPAN_CACHE/modules" -mindepth 1 -maxdepth 1 -mtime +7 -exec rm -rf {} + || :
 	rm -rf "$RUN"/*-payload-*
 	show

@@ -12,6 +12,9 @@
 #   --payload DIR      is /payload in the guest, the script's working directory
 #   --env NAME=VALUE   set for the script (may be repeated)
 #   --cpus N --nodes N --mem MIB   default 2, 2, 1024; as many CPUs on each node
+#   --dimm MIB@ADDRESS a DIMM at a physical address, for example 128@0x12000000000
+#   --plug MIB         room for that much memory, which is added when the script prints
+#                      a line KSPAN-PLUG MIB
 #   --memoryless N     node N has CPUs and no memory: the others share it
 #   --silence SECONDS  how long the guest may print nothing (300)
 #   --timeout SECONDS  how long it may take in all (14400)
@@ -42,7 +45,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 KERNEL='' GUEST='' OUT='' PAYLOAD='' ENV=() CPUS=2 NODES=2 MEM=1024 MEMORYLESS=''
-SILENCE=300 TIMEOUT=14400 APPEND='' ICOUNT='' CONTROL='' LABEL='' QEMU_PID=''
+SILENCE=300 TIMEOUT=14400 APPEND='' ICOUNT='' CONTROL='' DIMM='' PLUG='' LABEL='' QEMU_PID=''
 # MiB of memory that a kernel on x86-64 takes for one piece
 SECTION=128
 
@@ -65,7 +68,7 @@ parse_arguments() {
 		case $1 in
 		--icount) ICOUNT=1; shift; continue ;;
 		--control) CONTROL=1; shift; continue ;;
-		--kernel|--guest|--out|--payload|--env|--cpus|--nodes|--mem|--memoryless|--silence|--timeout|--append|--label)
+		--kernel|--guest|--out|--payload|--env|--cpus|--nodes|--mem|--memoryless|--dimm|--plug|--silence|--timeout|--append|--label)
 			[ $# -ge 2 ] || die "$1 wants a value." ;;
 		*) die "unknown argument: $1" "The head of tools/qemu.sh lists what there is." ;;
 		esac
@@ -79,6 +82,8 @@ parse_arguments() {
 		--nodes) NODES=$2 ;;
 		--mem) MEM=$2 ;;
 		--memoryless) MEMORYLESS=$2 ;;
+		--dimm) DIMM=$2 ;;
+		--plug) PLUG=$2 ;;
 		--silence) SILENCE=$2 ;;
 		--timeout) TIMEOUT=$2 ;;
 		--append) APPEND=$2 ;;
@@ -95,6 +100,9 @@ parse_arguments() {
 	[ -f "$GUEST" ] || GUEST=$KSPAN_TOP/tools/guest/$GUEST
 	[ -f "$GUEST" ] || die "no guest script at $GUEST."
 	LABEL=${LABEL:-$(basename "$GUEST" .sh)}
+	[ -z "$DIMM" ] || [[ $DIMM =~ ^[0-9]+@0x[0-9a-f]+$ ]] ||
+		die "--dimm $DIMM is not MIB@ADDRESS." "For example: --dimm 128@0x12000000000"
+	[ -z "$PLUG" ] || [[ $PLUG =~ ^[0-9]+$ ]] || die "--plug $PLUG is not a number of MiB."
 	check_seconds --silence "$SILENCE"
 	check_seconds --timeout "$TIMEOUT"
 }
@@ -150,6 +158,7 @@ qemu_arguments() {
 	      -global PIIX4_PM.acpi-pci-hotplug-with-bridge-support=off
 	      -kernel "$KERNEL" -initrd "$OUT/initramfs.gz"
 	      -serial "file:$OUT/console.log")
+	[ -z "$DIMM$PLUG" ] || dimm_arguments
 	if [ -n "$CONTROL" ]; then
 		ARGS+=(-chardev "socket,id=control,path=$OUT/control,server=on,wait=off,logfile=$OUT/results.log"
 		       -serial chardev:control -monitor "unix:$OUT/monitor,server=on,wait=off")
@@ -162,11 +171,37 @@ qemu_arguments() {
 	elif grep -qwE 'svm|vmx' /proc/cpuinfo && [ -w /dev/kvm ]; then
 		ARGS+=(-accel kvm -cpu host)
 	else
-		ARGS+=(-accel "tcg,thread=multi" -cpu "qemu64,+cx16")
+		ARGS+=(-accel "tcg,thread=multi" -cpu "qemu64,+cx16${DIMM:+,phys-bits=46}")
 	fi
 	# A node is a socket: a package across nodes is nonsense to the kernel.
 	ARGS+=(-smp "$CPUS,sockets=$NODES,cores=$((CPUS / NODES)),threads=1" -append "$words")
 	[ "$NODES" -eq 1 ] || numa_arguments
+}
+
+# Slots for DIMMs, the addresses that they may have, and one of them.
+dimm_arguments() {
+	local most=$((MEM + ${PLUG:-0} + 1024))M
+	[ -z "$DIMM" ] || most=2T
+	ARGS+=(-m "$MEM,slots=2,maxmem=$most")
+	[ -z "$PLUG" ] || [ -n "$CONTROL" ] || ARGS+=(-monitor "unix:$OUT/monitor,server=on,wait=off")
+	[ -z "$DIMM" ] || ARGS+=(-object "memory-backend-ram,id=far,size=${DIMM%@*}M"
+				 -device "pc-dimm,id=dimm,memdev=far,addr=${DIMM#*@}")
+}
+
+# The memory that the guest asked for, once.
+plug_if_asked() {
+	[ -n "$PLUG" ] && grep -aq '^KSPAN-PLUG ' "$OUT/results.log" || return 0
+	printf 'object_add memory-backend-ram,id=new,size=%sM\ndevice_add pc-dimm,id=added,memdev=new\n' "$PLUG" |
+		python3 -c '
+import socket, sys, time
+monitor = socket.socket(socket.AF_UNIX)
+monitor.connect(sys.argv[1])
+for line in sys.stdin:
+    time.sleep(0.5)
+    monitor.sendall(line.encode())
+time.sleep(0.5)
+sys.stdout.write(monitor.recv(65536).decode(errors="replace"))' "$OUT/monitor" >"$OUT/monitor.log"
+	PLUG=
 }
 
 # Nodes, each with its CPUs and its share of the sections, and their distances.
@@ -251,6 +286,7 @@ boot() {
 	while kill -0 "$QEMU_PID" 2>/dev/null; do
 		sleep 0.5
 		[ -d "/proc/$PPID" ] || die "$LABEL: whoever started this boot is gone."
+		plug_if_asked
 		silence_after "$(progress_mark)"
 		if [ "$SILENT" -ge "$SILENCE" ]; then
 			ENDED=silence
