@@ -7,7 +7,7 @@ PREFIX	?= /usr/local
 VERSION	= $(shell sed -n 's/^MODULE_VERSION("\(.*\)");.*/\1/p' module/main.c 2>/dev/null)
 
 # Given on the command line, these reach the tools through the environment.
-export KERNEL FLAVOUR MATRIX MINUTES KSRC INPUT SAMPLE JOBS TIMEOUT
+export KERNEL FLAVOUR MATRIX MINUTES KSRC INPUT SAMPLE JOBS SILENCE TIMEOUT
 export BENCH BENCH_WHAT BENCH_ON INIT_ON_ALLOC CPUS MEM
 export REPLAY TRACE
 
@@ -19,7 +19,7 @@ dependents = $(DESTDIR)$(PREFIX)/src/kspan
 release = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
 
 .PHONY: all modules clean modules_install install dkms-install \
-	demo check kunit kselftest stress pressure speed bench replay traces style help kdir
+	demo check kunit kselftest stress pressure fragmented hotplug stray manycpus speed check-all bench replay traces style help kdir
 
 all: modules
 
@@ -69,8 +69,29 @@ stress:
 pressure:
 	@tools/check.sh pressure
 
+fragmented:
+	@tools/check.sh fragmented
+
+hotplug:
+	@tools/check.sh hotplug
+
+stray:
+	@tools/check.sh stray
+
+# Two minutes of stress, unless MINUTES= says something else.
+manycpus:
+	@MINUTES=$(or $(MINUTES),2) tools/check.sh manycpus
+
 speed:
 	@tools/check.sh speed
+
+# Hours. That the benchmarks run at all is what is seen of them.
+check-all:
+	@MATRIX=all tools/check.sh
+	@MATRIX= KERNEL=6.12 FLAVOUR=plain MINUTES=$(or $(MINUTES),2) tools/check.sh manycpus
+	@KERNEL=6.12 BENCH="rounds=2 n=16,64 size=64,4096" tools/bench.sh
+	@KERNEL=6.12 BENCH_WHAT=fragmented tools/bench.sh
+	@KERNEL=6.12 TRACE=tools/replay/traces/serve.ktrace REPLAY="--rounds 1" tools/replay.sh
 
 bench:
 	@tools/bench.sh
@@ -112,14 +133,21 @@ help:
 	@echo '                   SAMPLE=$(subst $(space),|,$(samples))|all: which module, words if not given)'
 	@echo
 	@echo 'Tests, in QEMU (KERNEL=6.1|6.12|7.3, FLAVOUR=plain|debug|rt; KSRC=DIR: a kernel source of your own)'
-	@echo '  check            all of the six below, on 6.12 plain, debug and rt, 6.1 plain, 7.3 plain'
-	@echo '                   (MATRIX=all: on every kernel in every flavour)'
+	@echo '  check            all of the nine below, on 6.12 plain, debug and rt, 6.1 plain, 7.3 plain'
+	@echo '                   (MATRIX=all: on every kernel in every flavour), and the runner of the guests;'
+	@echo '                   a guest fails that prints nothing for SILENCE=300 seconds, however long it'
+	@echo '                   takes in all (TIMEOUT=14400 is for one that never ends)'
 	@echo '  kunit            the KUnit suites alone'
 	@echo '  kselftest        the tests from user space alone'
 	@echo '  stress           all calls at once, CPUs that go and come, memory that gets scarce (MINUTES=10)'
 	@echo '  pressure         little memory, and somebody who takes it all'
+	@echo '  fragmented       free memory in small blocks: what kmalloc serves there, kspan has to serve, too'
+	@echo '  hotplug          memory that is added while kspan is loaded, and memory far above the rest'
+	@echo '  stray            kfree() and put_page() of what is kspan'"'"'s'
 	@echo '  speed            the instructions of some pairs, which must not be more than they were'
 	@echo '  style            generated tables, checkpatch, licences, shellcheck'
+	@echo '  manycpus         kunit and stress on 64 CPUs, and what kspan holds at rest there (MINUTES=2)'
+	@echo '  check-all        check with MATRIX=all, manycpus, and a short run of bench and replay: hours'
 	@echo '  bench            the benchmarks against SLUB (BENCH_WHAT=pairs|profile|..., BENCH_ON=icount|uml|mttcg;'
 	@echo '                   the head of tools/bench.sh says what there is)'
 	@echo '  replay           recorded traces of kernel work on kspan and on SLUB: what they hold (TRACE=FILE)'

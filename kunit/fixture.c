@@ -43,6 +43,9 @@ void kspan_kunit_settle(void)
  */
 int kspan_kunit_init(struct kunit *test)
 {
+	/* So that a case that never ends is known by name; KUnit tells parameters itself. */
+	if (!test->param_value)
+		kunit_info(test, "begins");
 	kspan_kunit_pin(test);
 	reserve_before = kspan_arena_reserve;
 	kspan_arena_reserve = 1;

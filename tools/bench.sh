@@ -21,6 +21,8 @@
 #	remote	objects allocated on one CPU and freed on another
 #	parallel	all CPUs at once, one size
 #	pool	object pools and fixed pools
+#	fragmented	what is served where free blocks are small, and at what cost; with
+#		MEM=384, if that is not given; modinfo kspan_fragmented lists parameters
 #	profile	of pairs, once each: instructions by function, locked instructions,
 #		lock acquisitions, and the longest stretch with preemption or
 #		interrupts off; BENCH="pattern=fifo size=2048 n=1000" says
@@ -36,7 +38,8 @@
 # KERNEL= names one kernel (default: all three; words: 6.12), BENCH= parameters
 # of the module, for example BENCH="n=1000 rounds=5"; modinfo kspan_bench lists
 # them. INIT_ON_ALLOC=1 boots with init_on_alloc=1. MEM= is the guest's memory in
-# MiB. The raw lines are kept under the cache, where the last line says.
+# MiB. SILENCE= is how many seconds a guest may print nothing (1800), TIMEOUT= how many it
+# may take in all. The raw lines are kept under the cache, where the last line says.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -53,7 +56,7 @@ boot() {
 	mkdir -p "$out"
 	"$KSPAN_TOP/tools/qemu.sh" --kernel "$kdir/arch/x86/boot/bzImage" --payload "$payload" \
 		--guest bench.sh --env "BENCH=${BENCH:-}" --env "BENCH_WHAT=$what" --out "$out" \
-		--timeout "${TIMEOUT:-1800}" --label "$kernel $what" "$@"
+		--silence "${SILENCE:-1800}" --timeout "${TIMEOUT:-28800}" --label "$kernel $what" "$@"
 	config_of "$kdir" >>"$out/results.log"
 }
 
@@ -77,6 +80,7 @@ run() {
 	out=$KSPAN_CACHE/bench/$(name_of "$kernel" "$what")
 	[ "$what" != scaling ] || mem=${MEM:-6144}
 	[ "$what" != memory ] || mem=${MEM:-2048}
+	[ "$what" != fragmented ] || mem=${MEM:-384}
 	modules=$("$KSPAN_TOP/tools/build.sh" "$kernel" plain)
 	if [ "$BENCH_ON" = mttcg ]; then
 		unit='nanoseconds (median; ratio: median and quartiles of the turns)'
@@ -122,9 +126,29 @@ run_uml() {
 	print_results "$kernel" "$what" "$out/results.log" nanoseconds
 }
 
-# Up to 6.12 the driver of serial ports would look for them at addresses that UML lacks.
+# boot_uml LINUX OUT: judged by silence, as tools/qemu.sh does.
 boot_uml() {
-	timeout "${TIMEOUT:-1800}" "$1" "mem=${MEM:-1024}M" initrd="$2/initramfs.gz" rdinit=/init \
+	local silence=${SILENCE:-1800} pid
+	start_uml "$@" &
+	pid=$!
+	# shellcheck disable=SC2064
+	trap "kill $pid 2>/dev/null || :; exit 130" INT TERM
+	silence_begins
+	while kill -0 $pid 2>/dev/null; do
+		sleep 1
+		# Its other output is ours.
+		silence_after "$(stat -c %s "$2/console.log" "$2/results.log" | xargs)"
+		[ "$SILENT" -ge "$silence" ] || continue
+		echo "silent for $silence s"
+		kill $pid
+		return 1
+	done
+	wait $pid
+}
+
+# Up to 6.12 the driver of serial ports would look for them at addresses that UML lacks.
+start_uml() {
+	exec timeout "${TIMEOUT:-28800}" "$1" "mem=${MEM:-1024}M" initrd="$2/initramfs.gz" rdinit=/init \
 		con0=null,fd:1 con=null 8250.nr_uarts=0 rng_core.default_quality=1000 \
 		"init_on_alloc=$INIT_ON_ALLOC" panic=-1 2>"$2/console.log"
 }
@@ -133,7 +157,7 @@ boot_uml() {
 print_results() {
 	local kernel=$1 what=$2 file=$3 unit=$4 columns='pattern size n kspan slub ratio peer'
 	echo
-	grep -E '^(seed=|configuration |left out)' "$file" ||
+	[ "$what" = fragmented ] || grep -E '^(seed=|configuration |left out)' "$file" ||
 		die "the benchmark printed nothing; see $file"
 	case $what in
 	calls)
@@ -148,6 +172,12 @@ print_results() {
 		echo "the most that was held in each wandering of drift, and beside the first one's"
 		grep 'reading=peak' "$file" |
 			show pattern cycle kspan_held slub_held kspan slub ratio creep slub_creep ;;
+	fragmented)
+		grep -q '^pattern=' "$file" || die "the benchmark printed nothing; see $file"
+		echo "$kernel, KiB served where no free block is larger than of an order, and their ratio;"
+		echo "instructions of all requests, and of the slowest; calls of the OOM killer"
+		show pattern order gfp size kspan slub ratio kspan_ticks slub_ticks kspan_slowest \
+			slub_slowest kspan_oom slub_oom <"$file" ;;
 	*)
 		[ "$what" != scaling ] || columns+=' held live'
 		! one_of "$what" remote parallel || columns+=' q1 q3'
@@ -325,10 +355,11 @@ rst() {
 # Every line of the last runs: which kernel, on what, and all columns there are.
 tsv() {
 	local dir name kernel rest what on
-	local columns="what pattern call peer size n batch held live kspan slub ratio q1 q3"
+	local columns="what pattern order gfp call peer size n batch held live kspan slub ratio q1 q3"
 	columns+=" reading cycle sample operations requested kspan_held slub_held low high"
 	columns+=" creep slub_creep arenas spans cached metadata cached_share metadata_share"
 	columns+=" slub_slabs kspan_locked slub_locked kspan_acquired slub_acquired kspan_off slub_off"
+	columns+=" kspan_ticks slub_ticks kspan_slowest slub_slowest kspan_oom slub_oom"
 	printf 'kernel\ton\tinit_on_alloc'
 	printf '\t%s' $columns
 	echo
@@ -361,11 +392,12 @@ tsv() {
 main() {
 	local kernel what kernels=${KERNEL:-$KSPAN_KERNELS}
 	one_of "$BENCH_WHAT" pairs calls large churn words scaling heaps memory region pool worst remote \
-		parallel profile all ||
+		parallel profile fragmented all ||
 		die "BENCH_WHAT=$BENCH_WHAT is nothing that can be measured." \
 		    "Valid: BENCH_WHAT=pairs | calls | large | churn | words | scaling | heaps |" \
-		    "memory | region | pool | worst | remote | parallel | profile | all"
+		    "memory | region | pool | worst | remote | parallel | profile | fragmented | all"
 	! one_of "$BENCH_WHAT" remote parallel memory || BENCH_ON=mttcg
+	[ "$BENCH_WHAT" != fragmented ] || BENCH_ON=icount
 	one_of "$BENCH_ON" icount uml mttcg ||
 		die "BENCH_ON=$BENCH_ON is no machine to measure on." "Valid: BENCH_ON=icount | uml | mttcg"
 	one_of "$INIT_ON_ALLOC" 0 1 || die "INIT_ON_ALLOC=$INIT_ON_ALLOC must be 0 or 1."
@@ -384,7 +416,8 @@ main() {
 	[ $# -eq 0 ] || die "usage: tools/bench.sh [tables | tsv]"
 	# shellcheck disable=SC2086
 	need_packages $KSPAN_NEEDS_BUILD $KSPAN_NEEDS_BOOT
-	for what in pairs calls large churn scaling heaps memory region pool worst remote parallel profile; do
+	for what in pairs calls large churn scaling heaps memory region pool worst remote parallel profile \
+		fragmented; do
 		[ "$BENCH_WHAT" = $what ] ||
 			{ [ "$BENCH_WHAT" = all ] && one_of $what pairs calls large churn; } || continue
 		for kernel in $kernels; do

@@ -4,8 +4,9 @@
 # Every check, on every kernel: make check, make kunit, make kselftest, make stress,
 # make pressure.
 #
-#   tools/check.sh [style] [kselftest] [kunit] [stress] [pressure] [speed]
-#                                                               default: all of them
+#   tools/check.sh [SUITE...]		style kselftest kunit stress pressure fragmented hotplug
+#					stray speed runner: all of these, if none is named;
+#					manycpus: kunit and stress on 64 CPUs
 #
 # PLAN says which suites run on which kernel; MATRIX=all runs all of them on all
 # kernels and flavours there are. KERNEL= or FLAVOUR= alone keeps the kernels that
@@ -14,8 +15,10 @@
 #
 # The last line counts the test cases that ran: "N passed, N failed". Exit 0 only
 # if something ran and nothing failed. JOBS= is how many guests may run at a time
-# (default 2), TIMEOUT= a guest's time limit in seconds, MINUTES= how long stress
-# goes on (default 1).
+# (default 2), MINUTES= how long stress goes on (default 1). A guest fails when it is
+# silent for SILENCE= seconds (default 300 on plain kernels, 600 on others; a case of
+# KUnit on a debug kernel may say nothing for minutes), however long it takes in all;
+# TIMEOUT= is a backstop for a guest that goes on for ever, in seconds (default 4 hours).
 #
 # speed counts the instructions of some pairs of malloc and free, and fails where
 # they are more than tools/bench/golden allows.
@@ -25,9 +28,9 @@ set -euo pipefail
 # The slowest first: the others run beside it.
 PLAN="6.12/debug kselftest kunit
 6.12/rt kunit
-6.12/plain stress kselftest kunit-numa pressure speed
-6.1/plain kselftest kunit pressure speed
-7.3/plain kselftest kunit pressure speed"
+6.12/plain stress kselftest kunit-numa pressure fragmented hotplug-added hotplug-far stray speed runner kunit-cpus64 stress-cpus64
+6.1/plain kselftest kunit pressure fragmented hotplug-added hotplug-far stray speed
+7.3/plain kselftest kunit pressure fragmented hotplug-added hotplug-far stray speed"
 RUN=$KSPAN_CACHE/check/$(date +%Y%m%d-%H%M%S)-$$
 JOBS=${JOBS:-2}
 MINUTES=${MINUTES:-1}
@@ -35,14 +38,16 @@ STYLE='' SUITES=()
 declare -A BOOTS
 
 choose_suites() {
-	[ $# -gt 0 ] || set -- style kselftest kunit stress pressure speed
+	[ $# -gt 0 ] || set -- style kselftest kunit stress pressure fragmented hotplug stray speed runner
 	local suite
 	for suite; do
 		case $suite in
 		style) STYLE=1 ;;
 		kunit) SUITES+=(kunit kunit-numa) ;;
-		kselftest|stress|pressure|speed) SUITES+=("$suite") ;;
-		*) die "no such suite: $suite" "There are: style kselftest kunit stress pressure speed" ;;
+		hotplug) SUITES+=(hotplug-added hotplug-far) ;;
+		manycpus) SUITES+=(kunit-cpus64 stress-cpus64) ;;
+		kselftest|stress|pressure|fragmented|stray|speed|runner) SUITES+=("$suite") ;;
+		*) die "no such suite: $suite" "There are: style kselftest kunit stress pressure fragmented hotplug stray speed runner manycpus" ;;
 		esac
 	done
 }
@@ -96,7 +101,7 @@ choose_boots() {
 		done
 		for entry in ${kept:-$(matrix)}; do
 			# What a debug kernel adds to a path is no matter of speed.
-			[ "$suite" != speed ] || [ "${entry#*/}" = plain ] || continue
+			! one_of "$suite" speed fragmented hotplug-added hotplug-far stray || [ "${entry#*/}" = plain ] || continue
 			BOOTS[$entry]+=" $suite"
 		done
 	done
@@ -165,6 +170,18 @@ judge_pressure() {
 	judge_stress "$@"
 }
 
+judge_fragmented() {
+	judge_stress "$@"
+}
+
+judge_hotplug() {
+	judge_stress "$@"
+}
+
+judge_stray() {
+	judge_stress "$@"
+}
+
 # The values of a column of tools/bench/golden, for the benchmark's list.
 golden_list() {
 	awk -v column="$1" '!/^#/ { print $column }' "$KSPAN_TOP/tools/bench/golden" |
@@ -209,9 +226,9 @@ told() {
 
 # One boot: run_guest KERNEL/FLAVOUR KIND KERNEL_BUILD SOURCE
 run_guest() {
-	local entry=$1 kind=$2 kdir=$3 source=$4 out=$RUN/${1/\//-}-$2 suite=${2%-*} limit=600 start=$SECONDS
+	local entry=$1 kind=$2 kdir=$3 source=$4 out=$RUN/${1/\//-}-$2 suite=${2%-*} silence=300 start=$SECONDS
 	local options=(--cpus 4 --nodes 2) guest=$suite.sh
-	[ "${entry#*/}" = plain ] || limit=1200
+	[ "${entry#*/}" = plain ] || silence=600
 	case $kind in
 	# Its time goes to waiting for RCU, at each module that comes or goes.
 	kselftest) options=(--cpus 2 --nodes 2 --append rcupdate.rcu_expedited=1) ;;
@@ -221,10 +238,19 @@ run_guest() {
 			 "BENCH=rounds=5 pattern=$(golden_list 2) size=$(golden_list 3) n=$(golden_list 4)")
 		guest=bench.sh
 		;;
-	stress)
-		options+=(--env "STRESS_SECONDS=$((60 * MINUTES))")
-		limit=$((limit + 60 * MINUTES))
+	kunit-cpus64) options=(--cpus 64 --nodes 2 --mem 4096) silence=900 ;;
+	stress*)
+		[ "$kind" = stress ] || { options=(--cpus 64 --nodes 2 --mem 4096); silence=900; }
+		options+=(--env "STRESS_SECONDS=$((60 * MINUTES))" --timeout $((14400 + 60 * MINUTES)))
 		;;
+	hotplug-added) options=(--cpus 2 --nodes 1 --mem 512 --plug 2048 --env HOTPLUG=added --env ADDED=2048) ;;
+	hotplug-far)
+		options=(--cpus 2 --nodes 1 --mem 640 --dimm 128@0x12000000000)
+		options+=(--env HOTPLUG=far --env FAR=0x12000000000)
+		;;
+	stray) options=(--cpus 2 --nodes 1) ;;
+	# A cell may say nothing for long while the page allocator looks for a block.
+	fragmented) options=(--icount --mem 384 --env FRAGMENTED_JUDGE=1 --env "BENCH=free_mib=24") ;;
 	# So little that all of it can be taken; the detectors want most of that themselves.
 	pressure)
 		options=(--cpus 2 --nodes 1 --mem 128)
@@ -233,7 +259,8 @@ run_guest() {
 	esac
 	"$KSPAN_TOP/tools/qemu.sh" --kernel "$kdir/arch/x86/boot/bzImage" \
 		--payload "$RUN/${entry/\//-}-payload-$suite" --guest "$guest" --out "$out" \
-		"${options[@]}" --timeout "${TIMEOUT:-$limit}" --label "$entry $kind" || :
+		"${options[@]}" --silence "${SILENCE:-$silence}" ${TIMEOUT:+--timeout "$TIMEOUT"} \
+		--label "$entry $kind" || :
 	"judge_$suite" "$entry" "$out" "$kind" "$source"
 	local verdict
 	verdict=$(cat "$out/verdict" 2>/dev/null || echo "fail: the runner itself failed")
@@ -243,6 +270,18 @@ run_guest() {
 	*) row "$entry" "$kind" kernel 0 1 0 "${verdict#fail: }; see $out" ;;
 	esac
 	printf '%-12s %-10s %4s s  %s\n' "$entry" "$kind" $((SECONDS - start)) "$(told "$out")" >>"$RUN/boots"
+}
+
+# run_runner KERNEL/FLAVOUR KERNEL_BUILD: guests that tools/qemu.sh is to fail, and not to.
+run_runner() {
+	local entry=$1 out=$RUN/${1/\//-}-runner start=$SECONDS
+	"$KSPAN_TOP/tools/qemu-test.sh" "$2/arch/x86/boot/bzImage" "$out" "$entry runner" >"$out.suites" || :
+	if [ -s "$out.suites" ]; then
+		rows_of "$entry" runner <"$out.suites"
+	else
+		row "$entry" runner no-case-ran 0 1 0 "see above"
+	fi
+	printf '%-12s %-10s %4s s\n' "$entry" runner $((SECONDS - start)) >>"$RUN/boots"
 }
 
 # Waits until fewer than JOBS guests run.
@@ -287,6 +326,11 @@ test_kernel() {
 		return
 	fi
 	for kind in ${BOOTS[$entry]}; do
+		if [ "$kind" = runner ]; then
+			slot
+			run_runner "$entry" "$kdir" &
+			continue
+		fi
 		if ! make_payload "${kind%-*}" "$modules" "$kernel" "$RUN/${entry/\//-}"; then
 			row "$entry" build "$kind" 0 1 0 "what it boots with did not build"
 			continue
@@ -351,7 +395,7 @@ main() {
 	done
 	wait
 	info "all of it took $((SECONDS - start)) s"
-	[ -s "$RUN/rows" ] || die "nothing was to be run: speed is for FLAVOUR=plain."
+	[ -s "$RUN/rows" ] || die "nothing was to be run: speed, fragmented, hotplug and stray are for FLAVOUR=plain."
 	find "$KSPAN_CACHE/check" "$KSPAN_CACHE/modules" -mindepth 1 -maxdepth 1 -mtime +7 -exec rm -rf {} + || :
 	rm -rf "$RUN"/*-payload-*
 	show

@@ -81,7 +81,7 @@ main() {
 	local rc=0
 	"$KSPAN_TOP/tools/qemu.sh" --kernel "$stock/vmlinuz" --payload "$OUT/payload" \
 		--guest demo.sh --out "$OUT" --label demo \
-		--timeout $((120 + 60 * $(wc -w <<<"$SAMPLE"))) --env "SAMPLES=$SAMPLE" \
+		--silence 120 --timeout $((1800 + 600 * $(wc -w <<<"$SAMPLE"))) --env "SAMPLES=$SAMPLE" \
 		--env "INPUT_NAME=$(basename "$input")" || rc=$?
 	sed -n '/^KSPAN-DEMO begin/,/^KSPAN-DEMO end/p' "$OUT/results.log" |
 		grep -v -e '^KSPAN-' || :

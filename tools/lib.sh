@@ -245,6 +245,21 @@ apt_find() {
 
 # --- long work
 
+# Silence of somebody who works: silence_begins, then silence_after MARK time and
+# again, where MARK is what changes when he makes progress. Sets SILENT, the seconds
+# since it changed.
+silence_begins() {
+	SILENT=0 SILENCE_MARK='' SILENCE_SINCE=$SECONDS
+}
+
+silence_after() {
+	if [ "$1" != "$SILENCE_MARK" ]; then
+		SILENCE_MARK=$1 SILENCE_SINCE=$SECONDS
+	fi
+	# shellcheck disable=SC2034 # for who called
+	SILENT=$((SECONDS - SILENCE_SINCE))
+}
+
 # with_lock NAME command...: one at a time, across processes.
 with_lock() {
 	local name=$1

@@ -12,8 +12,12 @@
 #   --payload DIR      is /payload in the guest, the script's working directory
 #   --env NAME=VALUE   set for the script (may be repeated)
 #   --cpus N --nodes N --mem MIB   default 2, 2, 1024; as many CPUs on each node
+#   --dimm MIB@ADDRESS a DIMM at a physical address, for example 128@0x12000000000
+#   --plug MIB         room for that much memory, which is added when the script prints
+#                      a line KSPAN-PLUG MIB
 #   --memoryless N     node N has CPUs and no memory: the others share it
-#   --timeout SECONDS  default 300
+#   --silence SECONDS  how long the guest may print nothing (300)
+#   --timeout SECONDS  how long it may take in all (14400)
 #   --append WORDS     more kernel parameters
 #   --icount           one CPU whose TSC counts instructions exactly
 #   --control          the results port is also a socket, DIR/control, to whose
@@ -22,6 +26,12 @@
 #
 # Nodes stand in a row: node A is 10 + 10 * |A - B| away from node B, so that the
 # nearest other node of each is known. A node has whole sections (128 MiB).
+#
+# Time is judged by silence. A slow host makes a guest slow, but not silent: it has
+# failed when neither log grew for --silence seconds, and the verdict names the test
+# that ran last. Reports of stalls repeat for ever and are no progress: after the first
+# of them only lines of tests and of ours count. --timeout is for a guest that talks
+# and never ends; it is no measure of how long a test should take.
 #
 # Exit 0 when the guest's last word is "pass" and the kernel's log holds no
 # complaint: no oops, BUG, WARN, lockup, stall, sanitizer, lockdep, leak or
@@ -34,10 +44,15 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-KERNEL='' GUEST='' OUT='' PAYLOAD='' ENV=() CPUS=2 NODES=2 MEM=1024 MEMORYLESS='' TIMEOUT=300
-APPEND='' ICOUNT='' CONTROL='' LABEL='' QEMU_PID=''
+KERNEL='' GUEST='' OUT='' PAYLOAD='' ENV=() CPUS=2 NODES=2 MEM=1024 MEMORYLESS=''
+SILENCE=300 TIMEOUT=14400 APPEND='' ICOUNT='' CONTROL='' DIMM='' PLUG='' LABEL='' QEMU_PID=''
 # MiB of memory that a kernel on x86-64 takes for one piece
 SECTION=128
+
+# A guest that is stuck goes on with these.
+STALLS='detected stall|rcu.*stall|blocked for more than|soft lockup|hard LOCKUP|workqueue lockup'
+# Lines that tell how far a guest is.
+STEPS='^ *(\[[ 0-9.]*\](\[ *[TC][0-9]+\])? *)?(# |ok |not ok |TAP |KTAP |KSPAN-|kspan[-a-z]*: |pattern=|call=)'
 
 COMPLAINTS='BUG: |BUG [a-z]|Oops|kernel BUG at|general protection fault|WARNING: |Kernel panic'
 COMPLAINTS+='|KASAN: |UBSAN: |KCSAN: |KMSAN: |KFENCE: |ODEBUG: |DEBUG_LOCKS_WARN_ON'
@@ -53,7 +68,7 @@ parse_arguments() {
 		case $1 in
 		--icount) ICOUNT=1; shift; continue ;;
 		--control) CONTROL=1; shift; continue ;;
-		--kernel|--guest|--out|--payload|--env|--cpus|--nodes|--mem|--memoryless|--timeout|--append|--label)
+		--kernel|--guest|--out|--payload|--env|--cpus|--nodes|--mem|--memoryless|--dimm|--plug|--silence|--timeout|--append|--label)
 			[ $# -ge 2 ] || die "$1 wants a value." ;;
 		*) die "unknown argument: $1" "The head of tools/qemu.sh lists what there is." ;;
 		esac
@@ -67,6 +82,9 @@ parse_arguments() {
 		--nodes) NODES=$2 ;;
 		--mem) MEM=$2 ;;
 		--memoryless) MEMORYLESS=$2 ;;
+		--dimm) DIMM=$2 ;;
+		--plug) PLUG=$2 ;;
+		--silence) SILENCE=$2 ;;
 		--timeout) TIMEOUT=$2 ;;
 		--append) APPEND=$2 ;;
 		--label) LABEL=$2 ;;
@@ -82,6 +100,17 @@ parse_arguments() {
 	[ -f "$GUEST" ] || GUEST=$KSPAN_TOP/tools/guest/$GUEST
 	[ -f "$GUEST" ] || die "no guest script at $GUEST."
 	LABEL=${LABEL:-$(basename "$GUEST" .sh)}
+	[ -z "$DIMM" ] || [[ $DIMM =~ ^[0-9]+@0x[0-9a-f]+$ ]] ||
+		die "--dimm $DIMM is not MIB@ADDRESS." "For example: --dimm 128@0x12000000000"
+	[ -z "$PLUG" ] || [[ $PLUG =~ ^[0-9]+$ ]] || die "--plug $PLUG is not a number of MiB."
+	check_seconds --silence "$SILENCE"
+	check_seconds --timeout "$TIMEOUT"
+}
+
+check_seconds() {
+	case $2 in
+	''|0*|*[!0-9]*) die "$1 $2 is not a number of seconds." ;;
+	esac
 }
 
 # The kernel ignores a firmware whose nodes share a section of memory.
@@ -129,6 +158,7 @@ qemu_arguments() {
 	      -global PIIX4_PM.acpi-pci-hotplug-with-bridge-support=off
 	      -kernel "$KERNEL" -initrd "$OUT/initramfs.gz"
 	      -serial "file:$OUT/console.log")
+	[ -z "$DIMM$PLUG" ] || dimm_arguments
 	if [ -n "$CONTROL" ]; then
 		ARGS+=(-chardev "socket,id=control,path=$OUT/control,server=on,wait=off,logfile=$OUT/results.log"
 		       -serial chardev:control -monitor "unix:$OUT/monitor,server=on,wait=off")
@@ -141,11 +171,37 @@ qemu_arguments() {
 	elif grep -qwE 'svm|vmx' /proc/cpuinfo && [ -w /dev/kvm ]; then
 		ARGS+=(-accel kvm -cpu host)
 	else
-		ARGS+=(-accel "tcg,thread=multi" -cpu "qemu64,+cx16")
+		ARGS+=(-accel "tcg,thread=multi" -cpu "qemu64,+cx16${DIMM:+,phys-bits=46}")
 	fi
 	# A node is a socket: a package across nodes is nonsense to the kernel.
 	ARGS+=(-smp "$CPUS,sockets=$NODES,cores=$((CPUS / NODES)),threads=1" -append "$words")
 	[ "$NODES" -eq 1 ] || numa_arguments
+}
+
+# Slots for DIMMs, the addresses that they may have, and one of them.
+dimm_arguments() {
+	local most=$((MEM + ${PLUG:-0} + 1024))M
+	[ -z "$DIMM" ] || most=2T
+	ARGS+=(-m "$MEM,slots=2,maxmem=$most")
+	[ -z "$PLUG" ] || [ -n "$CONTROL" ] || ARGS+=(-monitor "unix:$OUT/monitor,server=on,wait=off")
+	[ -z "$DIMM" ] || ARGS+=(-object "memory-backend-ram,id=far,size=${DIMM%@*}M"
+				 -device "pc-dimm,id=dimm,memdev=far,addr=${DIMM#*@}")
+}
+
+# The memory that the guest asked for, once.
+plug_if_asked() {
+	[ -n "$PLUG" ] && grep -aq '^KSPAN-PLUG ' "$OUT/results.log" || return 0
+	printf 'object_add memory-backend-ram,id=new,size=%sM\ndevice_add pc-dimm,id=added,memdev=new\n' "$PLUG" |
+		python3 -c '
+import socket, sys, time
+monitor = socket.socket(socket.AF_UNIX)
+monitor.connect(sys.argv[1])
+for line in sys.stdin:
+    time.sleep(0.5)
+    monitor.sendall(line.encode())
+time.sleep(0.5)
+sys.stdout.write(monitor.recv(65536).decode(errors="replace"))' "$OUT/monitor" >"$OUT/monitor.log"
+	PLUG=
 }
 
 # Nodes, each with its CPUs and its share of the sections, and their distances.
@@ -173,7 +229,50 @@ stop_qemu() {
 	QEMU_PID=
 }
 
-# Runs QEMU to its end or the time limit; sets ENDED to "exit" or "timeout".
+# Both logs as text.
+logs() {
+	cat "$OUT/console.log" "$OUT/results.log" | tr -d '\r\000'
+}
+
+# Prints what changes for as long as the guest makes progress.
+progress_mark() {
+	if grep -aqE "$STALLS" "$OUT/console.log"; then
+		echo "$(logs | grep -acE "$STEPS" || :) after a stall"
+	else
+		stat -c %s "$OUT/console.log" "$OUT/results.log" | xargs
+	fi
+}
+
+# Prints which test runs, or the last one that ran: KTAP's suites and cases, what KUnit
+# cases say when they begin, and what the selftests' runner and their harness do.
+running() {
+	logs | awk '
+		{
+			sub(/^\[[ 0-9.]+\](\[ *[TC][0-9]+\])? /, "")
+			sub(/^( *# )+(# )*( *#)*/, "# ")
+			sub(/^ +/, "")
+		}
+		/^# selftests: / { suite = $3 " " $4; last = current = ""; next }
+		/^# Subtest: / { last = current = ""; suite = $3; depth++; next }
+		/^#? *RUN +/ { current = $(NF - 1); next }
+		/^# [a-z0-9_]+: begins$/ { current = substr($2, 1, length($2) - 1); next }
+		/^(#  *)?(not )?ok [0-9]+/ {
+			sub(/^# +/, ""); sub(/^not /, ""); sub(/^ok [0-9]+ (- )?/, ""); sub(/ +#.*/, "")
+			if ($0 == suite) suite = ""
+			last = $0; current = ""
+		}
+		/^pattern=|^call=|^KSPAN-LOADING / { last = $0 }
+		END {
+			if (suite) printf "in %s", suite
+			if (current) printf "%s%s", suite ? ", " : "in ", current
+			else if (last) printf "%safter %s", suite ? ", " : "", substr(last, 1, 80)
+			else if (!suite) printf "before any test"
+			print ""
+		}'
+}
+
+# Runs QEMU to its end, or until the guest is silent or late; sets ENDED to "exit",
+# "silence" or "timeout".
 boot() {
 	local start=$SECONDS next=20 last
 	: >"$OUT/console.log"
@@ -183,17 +282,24 @@ boot() {
 	QEMU_PID=$!
 	trap stop_qemu EXIT
 	trap 'stop_qemu; exit 130' INT TERM
+	silence_begins
 	while kill -0 "$QEMU_PID" 2>/dev/null; do
 		sleep 0.5
 		[ -d "/proc/$PPID" ] || die "$LABEL: whoever started this boot is gone."
+		plug_if_asked
+		silence_after "$(progress_mark)"
+		if [ "$SILENT" -ge "$SILENCE" ]; then
+			ENDED=silence
+			break
+		fi
 		if [ $((SECONDS - start)) -ge "$TIMEOUT" ]; then
 			ENDED=timeout
 			break
 		fi
 		if [ $((SECONDS - start)) -ge $next ]; then
 			next=$((next + 20))
-			last=$(cat "$OUT/results.log" "$OUT/console.log" | tr -d '\r\000' |
-				grep -aE '^ *(\[[ 0-9.]*\] *)?(# Subtest|ok |not ok |KSPAN-|# )' | tail -n 1 | cut -c1-70 || :)
+			last=$(logs | grep -aE "$STEPS" | tail -n 1 | cut -c1-70 || :)
+			[ "$SILENT" -lt 20 ] || last+="; silent for $SILENT s"
 			info "$LABEL: $((SECONDS - start)) s ${last:+(}${last}${last:+)}"
 		fi
 	done
@@ -216,13 +322,17 @@ complaints() {
 
 # Prints the verdict of the boot that ended.
 judge() {
-	local found last
+	local found last late=
+	case $ENDED in
+	silence) late="silent for $SILENCE s, $(running)" ;;
+	timeout) late="no verdict within $TIMEOUT s, $(running)" ;;
+	esac
 	found=$(complaints | head -n 3)
 	last=$(tr -d '\r\000' <"$OUT/results.log" | sed -n 's/^KSPAN-VERDICT //p' | tail -n 1)
 	if [ -n "$found" ]; then
-		echo "fail: the kernel complained: $(echo "$found" | head -n 1 | sed 's/^\[[^]]*\] *//')"
-	elif [ "$ENDED" = timeout ] && [ -z "$last" ]; then
-		echo "fail: no verdict within $TIMEOUT s"
+		echo "fail: the kernel complained: $(echo "$found" | head -n 1 | sed 's/^\[[^]]*\] *//')${late:+; $late}"
+	elif [ -n "$late" ] && [ -z "$last" ]; then
+		echo "fail: $late"
 	elif [ -z "$last" ]; then
 		echo "fail: the guest ended without a verdict$(head -n 1 "$OUT/qemu.log" | sed 's/^/: /')"
 	else

@@ -14,7 +14,8 @@
 # tools/replay/traces), REPLAY= options of kspan-replay replay, for example
 # REPLAY="--rounds 5 --on kspan". One CPU under -icount (BENCH_ON=icount, the default:
 # times are exact numbers of instructions), or CPUS= CPUs (BENCH_ON=mttcg). MEM= is the
-# guest's memory in MiB (1024). Raw lines are kept under the cache.
+# guest's memory in MiB (1024), SILENCE= how many seconds it may print nothing (900), TIMEOUT=
+# how many it may take in all. Raw lines are kept under the cache.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -64,7 +65,8 @@ run() {
 	done
 	"$KSPAN_TOP/tools/qemu.sh" --kernel "$kdir/arch/x86/boot/bzImage" --payload "$out/payload" \
 		--guest replay.sh --env "REPLAY=${REPLAY:-}" --out "$out" "${machine[@]}" \
-		--mem "${MEM:-1024}" --timeout "${TIMEOUT:-900}" --label "$kernel replay" || {
+		--mem "${MEM:-1024}" --silence "${SILENCE:-900}" --timeout "${TIMEOUT:-28800}" \
+		--label "$kernel replay" || {
 		grep -E 'error:' "$out/results.log" >&2 || :
 		die "the replay on $kernel failed; see $out/results.log"
 	}

@@ -105,6 +105,8 @@ main() {
 	local compiler
 	compiler=$(sed -nE 's/^CC *=.*(gcc-[0-9]+)$/\1/p' "$to"/build/.kernelvariables 2>/dev/null || :)
 	[ -z "$compiler" ] || need_packages "$compiler:$compiler"
+	# Headers that have vmlinux's types want those of modules, too.
+	[ ! -e "$to/build/vmlinux" ] || need_packages pahole:pahole
 	echo "$to"
 }
 

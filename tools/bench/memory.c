@@ -29,6 +29,7 @@
  * The work moves from CPU to CPU, so that the caches of all take part.
  */
 #include "bench.h"
+#include "shrink_kmalloc.h"
 #include "system_pages.h"
 
 #include <linux/cpumask.h>
@@ -178,16 +179,6 @@ static void add_reading(struct reading *sum, const struct reading *reading)
 	sum->memory.live += reading->memory.live;
 	sum->memory.cached += reading->memory.cached;
 	sum->memory.metadata += reading->memory.metadata;
-}
-
-static void shrink_kmalloc(void)
-{
-	unsigned int type, i;
-
-	for (type = 0; type < NR_KMALLOC_TYPES; type++)
-		for (i = 0; i < ARRAY_SIZE(kmalloc_caches[0]); i++)
-			if (kmalloc_caches[type][i])
-				kmem_cache_shrink(kmalloc_caches[type][i]);
 }
 
 /* Descriptors of spans go by RCU to slabs, which go by RCU to the page allocator. */

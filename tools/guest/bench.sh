@@ -70,6 +70,10 @@ if [ "$BENCH_WHAT" = profile ]; then
 	profile
 	exit
 fi
+if [ "$BENCH_WHAT" = fragmented ]; then
+	sh /guest/fragmented.sh
+	exit
+fi
 for file in /sys/devices/system/cpu/vulnerabilities/*; do
 	[ ! -e "$file" ] || echo "mitigation ${file##*/}: $(cat "$file")"
 done

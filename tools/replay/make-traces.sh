@@ -63,7 +63,7 @@ main() {
 	stock=$("$KSPAN_TOP/tools/stock.sh" "$kernel")
 	make_payload
 	"$KSPAN_TOP/tools/qemu.sh" --kernel "$stock/vmlinuz" --guest record.sh --payload "$OUT/payload" \
-		--out "$OUT" --env "TRACES=$TRACE" --cpus 2 --nodes 1 --mem 2048 --timeout 600 \
+		--out "$OUT" --env "TRACES=$TRACE" --cpus 2 --nodes 1 --mem 2048 --silence 600 \
 		--label record
 	for trace in $TRACE; do
 		extract "$trace"

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+#
+# Guest: what tools/qemu-test.sh wants to see tools/qemu.sh judge. It says something every
+# $EVERY seconds, $TIMES times, and then, by $RUNNER,
+#
+#	talk	ends well
+#	hang	hangs in a case without another word
+#	stall	hangs, and the kernel reports a stall for ever
+#
+# shellcheck disable=SC1091
+. /guest/lib.sh
+. /guest/ktap.sh
+
+suite runner 2
+# No boot of a guest that hangs is to be repeated.
+echo "KSPAN-LOADING nothing"
+for n in $(seq "$TIMES"); do
+	sleep "$EVERY"
+	echo "# said something $n times"
+done
+result "says something now and then" 0
+case $RUNNER in
+hang) sleep 100000 ;;
+stall)
+	while :; do
+		sleep 1
+		echo "rcu: INFO: rcu_sched self-detected stall on CPU" >/dev/kmsg
+		echo " kspan_malloc+0x10/0x20" >/dev/kmsg
+	done ;;
+esac
+result "ends" 0
+suite_end

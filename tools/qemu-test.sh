@@ -1,0 +1,46 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# tools/qemu.sh judges guests by silence: see it do so.
+# Usage: tools/qemu-test.sh BZIMAGE OUT LABEL    prints "runner PASSED FAILED 0"
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+KERNEL=$1 OUT=$2 LABEL=$3
+# Seconds of silence that are too many, and between two lines of a guest that talks.
+LIMIT=20 EVERY=4
+PASSED=0 FAILED=0
+
+# verdict_of CASE TIMES [option...]: of a guest
+verdict_of() {
+	local name=$1 times=$2
+	shift 2
+	"$KSPAN_TOP/tools/qemu.sh" --kernel "$KERNEL" --guest runner.sh --out "$OUT/$name" \
+		--cpus 1 --nodes 1 --mem 256 --label "$LABEL, $name" --env "RUNNER=${name%-*}" \
+		--env "EVERY=$EVERY" --env "TIMES=$times" "$@" >&2 || :
+	cat "$OUT/$name/verdict" 2>/dev/null || echo "fail: the runner itself failed"
+}
+
+# expect PATTERN CASE TIMES [option...]
+expect() {
+	local pattern=$1 verdict
+	shift
+	verdict=$(verdict_of "$@")
+	# shellcheck disable=SC2254 # a pattern
+	case $verdict in
+	$pattern) PASSED=$((PASSED + 1)) ;;
+	*)
+		FAILED=$((FAILED + 1))
+		info "$LABEL, $2: the verdict is \"$verdict\", where \"$pattern\" was expected"
+		;;
+	esac
+}
+
+mkdir -p "$OUT"
+# Twice the limit, and never silent for as long.
+expect 'pass*' talk $((2 * LIMIT / EVERY)) --silence $LIMIT
+expect "fail: silent for $LIMIT s, in runner, after says something now and then" hang 1 --silence $LIMIT
+expect "fail: the kernel complained: *; silent for $LIMIT s, in runner, after says something now and then" \
+	stall 1 --silence $LIMIT
+expect 'fail: no verdict within 30 s, in runner*' talk-late 1000 --silence $LIMIT --timeout 30
+echo "runner $PASSED $FAILED 0"
