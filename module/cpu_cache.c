@@ -34,6 +34,9 @@
 
 DEFINE_STATIC_KEY_FALSE(kspan_numa);
 
+DEFINE_PER_CPU(struct kspan_cpu_cache *, kspan_default_cpu_cache);
+KSPAN_EXPORT_FOR_KUNIT(kspan_default_cpu_cache);
+
 /* Empty and full at once, so never written to. */
 struct kspan_magazine kspan_no_magazine;
 KSPAN_EXPORT_FOR_KUNIT(kspan_no_magazine);
@@ -592,6 +595,8 @@ int kspan_cpu_caches_init(struct kspan_heap *heap)
 	for_each_possible_cpu(cpu) {
 		struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
 
+		if (heap == &kspan_default_heap)
+			*per_cpu_ptr(&kspan_default_cpu_cache, cpu) = cache;
 		kspan_cpu_cache_prepare(heap, cpu);
 		for (class = 0; class <= heap->nr_classes; class++) {
 			cache->class[class].loaded = &kspan_no_magazine;

@@ -120,11 +120,22 @@ static inline struct kspan_central *kspan_heap_central(struct kspan_heap *heap, 
 	return smp_load_acquire(&heap->central[nid * heap->nr_classes + class]);
 }
 
+extern struct kspan_heap kspan_default_heap;
+DECLARE_PER_CPU(struct kspan_cpu_cache *, kspan_default_cpu_cache);
+
+/* The cache of this CPU: of the default heap, where the compiler knows it, by one load. */
+static __always_inline struct kspan_cpu_cache *kspan_cpu_cache_here(struct kspan_heap *heap)
+{
+	if (__builtin_constant_p(heap == &kspan_default_heap) && heap == &kspan_default_heap)
+		return this_cpu_read(kspan_default_cpu_cache);
+	return this_cpu_ptr(heap->cpu);
+}
+
 /* kspan_cpu_cache_enter() where preemption is off. */
 static __always_inline bool kspan_cpu_cache_mark(struct kspan_heap *heap,
 						 struct kspan_cpu_cache **cache)
 {
-	*cache = this_cpu_ptr(heap->cpu);
+	*cache = kspan_cpu_cache_here(heap);
 	/* Only this CPU writes the mark, an interrupt leaves it as it was. */
 	if (unlikely((*cache)->busy))
 		return false;
@@ -230,7 +241,8 @@ static __always_inline bool kspan_cpu_cache_push(struct kspan_cpu_cache *cache,
 	mag->slot[count] = object;
 	/* An interrupt that looks through the magazine sees objects only. */
 	barrier();
-	mag->count = count + 1;
+	/* In memory: it takes an instruction where another register would take three. */
+	mag->count++;
 	return true;
 }
 

@@ -320,6 +320,12 @@ noinline void *kspan_malloc_large(size_t size, gfp_t gfp, struct kspan_heap *hea
 	return malloc_large_on_node(heap, size, gfp, kspan_home_node());
 }
 
+/** kspan_clear_slot() - zero an object of a size class; returns it */
+noinline void *kspan_clear_slot(void *object, unsigned int class)
+{
+	return memset(object, 0, kspan_size_classes[class].size);
+}
+
 /** kspan_malloc_slot() - an object of a class of any heap, which may be a typed cache */
 void *kspan_malloc_slot(struct kspan_heap *heap, unsigned int class, gfp_t gfp)
 {
@@ -781,8 +787,11 @@ out:
 }
 
 /* The default heap's cache did not take @p; @cache is entered, and left here. */
-static noinline void free_other(struct kspan_cpu_cache *cache, const void *p, unsigned int class)
+static noinline void free_other(struct kspan_cpu_cache *cache, const void *p)
 {
+	/* Looked up anew: so the fast path needs not keep it. */
+	unsigned int class = kspan_class_map_get(&cache->classes, (unsigned long)p);
+
 	if (class == KSPAN_CLASS_PRIVATE)
 		free_private(cache, p);
 	else if (class)
@@ -800,7 +809,7 @@ static noinline void free_past_cache(const void *p)
 static __always_inline void free_object(const void *p)
 {
 	struct kspan_cpu_cache *cache;
-	unsigned int class;
+	unsigned long page;
 
 	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK)) {
 		/* kmemleak must forget before the cache knows, which an NMI can't do. */
@@ -810,9 +819,11 @@ static __always_inline void free_object(const void *p)
 	}
 	if (unlikely(!kspan_cpu_cache_enter(&kspan_default_heap, &cache)))
 		return free_past_cache(p);
-	class = kspan_class_map_get(&cache->classes, (unsigned long)p);
-	if (unlikely(!kspan_cpu_cache_push(cache, class, (void *)p)))
-		return free_other(cache, p, class);
+	page = ((unsigned long)p - cache->classes.base) >> KSPAN_PAGE_SHIFT;
+	if (unlikely(page >= cache->classes.nr_pages) ||
+	    unlikely(!kspan_cpu_cache_push(cache, kspan_class_map_page(&cache->classes, page),
+					   (void *)p)))
+		return free_other(cache, p);
 	kspan_cpu_cache_leave(cache);
 }
 

@@ -10,8 +10,6 @@
 #include "heap.h"
 #include "large.h"
 
-extern struct kspan_heap kspan_default_heap;
-
 #define KSPAN_GFP_REFUSED	(__GFP_DMA | __GFP_DMA32)
 
 /* Requests that got NULL for what they asked, whatever memory there was. */
@@ -68,6 +66,7 @@ static __always_inline void *kspan_initialise(void *object, size_t size, gfp_t z
 void *kspan_malloc_slow(unsigned int class, gfp_t gfp, struct kspan_heap *heap);
 void *kspan_malloc_refill(unsigned int class, gfp_t gfp, struct kspan_heap *heap,
 			  struct kspan_cpu_cache *cache);
+void *kspan_clear_slot(void *object, unsigned int class);
 void *kspan_malloc_special(unsigned int class, gfp_t gfp, struct kspan_heap *heap);
 void *kspan_malloc_large(size_t size, gfp_t gfp, struct kspan_heap *heap);
 void kspan_provision(struct kspan_heap *heap, unsigned int class, gfp_t gfp);
@@ -104,7 +103,9 @@ static __always_inline void *__kspan_malloc_class_of(struct kspan_heap *heap, un
 	if (unlikely(!kspan_cpu_cache_pop(cache, class, &object)))
 		return kspan_malloc_refill(class, gfp, heap, cache);
 	kspan_cpu_cache_leave(cache);
-	return kspan_initialise(object, kspan_size_classes[class].size, zero, gfp);
+	kspan_remember(object, kspan_size_classes[class].size, gfp);
+	/* Out of line, or the size would be loaded where it is not needed, too. */
+	return want_init_on_alloc(zero) ? kspan_clear_slot(object, class) : object;
 }
 
 /* The same, with any flags. */

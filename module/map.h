@@ -87,6 +87,13 @@ static __always_inline unsigned long kspan_map_page(unsigned long addr)
 	return (addr - kspan_map.base) >> KSPAN_PAGE_SHIFT;
 }
 
+/* Class of a page below map->nr_pages. */
+static __always_inline unsigned int kspan_class_map_page(const struct kspan_class_map *map,
+							 unsigned long page)
+{
+	return READ_ONCE(map->sector[page >> KSPAN_SECTOR_SHIFT][(u16)page]);
+}
+
 /**
  * kspan_class_map_get() - class of the page of an address
  * @map:	classes of a node
@@ -100,7 +107,7 @@ static __always_inline unsigned int kspan_class_map_get(const struct kspan_class
 
 	if (unlikely(page >= map->nr_pages))
 		return 0;
-	return READ_ONCE(map->sector[page >> KSPAN_SECTOR_SHIFT][(u16)page]);
+	return kspan_class_map_page(map, page);
 }
 
 /* Leaf of an address in the map's range, or NULL. */
