@@ -224,6 +224,14 @@ static bool block_is_mapped(unsigned long start, unsigned int order)
 	return kspan_map_page(start + (PAGE_SIZE << order) - 1) < kspan_map.nr_pages;
 }
 
+/* Whether not even the smallest block may be had: then nothing else need be prepared. */
+static bool is_at_limit(unsigned int order)
+{
+	unsigned long limit = READ_ONCE(kspan_hard_limit) >> PAGE_SHIFT;
+
+	return limit && atomic_long_read(&held) + (1L << order) > limit;
+}
+
 /* A block, if it may be had: @unlimited says that the limit does not count. */
 static struct page *alloc_within_limit(int nid, unsigned int order, gfp_t gfp, bool unlimited)
 {
@@ -288,7 +296,7 @@ struct kspan_arena *kspan_arena_alloc(int nid, unsigned int npages, unsigned int
 	bool emergency;
 	struct page *page;
 
-	if (fail_arena())
+	if (fail_arena() || (!unlimited && is_at_limit(min)))
 		return NULL;
 	emergency = gfp & __GFP_MEMALLOC;
 	gfp = (gfp & KSPAN_GFP_PASSED) | (emergency ? __GFP_MEMALLOC : __GFP_NOMEMALLOC);

@@ -23,7 +23,7 @@
  * A new arena is a fraction of what the node has, up to 4 MiB, so that what is taken
  * in advance is one, too. An arena whose last page was freed goes back to buddy, except
  * for what the scavenger lets the node keep, and kspan_arena_reserve times 4 MiB, against
- * thrashing; it gives that back later. Where the page allocator can't be called, a work
+ * thrashing; it gives that back later. Neither is more than kspan_idle_allowance(). Where the page allocator can't be called, a work
  * item does it.
  *
  * As the last resort free pages of an arena in use go back, too: they become holes. A
@@ -750,7 +750,8 @@ static bool arena_is_surplus(struct kspan_page_heap *ph, struct kspan_arena *are
 
 	return !arena->used && !arena->releasing &&
 	       (arena->emergency || arena->split ||
-		(ph->empty_pages > most && ph->pages > READ_ONCE(ph->keep)));
+		(ph->empty_pages > most && ph->pages > READ_ONCE(ph->keep)) ||
+		ph->empty_pages > kspan_idle_allowance(ph->nid));
 }
 
 static LLIST_HEAD(to_release);
