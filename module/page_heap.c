@@ -23,8 +23,8 @@
  * A new arena is a fraction of what the node has, up to 4 MiB, so that what is taken
  * in advance is one, too. An arena whose last page was freed goes back to buddy, except
  * for what the scavenger lets the node keep, and kspan_arena_reserve times 4 MiB, against
- * thrashing; it gives that back later. Neither is more than kspan_idle_allowance(). Where the page allocator can't be called, a work
- * item does it.
+ * thrashing; it gives that back later. Neither is more than kspan_idle_allowance(). Where
+ * the page allocator can't be called, a work item does it.
  *
  * As the last resort free pages of an arena in use go back, too: they become holes. A
  * block that buddy gives in the place of a hole fills it, so that runs are as long as
@@ -144,6 +144,8 @@ static void report_idle(struct kspan_page_heap *ph, unsigned long idle)
 	long pages = (long)(idle - ph->reported) << KSPAN_PAGE_ORDER;
 
 	mod_node_page_state(NODE_DATA(ph->nid), NR_KERNEL_MISC_RECLAIMABLE, pages);
+	if (unlikely(idle > ph->reported && kspan_is_short(ph->nid)))
+		kspan_scavenger_hurry();
 	ph->reported = idle;
 }
 

@@ -46,9 +46,10 @@
  * kernel is short of memory, the sparsest others, too. It also returns what the caches of
  * CPUs hold that have not used them since the last look, what of depots was more than needed
  * since, and spans that private heaps keep without using the heap. A look takes 1 % of a CPU
- * at most, and leaves the rest to the next; where memory is short it looks ten times as
- * often. It sleeps when there is nothing left to wait for, until somebody fills a cache or
- * frees many pages.
+ * at most, and leaves the rest to the next. Where more is idle than a quarter of what is to
+ * spare it looks at once, empties depots, too, and looks again twenty times as soon. It
+ * sleeps when there is nothing left to wait for, until somebody fills a cache or frees many
+ * pages.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -79,8 +80,10 @@
 #define KSPAN_SCAVENGE_SHARE	100
 /* Spans that the scavenger looks into for pages without an object, in a look. */
 #define KSPAN_LOOKS_OF_SCAVENGER	4096UL
-/* Where memory is short it looks so many times as often. */
-#define KSPAN_HURRY		10
+/* Where memory is short it waits a part of the time only, and takes as much more of a CPU. */
+#define KSPAN_HURRY		20
+/* So many idle pages never are what memory is short for: 1 MiB. */
+#define KSPAN_IDLE_LEAST	((1UL << 20) >> KSPAN_PAGE_SHIFT)
 /* Time between two reliefs for which caches of CPUs are drained. */
 #define KSPAN_RELIEF_JIFFIES	max(HZ / 10, 1)
 /* Least bytes of objects that a call of kspan_reclaim() returns to their spans, if it must. */
@@ -258,7 +261,6 @@ static bool is_typesafe(const struct kspan_heap *heap)
 	return heap->private && (heap->private->flags & KSPAN_TYPESAFE_BY_RCU);
 }
 
-
 static unsigned long free_pages_of_node(int nid)
 {
 	const struct kspan_page_heap *ph = kspan_page_heap(nid);
@@ -305,10 +307,13 @@ static unsigned long most_pages(const struct kspan_central *central)
 }
 
 /* Whether to empty its depot, and of a private heap to give up spans without an object. */
-static bool is_worth_draining(const struct kspan_heap *heap, const struct kspan_central *central,
+static bool is_worth_draining(const struct kspan_heap *heap, struct kspan_central *central,
 			      bool waits)
 {
-	if (!READ_ONCE(central->nr_depot_objects) && (!heap->private || is_typesafe(heap)))
+	bool keeps = is_typesafe(heap) ? READ_ONCE(central->nr_depot_objects) :
+					 kspan_central_keeps(central);
+
+	if (!keeps)
 		return false;
 	return waits ? most_pages(central) : sure_pages(central);
 }
@@ -377,8 +382,10 @@ static bool may_drain_cpus(int nid, unsigned int how)
 {
 	unsigned long before = READ_ONCE(drained_at[nid]);
 
-	if (!(how & KSPAN_RECLAIM_WAITS) ||
-	    (before && !(how & KSPAN_RECLAIM_ALL) && time_before(jiffies, before + KSPAN_RELIEF_JIFFIES)))
+	if (!(how & KSPAN_RECLAIM_WAITS))
+		return false;
+	if (!(how & KSPAN_RECLAIM_ALL) && before &&
+	    time_before(jiffies, before + KSPAN_RELIEF_JIFFIES))
 		return false;
 	WRITE_ONCE(drained_at[nid], jiffies | 1);
 	return true;
@@ -747,11 +754,35 @@ static void keep_all(bool all)
 		WRITE_ONCE(kspan_page_heap(nid)->keep, all ? ULONG_MAX : 0);
 }
 
-/* More is idle on a node than the kernel should have to look for. */
-static bool is_short(int nid)
+/* The next look is to be soon: memory is short; or there is no scavenger. */
+static bool hurried = true;
+
+/**
+ * kspan_is_short() - whether the kernel should have what is idle
+ * @nid: node
+ *
+ * Context: any.
+ * Return: whether more is idle there than a quarter of what is to spare, and than 1 MiB.
+ */
+bool kspan_is_short(int nid)
 {
-	return READ_ONCE(kspan_idle_percent) < 100 &&
-	       free_pages_of_node(nid) > kspan_spare_pages(nid) / 4;
+	unsigned long idle = free_pages_of_node(nid);
+
+	return idle > KSPAN_IDLE_LEAST && READ_ONCE(kspan_idle_percent) < 100 &&
+	       idle > kspan_spare_pages(nid) / 4;
+}
+
+/**
+ * kspan_scavenger_hurry() - memory is short, and not all of it in use
+ *
+ * Context: any, NMI included.
+ */
+void kspan_scavenger_hurry(void)
+{
+	if (READ_ONCE(hurried))
+		return;
+	WRITE_ONCE(hurried, true);
+	irq_work_queue(&kspan_scavenger_irq_work);
 }
 
 static bool any_is_short(void)
@@ -759,7 +790,7 @@ static bool any_is_short(void)
 	int nid;
 
 	for_each_node(nid)
-		if (is_short(nid))
+		if (kspan_is_short(nid))
 			return true;
 	return false;
 }
@@ -767,14 +798,18 @@ static bool any_is_short(void)
 static void wake_scavenger(struct irq_work *work)
 {
 	unsigned int ms = READ_ONCE(kspan_scavenge_ms);
+	bool asleep = !READ_ONCE(kspan_scavenger_awake);
 
-	if (!ms || READ_ONCE(kspan_scavenger_awake))
+	if (!ms)
 		return;
-	keep_all(true);
-	WRITE_ONCE(kspan_scavenger_awake, true);
-	if (any_is_short())
-		ms = DIV_ROUND_UP(ms, KSPAN_HURRY);
-	queue_delayed_work(scavenger, &scavenge_work, msecs_to_jiffies(ms));
+	if (asleep) {
+		keep_all(true);
+		WRITE_ONCE(kspan_scavenger_awake, true);
+	}
+	if (READ_ONCE(hurried))
+		mod_delayed_work(scavenger, &scavenge_work, 0);
+	else if (asleep)
+		queue_delayed_work(scavenger, &scavenge_work, msecs_to_jiffies(ms));
 }
 
 struct irq_work kspan_scavenger_irq_work = IRQ_WORK_INIT(wake_scavenger);
@@ -803,15 +838,19 @@ static void scavenge_node(int nid, u64 deadline)
 {
 	struct kspan_page_heap *ph = kspan_page_heap(nid);
 	unsigned long goal = goal_of(ph), pages = 0, held, n;
-	bool holes = is_short(nid);
+	bool hurry = kspan_is_short(nid);
+	bool worked = false;
 
 	held = READ_ONCE(ph->pages);
-	if (held > 2 * goal || (holes && held > goal))
+	if (hurry && held > goal)
+		pages += drain_depots(nid, held - goal, 0, &worked);
+	held = READ_ONCE(ph->pages);
+	if (held > (hurry ? goal : 2 * goal))
 		hollow_node(nid, held - goal, KSPAN_LOOKS_OF_SCAVENGER);
 	do {
 		/* One arena at a time. */
 		held = READ_ONCE(ph->pages);
-		n = held > goal ? kspan_page_heap_release(nid, 1, holes || held > 2 * goal) : 0;
+		n = held > goal ? kspan_page_heap_release(nid, 1, hurry || held > 2 * goal) : 0;
 		pages += n;
 		cond_resched();
 	} while (n && ktime_get_ns() < deadline);
@@ -872,7 +911,7 @@ static bool is_unsettled(struct kspan_page_heap *ph)
 	unsigned long used = READ_ONCE(ph->used), goal = READ_ONCE(ph->keep);
 
 	return recent > max(used, KSPAN_RETAIN_LEAST) || pages > 2 * with_tenth(recent) ||
-	       (pages > goal && (READ_ONCE(ph->nr_empty) || is_short(ph->nid)));
+	       (pages > goal && (READ_ONCE(ph->nr_empty) || kspan_is_short(ph->nid)));
 }
 
 /**
@@ -925,18 +964,22 @@ static void scavenge(struct work_struct *work)
 	/* Before the look: whoever fills a cache meanwhile wakes it again. */
 	smp_store_mb(kspan_scavenger_awake, false);
 	again = kspan_scavenge((u64)ms * NSEC_PER_MSEC / KSPAN_SCAVENGE_SHARE);
-	if (!again)
+	if (!again) {
+		WRITE_ONCE(hurried, false);
 		return;
+	}
 	WRITE_ONCE(kspan_scavenger_awake, true);
-	if (any_is_short())
-		ms = DIV_ROUND_UP(ms, KSPAN_HURRY);
+	WRITE_ONCE(hurried, any_is_short());
 	ms = kspan_scavenge_pause(ms, ktime_get_ns() - start);
+	if (READ_ONCE(hurried))
+		ms = DIV_ROUND_UP(ms, KSPAN_HURRY);
 	mod_delayed_work(scavenger, &scavenge_work, msecs_to_jiffies(ms));
 }
 
 /* One that is turned off counts as awake, so that nobody tries to wake it. */
 static void let_wake(void)
 {
+	WRITE_ONCE(hurried, !READ_ONCE(kspan_scavenge_ms));
 	WRITE_ONCE(kspan_scavenger_awake, !READ_ONCE(kspan_scavenge_ms));
 }
 
@@ -963,6 +1006,7 @@ static void stop_scavenger(void)
 	irq_work_sync(&kspan_scavenger_irq_work);
 	cancel_delayed_work_sync(&scavenge_work);
 	/* Nobody wakes it from here on. */
+	WRITE_ONCE(hurried, true);
 	WRITE_ONCE(kspan_scavenger_awake, true);
 	irq_work_sync(&kspan_scavenger_irq_work);
 	if (scavenger)

@@ -42,6 +42,8 @@ extern unsigned long kspan_spare_most;
 
 unsigned long kspan_spare_pages(int nid);
 unsigned long kspan_idle_allowance(int nid);
+bool kspan_is_short(int nid);
+void kspan_scavenger_hurry(void);
 
 extern bool kspan_scavenger_awake;
 extern struct irq_work kspan_scavenger_irq_work;

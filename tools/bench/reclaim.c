@@ -208,7 +208,7 @@ static void drop_caches(unsigned int mib)
 		return;
 	/* What others keep goes before. */
 	if (write_file(DROP_CACHES, "2")) {
-		pr_info("left out: drop_caches, which this kernel has not\n");
+		pr_info("left out: %s, which this kernel has not\n", DROP_CACHES);
 		return;
 	}
 	theirs = cost_of_drop(&slub, mib);
