@@ -22,8 +22,9 @@
  *	5. pages of spans in use that no object is in, see hollow.c, as holes
  *
  * Steps 3 and 5 cost the kernel large blocks, and step 4 all users of the caches, so they are
- * for those who wait for memory: direct reclaim and the hard limit. kswapd, drop_caches and
- * the soft limit get holes from nodes that use less than half of what they have. Step 2
+ * for those who wait for memory: direct reclaim and the hard limit. kswapd and drop_caches
+ * get that from nodes that use less than half of what they have, and depots of classes of
+ * which more than half of the spans are not needed. Step 2
  * returns no more objects to their spans than would fill what is wanted, or half a MiB.
  *
  * The shrinker counts what kswapd may have for kswapd, and what waits for nobody at all
@@ -315,7 +316,9 @@ static bool is_worth_draining(const struct kspan_heap *heap, struct kspan_centra
 
 	if (!keeps)
 		return false;
-	return waits ? most_pages(central) : sure_pages(central);
+	/* For who can do without only where most of the spans are not needed. */
+	return waits ? most_pages(central) :
+		       2 * most_pages(central) > pages_of_spans(central, READ_ONCE(central->nr_spans));
 }
 
 static bool has_enough(const struct visit *visit)
@@ -382,7 +385,7 @@ static bool may_drain_cpus(int nid, unsigned int how)
 {
 	unsigned long before = READ_ONCE(drained_at[nid]);
 
-	if (!(how & KSPAN_RECLAIM_WAITS))
+	if (!(how & (KSPAN_RECLAIM_WAITS | KSPAN_RECLAIM_HOLES)))
 		return false;
 	if (!(how & KSPAN_RECLAIM_ALL) && before &&
 	    time_before(jiffies, before + KSPAN_RELIEF_JIFFIES))
@@ -531,8 +534,6 @@ static void count_cached(struct kspan_heap *heap, void *data)
 		if (!central || !is_worth_draining(heap, central, waits))
 			continue;
 		visit->pages += sure_pages(central);
-		if (!waits)
-			continue;
 		visit->bytes += READ_ONCE(central->nr_depot_objects) * central->sc->size;
 		visit->want += most_pages(central) - min(most_pages(central), sure_pages(central));
 	}
@@ -559,10 +560,8 @@ static void count_cached(struct kspan_heap *heap, void *data)
  * @shrinker:	not used
  * @sc:		names the node
  *
- * What is there to be had by who asks: kswapd and drop_caches get empty arenas, and
- * what of depots and private heaps is sure to make free pages; where nobody waits, free pages
- * of arenas in use are not for the taking. Direct reclaim gets these, and is also
- * told what depots would give at best.
+ * What is there to be had by who asks, see above. Of depots: what they hold, as far as
+ * that could make spans empty, and at least what is sure to.
  *
  * Takes no lock.
  *

@@ -66,8 +66,8 @@ u64 kspan_reclaimed(enum kspan_reclaimer reclaimer);
 u64 kspan_limit_hits(enum kspan_limit limit);
 
 /* How kspan_reclaim() is to go about it. */
-#define KSPAN_RECLAIM_HOLES	1U	/* make holes in arenas in use, too */
-#define KSPAN_RECLAIM_WAITS	2U	/* somebody can't go on without: CPUs lose their caches */
+#define KSPAN_RECLAIM_HOLES	1U	/* holes in arenas in use, and caches of CPUs */
+#define KSPAN_RECLAIM_WAITS	2U	/* somebody can't go on without: depots, too, that may give little */
 #define KSPAN_RECLAIM_ALL	4U	/* whatever that takes */
 
 unsigned long kspan_reclaim(int nid, unsigned long want, unsigned int how,
