@@ -16,6 +16,7 @@ static struct kspan_page_stats before;
 static unsigned int reserve_before;
 static unsigned int growth_before;
 static unsigned int scavenge_ms_before;
+static unsigned int idle_percent_before;
 static unsigned int cache_bytes_before;
 static unsigned int large_bytes_before;
 static struct kspan_heap *private_heap;
@@ -55,6 +56,9 @@ int kspan_kunit_init(struct kunit *test)
 	scavenge_ms_before = kspan_scavenge_ms;
 	kspan_scavenge_ms = 0;
 	kspan_scavenger_restart();
+	/* Whatever the machine has to spare: see reclaim_kunit.c for less. */
+	idle_percent_before = kspan_idle_percent;
+	kspan_idle_percent = 100;
 	/* All magazines are of full size: see adapt_kunit.c for others. */
 	cache_bytes_before = kspan_cpu_cache_bytes;
 	kspan_cpu_cache_bytes = 0;
@@ -183,6 +187,7 @@ void kspan_kunit_exit(struct kunit *test)
 	kspan_arena_growth = growth_before;
 	kspan_scavenge_ms = scavenge_ms_before;
 	kspan_scavenger_restart();
+	kspan_idle_percent = idle_percent_before;
 	kspan_cpu_cache_bytes = cache_bytes_before;
 	kspan_large_cache_bytes = large_bytes_before;
 }

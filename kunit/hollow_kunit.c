@@ -42,6 +42,13 @@ static unsigned long used_pages(void)
 	return stats.used;
 }
 
+static unsigned long hollow(struct kspan_central *central, unsigned long want)
+{
+	unsigned long looks = ULONG_MAX;
+
+	return kspan_central_hollow(central, want, &looks);
+}
+
 /* A new span with all slots out, by rising address and stamped with their numbers. */
 static struct kspan_span *full_span(struct kunit *test, struct kspan_central *central,
 				    void **slots)
@@ -131,11 +138,11 @@ static void try_pattern(struct kunit *test, struct kspan_central *central, u64 k
 
 	span = full_span(test, central, slots);
 	keep_only(central, slots, keep);
-	KUNIT_EXPECT_EQ(test, kspan_central_hollow(central, ULONG_MAX), (unsigned long)n);
+	KUNIT_EXPECT_EQ(test, hollow(central, ULONG_MAX), (unsigned long)n);
 	KUNIT_EXPECT_EQ(test, (unsigned int)span->gone_pages, pages);
 	KUNIT_EXPECT_EQ(test, used_pages() - used, (unsigned long)sc->pages - n);
 	KUNIT_EXPECT_EQ(test, central->nr_out, (unsigned long)hweight64(keep));
-	KUNIT_EXPECT_EQ_MSG(test, kspan_central_hollow(central, ULONG_MAX), 0UL,
+	KUNIT_EXPECT_EQ_MSG(test, hollow(central, ULONG_MAX), 0UL,
 			    "there is nothing left");
 	kspan_verify(test, heap);
 	/* What is still to be had is of pages that are the span's. */
@@ -200,7 +207,7 @@ static void single_pages_stay_whole(struct kunit *test)
 
 	full_span(test, central, slots);
 	keep_only(central, slots, 1);
-	KUNIT_EXPECT_EQ(test, kspan_central_hollow(central, ULONG_MAX), 0UL);
+	KUNIT_EXPECT_EQ(test, hollow(central, ULONG_MAX), 0UL);
 	give_one(central, slots[0]);
 }
 
@@ -214,8 +221,8 @@ static void no_more_than_wanted(struct kunit *test)
 		full_span(test, central, slots[i]);
 		keep_only(central, slots[i], 1);
 	}
-	KUNIT_EXPECT_EQ_MSG(test, kspan_central_hollow(central, 1), 16UL * 3, "a batch");
-	KUNIT_EXPECT_EQ(test, kspan_central_hollow(central, ULONG_MAX), 64UL * 3);
+	KUNIT_EXPECT_EQ_MSG(test, hollow(central, 1), 16UL * 3, "a batch");
+	KUNIT_EXPECT_EQ(test, hollow(central, ULONG_MAX), 64UL * 3);
 	kspan_verify(test, heap);
 	for (i = 0; i < ARRAY_SIZE(slots); i++)
 		give_one(central, slots[i][0]);
@@ -234,7 +241,7 @@ static void gap_is_used_again(struct kunit *test)
 	span = full_span(test, central, slots);
 	start = span->start;
 	keep_only(central, slots, BIT(0) | BIT(7));
-	KUNIT_EXPECT_EQ(test, kspan_central_hollow(central, ULONG_MAX), 2UL);
+	KUNIT_EXPECT_EQ(test, hollow(central, ULONG_MAX), 2UL);
 	KUNIT_EXPECT_NULL(test, kspan_map_span(start + KSPAN_KUNIT_PAGES(1)));
 	KUNIT_EXPECT_NULL(test, kspan_map_span(start + KSPAN_KUNIT_PAGES(3) - 1));
 	KUNIT_EXPECT_PTR_EQ(test, kspan_map_span(start + KSPAN_KUNIT_PAGES(3)), span);
@@ -277,7 +284,7 @@ static void gap_at_the_start(struct kunit *test)
 	span = full_span(test, central, slots);
 	KUNIT_ASSERT_EQ(test, span->start, before->start + KSPAN_PAGE_SIZE);
 	keep_only(central, slots, BIT(7));
-	KUNIT_EXPECT_EQ(test, kspan_central_hollow(central, ULONG_MAX), 3UL);
+	KUNIT_EXPECT_EQ(test, hollow(central, ULONG_MAX), 3UL);
 	KUNIT_EXPECT_TRUE(test, kspan_page_heap_resize(before->start, 3, GFP_KERNEL));
 	KUNIT_EXPECT_PTR_EQ(test, kspan_map_span(span->start + KSPAN_PAGE_SIZE), before);
 	KUNIT_EXPECT_NULL(test, kspan_map_span(span->start + KSPAN_KUNIT_PAGES(2)));
@@ -297,7 +304,7 @@ static void gap_becomes_a_hole(struct kunit *test)
 
 	full_span(test, central, slots);
 	keep_only(central, slots, BIT(3));
-	KUNIT_EXPECT_EQ(test, kspan_central_hollow(central, ULONG_MAX), 3UL);
+	KUNIT_EXPECT_EQ(test, hollow(central, ULONG_MAX), 3UL);
 	KUNIT_EXPECT_GE(test, kspan_page_heap_release(NID, ULONG_MAX, true), 3UL);
 	KUNIT_EXPECT_EQ(test, ph->pages, ph->used);
 	kspan_verify(test, heap);
@@ -332,7 +339,7 @@ static void wrong_frees_are_reported(struct kunit *test)
 	span = full_span(test, central, slots);
 	KUNIT_ASSERT_EQ(test, (unsigned int)span->nslots, 7U);
 	keep_only(central, slots, BIT(0) | BIT(1));
-	KUNIT_EXPECT_EQ(test, kspan_central_hollow(central, ULONG_MAX), 2UL);
+	KUNIT_EXPECT_EQ(test, hollow(central, ULONG_MAX), 2UL);
 	KUNIT_EXPECT_EQ(test, (unsigned int)span->nslots, 2U);
 	KUNIT_EXPECT_EQ_MSG(test, kspan_central_take(central, batch, 2, 0), 0U, "slot 2 is gone");
 	expect_wrong(test, KSPAN_BAD_FREE_DOUBLE, slots[2], class);
@@ -395,7 +402,7 @@ static void frees_in_nmi(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, context_open(), 0);
 	span = full_span(test, central, slots);
 	keep_only(central, slots, BIT(0) | BIT(2) | BIT(7));
-	KUNIT_EXPECT_EQ(test, kspan_central_hollow(central, ULONG_MAX), 1UL);
+	KUNIT_EXPECT_EQ(test, hollow(central, ULONG_MAX), 1UL);
 	if (!free_in_nmi(central, slots[2])) {
 		free_kept(central, slots, BIT(0) | BIT(2) | BIT(7), 0);
 		context_close();
@@ -408,7 +415,7 @@ static void frees_in_nmi(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, free_in_nmi(central, slots[2]));
 	KUNIT_EXPECT_EQ(test, kspan_bad_frees() - wrong, 1ULL);
 	/* It completes that before it looks. */
-	KUNIT_EXPECT_EQ(test, kspan_central_hollow(central, ULONG_MAX), 1UL);
+	KUNIT_EXPECT_EQ(test, hollow(central, ULONG_MAX), 1UL);
 	KUNIT_EXPECT_EQ(test, (unsigned int)span->gone_pages, (unsigned int)(BIT(1) | BIT(2)));
 	kspan_verify(test, heap);
 	KUNIT_EXPECT_TRUE(test, free_in_nmi(central, slots[0]));
@@ -481,9 +488,10 @@ static void others_allocate_and_free(struct kunit *test)
 		i = 0;
 		while ((central = kspan_heap_next_central(&kspan_default_heap, &i))) {
 			kspan_depot_flush(central);
-			pages += kspan_central_hollow(central, ULONG_MAX);
+			pages += hollow(central, ULONG_MAX);
 		}
-		pages += kspan_reclaim(NID, 8, true, KSPAN_BY_SHRINKER);
+		pages += kspan_reclaim(NID, 8, KSPAN_RECLAIM_HOLES | KSPAN_RECLAIM_WAITS,
+				       KSPAN_BY_SHRINKER);
 	}
 	for (i = 0; i < ARRAY_SIZE(users); i++) {
 		kthread_stop(users[i].task);

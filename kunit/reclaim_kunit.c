@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reclaim: shrinker, scavenger, OOM notifier, trim, limits, and what the kernel is told
+ * Reclaim: shrinker, scavenger, trim, limits, what may be idle, and what the kernel is told
  *
  * The scavenger's clock is the case: it looks when it is called.
  */
 #include <linux/delay.h>
 #include <linux/kspan.h>
+#include <linux/mm.h>
 #include <linux/nodemask.h>
-#include <linux/oom.h>
+#include <linux/sched/mm.h>
 #include <linux/shrinker.h>
-#include <linux/vmstat.h>
 
 #include "kspan_kunit.h"
 #include "private.h"
@@ -40,6 +40,7 @@ static void reclaim_exit(struct kunit *test)
 {
 	kspan_soft_limit = soft_before;
 	kspan_hard_limit = hard_before;
+	kspan_spare_most = ULONG_MAX;
 	kvfree(objects);
 	objects = NULL;
 	kspan_kunit_exit(test);
@@ -70,7 +71,8 @@ static void drop(unsigned int n)
 	kspan_free_bulk(n, objects);
 }
 
-static unsigned long count(void)
+/* What kswapd is told is what drop_caches is told: neither waits for the memory. */
+static unsigned long count_for_nobody(void)
 {
 	struct shrink_control sc = { .gfp_mask = GFP_KERNEL, .nid = home };
 	unsigned long n = kspan_shrink_count(NULL, &sc);
@@ -78,11 +80,30 @@ static unsigned long count(void)
 	return n == SHRINK_EMPTY ? 0 : n;
 }
 
-static unsigned long scan(unsigned long want)
+static unsigned long scan_for_nobody(unsigned long want)
 {
 	struct shrink_control sc = { .gfp_mask = GFP_KERNEL, .nid = home, .nr_to_scan = want };
 
 	return kspan_shrink_scan(NULL, &sc);
+}
+
+/* As direct reclaim does. */
+static unsigned long count(void)
+{
+	unsigned int flags = memalloc_noreclaim_save();
+	unsigned long n = count_for_nobody();
+
+	memalloc_noreclaim_restore(flags);
+	return n;
+}
+
+static unsigned long scan(unsigned long want)
+{
+	unsigned int flags = memalloc_noreclaim_save();
+	unsigned long n = scan_for_nobody(want);
+
+	memalloc_noreclaim_restore(flags);
+	return n;
 }
 
 static void nothing_is_empty(struct kunit *test)
@@ -126,6 +147,7 @@ static void shrinker_drains_magazines_and_depot(struct kunit *test)
 {
 	unsigned int class = kspan_size_class(SMALL);
 	struct kspan_central *central = kspan_heap_central(&kspan_default_heap, home, class);
+	unsigned int i;
 
 	kspan_cpu_cache_bytes = 2 * 1024 * 1024;
 	fill(test, SMALL, MANY);
@@ -133,7 +155,10 @@ static void shrinker_drains_magazines_and_depot(struct kunit *test)
 	KUNIT_EXPECT_GT(test, kspan_kunit_out(&kspan_default_heap, class), 0UL);
 	KUNIT_EXPECT_GT(test, central->nr_depot_full, 0U);
 	KUNIT_EXPECT_GT(test, count(), 0UL);
-	KUNIT_EXPECT_EQ(test, scan(128), KSPAN_ARENA_PAGES * KERNEL_PAGES);
+	/* Each call takes a part, and the CPU's caches at most ten times a second. */
+	for (i = 0; i < 100 && kspan_kunit_out(&kspan_default_heap, class); i++)
+		if (scan(128) == SHRINK_STOP)
+			msleep(20);
 	KUNIT_EXPECT_EQ(test, kspan_kunit_out(&kspan_default_heap, class), 0UL);
 	KUNIT_EXPECT_EQ(test, heap_of_node()->pages, 0UL);
 	KUNIT_EXPECT_EQ(test, count(), 0UL);
@@ -247,17 +272,88 @@ static void shrinker_waits_for_nobody(struct kunit *test)
 	kspan_heap_destroy(heap);
 }
 
-static void oom_notifier_takes_all(struct kunit *test)
+/* Free pages among others in use are for those who wait. */
+static void shrinker_leaves_arenas_in_use_to_kswapd(struct kunit *test)
 {
-	unsigned long freed = 3;
+	struct kspan_page_heap *ph = heap_of_node();
+	unsigned int i;
 
 	kspan_arena_reserve = 4;
-	fill(test, LARGE, 32);
-	drop(31);
-	KUNIT_EXPECT_EQ(test, kspan_oom(NULL, 0, &freed), NOTIFY_OK);
-	KUNIT_EXPECT_EQ(test, freed, 3 + (2 * KSPAN_ARENA_SIZE - LARGE) / PAGE_SIZE);
-	KUNIT_EXPECT_EQ(test, heap_of_node()->pages, LARGE / KSPAN_PAGE_SIZE);
-	kspan_free(objects[31]);
+	fill(test, LARGE, 48);
+	/* An arena is empty then, one is half used, one is in use. */
+	for (i = 0; i < 24; i++)
+		kspan_free(objects[i]);
+	KUNIT_EXPECT_EQ(test, count_for_nobody(), KSPAN_ARENA_PAGES * KERNEL_PAGES);
+	KUNIT_EXPECT_EQ(test, count(), 3 * KSPAN_ARENA_PAGES / 2 * KERNEL_PAGES);
+	KUNIT_EXPECT_EQ(test, scan_for_nobody(128), KSPAN_ARENA_PAGES * KERNEL_PAGES);
+	KUNIT_EXPECT_EQ(test, count_for_nobody(), 0UL);
+	KUNIT_EXPECT_EQ(test, scan_for_nobody(128), SHRINK_STOP);
+	KUNIT_EXPECT_EQ(test, ph->holes, 0UL);
+	/* Of a node that is mostly free they go all the same. */
+	kspan_free_bulk(20, objects + 24);
+	KUNIT_EXPECT_GT(test, count_for_nobody(), 0UL);
+	while (scan_for_nobody(128) != SHRINK_STOP)
+		;
+	KUNIT_EXPECT_LE(test, ph->pages, 2 * ph->used);
+	kspan_free_bulk(4, objects + 44);
+}
+
+static unsigned long nr_in_depots(void)
+{
+	struct kspan_central *central;
+	unsigned long n = 0;
+	unsigned int i = 0;
+
+	while ((central = kspan_heap_next_central(&kspan_default_heap, &i)))
+		n += central->nr_depot_full;
+	return n;
+}
+
+/* Of classes that fill half a MiB each, one is emptied for as much, and no CPU's cache. */
+static void shrinker_drains_no_more_than_is_wanted(struct kunit *test)
+{
+	static const size_t sizes[] = { 512, 768, 1024, 1536, 2048, 4096 };
+	struct shrink_control sc = { .gfp_mask = GFP_KERNEL, .nid = home, .nr_to_scan = 128 };
+	unsigned long before, held;
+	unsigned int i, flags;
+
+	kspan_arena_reserve = 0;
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		fill(test, sizes[i], MANY / 2);
+		drop(MANY / 2);
+	}
+	before = nr_in_depots();
+	KUNIT_ASSERT_GT(test, before, 12UL);
+	/* Nothing else is idle: what the depots hold is all there is. */
+	kspan_page_heap_release(home, ULONG_MAX, true);
+	held = kspan_arena_bytes();
+	KUNIT_EXPECT_GT(test, count(), 128UL);
+	flags = memalloc_noreclaim_save();
+	KUNIT_EXPECT_NE(test, kspan_shrink_scan(NULL, &sc), SHRINK_STOP);
+	memalloc_noreclaim_restore(flags);
+	KUNIT_EXPECT_GE(test, sc.nr_scanned, 128UL);
+	KUNIT_EXPECT_LT_MSG(test, nr_in_depots(), before, "it was to drain something");
+	KUNIT_EXPECT_GE_MSG(test, nr_in_depots(), before / 2, "of %lu magazines", before);
+	KUNIT_EXPECT_LE(test, kspan_arena_bytes(), held);
+}
+
+static void count_of_heap(struct kspan_heap *heap, void *data)
+{
+	if (heap->private)
+		*(unsigned long *)data = count_for_nobody();
+}
+
+/* It counts all heaps, whoever is at work with the list of them. */
+static void shrinker_counts_without_a_lock(struct kunit *test)
+{
+	struct kspan_heap *heap = heap_with_kept_spans(test);
+	unsigned long pages = 0;
+
+	kspan_heap_flush(heap);
+	kspan_visit_heaps(count_of_heap, &pages);
+	KUNIT_EXPECT_GE(test, pages, 100 * KERNEL_PAGES);
+	KUNIT_EXPECT_EQ(test, pages, count_for_nobody());
+	kspan_heap_destroy(heap);
 }
 
 static void trim_tells_how_much(struct kunit *test)
@@ -528,6 +624,51 @@ static void idle_memory_goes_before_a_request_fails(struct kunit *test)
 		kspan_free(objects[i]);
 }
 
+/* Objects of a class that were freed lie in caches: they go for another class, too. */
+static void caches_go_before_a_request_fails(struct kunit *test)
+{
+	unsigned int n, left = 64;
+
+	kspan_hard_limit = 2 * KSPAN_ARENA_SIZE;
+	for (n = 0; n < MANY; n++) {
+		objects[n] = kspan_malloc(4096, GFP_KERNEL | __GFP_NOWARN);
+		if (!objects[n])
+			break;
+	}
+	KUNIT_ASSERT_LT(test, n, (unsigned int)MANY);
+	/* In vain, so that the next one is told so. */
+	KUNIT_EXPECT_NULL(test, kspan_malloc(8192, GFP_KERNEL | __GFP_NOWARN));
+	KUNIT_EXPECT_NULL(test, kspan_malloc(8192, GFP_KERNEL | __GFP_NOWARN));
+	kspan_free_bulk(n - left, objects + left);
+	KUNIT_ASSERT_GT(test, nr_in_depots(), 0UL);
+	/* All that is free is in the caches. */
+	kspan_page_heap_release(home, ULONG_MAX, true);
+	kspan_hard_limit = kspan_arena_bytes();
+	objects[left] = kspan_malloc(8192, GFP_KERNEL | __GFP_NOWARN);
+	KUNIT_EXPECT_NOT_NULL(test, objects[left]);
+	kspan_hard_limit = 0;
+	drop(left + 1);
+}
+
+static void failing_requests_leave_caches_alone(struct kunit *test)
+{
+	unsigned int i, failed = 0, emptied = 0;
+
+	kspan_hard_limit = kspan_arena_bytes() + KSPAN_ARENA_SIZE;
+	fill(test, LARGE, KSPAN_ARENA_SIZE / LARGE);
+	for (i = 0; i < 200; i++) {
+		failed += !kspan_malloc(LARGE, GFP_KERNEL | __GFP_NOWARN);
+		emptied += !holds_any();
+		/* Served by what is free in the last arena, if at all. */
+		kspan_free(kspan_malloc(SMALL, GFP_KERNEL | __GFP_NOWARN));
+	}
+	KUNIT_EXPECT_EQ(test, failed, 200U);
+	kunit_info(test, "emptied %u times\n", emptied);
+	KUNIT_EXPECT_LE(test, emptied, 100U);
+	kspan_hard_limit = 0;
+	drop(KSPAN_ARENA_SIZE / LARGE);
+}
+
 /* A span of the class has seven pages; the limit leaves room for a block of two. */
 static void span_is_shorter_where_the_usual_one_does_not_fit(struct kunit *test)
 {
@@ -566,6 +707,65 @@ static void soft_limit_gives_back_first(struct kunit *test)
 	objects[n] = alloc_on_node(KSPAN_ARENA_SIZE);
 	KUNIT_EXPECT_NOT_NULL(test, objects[n]);
 	drop(n + 1);
+}
+
+static unsigned long idle_pages(void)
+{
+	return heap_of_node()->pages - heap_of_node()->used;
+}
+
+/* 40 MiB of a burst, where 100 MiB are to spare: the system gets most of it at once. */
+static void idle_memory_follows_what_is_spare(struct kunit *test)
+{
+	kspan_arena_reserve = 1024;
+	kspan_idle_percent = 5;
+	kspan_spare_most = 100UL << (20 - KSPAN_PAGE_SHIFT);
+	kspan_scavenge(NSEC_PER_SEC);
+	/* As if the scavenger were to look in a while. */
+	heap_of_node()->keep = ULONG_MAX;
+	fill(test, LARGE, 160);
+	drop(160);
+	KUNIT_EXPECT_GT(test, idle_pages(), 0UL);
+	KUNIT_EXPECT_LE(test, idle_pages(), kspan_spare_most / 20);
+	kspan_scavenge(NSEC_PER_SEC);
+	KUNIT_EXPECT_LE(test, idle_pages(), kspan_spare_most / 80 + KSPAN_ARENA_PAGES);
+	KUNIT_EXPECT_GT(test, look_until_settled(100), 0U);
+	KUNIT_EXPECT_LE(test, idle_pages(), kspan_spare_most / 80);
+}
+
+static void nothing_is_idle_where_nothing_is_spare(struct kunit *test)
+{
+	kspan_arena_reserve = 1024;
+	kspan_idle_percent = 5;
+	kspan_spare_most = 0;
+	heap_of_node()->keep = ULONG_MAX;
+	fill(test, LARGE, 160);
+	kspan_free_bulk(152, objects + 8);
+	KUNIT_EXPECT_LE(test, heap_of_node()->pages, (unsigned long)KSPAN_ARENA_PAGES);
+	drop(8);
+	KUNIT_EXPECT_EQ(test, heap_of_node()->pages, 0UL);
+}
+
+/* Arenas that an object is left in: half of the memory is idle, and more than there is. */
+static void scavenger_makes_holes_where_memory_is_short(struct kunit *test)
+{
+	struct kspan_page_heap *ph = heap_of_node();
+	unsigned int i;
+
+	kspan_arena_reserve = 1024;
+	fill(test, LARGE, 160);
+	for (i = 0; i < 160; i += 2)
+		kspan_free(objects[i]);
+	look_until_settled(100);
+	KUNIT_ASSERT_EQ(test, ph->holes, 0UL);
+	kspan_idle_percent = 5;
+	kspan_spare_most = idle_pages();
+	KUNIT_EXPECT_TRUE(test, kspan_scavenge(NSEC_PER_SEC) || ph->holes);
+	look_until_settled(100);
+	KUNIT_EXPECT_GT(test, ph->holes, 0UL);
+	KUNIT_EXPECT_LE(test, idle_pages(), kspan_spare_most / 4);
+	for (i = 1; i < 160; i += 2)
+		kspan_free(objects[i]);
 }
 
 static void arenas_grow_with_the_heap(struct kunit *test)
@@ -650,7 +850,9 @@ static struct kunit_case reclaim_cases[] = {
 	KUNIT_CASE(shrinker_takes_pages_inside_spans),
 	KUNIT_CASE(shrinker_takes_spans_of_private_heaps),
 	KUNIT_CASE(shrinker_waits_for_nobody),
-	KUNIT_CASE(oom_notifier_takes_all),
+	KUNIT_CASE(shrinker_leaves_arenas_in_use_to_kswapd),
+	KUNIT_CASE(shrinker_drains_no_more_than_is_wanted),
+	KUNIT_CASE(shrinker_counts_without_a_lock),
 	KUNIT_CASE(trim_tells_how_much),
 	KUNIT_CASE(scavenger_keeps_a_tenth_of_recent_use),
 	KUNIT_CASE(scavenger_leaves_what_is_used),
@@ -662,8 +864,13 @@ static struct kunit_case reclaim_cases[] = {
 	KUNIT_CASE(scavenger_wakes_and_sleeps),
 	KUNIT_CASE(hard_limit_holds),
 	KUNIT_CASE(idle_memory_goes_before_a_request_fails),
+	KUNIT_CASE(caches_go_before_a_request_fails),
+	KUNIT_CASE(failing_requests_leave_caches_alone),
 	KUNIT_CASE(span_is_shorter_where_the_usual_one_does_not_fit),
 	KUNIT_CASE(soft_limit_gives_back_first),
+	KUNIT_CASE(idle_memory_follows_what_is_spare),
+	KUNIT_CASE(nothing_is_idle_where_nothing_is_spare),
+	KUNIT_CASE(scavenger_makes_holes_where_memory_is_short),
 	KUNIT_CASE(arenas_grow_with_the_heap),
 	KUNIT_CASE(large_objects_get_arenas_for_four),
 	KUNIT_CASE(kernel_knows_what_is_free),

@@ -164,6 +164,14 @@ static void free_block(struct page *page, unsigned int order)
 	atomic_long_sub(n, &held);
 }
 
+/* Whether not even the smallest block may be had: then nothing else need be prepared. */
+static bool is_at_limit(unsigned int order)
+{
+	unsigned long limit = READ_ONCE(kspan_hard_limit) >> PAGE_SHIFT;
+
+	return limit && atomic_long_read(&held) + (1L << order) > limit;
+}
+
 /* A run of the kernel's pages, as the largest aligned blocks it has. */
 static void free_run(unsigned long start, unsigned long n)
 {
@@ -276,7 +284,7 @@ struct kspan_arena *kspan_arena_alloc(int nid, unsigned int npages, unsigned int
 	struct kspan_arena *arena;
 	struct page *page;
 
-	if (fail_arena())
+	if (fail_arena() || (!(gfp & __GFP_NOFAIL) && is_at_limit(min)))
 		return NULL;
 	arena = kzalloc(sizeof(*arena), kspan_gfp_metadata(gfp));
 	if (!arena)

@@ -436,17 +436,18 @@ static unsigned long release(struct kspan_central *central, struct list_head *de
  * kspan_central_trim() - give back the spans without an object
  * @central:	the central
  * @rcu:	after a grace period, which is waited for: then it sleeps
+ * @most:	not many more pages than this
  *
  * Context: task, softirq, hardirq.
  * Return: how many pages they had.
  */
-unsigned long kspan_central_trim(struct kspan_central *central, bool rcu)
+unsigned long kspan_central_trim(struct kspan_central *central, bool rcu, unsigned long most)
 {
 	unsigned long pages = 0;
 	LIST_HEAD(detached);
 
 	kspan_central_merge(central, 0);
-	while (detach_some(central, &central->partial, false, &detached)) {
+	while (pages < most && detach_some(central, &central->partial, false, &detached)) {
 		if (rcu)
 			continue;
 		pages += release(central, &detached, false);
@@ -459,26 +460,28 @@ unsigned long kspan_central_trim(struct kspan_central *central, bool rcu)
 	return pages;
 }
 
-/* Of a central there may be more: it is known then that there are some. */
-#define KSPAN_KEPT_MAX	64
-
 /**
- * kspan_central_kept() - pages of spans without an object that a private heap keeps
- * @central: the central
- * Return: how many, not counting beyond KSPAN_KEPT_MAX spans.
+ * kspan_central_keeps() - whether there is something that nobody uses
+ * @central: the central, not locked
+ *
+ * Context: any.
+ * Return: whether objects are in the depot, or a span of a private heap is without an
+ * object; as it was a moment ago.
  */
-unsigned long kspan_central_kept(struct kspan_central *central)
+bool kspan_central_keeps(struct kspan_central *central)
 {
-	struct kspan_span *span;
-	unsigned long flags;
-	unsigned int n = 0;
+	struct list_head *last;
+	bool keeps;
 
-	raw_spin_lock_irqsave(&central->lock, flags);
-	list_for_each_entry_reverse(span, &central->partial, list)
-		if (span->used || n++ == KSPAN_KEPT_MAX)
-			break;
-	raw_spin_unlock_irqrestore(&central->lock, flags);
-	return (unsigned long)n * central->sc->pages;
+	if (READ_ONCE(central->nr_depot_objects))
+		return true;
+	/* Whatever becomes of the span, its descriptor stays one. */
+	rcu_read_lock();
+	last = READ_ONCE(central->partial.prev);
+	keeps = last != &central->partial &&
+		!READ_ONCE(list_entry(last, struct kspan_span, list)->used);
+	rcu_read_unlock();
+	return keeps;
 }
 
 /**

@@ -28,6 +28,7 @@ struct kspan_heap;
  * @deferred:	spans that an NMI freed a slot of; lock-free
  * @nr_spans:	spans on both lists
  * @base_pages:	the kernel's pages of these
+ * @hollow_next: address of the span that kspan_central_hollow() goes on with, or 0
  * @nr_out:	slots that are out: cached + live
  * @nr_depot_full: magazines on @depot_full
  * @nr_depot_objects: objects in them
@@ -54,6 +55,7 @@ struct kspan_central {
 	struct llist_head deferred;
 	unsigned long nr_spans;
 	unsigned long base_pages;
+	unsigned long hollow_next;
 	unsigned long nr_out;
 	unsigned int nr_depot_full;
 	unsigned long nr_depot_objects;
@@ -73,12 +75,13 @@ extern unsigned int kspan_depot_bytes;
 void kspan_central_init(struct kspan_central *central, const struct kspan_size_class *sc,
 			unsigned int class, int nid);
 void kspan_central_exit(struct kspan_central *central);
-unsigned long kspan_central_trim(struct kspan_central *central, bool rcu);
-unsigned long kspan_central_kept(struct kspan_central *central);
+unsigned long kspan_central_trim(struct kspan_central *central, bool rcu, unsigned long most);
+bool kspan_central_keeps(struct kspan_central *central);
 unsigned long kspan_central_drop(struct kspan_central *central);
 unsigned long kspan_central_reset(struct kspan_central *central);
 unsigned long kspan_central_hollow_count(const struct kspan_central *central);
-unsigned long kspan_central_hollow(struct kspan_central *central, unsigned long want);
+unsigned long kspan_central_hollow(struct kspan_central *central, unsigned long want,
+				   unsigned long *looks);
 
 void __kspan_central_merge(struct kspan_central *central);
 

@@ -34,8 +34,8 @@
 
 DEFINE_STATIC_KEY_FALSE(kspan_numa);
 
-DEFINE_PER_CPU(struct kspan_cpu_cache *, kspan_default_cpu_cache);
-KSPAN_EXPORT_FOR_KUNIT(kspan_default_cpu_cache);
+DEFINE_PER_CPU(struct kspan_default_cpu, kspan_default_cpu);
+KSPAN_EXPORT_FOR_KUNIT(kspan_default_cpu);
 
 /* Empty and full at once, so never written to. */
 struct kspan_magazine kspan_no_magazine;
@@ -579,6 +579,15 @@ size_t kspan_cpu_cache_sizeof(unsigned int nr_classes)
 	return struct_size(cache, class, nr_classes + 1);
 }
 
+static void set_default_cache(unsigned int cpu, struct kspan_cpu_cache *cache)
+{
+	/* sparse has lost the address space of what was declared in a header. */
+	struct kspan_default_cpu __percpu *all =
+		(struct kspan_default_cpu __percpu __force *)&kspan_default_cpu;
+
+	per_cpu_ptr(all, cpu)->cache = cache;
+}
+
 /**
  * kspan_cpu_caches_init() - make empty caches for all possible CPUs
  * @heap: the heap
@@ -596,7 +605,7 @@ int kspan_cpu_caches_init(struct kspan_heap *heap)
 		struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
 
 		if (heap == &kspan_default_heap)
-			*per_cpu_ptr(&kspan_default_cpu_cache, cpu) = cache;
+			set_default_cache(cpu, cache);
 		kspan_cpu_cache_prepare(heap, cpu);
 		for (class = 0; class <= heap->nr_classes; class++) {
 			cache->class[class].loaded = &kspan_no_magazine;

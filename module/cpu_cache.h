@@ -121,13 +121,19 @@ static inline struct kspan_central *kspan_heap_central(struct kspan_heap *heap, 
 }
 
 extern struct kspan_heap kspan_default_heap;
-DECLARE_PER_CPU(struct kspan_cpu_cache *, kspan_default_cpu_cache);
+
+/* The cache that the default heap has of a CPU. */
+struct kspan_default_cpu {
+	struct kspan_cpu_cache *cache;
+};
+
+DECLARE_PER_CPU(struct kspan_default_cpu, kspan_default_cpu);
 
 /* The cache of this CPU: of the default heap, where the compiler knows it, by one load. */
 static __always_inline struct kspan_cpu_cache *kspan_cpu_cache_here(struct kspan_heap *heap)
 {
 	if (__builtin_constant_p(heap == &kspan_default_heap) && heap == &kspan_default_heap)
-		return this_cpu_read(kspan_default_cpu_cache);
+		return this_cpu_read(kspan_default_cpu.cache);
 	return this_cpu_ptr(heap->cpu);
 }
 

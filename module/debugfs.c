@@ -73,7 +73,6 @@ static int stats_show(struct seq_file *m, void *unused)
 	show(m, "ReleasedByShrinker", kspan_reclaimed(KSPAN_BY_SHRINKER));
 	show(m, "ReleasedByScavenger", kspan_reclaimed(KSPAN_BY_SCAVENGER));
 	show(m, "ReleasedByLimit", kspan_reclaimed(KSPAN_BY_LIMIT));
-	show(m, "ReleasedByOom", kspan_reclaimed(KSPAN_BY_OOM));
 	show(m, "SoftLimit", READ_ONCE(kspan_soft_limit));
 	show(m, "HardLimit", READ_ONCE(kspan_hard_limit));
 	show(m, "SoftLimitHits", kspan_limit_hits(KSPAN_SOFT_LIMIT));

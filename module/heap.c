@@ -42,8 +42,11 @@ static struct kspan_central *make_central(struct kspan_heap *heap, int nid, unsi
 			central->page_class = KSPAN_CLASS_PRIVATE;
 	}
 	/* Release: whoever sees the central sees what is in it. */
-	if (!cmpxchg_release(where, NULL, central))
+	if (!cmpxchg_release(where, NULL, central)) {
+		if (heap->private)
+			set_bit(class, heap->private->used);
 		return central;
+	}
 	kfree(central);
 	/* Pairs with the release of whoever was quicker. */
 	return smp_load_acquire(where);

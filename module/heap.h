@@ -20,7 +20,9 @@
  * @flags:	KSPAN_HEAP_*, or of a typed cache KSPAN_TYPESAFE_BY_RCU and others
  * @typed:	it is a typed cache, and
  * @slot:	its size classes: none, and one
+ * @used:	a bit for each class that has a central
  * @module:	name of the module that made it
+ * @seen:	the scavenger's last round through all heaps in which it looked at this one
  * @work:	frees it after a grace period
  */
 struct kspan_private {
@@ -34,7 +36,9 @@ struct kspan_private {
 	unsigned int flags;
 	bool typed;
 	struct kspan_size_class slot[2];
+	DECLARE_BITMAP(used, KSPAN_NR_CLASSES);
 	char module[MODULE_NAME_LEN];
+	unsigned int seen;
 	struct rcu_work work;
 };
 

@@ -41,18 +41,26 @@ static bool may_be_hollow(const struct kspan_central *central)
 /**
  * kspan_central_hollow_count() - about how many pages kspan_central_hollow() would free
  * @central: the central
- * Return: half of those that its free slots would fill.
+ * Return: as many as there would be if its objects were spread at random.
  */
 unsigned long kspan_central_hollow_count(const struct kspan_central *central)
 {
 	const struct kspan_size_class *sc = central->sc;
-	unsigned long pages, out;
+	unsigned long slots, out, pages, free, share = 256;
+	unsigned int i;
 
 	if (!may_be_hollow(central))
 		return 0;
 	pages = READ_ONCE(central->base_pages) >> KSPAN_PAGE_ORDER;
-	out = READ_ONCE(central->nr_out) * sc->size >> KSPAN_PAGE_SHIFT;
-	return (pages - min(pages, out)) / 2;
+	slots = pages * sc->slots / sc->pages;
+	if (!slots)
+		return 0;
+	out = min(READ_ONCE(central->nr_out), slots);
+	/* A page has no object if all slots that touch it are free, in 1/256. */
+	free = 256 - DIV_ROUND_UP(256 * out, slots);
+	for (i = 0; i <= sc->slots / sc->pages; i++)
+		share = share * free / 256;
+	return pages * share / 256;
 }
 
 static unsigned int hollow_locked(struct kspan_central *central, struct kspan_span *span)
@@ -78,19 +86,24 @@ static unsigned int hollow_locked(struct kspan_central *central, struct kspan_sp
 
 /* Some spans from @span on, or from the first; returns the one behind them, or NULL. */
 static struct kspan_span *hollow_some(struct kspan_central *central, struct kspan_span *span,
-				      unsigned long *pages)
+				      unsigned int n, unsigned long *pages)
 {
-	unsigned int left = KSPAN_HOLLOW_BATCH;
 	struct kspan_span *next;
 
 	if (!span)
 		span = list_first_entry(&central->partial, struct kspan_span, list);
 	list_for_each_entry_safe_from(span, next, &central->partial, list) {
-		if (!left--)
+		if (!n--)
 			return span;
 		*pages += hollow_locked(central, span);
 	}
 	return NULL;
+}
+
+static bool is_partial(const struct kspan_central *central, const struct kspan_span *span)
+{
+	return kspan_span_is_small(READ_ONCE(span->state)) && span->central == central &&
+	       span->used != span->nslots;
 }
 
 /*
@@ -104,8 +117,22 @@ static struct kspan_span *pause_at(struct kspan_central *central, struct kspan_s
 	rcu_read_lock();
 	raw_spin_unlock_irqrestore(&central->lock, *flags);
 	raw_spin_lock_irqsave(&central->lock, *flags);
-	if (!kspan_span_is_small(READ_ONCE(span->state)) || span->central != central ||
-	    span->used == span->nslots)
+	if (!is_partial(central, span))
+		span = NULL;
+	rcu_read_unlock();
+	return span;
+}
+
+/* The span to go on with, where the last call ended; or NULL. */
+static struct kspan_span *resume(struct kspan_central *central)
+{
+	struct kspan_span *span;
+
+	if (!central->hollow_next)
+		return NULL;
+	rcu_read_lock();
+	span = kspan_map_span(central->hollow_next);
+	if (span && !is_partial(central, span))
 		span = NULL;
 	rcu_read_unlock();
 	return span;
@@ -115,27 +142,41 @@ static struct kspan_span *pause_at(struct kspan_central *central, struct kspan_s
  * kspan_central_hollow() - take pages out of spans in use that only free slots touch
  * @central:	the central; not one whose objects may be looked at after they were freed
  * @want:	how many pages; somewhat more may go
+ * @looks:	how many spans to look into at most; is told how many are left
  *
- * Where others free and allocate meanwhile, some spans may be left out.
+ * Where others free and allocate meanwhile, some spans may be left out. The next call goes
+ * on where this one ends.
  *
  * Return: how many pages are free now.
  */
-unsigned long kspan_central_hollow(struct kspan_central *central, unsigned long want)
+unsigned long kspan_central_hollow(struct kspan_central *central, unsigned long want,
+				   unsigned long *looks)
 {
-	unsigned long pages = 0, rounds, flags;
-	struct kspan_span *span = NULL;
+	unsigned long pages = 0, left, flags;
+	struct kspan_span *span;
+	unsigned int n;
+	bool resumed;
 
 	if (!may_be_hollow(central))
 		return 0;
 	kspan_central_merge(central, 0);
 	raw_spin_lock_irqsave(&central->lock, flags);
-	rounds = DIV_ROUND_UP(central->nr_spans, KSPAN_HOLLOW_BATCH);
-	while (rounds-- && pages < want) {
-		span = hollow_some(central, span, &pages);
-		if (!span)
+	left = min(central->nr_spans, *looks);
+	span = resume(central);
+	resumed = span;
+	while (left && pages < want) {
+		n = min_t(unsigned long, left, KSPAN_HOLLOW_BATCH);
+		left -= n;
+		*looks -= n;
+		span = hollow_some(central, span, n, &pages);
+		/* From the first span on to where it started. */
+		if (!span && !resumed)
 			break;
-		span = pause_at(central, span, &flags);
+		resumed &= !!span;
+		if (span)
+			span = pause_at(central, span, &flags);
 	}
+	central->hollow_next = span ? span->start : 0;
 	raw_spin_unlock_irqrestore(&central->lock, flags);
 	return pages;
 }

@@ -28,6 +28,11 @@ static int set_arena_growth(const char *value, const struct kernel_param *kp)
 	return param_set_uint_minmax(value, kp, 0, 100);
 }
 
+static int set_idle_percent(const char *value, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(value, kp, 0, 100);
+}
+
 static int set_scavenge_ms(const char *value, const struct kernel_param *kp)
 {
 	int err = param_set_uint_minmax(value, kp, 0, 3600 * 1000);
@@ -76,6 +81,11 @@ static const struct kernel_param_ops arena_growth_ops = {
 	.get = param_get_uint,
 };
 
+static const struct kernel_param_ops idle_percent_ops = {
+	.set = set_idle_percent,
+	.get = param_get_uint,
+};
+
 static const struct kernel_param_ops scavenge_ms_ops = {
 	.set = set_scavenge_ms,
 	.get = param_get_uint,
@@ -115,6 +125,9 @@ MODULE_PARM_DESC(arena_reserve,
 module_param_cb(arena_growth, &arena_growth_ops, &kspan_arena_growth, 0644);
 MODULE_PARM_DESC(arena_growth,
 		 "percent by which a node's memory may grow with a new arena, 0...100; at least 128 KiB and four times a large object, at most 4 MiB; 0: always 4 MiB (default 1)");
+module_param_cb(idle_percent, &idle_percent_ops, &kspan_idle_percent, 0644);
+MODULE_PARM_DESC(idle_percent,
+		 "most that a node keeps in empty arenas, in percent of what the kernel has free there above its high watermarks, 0...100; 100: no bound (default 5)");
 module_param_cb(scavenge_ms, &scavenge_ms_ops, &kspan_scavenge_ms, 0644);
 MODULE_PARM_DESC(scavenge_ms,
 		 "milliseconds between two looks of the scavenger, 0...3600000; 0: no scavenger (default 1000)");

@@ -139,7 +139,7 @@ static void *alloc_slot(struct kspan_heap *heap, unsigned int class, gfp_t gfp, 
 	void *object = kspan_heap_alloc_slot(heap, class, nid, gfp);
 	unsigned int attempt = 0;
 
-	while (!object && kspan_private_relieve(heap, heap->classes[class].size, attempt++, gfp))
+	while (!object && kspan_private_relieve(heap, heap->classes[class].size, &attempt, gfp))
 		object = kspan_heap_alloc_slot(heap, class, nid, gfp);
 	if (!object)
 		return NULL;
@@ -226,7 +226,7 @@ static void *alloc_pages_of(struct kspan_heap *heap, size_t size, gfp_t gfp, int
 	void *object = kspan_large_alloc(owner, size, nid, gfp);
 	unsigned int attempt = 0;
 
-	while (!object && kspan_private_relieve(heap, size, attempt++, gfp))
+	while (!object && kspan_private_relieve(heap, size, &attempt, gfp))
 		object = kspan_large_alloc(owner, size, nid, gfp);
 	return object;
 }

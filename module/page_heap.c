@@ -23,8 +23,8 @@
  * A new arena is a fraction of what the node has, up to 4 MiB, so that what is taken
  * in advance is one, too. An arena whose last page was freed goes back to buddy, except
  * for what the scavenger lets the node keep, and kspan_arena_reserve times 4 MiB, against
- * thrashing; it gives that back later. Where the page allocator can't be called, a work
- * item does it.
+ * thrashing; it gives that back later. Neither is more than kspan_idle_allowance(). Where
+ * the page allocator can't be called, a work item does it.
  *
  * Where memory is in pieces, a span is a block of its own, in no arena, and shorter than
  * usual, down to a single page of the kernel: a loose span. It goes back when it is freed.
@@ -147,6 +147,8 @@ static void report_idle(struct kspan_page_heap *ph, unsigned long idle)
 	long pages = (long)(idle - ph->reported) << KSPAN_PAGE_ORDER;
 
 	mod_node_page_state(NODE_DATA(ph->nid), NR_KERNEL_MISC_RECLAIMABLE, pages);
+	if (unlikely(idle > ph->reported && kspan_is_short(ph->nid)))
+		kspan_scavenger_hurry();
 	ph->reported = idle;
 }
 
@@ -834,7 +836,8 @@ static bool arena_is_surplus(struct kspan_page_heap *ph, struct kspan_arena *are
 
 	return !arena->used && !arena->releasing &&
 	       (arena->holes ||
-		(ph->empty_pages > most && ph->pages > READ_ONCE(ph->keep)));
+		(ph->empty_pages > most && ph->pages > READ_ONCE(ph->keep)) ||
+		ph->empty_pages > kspan_idle_allowance(ph->nid));
 }
 
 /* Arenas, and DEAD loose spans, that a task is to give back. */

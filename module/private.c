@@ -99,7 +99,7 @@ void kspan_private_publish(struct kspan_heap *heap)
 	/* A CPU may have come online on another node since the heap was made. */
 	for_each_possible_cpu(cpu)
 		kspan_cpu_cache_prepare(heap, cpu);
-	list_add_tail(&heap->private->list, &heaps);
+	list_add_tail_rcu(&heap->private->list, &heaps);
 	mutex_unlock(&heaps_mutex);
 	cpus_read_unlock();
 }
@@ -107,7 +107,8 @@ void kspan_private_publish(struct kspan_heap *heap)
 static void unpublish(struct kspan_heap *heap)
 {
 	mutex_lock(&heaps_mutex);
-	list_del_init(&heap->private->list);
+	/* kspan_peek_heaps() may be there; the heap goes after a grace period. */
+	list_del_rcu(&heap->private->list);
 	mutex_unlock(&heaps_mutex);
 }
 
@@ -189,28 +190,68 @@ size_t kspan_trim_centrals(struct kspan_heap *heap)
 	kspan_large_merge(&heap->private->large);
 	while ((central = kspan_heap_next_central(heap, &i))) {
 		kspan_depot_flush(central);
-		pages += kspan_central_trim(central, rcu);
+		pages += kspan_central_trim(central, rcu, ULONG_MAX);
 	}
 	return pages << KSPAN_PAGE_SHIFT;
 }
 
+/* Give up what a central keeps; elsewhere it takes a grace period. */
+static bool give_up_central(struct kspan_heap *heap, struct kspan_central *central)
+{
+	if (!kspan_central_keeps(central) || (heap->private->flags & KSPAN_TYPESAFE_BY_RCU))
+		return false;
+	kspan_depot_flush(central);
+	kspan_central_trim(central, false, ULONG_MAX);
+	return true;
+}
+
+/*
+ * Give up what the heap keeps. A request that fails at the limit is to cost little: where
+ * there is nothing, that takes some loads for each class in use. Returns whether there was
+ * anything.
+ */
+static bool give_up(struct kspan_heap *heap)
+{
+	const unsigned long *used = heap->private->used;
+	struct kspan_central *central;
+	unsigned int class;
+	bool any = false;
+	int nid;
+
+	/* A hint: the task may move. */
+	for_each_set_bit(class, used, KSPAN_NR_CLASSES)
+		any |= kspan_cpu_cache_holds(raw_cpu_ptr(heap->cpu), class);
+	if (any)
+		kspan_cpu_cache_empty(heap);
+	for_each_set_bit(class, used, KSPAN_NR_CLASSES) {
+		for_each_node(nid) {
+			central = kspan_heap_central(heap, nid, class);
+			if (central)
+				any |= give_up_central(heap, central);
+		}
+	}
+	return any;
+}
+
 /** __kspan_private_relieve() - kspan_private_relieve() of a private heap */
-bool __kspan_private_relieve(struct kspan_heap *heap, size_t size, unsigned int attempt,
+bool __kspan_private_relieve(struct kspan_heap *heap, size_t size, unsigned int *attempt,
 			     gfp_t gfp)
 {
 	struct kspan_private *private = heap->private;
 
-	if ((gfp & KSPAN_GFP_NOLOCK) || attempt > 1)
+	if ((gfp & KSPAN_GFP_NOLOCK) || *attempt > 1)
 		return false;
-	if (attempt == 1) {
-		if (!private->pressure)
-			return false;
-		private->pressure(heap, size, private->data);
+	/* Who finds nothing goes on to the callback at once. */
+	if (!(*attempt)++) {
+		kspan_large_merge(&private->large);
+		if (give_up(heap))
+			return true;
+		(*attempt)++;
 	}
-	kspan_cpu_cache_empty(heap);
-	/* Elsewhere it takes a grace period. */
-	if (!(private->flags & KSPAN_TYPESAFE_BY_RCU))
-		kspan_trim_centrals(heap);
+	if (!private->pressure)
+		return false;
+	private->pressure(heap, size, private->data);
+	give_up(heap);
 	return true;
 }
 
@@ -444,6 +485,24 @@ bool kspan_try_visit_heaps(kspan_heap_fn fn, void *data)
 		fn(private->heap, data);
 	mutex_unlock(&heaps_mutex);
 	return true;
+}
+
+/**
+ * kspan_peek_heaps() - kspan_visit_heaps() for who only reads
+ * @fn:		the function, which takes no lock and does not sleep
+ * @data:	for @fn
+ *
+ * Context: any; takes no lock.
+ */
+void kspan_peek_heaps(kspan_heap_fn fn, void *data)
+{
+	struct kspan_private *private;
+
+	fn(&kspan_default_heap, data);
+	rcu_read_lock();
+	list_for_each_entry_rcu(private, &heaps, list)
+		fn(private->heap, data);
+	rcu_read_unlock();
 }
 
 /**

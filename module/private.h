@@ -18,20 +18,20 @@ unsigned long kspan_private_live(struct kspan_heap *heap);
 size_t kspan_private_trim(struct kspan_heap *heap);
 void kspan_private_destroy(struct kspan_heap *heap);
 
-bool __kspan_private_relieve(struct kspan_heap *heap, size_t size, unsigned int attempt,
+bool __kspan_private_relieve(struct kspan_heap *heap, size_t size, unsigned int *attempt,
 			     gfp_t gfp);
 
 /**
  * kspan_private_relieve() - do something for a request that a private heap can't serve
  * @heap:	any heap
  * @size:	bytes of the request
- * @attempt:	how often that was done for the request
+ * @attempt:	how far it went for the request, 0 at first; is told
  * @gfp:	the caller's flags
  *
  * Return: whether it is worth a new attempt.
  */
 static inline bool kspan_private_relieve(struct kspan_heap *heap, size_t size,
-					 unsigned int attempt, gfp_t gfp)
+					 unsigned int *attempt, gfp_t gfp)
 {
 	return heap->private && __kspan_private_relieve(heap, size, attempt, gfp);
 }
@@ -43,6 +43,7 @@ void kspan_private_trim_all(void);
 typedef void (*kspan_heap_fn)(struct kspan_heap *heap, void *data);
 void kspan_visit_heaps(kspan_heap_fn fn, void *data);
 bool kspan_try_visit_heaps(kspan_heap_fn fn, void *data);
+void kspan_peek_heaps(kspan_heap_fn fn, void *data);
 size_t kspan_trim_centrals(struct kspan_heap *heap);
 
 #endif /* KSPAN_PRIVATE_H */

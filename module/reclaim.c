@@ -4,41 +4,62 @@
  *
  *	magazines -> depots -> spans -> arenas -> page allocator
  *
- * What nobody uses goes back on five occasions. kspan_reclaim() is what they share: empty
- * arenas go first, as that costs nothing; then what magazines and depots hold returns to
- * its spans, spans without an object to their arenas, and these go if they are empty now;
- * then free pages of arenas in use, as holes; then pages of spans in use that no object is
- * in, see hollow.c, as holes, too.
+ * What nobody uses goes back on four occasions:
  *
- *	shrinker	the kernel wants memory. Counts per node, in the kernel's pages.
- *			Holes are for direct reclaim, where somebody waits; kswapd gets them
- *			from nodes that use less than half of what they have.
- *	OOM notifier	the kernel is about to kill: everything, holes included
+ *	shrinker	the kernel wants memory: as much as it asks for, and for no more work
  *	soft limit	a new arena would be beyond it: before it is taken
  *	hard limit	a new arena would be beyond it: before the request fails
  *	kspan_trim()	somebody asks for it: everything, on all CPUs, and waits for that
  *
+ * kspan_reclaim() is what the first three share. Its steps, each taken only if those before
+ * it gave less than is wanted:
+ *
+ *	1. empty arenas: no later request has to rebuild anything
+ *	2. depots, one after another, and spans without an object that private heaps keep
+ *	3. free pages of arenas in use, as holes
+ *	4. this CPU's caches, and those of others by work items that nobody waits for, ten
+ *	   times a second at most
+ *	5. pages of spans in use that no object is in, see hollow.c, as holes
+ *
+ * Steps 3 and 5 cost the kernel large blocks, and step 4 all users of the caches, so they are
+ * for those who wait for memory: direct reclaim and the hard limit. kswapd and drop_caches
+ * get that from nodes that use less than half of what they have, and depots of classes of
+ * which more than half of the spans are not needed. Step 2
+ * returns no more objects to their spans than would fill what is wanted, or half a MiB.
+ *
+ * The shrinker counts what kswapd may have for kswapd, and what waits for nobody at all
+ * for direct reclaim. It reads counters that are kept anyway, without a lock.
+ *
  * None but kspan_trim() sleeps, or waits for a lock under which memory is allocated:
  * kspan's raw spinlocks never are held then, and the list of private heaps is only tried.
- * So a task that enters reclaim from within kspan's own refill can run all of this. What
- * other CPUs keep is returned by work items that nobody waits for; the kernel asks again.
+ * So a task that enters reclaim from within kspan's own refill can run all of this.
  *
- * The scavenger works the other way round, in the background, and slowly, as Go's does: it
- * gives back what a node has beyond what it used lately and 10 % more. What was used
- * lately is the most that was used since its last look, or 7/8 of what it took for that
- * then. Empty arenas go first, and of a node that has twice what it needs the sparsest
- * others, too. It also returns what the caches of CPUs hold that have not used them since
- * the last look, what of depots was more than needed since, and spans that private heaps
- * keep without using the heap. It takes 1 % of a CPU at most, and sleeps when there is
- * nothing left to wait for, until somebody fills a cache or frees many pages.
+ * What may be idle
+ * ----------------
+ * A node keeps free pages in empty arenas for requests to come, but no more than
+ * kspan_idle_percent of what the kernel has free there above its high watermarks:
+ * kspan_idle_allowance(). An arena that becomes empty beyond that goes at once.
+ *
+ * The scavenger gives back more than that, in the background, and slowly, as Go's does: what
+ * a node has beyond what it used lately and 10 % more, or a quarter of the allowance. What was
+ * used lately is the most that was used since its last look, or 7/8 of what it took for that
+ * then. Empty arenas go first, and of a node that has twice what it needs, or where the
+ * kernel is short of memory, the sparsest others, too. It also returns what the caches of
+ * CPUs hold that have not used them since the last look, what of depots was more than needed
+ * since, and spans that private heaps keep without using the heap. A look takes 1 % of a CPU
+ * at most, and leaves the rest to the next. Where more is idle than a quarter of what is to
+ * spare it looks at once, empties depots, too, and looks again twenty times as soon. It
+ * sleeps when there is nothing left to wait for, until somebody fills a cache or frees many
+ * pages.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/cpu.h>
 #include <linux/kspan.h>
 #include <linux/ktime.h>
+#include <linux/mmzone.h>
 #include <linux/moduleparam.h>
-#include <linux/oom.h>
+#include <linux/sched.h>
 #include <linux/shrinker.h>
 #include <linux/swap.h>
 #include <linux/workqueue.h>
@@ -58,8 +79,26 @@
 #define KSPAN_RETAIN_LEAST	((unsigned long)KSPAN_ARENA_LEAST)
 /* The scavenger's share of a CPU: one in so many. */
 #define KSPAN_SCAVENGE_SHARE	100
-/* Time between two reliefs from the soft limit, for which caches are drained. */
+/* Spans that the scavenger looks into for pages without an object, in a look. */
+#define KSPAN_LOOKS_OF_SCAVENGER	4096UL
+/* Where memory is short it waits a part of the time only, and takes as much more of a CPU. */
+#define KSPAN_HURRY		20
+/* So many idle pages never are what memory is short for: 1 MiB. */
+#define KSPAN_IDLE_LEAST	((1UL << 20) >> KSPAN_PAGE_SHIFT)
+/* Time between two reliefs for which caches of CPUs are drained. */
 #define KSPAN_RELIEF_JIFFIES	max(HZ / 10, 1)
+/* Least bytes of objects that a call of kspan_reclaim() returns to their spans, if it must. */
+#define KSPAN_DRAIN_LEAST	(512UL * 1024)
+/* Spans that it looks into for pages without an object: at most so many, and more for each page. */
+#define KSPAN_LOOKS_LEAST	256UL
+#define KSPAN_LOOKS_PER_PAGE	8
+
+unsigned int kspan_idle_percent = 5;
+KSPAN_EXPORT_FOR_KUNIT(kspan_idle_percent);
+
+/* Tests make memory scarce with it: pages of 8 KiB that a node has to spare at most. */
+unsigned long kspan_spare_most = ULONG_MAX;
+KSPAN_EXPORT_FOR_KUNIT(kspan_spare_most);
 
 unsigned long kspan_soft_limit;
 KSPAN_EXPORT_FOR_KUNIT(kspan_soft_limit);
@@ -109,12 +148,60 @@ static void note_reclaimed(enum kspan_reclaimer reclaimer, int nid, unsigned lon
 	trace_kspan_reclaim(reclaimer, nid, pages << KSPAN_PAGE_SHIFT, kspan_arena_bytes());
 }
 
+/**
+ * kspan_spare_pages() - what the kernel can do without on a node
+ * @nid: node
+ *
+ * Context: any.
+ * Return: pages of 8 KiB that are free above the high watermarks of the zones that kernel
+ * memory is from.
+ */
+unsigned long kspan_spare_pages(int nid)
+{
+	unsigned long spare = 0, free, kept;
+	int i;
+
+	if (!node_online(nid))
+		return 0;
+	for (i = 0; i <= ZONE_NORMAL; i++) {
+		struct zone *zone = &NODE_DATA(nid)->node_zones[i];
+
+		if (!populated_zone(zone))
+			continue;
+		free = zone_page_state(zone, NR_FREE_PAGES);
+		kept = high_wmark_pages(zone);
+		spare += free - min(free, kept);
+	}
+	return min(spare >> KSPAN_PAGE_ORDER, READ_ONCE(kspan_spare_most));
+}
+
+/**
+ * kspan_idle_allowance() - what of a node may be idle
+ * @nid: node
+ *
+ * Context: any.
+ * Return: most pages that are kept in empty arenas.
+ */
+unsigned long kspan_idle_allowance(int nid)
+{
+	unsigned int percent = READ_ONCE(kspan_idle_percent);
+
+	return percent < 100 ? kspan_spare_pages(nid) * percent / 100 : ULONG_MAX;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_idle_allowance);
+
 /* What is done to each heap; @nid: only what is of that node. */
 struct visit {
 	int nid;
 	unsigned int cpu;
 	unsigned long pages;
 	unsigned long want;
+	unsigned long bytes;
+	unsigned long looks;
+	unsigned int how;
+	unsigned int left;
+	u64 deadline;
+	bool worked;
 	bool found;
 };
 
@@ -122,7 +209,9 @@ static void flush_here(struct kspan_heap *heap, void *data)
 {
 	struct visit *visit = data;
 
-	kspan_cpu_cache_flush_here(heap, visit->nid);
+	if (!kspan_cpu_cache_holds_any(heap, raw_smp_processor_id()))
+		return;
+	visit->worked |= kspan_cpu_cache_flush_here(heap, visit->nid);
 }
 
 static void flush_if_wanted(struct kspan_heap *heap, void *unused)
@@ -173,32 +262,143 @@ static bool is_typesafe(const struct kspan_heap *heap)
 	return heap->private && (heap->private->flags & KSPAN_TYPESAFE_BY_RCU);
 }
 
-/* To their spans, and of private heaps the spans that have no object then. */
-static void flush_centrals(struct kspan_heap *heap, void *data)
+static unsigned long free_pages_of_node(int nid)
+{
+	const struct kspan_page_heap *ph = kspan_page_heap(nid);
+	unsigned long pages = READ_ONCE(ph->pages), used = READ_ONCE(ph->used);
+
+	return pages - min(used, pages);
+}
+
+static bool mostly_free(const struct kspan_page_heap *ph)
+{
+	return READ_ONCE(ph->used) < READ_ONCE(ph->pages) / 2;
+}
+
+/* The pages that spans have, hollow and short ones less. */
+static unsigned long pages_of_spans(const struct kspan_central *central, unsigned long spans)
+{
+	return min(spans * central->sc->pages,
+		   READ_ONCE(central->base_pages) >> KSPAN_PAGE_ORDER);
+}
+
+/*
+ * Pages that are free for sure once the depot's objects are back in their spans: each object
+ * in use, or in the magazine of a CPU, needs one span at most.
+ */
+static unsigned long sure_pages(const struct kspan_central *central)
+{
+	unsigned long spans = READ_ONCE(central->nr_spans), out = READ_ONCE(central->nr_out);
+	unsigned long depot = READ_ONCE(central->nr_depot_objects);
+
+	out -= min(out, depot);
+	return pages_of_spans(central, spans - min(spans, out));
+}
+
+/* Pages that would be free then if the other spans were full. */
+static unsigned long most_pages(const struct kspan_central *central)
+{
+	unsigned long spans = READ_ONCE(central->nr_spans), out = READ_ONCE(central->nr_out);
+	unsigned long depot = READ_ONCE(central->nr_depot_objects), full;
+
+	full = DIV_ROUND_UP(out - min(out, depot), central->sc->slots);
+	return pages_of_spans(central, spans - min(spans, full));
+}
+
+/* Whether to empty its depot, and of a private heap to give up spans without an object. */
+static bool is_worth_draining(const struct kspan_heap *heap, struct kspan_central *central,
+			      bool waits)
+{
+	bool keeps = is_typesafe(heap) ? READ_ONCE(central->nr_depot_objects) :
+					 kspan_central_keeps(central);
+
+	if (!keeps)
+		return false;
+	/* For who can do without only where most of the spans are not needed. */
+	return waits ? most_pages(central) :
+		       2 * most_pages(central) > pages_of_spans(central, READ_ONCE(central->nr_spans));
+}
+
+static bool has_enough(const struct visit *visit)
+{
+	unsigned long pages = visit->pages;
+
+	if (visit->how & KSPAN_RECLAIM_HOLES)
+		pages += free_pages_of_node(visit->nid);
+	return pages >= visit->want;
+}
+
+static void drain_central(struct kspan_heap *heap, struct kspan_central *central,
+			  struct visit *visit)
+{
+	unsigned long bytes = READ_ONCE(central->nr_depot_objects) * central->sc->size;
+
+	visit->bytes -= min(visit->bytes, bytes);
+	visit->worked = true;
+	kspan_depot_flush(central);
+	/* Else a grace period would have to be waited for. */
+	if (heap->private && !is_typesafe(heap))
+		kspan_central_trim(central, false, visit->want - visit->pages);
+	if (READ_ONCE(kspan_page_heap(visit->nid)->empty_pages))
+		visit->pages += kspan_page_heap_release(visit->nid, visit->want - visit->pages,
+							false);
+}
+
+/* Large objects first: of these the fewest have to be returned for a page. */
+static void drain_centrals(struct kspan_heap *heap, void *data)
 {
 	struct visit *visit = data;
 	struct kspan_central *central;
-	unsigned int i = 0;
+	unsigned int class;
 
 	if (heap->private)
 		kspan_large_merge(&heap->private->large);
-	while ((central = kspan_heap_next_central(heap, &i))) {
-		if (central->nid != visit->nid)
+	for (class = heap->nr_classes - 1; class && visit->bytes && !has_enough(visit); class--) {
+		central = kspan_heap_central(heap, visit->nid, class);
+		if (!central ||
+		    !is_worth_draining(heap, central, visit->how & KSPAN_RECLAIM_WAITS))
 			continue;
-		kspan_depot_flush(central);
-		/* Else a grace period would have to be waited for. */
-		if (heap->private && !is_typesafe(heap))
-			kspan_central_trim(central, false);
+		drain_central(heap, central, visit);
+		cond_resched();
 	}
 }
 
-static void drain_node(int nid)
+static unsigned long drain_depots(int nid, unsigned long want, unsigned int how, bool *worked)
+{
+	unsigned long most = min(want, ULONG_MAX >> KSPAN_PAGE_SHIFT) << KSPAN_PAGE_SHIFT;
+	struct visit visit = {
+		.nid = nid, .want = want, .how = how,
+		.bytes = how & KSPAN_RECLAIM_ALL ? ULONG_MAX : max(most, KSPAN_DRAIN_LEAST),
+	};
+
+	kspan_try_visit_heaps(drain_centrals, &visit);
+	*worked |= visit.worked;
+	return visit.pages;
+}
+
+/* When the caches of a node's CPUs were last drained for memory. */
+static unsigned long drained_at[MAX_NUMNODES];
+
+static bool may_drain_cpus(int nid, unsigned int how)
+{
+	unsigned long before = READ_ONCE(drained_at[nid]);
+
+	if (!(how & (KSPAN_RECLAIM_WAITS | KSPAN_RECLAIM_HOLES)))
+		return false;
+	if (!(how & KSPAN_RECLAIM_ALL) && before &&
+	    time_before(jiffies, before + KSPAN_RELIEF_JIFFIES))
+		return false;
+	WRITE_ONCE(drained_at[nid], jiffies | 1);
+	return true;
+}
+
+static bool drain_cpus(int nid)
 {
 	struct visit visit = { .nid = nid };
 
 	queue_other_cpus(nid);
 	kspan_try_visit_heaps(flush_here, &visit);
-	kspan_try_visit_heaps(flush_centrals, &visit);
+	return visit.worked;
 }
 
 /* Of the node, or of all: pages of spans in use; what others may still look at stays. */
@@ -210,43 +410,67 @@ static void hollow_centrals(struct kspan_heap *heap, void *data)
 
 	if (is_typesafe(heap))
 		return;
-	while ((central = kspan_heap_next_central(heap, &i)) && visit->pages < visit->want)
-		if (visit->nid == NUMA_NO_NODE || central->nid == visit->nid)
-			visit->pages += kspan_central_hollow(central, visit->want - visit->pages);
+	while (visit->pages < visit->want && visit->looks &&
+	       (central = kspan_heap_next_central(heap, &i))) {
+		if (visit->nid != NUMA_NO_NODE && central->nid != visit->nid)
+			continue;
+		visit->pages += kspan_central_hollow(central, visit->want - visit->pages,
+						     &visit->looks);
+		cond_resched();
+	}
 }
 
-/* Returns whether there are more free pages now. */
-static bool hollow_node(int nid, unsigned long want)
+/* Returns how many more free pages there are now. */
+static unsigned long hollow_node(int nid, unsigned long want, unsigned long looks)
 {
-	struct visit visit = { .nid = nid, .want = want };
+	struct visit visit = { .nid = nid, .want = want, .looks = looks };
 
 	kspan_try_visit_heaps(hollow_centrals, &visit);
 	return visit.pages;
+}
+
+/* kspan_reclaim(); @worked: objects went back to their spans, so it may go on. */
+static unsigned long reclaim(int nid, unsigned long want, unsigned int how,
+			     enum kspan_reclaimer reclaimer, bool *worked)
+{
+	unsigned long done = kspan_page_heap_release(nid, want, false), looks = ULONG_MAX;
+	bool holes = how & KSPAN_RECLAIM_HOLES;
+
+	if (done < want)
+		done += drain_depots(nid, want - done, how, worked);
+	if (done < want)
+		done += kspan_page_heap_release(nid, want - done, holes);
+	if (done < want && may_drain_cpus(nid, how) && drain_cpus(nid)) {
+		*worked = true;
+		done += drain_depots(nid, want - done, how, worked);
+		done += kspan_page_heap_release(nid, want - min(want, done), holes);
+	}
+	if (holes && done < want) {
+		if (!(how & KSPAN_RECLAIM_ALL))
+			looks = KSPAN_LOOKS_LEAST + (want - done) * KSPAN_LOOKS_PER_PAGE;
+		if (hollow_node(nid, want - done, looks))
+			done += kspan_page_heap_release(nid, want - done, true);
+	}
+	note_reclaimed(reclaimer, nid, done);
+	return done;
 }
 
 /**
  * kspan_reclaim() - give back what nobody uses, as much as is wanted
  * @nid:	node
  * @want:	pages of 8 KiB; somewhat more may go
- * @holes:	as the last resort make holes in arenas
+ * @how:	KSPAN_RECLAIM_*
  * @reclaimer:	on whose behalf
  *
- * Context: task; does not sleep.
+ * Context: task; does not sleep, but offers to be preempted.
  * Return: pages that went back.
  */
-unsigned long kspan_reclaim(int nid, unsigned long want, bool holes,
+unsigned long kspan_reclaim(int nid, unsigned long want, unsigned int how,
 			    enum kspan_reclaimer reclaimer)
 {
-	unsigned long done = kspan_page_heap_release(nid, want, false);
+	bool worked = false;
 
-	if (done < want) {
-		drain_node(nid);
-		done += kspan_page_heap_release(nid, want - done, holes);
-	}
-	if (holes && done < want && hollow_node(nid, want - done))
-		done += kspan_page_heap_release(nid, want - done, true);
-	note_reclaimed(reclaimer, nid, done);
-	return done;
+	return reclaim(nid, want, how, reclaimer, &worked);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_reclaim);
 
@@ -271,7 +495,9 @@ static u64 released_pages(void)
  */
 unsigned long kspan_trim(void)
 {
-	struct visit visit = { .nid = NUMA_NO_NODE, .want = ULONG_MAX };
+	struct visit visit = {
+		.nid = NUMA_NO_NODE, .want = ULONG_MAX, .looks = ULONG_MAX,
+	};
 	u64 before = released_pages(), pages;
 
 	kspan_pool_trim();
@@ -285,32 +511,46 @@ unsigned long kspan_trim(void)
 }
 EXPORT_SYMBOL_GPL(kspan_trim);
 
+/* Direct reclaim waits; kswapd and drop_caches, in nobody's name, do not. */
+static unsigned int how_to_shrink(int nid)
+{
+	if ((current->flags & PF_MEMALLOC) && !current_is_kswapd())
+		return KSPAN_RECLAIM_HOLES | KSPAN_RECLAIM_WAITS;
+	return mostly_free(kspan_page_heap(nid)) ? KSPAN_RECLAIM_HOLES : 0;
+}
+
+/* What step 2 would give back, and for those who wait steps 4 and 5. */
 static void count_cached(struct kspan_heap *heap, void *data)
 {
 	struct visit *visit = data;
+	bool waits = visit->how & KSPAN_RECLAIM_WAITS;
 	struct kspan_central *central;
-	unsigned long bytes = 0;
-	unsigned int i = 0, cpu;
+	unsigned int class, cpu;
 
+	for (class = 1; class < heap->nr_classes; class++) {
+		central = kspan_heap_central(heap, visit->nid, class);
+		if (!central || !is_worth_draining(heap, central, waits))
+			continue;
+		visit->pages += sure_pages(central);
+		visit->bytes += READ_ONCE(central->nr_depot_objects) * central->sc->size;
+		visit->want += most_pages(central) - min(most_pages(central), sure_pages(central));
+	}
+	if (!waits)
+		return;
+	for (class = 1; class < heap->nr_classes && !is_typesafe(heap); class++) {
+		central = kspan_heap_central(heap, visit->nid, class);
+		if (central)
+			visit->pages += kspan_central_hollow_count(central);
+	}
 	for_each_online_cpu(cpu) {
-		struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
+		const struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
 
 		if (READ_ONCE(cache->nid) != visit->nid)
 			continue;
 		/* On average, magazines are half full. */
-		bytes += READ_ONCE(cache->capacity) / 2;
+		visit->bytes += READ_ONCE(cache->capacity) / 2;
 		visit->pages += READ_ONCE(cache->large.pages);
 	}
-	while ((central = kspan_heap_next_central(heap, &i))) {
-		if (central->nid != visit->nid)
-			continue;
-		bytes += READ_ONCE(central->nr_depot_objects) * central->sc->size;
-		if (heap->private)
-			visit->pages += kspan_central_kept(central);
-		if (!is_typesafe(heap))
-			visit->pages += kspan_central_hollow_count(central);
-	}
-	visit->pages += bytes >> KSPAN_PAGE_SHIFT;
 }
 
 /**
@@ -318,78 +558,71 @@ static void count_cached(struct kspan_heap *heap, void *data)
  * @shrinker:	not used
  * @sc:		names the node
  *
- * Free pages of arenas, and an estimate of what is kept in magazines and depots, and of
- * pages of spans in use that no object is in.
+ * What is there to be had by who asks, see above. Of depots: what they hold, as far as
+ * that could make spans empty, and at least what is sure to.
+ *
+ * Takes no lock.
  *
  * Return: the kernel's pages, or SHRINK_EMPTY.
  */
 unsigned long kspan_shrink_count(struct shrinker *shrinker, struct shrink_control *sc)
 {
-	struct kspan_page_heap *ph = kspan_page_heap(sc->nid);
-	unsigned long pages = READ_ONCE(ph->pages), used = READ_ONCE(ph->used);
-	struct visit visit = { .nid = sc->nid, .pages = pages - min(used, pages) };
+	struct visit visit = { .nid = sc->nid, .how = how_to_shrink(sc->nid) };
 
-	kspan_try_visit_heaps(count_cached, &visit);
+	visit.pages = visit.how & KSPAN_RECLAIM_HOLES ?
+		      free_pages_of_node(sc->nid) :
+		      READ_ONCE(kspan_page_heap(sc->nid)->empty_pages);
+	kspan_peek_heaps(count_cached, &visit);
+	visit.pages += min(visit.bytes >> KSPAN_PAGE_SHIFT, visit.want);
 	return visit.pages << KSPAN_PAGE_ORDER ?: SHRINK_EMPTY;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_shrink_count);
 
-static bool mostly_free(const struct kspan_page_heap *ph)
-{
-	return READ_ONCE(ph->used) < READ_ONCE(ph->pages) / 2;
-}
-
 /**
  * kspan_shrink_scan() - give back what the kernel asks for
  * @shrinker:	not used
- * @sc:		names the node, and how many of the kernel's pages
+ * @sc:		names the node, and how many of the kernel's pages; is told how many
+ *		it was, as an arena may have more
  *
- * Return: the kernel's pages that went back; SHRINK_STOP when there were none.
+ * Return: the kernel's pages that went back; SHRINK_STOP when nothing was done.
  */
 unsigned long kspan_shrink_scan(struct shrinker *shrinker, struct shrink_control *sc)
 {
-	bool holes = !current_is_kswapd() || mostly_free(kspan_page_heap(sc->nid));
-	unsigned long want = DIV_ROUND_UP(sc->nr_to_scan, 1UL << KSPAN_PAGE_ORDER);
+	unsigned long want = DIV_ROUND_UP(sc->nr_to_scan, 1UL << KSPAN_PAGE_ORDER), pages;
+	bool worked = false;
 
-	return kspan_reclaim(sc->nid, want, holes, KSPAN_BY_SHRINKER) << KSPAN_PAGE_ORDER ?:
-	       SHRINK_STOP;
+	pages = reclaim(sc->nid, want, how_to_shrink(sc->nid), KSPAN_BY_SHRINKER, &worked) <<
+		KSPAN_PAGE_ORDER;
+	sc->nr_scanned = max(pages, sc->nr_to_scan);
+	return pages || worked ? pages : SHRINK_STOP;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_shrink_scan);
 
-/**
- * kspan_oom() - give back everything before the kernel kills for it
- * @block:	not used
- * @unused:	not used
- * @freed:	adds the kernel's pages that went back
- * Return: NOTIFY_OK.
- */
-int kspan_oom(struct notifier_block *block, unsigned long unused, void *freed)
-{
-	unsigned long pages = 0;
-	int nid;
-
-	for_each_node(nid)
-		pages += kspan_reclaim(nid, ULONG_MAX, true, KSPAN_BY_OOM);
-	*(unsigned long *)freed += pages << KSPAN_PAGE_ORDER;
-	return NOTIFY_OK;
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_oom);
-
-static struct notifier_block oom_notifier = {
-	.notifier_call = kspan_oom,
-};
-
-/* Whether an arena for a request is beyond a limit; that is told then. */
-static bool beyond(enum kspan_limit limit, unsigned long bytes, unsigned int npages)
+/* Pages that an arena for a request is beyond a limit, which is told then; or 0. */
+static unsigned long beyond(enum kspan_limit limit, unsigned long bytes, unsigned int npages)
 {
 	unsigned long wanted = roundup_pow_of_two(npages) << KSPAN_PAGE_SHIFT;
 	unsigned long held = kspan_arena_bytes();
 
 	if (!bytes || held + wanted <= bytes)
-		return false;
+		return 0;
 	atomic64_inc(&limit_hits[limit]);
 	trace_kspan_limit(limit, bytes, held, wanted);
-	return true;
+	return DIV_ROUND_UP(held + wanted - bytes, KSPAN_PAGE_SIZE);
+}
+
+/* Of all nodes, the one of the request last: what is free there may serve it. */
+static unsigned long reclaim_nodes(int nid, unsigned long want, unsigned int how)
+{
+	unsigned long done = 0;
+	int other;
+
+	for_each_node(other)
+		if (other != nid && done < want)
+			done += kspan_reclaim(other, want - done, how, KSPAN_BY_LIMIT);
+	if (done < want)
+		done += kspan_reclaim(nid, want - done, how, KSPAN_BY_LIMIT);
+	return done;
 }
 
 /**
@@ -398,29 +631,78 @@ static bool beyond(enum kspan_limit limit, unsigned long bytes, unsigned int npa
  * @npages:	its pages
  * @gfp:	its flags
  *
- * Where the caller may not block, and more often than ten times a second, it is left to
- * the scavenger.
+ * As much as the arena is beyond the limit. Where the caller may not block, and more often
+ * than ten times a second, it is left to the scavenger.
  *
  * Return: whether pages were made free, so that there may be some on the node.
  */
 bool kspan_relieve_soft_limit(int nid, unsigned int npages, gfp_t gfp)
 {
 	static unsigned long last;
-	unsigned long before = READ_ONCE(last);
-	int other;
+	unsigned long before = READ_ONCE(last), want;
 
-	if (likely(!READ_ONCE(kspan_soft_limit)) || (gfp & KSPAN_GFP_NOLOCK) ||
-	    !beyond(KSPAN_SOFT_LIMIT, READ_ONCE(kspan_soft_limit), npages))
+	if (likely(!READ_ONCE(kspan_soft_limit)) || (gfp & KSPAN_GFP_NOLOCK))
+		return false;
+	want = beyond(KSPAN_SOFT_LIMIT, READ_ONCE(kspan_soft_limit), npages);
+	if (!want)
 		return false;
 	kspan_scavenger_wake();
 	if (!gfpflags_allow_blocking(gfp) ||
 	    (before && time_before(jiffies, before + KSPAN_RELIEF_JIFFIES)))
 		return false;
 	WRITE_ONCE(last, jiffies | 1);
-	/* What caches held may serve the request, so only empty arenas go. */
-	for_each_node(other)
-		kspan_reclaim(other, ULONG_MAX, false, KSPAN_BY_LIMIT);
+	/* What depots held may serve the request, so only empty arenas go. */
+	reclaim_nodes(nid, want, 0);
 	return true;
+}
+
+/*
+ * Relief from the hard limit. A request that fails there is to cost little, and there
+ * may be many of them. Free pages of arenas are counted, so it is known whether they are
+ * enough. What caches hold is not: they are drained only if since that was last tried in
+ * vain
+ *
+ *	- this CPU gave a magazine up, as many frees make it do, or
+ *	- a hundred times as long as it took has passed.
+ */
+static struct {
+	unsigned long idle;
+	u64 spills;
+	u64 not_before;
+} vain = { .idle = ULONG_MAX };
+
+static unsigned long free_pages_of_all(void)
+{
+	unsigned long pages = 0;
+	int nid;
+
+	for_each_node(nid)
+		pages += free_pages_of_node(nid);
+	return pages;
+}
+
+static u64 spills_here(void)
+{
+	return this_cpu_read(kspan_default_heap.cpu->events[KSPAN_SPILL]);
+}
+
+static bool is_in_vain(unsigned long want)
+{
+	unsigned long idle = free_pages_of_all();
+
+	if (idle >= want && idle != READ_ONCE(vain.idle))
+		return false;
+	return READ_ONCE(vain.spills) == spills_here() &&
+	       ktime_get_ns() < READ_ONCE(vain.not_before);
+}
+
+static void note_vain(u64 start)
+{
+	u64 now = ktime_get_ns();
+
+	WRITE_ONCE(vain.idle, free_pages_of_all());
+	WRITE_ONCE(vain.spills, spills_here());
+	WRITE_ONCE(vain.not_before, now + (now - start) * KSPAN_SCAVENGE_SHARE);
 }
 
 /**
@@ -434,15 +716,19 @@ bool kspan_relieve_soft_limit(int nid, unsigned int npages, gfp_t gfp)
  */
 bool kspan_relieve_hard_limit(int nid, unsigned int npages, gfp_t gfp)
 {
-	unsigned long done = 0;
-	int other;
+	unsigned long want, done;
+	u64 start;
 
-	if (likely(!READ_ONCE(kspan_hard_limit)) || (gfp & KSPAN_GFP_NOLOCK) ||
-	    !beyond(KSPAN_HARD_LIMIT, READ_ONCE(kspan_hard_limit), npages) ||
-	    !gfpflags_allow_blocking(gfp))
+	if (likely(!READ_ONCE(kspan_hard_limit)) || (gfp & KSPAN_GFP_NOLOCK))
 		return false;
-	for_each_node(other)
-		done += kspan_reclaim(other, ULONG_MAX, true, KSPAN_BY_LIMIT);
+	want = beyond(KSPAN_HARD_LIMIT, READ_ONCE(kspan_hard_limit), npages);
+	if (!want || !gfpflags_allow_blocking(gfp) || is_in_vain(want))
+		return false;
+	start = ktime_get_ns();
+	done = reclaim_nodes(nid, want, KSPAN_RECLAIM_HOLES | KSPAN_RECLAIM_WAITS |
+					KSPAN_RECLAIM_ALL);
+	if (done < want)
+		note_vain(start);
 	return done;
 }
 
@@ -465,15 +751,62 @@ static void keep_all(bool all)
 		WRITE_ONCE(kspan_page_heap(nid)->keep, all ? ULONG_MAX : 0);
 }
 
+/* The next look is to be soon: memory is short; or there is no scavenger. */
+static bool hurried = true;
+
+/**
+ * kspan_is_short() - whether the kernel should have what is idle
+ * @nid: node
+ *
+ * Context: any.
+ * Return: whether more is idle there than a quarter of what is to spare, and than 1 MiB.
+ */
+bool kspan_is_short(int nid)
+{
+	unsigned long idle = free_pages_of_node(nid);
+
+	return idle > KSPAN_IDLE_LEAST && READ_ONCE(kspan_idle_percent) < 100 &&
+	       idle > kspan_spare_pages(nid) / 4;
+}
+
+/**
+ * kspan_scavenger_hurry() - memory is short, and not all of it in use
+ *
+ * Context: any, NMI included.
+ */
+void kspan_scavenger_hurry(void)
+{
+	if (READ_ONCE(hurried))
+		return;
+	WRITE_ONCE(hurried, true);
+	irq_work_queue(&kspan_scavenger_irq_work);
+}
+
+static bool any_is_short(void)
+{
+	int nid;
+
+	for_each_node(nid)
+		if (kspan_is_short(nid))
+			return true;
+	return false;
+}
+
 static void wake_scavenger(struct irq_work *work)
 {
 	unsigned int ms = READ_ONCE(kspan_scavenge_ms);
+	bool asleep = !READ_ONCE(kspan_scavenger_awake);
 
-	if (!ms || READ_ONCE(kspan_scavenger_awake))
+	if (!ms)
 		return;
-	keep_all(true);
-	WRITE_ONCE(kspan_scavenger_awake, true);
-	queue_delayed_work(scavenger, &scavenge_work, msecs_to_jiffies(ms));
+	if (asleep) {
+		keep_all(true);
+		WRITE_ONCE(kspan_scavenger_awake, true);
+	}
+	if (READ_ONCE(hurried))
+		mod_delayed_work(scavenger, &scavenge_work, 0);
+	else if (asleep)
+		queue_delayed_work(scavenger, &scavenge_work, msecs_to_jiffies(ms));
 }
 
 struct irq_work kspan_scavenger_irq_work = IRQ_WORK_INIT(wake_scavenger);
@@ -483,17 +816,17 @@ static unsigned long with_tenth(unsigned long pages)
 	return max(pages + pages / 10, KSPAN_RETAIN_LEAST);
 }
 
-/* What a node is to keep, from what it used since the last look. */
+/* What a node is to keep, from what it used since the last look, and what there is to spare. */
 static unsigned long goal_of(struct kspan_page_heap *ph)
 {
-	unsigned long flags, goal;
+	unsigned long flags, goal, idle = kspan_idle_allowance(ph->nid) / 4;
 
 	raw_spin_lock_irqsave(&ph->lock, flags);
 	ph->recent = max(ph->most_used, ph->recent - DIV_ROUND_UP(ph->recent, 8));
 	ph->most_used = ph->used;
-	goal = with_tenth(ph->recent);
+	goal = min(with_tenth(ph->recent), ph->used + idle);
 	ph->keep = goal;
-	ph->wake_above = goal - ph->used;
+	ph->wake_above = goal - min(goal, ph->used);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 	return goal;
 }
@@ -501,19 +834,33 @@ static unsigned long goal_of(struct kspan_page_heap *ph)
 static void scavenge_node(int nid, u64 deadline)
 {
 	struct kspan_page_heap *ph = kspan_page_heap(nid);
-	unsigned long goal = goal_of(ph), pages = 0, n;
+	unsigned long goal = goal_of(ph), pages = 0, held, n;
+	bool hurry = kspan_is_short(nid);
+	bool worked = false;
 
-	if (READ_ONCE(ph->pages) > 2 * goal)
-		hollow_node(nid, READ_ONCE(ph->pages) - goal);
+	held = READ_ONCE(ph->pages);
+	if (hurry && held > goal)
+		pages += drain_depots(nid, held - goal, 0, &worked);
+	held = READ_ONCE(ph->pages);
+	if (held > (hurry ? goal : 2 * goal))
+		hollow_node(nid, held - goal, KSPAN_LOOKS_OF_SCAVENGER);
 	do {
 		/* One arena at a time. */
-		n = READ_ONCE(ph->pages) > goal ?
-		    kspan_page_heap_release(nid, 1, READ_ONCE(ph->pages) > 2 * goal) : 0;
+		held = READ_ONCE(ph->pages);
+		n = held > goal ? kspan_page_heap_release(nid, 1, hurry || held > 2 * goal) : 0;
 		pages += n;
 		cond_resched();
 	} while (n && ktime_get_ns() < deadline);
 	kspan_page_heap_report(ph);
 	note_reclaimed(KSPAN_BY_SCAVENGER, nid, pages);
+}
+
+/* Counts the rounds of the scavenger through all heaps: one may take several looks. */
+static unsigned int scavenge_round;
+
+static bool is_late(const struct visit *visit)
+{
+	return ktime_get_ns() >= visit->deadline;
 }
 
 /* Caches that rest are emptied by their own CPUs. */
@@ -524,7 +871,13 @@ static void scavenge_heap(struct kspan_heap *heap, void *data)
 	bool rests = true;
 	unsigned int i = 0, cpu;
 
+	/* What was looked at in this round waits, and so does all there is after the deadline. */
+	if (heap->private && (heap->private->seen == scavenge_round || is_late(visit))) {
+		visit->left += heap->private->seen != scavenge_round;
+		return;
+	}
 	for_each_possible_cpu(cpu) {
+		cond_resched();
 		if (!kspan_cpu_cache_holds_any(heap, cpu))
 			continue;
 		visit->found = true;
@@ -539,39 +892,48 @@ static void scavenge_heap(struct kspan_heap *heap, void *data)
 		kspan_depot_reap(central);
 		if (READ_ONCE(central->nr_depot_full))
 			visit->found = true;
+		cond_resched();
 	}
-	if (heap->private && rests)
-		kspan_trim_centrals(heap);
+	if (heap->private) {
+		heap->private->seen = scavenge_round;
+		if (rests)
+			kspan_trim_centrals(heap);
+	}
 }
 
 /* It keeps more than it would if nothing changed any more. */
 static bool is_unsettled(struct kspan_page_heap *ph)
 {
 	unsigned long pages = READ_ONCE(ph->pages), recent = READ_ONCE(ph->recent);
-	unsigned long used = READ_ONCE(ph->used);
+	unsigned long used = READ_ONCE(ph->used), goal = READ_ONCE(ph->keep);
 
 	return recent > max(used, KSPAN_RETAIN_LEAST) || pages > 2 * with_tenth(recent) ||
-	       (READ_ONCE(ph->nr_empty) && pages > with_tenth(recent));
+	       (pages > goal && (READ_ONCE(ph->nr_empty) || kspan_is_short(ph->nid)));
 }
 
 /**
  * kspan_scavenge() - a look of the scavenger
  * @budget: nanoseconds after which it leaves the rest to the next
  *
+ * Empty arenas go first: that takes the least, and others may be waiting for them.
+ *
  * Context: task; sleeps.
  * Return: whether there is something to look at again.
  */
 bool kspan_scavenge(u64 budget)
 {
-	u64 deadline = ktime_get_ns() + budget;
-	struct visit visit = { };
+	struct visit visit = { .deadline = ktime_get_ns() + budget };
 	int nid;
 
+	for_each_node(nid)
+		scavenge_node(nid, visit.deadline);
 	kspan_visit_heaps(scavenge_heap, &visit);
-	for_each_node(nid) {
-		scavenge_node(nid, deadline);
+	/* All were looked at. */
+	if (!visit.left)
+		scavenge_round++;
+	visit.found |= visit.left;
+	for_each_node(nid)
 		visit.found |= is_unsettled(kspan_page_heap(nid));
-	}
 	return visit.found;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_scavenge);
@@ -599,16 +961,22 @@ static void scavenge(struct work_struct *work)
 	/* Before the look: whoever fills a cache meanwhile wakes it again. */
 	smp_store_mb(kspan_scavenger_awake, false);
 	again = kspan_scavenge((u64)ms * NSEC_PER_MSEC / KSPAN_SCAVENGE_SHARE);
-	if (!again)
+	if (!again) {
+		WRITE_ONCE(hurried, false);
 		return;
+	}
 	WRITE_ONCE(kspan_scavenger_awake, true);
+	WRITE_ONCE(hurried, any_is_short());
 	ms = kspan_scavenge_pause(ms, ktime_get_ns() - start);
+	if (READ_ONCE(hurried))
+		ms = DIV_ROUND_UP(ms, KSPAN_HURRY);
 	mod_delayed_work(scavenger, &scavenge_work, msecs_to_jiffies(ms));
 }
 
 /* One that is turned off counts as awake, so that nobody tries to wake it. */
 static void let_wake(void)
 {
+	WRITE_ONCE(hurried, !READ_ONCE(kspan_scavenge_ms));
 	WRITE_ONCE(kspan_scavenger_awake, !READ_ONCE(kspan_scavenge_ms));
 }
 
@@ -635,6 +1003,7 @@ static void stop_scavenger(void)
 	irq_work_sync(&kspan_scavenger_irq_work);
 	cancel_delayed_work_sync(&scavenge_work);
 	/* Nobody wakes it from here on. */
+	WRITE_ONCE(hurried, true);
 	WRITE_ONCE(kspan_scavenger_awake, true);
 	irq_work_sync(&kspan_scavenger_irq_work);
 	if (scavenger)
@@ -662,7 +1031,6 @@ int kspan_reclaim_init(void)
 				       kspan_shrink_scan);
 	if (!shrinker)
 		goto failed;
-	register_oom_notifier(&oom_notifier);
 	let_wake();
 	return 0;
 failed:
@@ -676,7 +1044,6 @@ failed:
 /** kspan_reclaim_exit() - undo kspan_reclaim_init(); nobody uses kspan any more */
 void kspan_reclaim_exit(void)
 {
-	unregister_oom_notifier(&oom_notifier);
 	kspan_shrinker_close(shrinker);
 	stop_scavenger();
 	destroy_workqueue(workqueue);

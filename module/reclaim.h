@@ -11,7 +11,6 @@
 #include <linux/irq_work.h>
 #include <linux/types.h>
 
-struct notifier_block;
 struct shrinker;
 struct shrink_control;
 
@@ -21,7 +20,6 @@ enum kspan_reclaimer {
 	KSPAN_BY_SHRINKER,
 	KSPAN_BY_SCAVENGER,
 	KSPAN_BY_LIMIT,
-	KSPAN_BY_OOM,
 	KSPAN_NR_RECLAIMERS,
 };
 
@@ -36,6 +34,16 @@ extern unsigned long kspan_soft_limit;
 
 /* Milliseconds between two looks of the scavenger, 0 for no scavenger; a parameter. */
 extern unsigned int kspan_scavenge_ms;
+
+/* Percent of what a node has to spare that may be idle, 100 for no bound; a parameter. */
+extern unsigned int kspan_idle_percent;
+
+extern unsigned long kspan_spare_most;
+
+unsigned long kspan_spare_pages(int nid);
+unsigned long kspan_idle_allowance(int nid);
+bool kspan_is_short(int nid);
+void kspan_scavenger_hurry(void);
 
 extern bool kspan_scavenger_awake;
 extern struct irq_work kspan_scavenger_irq_work;
@@ -57,11 +65,15 @@ bool kspan_relieve_hard_limit(int nid, unsigned int npages, gfp_t gfp);
 u64 kspan_reclaimed(enum kspan_reclaimer reclaimer);
 u64 kspan_limit_hits(enum kspan_limit limit);
 
-unsigned long kspan_reclaim(int nid, unsigned long want, bool holes,
+/* How kspan_reclaim() is to go about it. */
+#define KSPAN_RECLAIM_HOLES	1U	/* holes in arenas in use, and caches of CPUs */
+#define KSPAN_RECLAIM_WAITS	2U	/* somebody can't go on without: depots, too, that may give little */
+#define KSPAN_RECLAIM_ALL	4U	/* whatever that takes */
+
+unsigned long kspan_reclaim(int nid, unsigned long want, unsigned int how,
 			    enum kspan_reclaimer reclaimer);
 unsigned long kspan_shrink_count(struct shrinker *shrinker, struct shrink_control *sc);
 unsigned long kspan_shrink_scan(struct shrinker *shrinker, struct shrink_control *sc);
-int kspan_oom(struct notifier_block *block, unsigned long unused, void *freed);
 bool kspan_scavenge(u64 budget);
 unsigned int kspan_scavenge_pause(unsigned int ms, u64 spent);
 void kspan_scavenger_restart(void);

@@ -15,8 +15,7 @@
 
 #define KSPAN_SHOW_RECLAIMER(by)	\
 	__print_symbolic(by, { KSPAN_BY_TRIM, "trim" }, { KSPAN_BY_SHRINKER, "shrinker" },	\
-			     { KSPAN_BY_SCAVENGER, "scavenger" }, { KSPAN_BY_LIMIT, "limit" },	\
-			     { KSPAN_BY_OOM, "oom" })
+			     { KSPAN_BY_SCAVENGER, "scavenger" }, { KSPAN_BY_LIMIT, "limit" })
 
 /* A request wants a new arena, and that would be more than a limit. */
 TRACE_EVENT(kspan_limit,

@@ -18,6 +18,7 @@
 #		churn; with MEM=2048, if that is not given
 #	region	objects of regions, and their release at once
 #	worst	the longest single allocation and free
+#	reclaim	requests that fail at a limit, and drop_caches while 600 MiB are held
 #	remote	objects allocated on one CPU and freed on another
 #	parallel	all CPUs at once, one size
 #	pool	object pools and fixed pools
@@ -81,6 +82,7 @@ run() {
 	[ "$what" != scaling ] || mem=${MEM:-6144}
 	[ "$what" != memory ] || mem=${MEM:-2048}
 	[ "$what" != fragmented ] || mem=${MEM:-384}
+	[ "$what" != reclaim ] || mem=${MEM:-1536}
 	modules=$("$KSPAN_TOP/tools/build.sh" "$kernel" plain)
 	if [ "$BENCH_ON" = mttcg ]; then
 		unit='nanoseconds (median; ratio: median and quartiles of the turns)'
@@ -391,11 +393,12 @@ tsv() {
 
 main() {
 	local kernel what kernels=${KERNEL:-$KSPAN_KERNELS}
-	one_of "$BENCH_WHAT" pairs calls large churn words scaling heaps memory region pool worst remote \
+	one_of "$BENCH_WHAT" pairs calls large churn words scaling heaps memory region pool worst reclaim remote \
 		parallel profile fragmented all ||
 		die "BENCH_WHAT=$BENCH_WHAT is nothing that can be measured." \
 		    "Valid: BENCH_WHAT=pairs | calls | large | churn | words | scaling | heaps |" \
-		    "memory | region | pool | worst | remote | parallel | profile | fragmented | all"
+		    "memory | region | pool | worst | reclaim | remote |" \
+		    "parallel | profile | fragmented | all"
 	! one_of "$BENCH_WHAT" remote parallel memory || BENCH_ON=mttcg
 	[ "$BENCH_WHAT" != fragmented ] || BENCH_ON=icount
 	one_of "$BENCH_ON" icount uml mttcg ||
@@ -416,7 +419,7 @@ main() {
 	[ $# -eq 0 ] || die "usage: tools/bench.sh [tables | tsv]"
 	# shellcheck disable=SC2086
 	need_packages $KSPAN_NEEDS_BUILD $KSPAN_NEEDS_BOOT
-	for what in pairs calls large churn scaling heaps memory region pool worst remote parallel profile \
+	for what in pairs calls large churn scaling heaps memory region pool worst reclaim remote parallel profile \
 		fragmented; do
 		[ "$BENCH_WHAT" = $what ] ||
 			{ [ "$BENCH_WHAT" = all ] && one_of $what pairs calls large churn; } || continue

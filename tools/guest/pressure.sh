@@ -86,10 +86,40 @@ idle_memory() {
 	result "nobody is killed for it" $?
 }
 
+# atomic: kB that others get at once
+atomic() {
+	ask atomic 1
+	echo $(($(did atomic_pages) * 4))
+}
+
+# What a burst leaves, with the parameters that everybody has: others are to have it at
+# once, as if it had never been.
+burst() {
+	local before after idle held
+	load kspan.ko && load kspan_pressure.ko || return 1
+	before=$(atomic)
+	ask fill $FILL
+	result "a burst of $FILL MiB comes and goes" $?
+	idle=$(stat_of HeapIdle)
+	after=$(atomic)
+	echo "# kspan-pressure: atomic requests get $after kB of $before kB after a burst of $FILL MiB," \
+	     "$((idle >> 10)) kB idle"
+	[ "$before" -gt 0 ] && [ "$after" -ge $((before * 9 / 10)) ]
+	result "atomic requests of others get what it left" $? "$after kB, $before kB before"
+	ask fill $FILL
+	sleep 4
+	held=$(stat_of HeapSys)
+	echo "# kspan-pressure: 4 s later kspan has $((held >> 10)) kB"
+	[ "$held" -le $((FILL << 17)) ]
+	result "kspan keeps little of it" $? "$held bytes of $FILL MiB after 4 s"
+	rmmod kspan_pressure && rmmod kspan
+}
+
 users_and_hog() {
 	local loops
 	# Kept memory would save them from the hog, if it were not given back.
 	echo 1 >/sys/module/kspan/parameters/arena_reserve
+	echo 5 >/sys/module/kspan/parameters/idle_percent
 	echo 1000 >/sys/module/kspan/parameters/scavenge_ms
 	echo 1 >$DEBUGFS/trim
 	: >$ON
@@ -188,9 +218,11 @@ AVAILABLE=$(mem_kb MemAvailable)
 FILL=$((AVAILABLE * 5 / 8 / 1024))
 counts rounds kills spares trouble
 echo "# kspan-pressure: $AVAILABLE kB available, the hog leaves $LEAVE kB"
-suite kspan_pressure 20
+suite kspan_pressure 24
+burst
+result "what it takes to see that is there" $?
 # So that nobody but the shrinker gives back what is kept.
-load kspan.ko arena_reserve=1024 scavenge_ms=0 || exit 1
+load kspan.ko arena_reserve=1024 idle_percent=100 scavenge_ms=0 || exit 1
 all_of_it
 at_rest
 result "nothing is left" $? "$(grep -E 'Heap|Mallocs|Frees' $DEBUGFS/stats | xargs)"

@@ -7,6 +7,9 @@
  * files in /sys/kernel/debug/kspan_pressure:
  *
  *	fill	so many MiB are allocated, and freed: kspan may keep them
+ *	small	so many MiB of objects of up to 1 KiB are allocated, and freed
+ *	sparse	the same, but of 64 objects one stays; 0 frees those
+ *	atomic	1 takes all pages that GFP_ATOMIC gives, one after another, and frees them
  *	run	1 starts the users, 0 stops them and frees all they have
  *	check	1 has a look at every layer of the heap; -EBUSY while users run
  *	stats	what was done, name: value
@@ -56,23 +59,39 @@ static const struct pressure_kind filler = {
 	"fill", by_malloc, GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN, FILL_LARGEST, 0
 };
 
+static const struct pressure_kind small_filler = {
+	"small", by_malloc, GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN, SZ_1K, 0
+};
+
+/* Who has the objects, up to the first that is not there. */
+struct fill {
+	const struct pressure_kind *kind;
+	struct pressure_user **users;
+	unsigned int max;
+};
+
+/* Of 64 objects one, of those that asked for it last. */
+static struct fill sparse;
+
 /* The user that the next object goes to; the one before has no empty slot. */
-static struct pressure_user *next_filler(struct pressure_user **users, unsigned int n)
+static struct pressure_user *next_filler(struct fill *fill, unsigned int n)
 {
-	users[n] = kvzalloc(sizeof(**users), GFP_KERNEL);
+	struct pressure_user *user = kvzalloc(sizeof(*user), GFP_KERNEL);
+
 	/* No user that runs has this number. */
-	if (users[n])
-		pressure_user_init(users[n], &filler, 1024 + n);
-	return users[n];
+	if (user)
+		pressure_user_init(user, fill->kind, 1024 + n);
+	fill->users[n] = user;
+	return user;
 }
 
-static int fill(struct pressure_user **users, unsigned int max, size_t bytes)
+static int fill(struct fill *fill, size_t bytes)
 {
 	struct pressure_user *user;
 	unsigned int n, slot;
 
-	for (n = 0; n < max && bytes; n++) {
-		user = next_filler(users, n);
+	for (n = 0; n < fill->max && bytes; n++) {
+		user = next_filler(fill, n);
 		if (!user)
 			return -ENOMEM;
 		for (slot = 0; slot < PRESSURE_OBJECTS && user->live < bytes; slot++) {
@@ -85,18 +104,61 @@ static int fill(struct pressure_user **users, unsigned int max, size_t bytes)
 	return 0;
 }
 
-static int fill_and_free(size_t bytes)
+static int fill_open(struct fill *fill, const struct pressure_kind *kind, size_t bytes)
 {
-	/* The objects of each come to more than a MiB. */
-	unsigned int n, max = bytes / SZ_1M;
-	struct pressure_user **users = kvcalloc(max, sizeof(*users), GFP_KERNEL);
-	int err = users ? fill(users, max, bytes) : -ENOMEM;
+	fill->kind = kind;
+	/* The objects of each come to more than a MiB, small ones to more than 256 KiB. */
+	fill->max = bytes / SZ_256K;
+	fill->users = kvcalloc(fill->max, sizeof(*fill->users), GFP_KERNEL);
+	return fill->users ? 0 : -ENOMEM;
+}
 
-	for (n = 0; users && n < max && users[n]; n++) {
-		pressure_free_all(users[n]);
-		kvfree(users[n]);
+static void fill_close(struct fill *fill)
+{
+	unsigned int n;
+
+	for (n = 0; fill->users && n < fill->max && fill->users[n]; n++) {
+		pressure_free_all(fill->users[n]);
+		kvfree(fill->users[n]);
 	}
-	kvfree(users);
+	kvfree(fill->users);
+	fill->users = NULL;
+}
+
+static void thin_out(struct fill *fill)
+{
+	unsigned int n, slot;
+
+	for (n = 0; n < fill->max && fill->users[n]; n++)
+		for (slot = 0; slot < PRESSURE_OBJECTS; slot++)
+			if (slot % 64 && fill->users[n]->objects[slot].p)
+				pressure_free(fill->users[n], slot);
+}
+
+static int fill_and_free(const struct pressure_kind *kind, size_t bytes)
+{
+	struct fill all;
+	int err = fill_open(&all, kind, bytes);
+
+	if (err)
+		return err;
+	err = fill(&all, bytes);
+	fill_close(&all);
+	return err;
+}
+
+static int fill_sparsely(size_t bytes)
+{
+	int err;
+
+	fill_close(&sparse);
+	if (!bytes)
+		return 0;
+	err = fill_open(&sparse, &small_filler, bytes) ?: fill(&sparse, bytes);
+	if (err)
+		fill_close(&sparse);
+	else
+		thin_out(&sparse);
 	return err;
 }
 
@@ -107,11 +169,75 @@ static int fill_set(void *unused, u64 value)
 	if (!value || value > MAX_MIB)
 		return -EINVAL;
 	mutex_lock(&mutex);
-	err = fill_and_free(value * SZ_1M);
+	err = fill_and_free(&filler, value * SZ_1M);
 	mutex_unlock(&mutex);
 	return err;
 }
 DEFINE_DEBUGFS_ATTRIBUTE(fill_fops, NULL, fill_set, "%llu\n");
+
+static int small_set(void *unused, u64 value)
+{
+	int err;
+
+	if (!value || value > MAX_MIB)
+		return -EINVAL;
+	mutex_lock(&mutex);
+	err = fill_and_free(&small_filler, value * SZ_1M);
+	mutex_unlock(&mutex);
+	return err;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(small_fops, NULL, small_set, "%llu\n");
+
+static int sparse_set(void *unused, u64 value)
+{
+	int err;
+
+	if (value > MAX_MIB)
+		return -EINVAL;
+	mutex_lock(&mutex);
+	err = fill_sparsely(value * SZ_1M);
+	mutex_unlock(&mutex);
+	return err;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(sparse_fops, NULL, sparse_set, "%llu\n");
+
+/* Pages that the last taker of all had. */
+static unsigned long atomic_pages;
+
+/*
+ * What others get at once: nobody on this CPU comes between, so the memory is there or it
+ * is not. A page has the address of the one before.
+ */
+static unsigned long take_all_atomic(void)
+{
+	unsigned long n = 0;
+	void *last = NULL, *p;
+
+	preempt_disable();
+	while ((p = (void *)__get_free_page(GFP_ATOMIC | __GFP_NOWARN))) {
+		*(void **)p = last;
+		last = p;
+		n++;
+	}
+	while (last) {
+		p = last;
+		last = *(void **)p;
+		free_page((unsigned long)p);
+	}
+	preempt_enable();
+	return n;
+}
+
+static int atomic_set_one(void *unused, u64 value)
+{
+	if (value != 1)
+		return -EINVAL;
+	mutex_lock(&mutex);
+	atomic_pages = take_all_atomic();
+	mutex_unlock(&mutex);
+	return 0;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(atomic_fops, NULL, atomic_set_one, "%llu\n");
 
 static int run_set(void *unused, u64 value)
 {
@@ -154,6 +280,7 @@ static int stats_show(struct seq_file *m, void *unused)
 {
 	pressure_users_show(m);
 	pressure_probes_show(m);
+	seq_printf(m, "atomic_pages: %lu\n", atomic_pages);
 	seq_printf(m, "broken: %ld\n", atomic_long_read(&pressure_nr_broken));
 	return 0;
 }
@@ -168,6 +295,9 @@ static int __init pressure_init(void)
 	pressure_probes_init();
 	directory = debugfs_create_dir("kspan_pressure", NULL);
 	debugfs_create_file_unsafe("fill", 0200, directory, NULL, &fill_fops);
+	debugfs_create_file_unsafe("small", 0200, directory, NULL, &small_fops);
+	debugfs_create_file_unsafe("sparse", 0200, directory, NULL, &sparse_fops);
+	debugfs_create_file_unsafe("atomic", 0200, directory, NULL, &atomic_fops);
 	debugfs_create_file_unsafe("run", 0200, directory, NULL, &run_fops);
 	debugfs_create_file_unsafe("check", 0200, directory, NULL, &check_fops);
 	debugfs_create_file("stats", 0444, directory, NULL, &stats_fops);
@@ -178,6 +308,7 @@ module_init(pressure_init);
 static void __exit pressure_exit(void)
 {
 	debugfs_remove_recursive(directory);
+	fill_close(&sparse);
 	pressure_users_stop();
 	pressure_probes_exit();
 	pressure_users_exit();

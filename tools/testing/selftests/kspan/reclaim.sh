@@ -42,7 +42,7 @@ store() {
 
 # The words go, and nothing gives their memory back by itself.
 leave_idle() {
-	fresh scavenge_ms=0 arena_reserve=1024 && store && rmmod kspan_words &&
+	fresh scavenge_ms=0 arena_reserve=1024 idle_percent=100 && store && rmmod kspan_words &&
 		[ "$(stat_of HeapSys)" -gt $LIMIT ]
 }
 
@@ -99,7 +99,7 @@ reclaimable() {
 
 test_reclaimable() {
 	local held idle trimmed
-	fresh scavenge_ms=0 arena_reserve=1024 &&
+	fresh scavenge_ms=0 arena_reserve=1024 idle_percent=100 &&
 		seq $((4 * WORDS)) | sed 's/^/a_word_that_is_rather_long_/' >$DEVICE &&
 		rmmod kspan_words || return 1
 	held=$(stat_of HeapIdle)
