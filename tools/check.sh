@@ -18,16 +18,17 @@
 # goes on (default 1).
 #
 # speed counts the instructions of some pairs of malloc and free, and fails where
-# they are more than tools/bench/golden allows.
+# they are more than tools/bench/golden allows; and the most instructions with interrupts
+# or preemption off, in what is hard on that, which must not be above the limit.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 # The slowest first: the others run beside it.
 PLAN="6.12/debug kselftest kunit
 6.12/rt kunit
-6.12/plain stress kselftest kunit-numa pressure speed
-6.1/plain kselftest kunit pressure speed
-7.3/plain kselftest kunit pressure speed"
+6.12/plain stress kselftest kunit-numa pressure speed speed-stretch
+6.1/plain kselftest kunit pressure speed speed-stretch
+7.3/plain kselftest kunit pressure speed speed-stretch"
 RUN=$KSPAN_CACHE/check/$(date +%Y%m%d-%H%M%S)-$$
 JOBS=${JOBS:-2}
 MINUTES=${MINUTES:-1}
@@ -41,7 +42,8 @@ choose_suites() {
 		case $suite in
 		style) STYLE=1 ;;
 		kunit) SUITES+=(kunit kunit-numa) ;;
-		kselftest|stress|pressure|speed) SUITES+=("$suite") ;;
+		speed) SUITES+=(speed speed-stretch) ;;
+		kselftest|stress|pressure) SUITES+=("$suite") ;;
 		*) die "no such suite: $suite" "There are: style kselftest kunit stress pressure speed" ;;
 		esac
 	done
@@ -96,7 +98,7 @@ choose_boots() {
 		done
 		for entry in ${kept:-$(matrix)}; do
 			# What a debug kernel adds to a path is no matter of speed.
-			[ "$suite" != speed ] || [ "${entry#*/}" = plain ] || continue
+			[ "${suite%-*}" != speed ] || [ "${entry#*/}" = plain ] || continue
 			BOOTS[$entry]+=" $suite"
 		done
 	done
@@ -171,8 +173,30 @@ golden_list() {
 		sort -u | paste -sd,
 }
 
+# Every pattern that gave a number: no stretch is longer than its limit.
+judge_stretch() {
+	local entry=$1 out=$2
+	awk -v kernel="${1%/*}" '
+		/^pattern=/ && / limit=/ {
+			for (i = 1; i <= NF; i++) {
+				split($i, pair, "=")
+				value[pair[1]] = pair[2]
+			}
+			if (value["kspan"] + 0 <= value["limit"] + 0) { passed++; next }
+			failed++
+			print kernel ": " $0 >"/dev/stderr"
+		}
+		/^pattern=prefill_each/ { last = 1 }
+		END {
+			if (!last) { print kernel ": the patterns did not all run" >"/dev/stderr"; failed++ }
+			printf "stretches %d %d 0\n", passed, failed
+		}' "$out/results.log" >"$out/suites"
+	rows_of "$entry" speed-stretch <"$out/suites"
+}
+
 judge_speed() {
 	local entry=$1 out=$2
+	[ "$3" = speed ] || { judge_stretch "$@"; return; }
 	awk -v kernel="${1%/*}" -v golden="$KSPAN_TOP/tools/bench/golden" '
 		/^pattern=/ {
 			for (i = 1; i <= NF; i++) {
@@ -221,6 +245,10 @@ run_guest() {
 			 "BENCH=rounds=5 pattern=$(golden_list 2) size=$(golden_list 3) n=$(golden_list 4)")
 		guest=bench.sh
 		;;
+	speed-stretch)
+		options=(--icount --env BENCH_WHAT=stretch --env BENCH_FROM=stretch)
+		guest=bench.sh
+		;;
 	stress)
 		options+=(--env "STRESS_SECONDS=$((60 * MINUTES))")
 		limit=$((limit + 60 * MINUTES))
@@ -263,7 +291,12 @@ make_payload() {
 		cp "$modules"/*.ko "$payload/modules/"
 		"$KSPAN_TOP/tools/kselftest.sh" "$kernel" "$payload/kselftest"
 		;;
-	speed) cp "$modules/kspan.ko" "$modules/kspan_bench.ko" "$payload/" ;;
+	speed)
+		cp "$modules/kspan.ko" "$modules/kspan_bench.ko" "$payload/"
+		modules=$(KSPAN_STRETCH=1 "$KSPAN_TOP/tools/build.sh" "$kernel" plain) || return 1
+		mkdir "$payload/stretch"
+		cp "$modules/kspan.ko" "$modules/kspan_bench.ko" "$payload/stretch/"
+		;;
 	pressure)
 		cp "$modules/kspan.ko" "$modules/kspan_pressure.ko" "$payload/"
 		gcc -static -O2 -Wall -Wextra -Werror -o "$payload/kspan_hog" "$KSPAN_TOP/tools/pressure/hog.c"

@@ -43,6 +43,10 @@
  *
  * what=worst: the longest single allocation and free, pattern=worst_alloc and worst_free.
  *
+ * what=stretch: the longest time with interrupts or preemption off, stretch.c says of what.
+ *
+ * what=rest: what is kept when everything was freed, on many CPUs
+ *
  * what=remote, what=parallel: two CPUs and more; parallel.c says what is measured.
  *
  * what=pool: object pools and fixed pools; pool.c says beside what.
@@ -70,7 +74,7 @@ static int set_what(const char *text, const struct kernel_param *param);
 static const struct kernel_param_ops what_ops = { .set = set_what, .get = param_get_string };
 static struct kparam_string what_string = { sizeof(what), what };
 module_param_cb(what, &what_ops, &what_string, 0644);
-MODULE_PARM_DESC(what, "pairs, calls, large, churn, scaling, heaps, memory, region, pool, worst, remote, parallel, profile, nothing or all, which is pairs and calls (default all); may be written, to run something else");
+MODULE_PARM_DESC(what, "pairs, calls, large, churn, scaling, heaps, memory, region, pool, worst, stretch, rest, remote, parallel, profile, nothing or all, which is pairs and calls (default all); may be written, to run something else");
 
 unsigned int rounds = 15;
 module_param(rounds, uint, 0444);
@@ -280,6 +284,8 @@ static const struct {
 	{ "memory", run_memory },
 	{ "region", run_region },
 	{ "worst", run_worst_operation },
+	{ "stretch", run_stretch },
+	{ "rest", run_rest },
 	{ "remote", run_remote },
 	{ "parallel", run_parallel },
 	{ "pool", run_pool },
