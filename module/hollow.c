@@ -16,8 +16,8 @@
  * neither among its slots nor as used.
  *
  * Slots and pages go at once, under the locks of the central and of the page heap, as the
- * last object of the span may be freed at any time. Both are held for KSPAN_HOLLOW_BATCH
- * spans at most.
+ * last object of the span may be freed at any time. Both are held for as many spans as
+ * KSPAN_STEPS allows.
  *
  * Context: task, softirq, hardirq.
  */
@@ -26,8 +26,8 @@
 #include "central.h"
 #include "kunit_export.h"
 
-/* Spans that are looked at under one lock. */
-#define KSPAN_HOLLOW_BATCH	16
+/* Steps that it takes to make a span hollow; to look at one takes one, or some. */
+#define KSPAN_STEPS_HOLLOW	KSPAN_STEPS
 
 /* Bitmaps of one word are all that is prepared for it, and slots that are made anew. */
 static bool may_be_hollow(const struct kspan_central *central)
@@ -75,20 +75,31 @@ static unsigned int hollow_locked(struct kspan_central *central, struct kspan_sp
 	return n;
 }
 
-/* Some spans from @span on, or from the first; returns the one behind them, or NULL. */
+/*
+ * Some spans from @span on, or from the first; @left: how many of the list there may be
+ * yet. Returns the one behind them, or NULL.
+ */
 static struct kspan_span *hollow_some(struct kspan_central *central, struct kspan_span *span,
-				      unsigned long *pages)
+				      unsigned long *pages, unsigned long *left)
 {
-	unsigned int left = KSPAN_HOLLOW_BATCH;
+	unsigned int steps = KSPAN_STEPS / 2, n;
 	struct kspan_span *next;
 
 	if (!span)
 		span = list_first_entry(&central->partial, struct kspan_span, list);
 	list_for_each_entry_safe_from(span, next, &central->partial, list) {
-		if (!left--)
+		if (!steps)
 			return span;
-		*pages += hollow_locked(central, span);
+		if (!*left)
+			break;
+		--*left;
+		kspan_steps_take(&steps, 1 + span->used / 4);
+		n = hollow_locked(central, span);
+		if (n)
+			kspan_steps_take(&steps, KSPAN_STEPS_HOLLOW);
+		*pages += n;
 	}
+	*left = 0;
 	return NULL;
 }
 
@@ -121,19 +132,18 @@ static struct kspan_span *pause_at(struct kspan_central *central, struct kspan_s
  */
 unsigned long kspan_central_hollow(struct kspan_central *central, unsigned long want)
 {
-	unsigned long pages = 0, rounds, flags;
+	unsigned long pages = 0, left, flags;
 	struct kspan_span *span = NULL;
 
 	if (!may_be_hollow(central))
 		return 0;
-	kspan_central_merge(central, 0);
+	kspan_central_merge_all(central);
 	raw_spin_lock_irqsave(&central->lock, flags);
-	rounds = DIV_ROUND_UP(central->nr_spans, KSPAN_HOLLOW_BATCH);
-	while (rounds-- && pages < want) {
-		span = hollow_some(central, span, &pages);
-		if (!span)
-			break;
-		span = pause_at(central, span, &flags);
+	left = central->nr_spans;
+	while (left && pages < want) {
+		span = hollow_some(central, span, &pages, &left);
+		if (span)
+			span = pause_at(central, span, &flags);
 	}
 	raw_spin_unlock_irqrestore(&central->lock, flags);
 	return pages;
