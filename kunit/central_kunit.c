@@ -1014,6 +1014,95 @@ static void flushed_depot_keeps_no_magazine(struct kunit *test)
 	give_one(central, first);
 }
 
+#define DEFERRED	40
+
+/* One of many spans that an NMI freed the only object of. */
+static void defer(struct kunit *test, struct kspan_central *central, void *object)
+{
+	struct kspan_span *span = kspan_map_span((unsigned long)object);
+
+	KUNIT_ASSERT_NOT_NULL(test, span);
+	KUNIT_ASSERT_TRUE(test, kspan_span_defer(span, (unsigned long)object));
+	KUNIT_ASSERT_TRUE(test, kspan_span_change_state(span, KSPAN_SPAN_SMALL,
+							KSPAN_SPAN_SMALL_DEFERRED));
+	llist_add(&span->deferred, &central->deferred);
+}
+
+/* Whoever comes by merges some of the frees of NMIs, the next ones the rest. */
+static void deferred_frees_are_merged_in_steps(struct kunit *test)
+{
+	struct kspan_central *central = central_of(SIZE);
+	unsigned long out;
+	unsigned int i;
+
+	for (i = 0; i < DEFERRED; i++)
+		defer(test, central, new_span(test, central));
+	out = central->nr_out;
+	KUNIT_EXPECT_TRUE(test, __kspan_central_merge(central));
+	KUNIT_EXPECT_LT(test, central->nr_out, out);
+	KUNIT_EXPECT_GE(test, central->nr_out, out - KSPAN_STEPS);
+	kspan_central_merge_all(central);
+	KUNIT_EXPECT_EQ(test, central->nr_out, out - DEFERRED);
+	KUNIT_EXPECT_EQ(test, central->nr_spans, 0UL);
+	kspan_verify(test, heap);
+}
+
+/* A span of many words may be merged by several who come by; no slot is lost, nor any twice. */
+static void span_is_merged_word_by_word(struct kunit *test)
+{
+	const struct kspan_size_class *sc = class_of(8);
+	struct kspan_central *central = central_of(8);
+	unsigned int words = DIV_ROUND_UP(sc->slots, 64), i, n = 0, rounds = 0;
+	unsigned long start = (unsigned long)new_span(test, central);
+	struct kspan_span *span = kspan_map_span(start);
+	void *object;
+
+	for (i = 1; i < sc->slots; i++) {
+		object = kspan_central_alloc(central, 0);
+		KUNIT_ASSERT_NOT_NULL(test, object);
+	}
+	/* All but one slot of each word. */
+	for (i = 0; i < sc->slots; i++)
+		if (i % 64) {
+			KUNIT_ASSERT_TRUE(test, kspan_span_defer(span, start + i * 8));
+			n++;
+		}
+	KUNIT_ASSERT_TRUE(test, kspan_span_change_state(span, KSPAN_SPAN_SMALL,
+							KSPAN_SPAN_SMALL_DEFERRED));
+	llist_add(&span->deferred, &central->deferred);
+	while (__kspan_central_merge(central) && ++rounds < words)
+		;
+	KUNIT_EXPECT_GT(test, rounds, 1U);
+	KUNIT_EXPECT_EQ(test, central->nr_out, (unsigned long)sc->slots - n);
+	expect_lists(test, central, 1, 0);
+	kspan_verify(test, heap);
+	for (i = 0; i < sc->slots; i += 64)
+		give_one(central, (void *)(start + i * 8));
+	KUNIT_EXPECT_EQ(test, central->nr_spans, 0UL);
+}
+
+/* Objects of spans of their own go back some at a time, all of them in the end. */
+static void scattered_objects_are_given_in_steps(struct kunit *test)
+{
+	struct kspan_central *central = central_of(SIZE);
+	unsigned int steps = KSPAN_STEPS, done, i;
+	void *objects[DEFERRED];
+
+	/* Every other one, so that they are no neighbours. */
+	for (i = 0; i < DEFERRED; i++) {
+		objects[i] = new_span(test, central);
+		new_span(test, central);
+	}
+	done = kspan_central_give_some(central, objects, DEFERRED, &steps);
+	KUNIT_EXPECT_GE(test, done, 1U);
+	KUNIT_EXPECT_LE(test, done, KSPAN_STEPS);
+	KUNIT_EXPECT_EQ(test, steps, 0U);
+	KUNIT_EXPECT_EQ(test, central->nr_out, 2UL * DEFERRED - done);
+	give(central, objects + done, DEFERRED - done);
+	KUNIT_EXPECT_EQ(test, central->nr_out, (unsigned long)DEFERRED);
+	kspan_central_drop(central);
+}
+
 static struct kunit_case central_cases[] = {
 	KUNIT_CASE(adopted_span_is_partial),
 	KUNIT_CASE(adopted_span_of_one_slot_is_full),
@@ -1039,6 +1128,9 @@ static struct kunit_case central_cases[] = {
 	KUNIT_CASE(slot_tells_what_an_address_is),
 	KUNIT_CASE(free_of_the_last_slot_frees_the_span),
 	KUNIT_CASE(free_reports_a_slot_that_is_not_out),
+	KUNIT_CASE(deferred_frees_are_merged_in_steps),
+	KUNIT_CASE(span_is_merged_word_by_word),
+	KUNIT_CASE(scattered_objects_are_given_in_steps),
 	KUNIT_CASE(magazines_are_bounded),
 	KUNIT_CASE(depot_is_provided_with_what_is_wanted),
 	KUNIT_CASE(full_magazine_is_exchanged_for_an_empty_one),

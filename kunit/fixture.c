@@ -17,7 +17,7 @@ static unsigned int reserve_before;
 static unsigned int growth_before;
 static unsigned int scavenge_ms_before;
 static unsigned int idle_percent_before;
-static unsigned int cache_bytes_before;
+static unsigned int cache_bytes_before, cache_share_before;
 static unsigned int large_bytes_before;
 static struct kspan_heap *private_heap;
 
@@ -62,6 +62,8 @@ int kspan_kunit_init(struct kunit *test)
 	/* All magazines are of full size: see adapt_kunit.c for others. */
 	cache_bytes_before = kspan_cpu_cache_bytes;
 	kspan_cpu_cache_bytes = 0;
+	cache_share_before = kspan_cache_share;
+	kspan_cache_share = 0;
 	/* What is freed goes to the page heap: see large_kunit.c for others. */
 	large_bytes_before = kspan_large_cache_bytes;
 	kspan_large_cache_bytes = 0;
@@ -189,6 +191,7 @@ void kspan_kunit_exit(struct kunit *test)
 	kspan_scavenger_restart();
 	kspan_idle_percent = idle_percent_before;
 	kspan_cpu_cache_bytes = cache_bytes_before;
+	kspan_cache_share = cache_share_before;
 	kspan_large_cache_bytes = large_bytes_before;
 }
 

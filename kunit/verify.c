@@ -34,6 +34,7 @@ struct check {
 	void **cached;		/* objects seen in magazines of one central */
 	unsigned int nr_cached;
 	unsigned int nr_magazines;
+	unsigned long drawn;	/* from the budget of caches */
 };
 
 /* What a walk over the arenas of a node adds up to. */
@@ -684,6 +685,8 @@ static void check_capacity(struct check *check, struct kspan_cpu_cache *cache)
 		capacity += 2 * cache->class[class].limit * heap->classes[class].size;
 	}
 	same(check, "capacity of cache", id(cache), cache->capacity, capacity);
+	check->drawn += kspan_cpu_cache_drawn(heap, cache) -
+			((unsigned long)cache->large.drawn << KSPAN_PAGE_SHIFT);
 	holds(check, "victim is a class", id(cache), cache->victim < KSPAN_NR_CLASSES);
 }
 
@@ -763,10 +766,14 @@ static void check_all(struct check *check)
 	for_each_possible_cpu(cpu)
 		check_capacity(check, per_cpu_ptr(check->heap->cpu, cpu));
 	for (i = 0; (central = kspan_heap_next_central(check->heap, &i));)
-		kspan_central_merge(central, 0);
+		kspan_central_merge_all(central);
 	check_account(check);
+	for (i = 0; (central = kspan_heap_next_central(check->heap, &i));)
+		check->drawn += central->depot_drawn;
+	same(check, "bytes drawn for caches", id(check->heap),
+	     atomic_long_read(&check->heap->budget.drawn), check->drawn);
 	for_each_node(nid) {
-		kspan_page_heap_merge(kspan_page_heap(nid), 0);
+		kspan_page_heap_merge_all(kspan_page_heap(nid));
 		check_page_heap(check, nid);
 	}
 	/* Lists lead astray when the map is wrong already. */

@@ -30,6 +30,9 @@ struct kspan_bad_free {
 	unsigned int class;
 };
 
+void kspan_bad_free_report_late(enum kspan_bad_free_kind kind, unsigned long addr,
+				unsigned int class, unsigned int size, const char *heap);
+void kspan_bad_free_exit(void);
 void kspan_bad_free_report_in(enum kspan_bad_free_kind kind, unsigned long addr,
 			      unsigned int class, unsigned int size, const char *heap);
 void kspan_bad_free_report(enum kspan_bad_free_kind kind, unsigned long addr);

@@ -13,6 +13,9 @@
 #include "malloc.h"
 #include "track.h"
 
+/* Magazines, which may hold a single object, that are taken with preemption off. */
+#define RELOADS_MAX	4
+
 /* From the loaded magazine. */
 static unsigned int pop(struct kspan_cpu_cache *cache, unsigned int class, unsigned int n,
 			void **p)
@@ -31,18 +34,18 @@ static unsigned int pop(struct kspan_cpu_cache *cache, unsigned int class, unsig
 static unsigned int take(struct kspan_heap *heap, unsigned int class, gfp_t gfp, unsigned int n,
 			 void **p)
 {
+	unsigned int taken = 0, reloads = RELOADS_MAX;
 	struct kspan_central *central;
 	struct kspan_cpu_cache *cache;
-	unsigned int taken = 0;
 
 	if (!kspan_cpu_cache_enter(heap, &cache))
 		return 0;
 	n = min_t(unsigned int, n, KSPAN_MAGAZINE_MAX);
 	do {
 		taken += pop(cache, class, n - taken, p + taken);
-	} while (taken < n && kspan_cpu_cache_reload(heap, cache, class, gfp));
+	} while (taken < n && reloads-- && kspan_cpu_cache_reload(heap, cache, class, gfp));
 	central = kspan_heap_central(heap, cache->nid, class);
-	if (taken < n && central)
+	if (!taken && central)
 		taken += kspan_central_take(central, p + taken, n - taken, gfp);
 	cache->class[class].allocs += taken;
 	kspan_cpu_cache_leave(cache);

@@ -22,9 +22,12 @@
  *
  *	deferred: span -> span -> ...
  *
- * Context: task, softirq, hardirq; waits for nothing but the central lock,
- * whose sections are bounded by one magazine, or by the slots of the spans that
- * NMIs freed to. NMI: allocation with KSPAN_GFP_NOLOCK, kspan_central_free().
+ * What is done under the lock at a time is bounded by KSPAN_STEPS, whatever the list or
+ * magazine it is done to; who has more to do drops the lock in between. Wrong frees that
+ * are found under it are counted there, and told later.
+ *
+ * Context: task, softirq, hardirq; waits for nothing but the central lock. NMI:
+ * allocation with KSPAN_GFP_NOLOCK, kspan_central_free().
  */
 #include <linux/cpumask.h>
 #include <linux/kmemleak.h>
@@ -53,6 +56,7 @@ void kspan_central_init(struct kspan_central *central, const struct kspan_size_c
 	central->class = class;
 	central->page_class = class;
 	central->nid = nid;
+	central->budget = &kspan_no_budget;
 	INIT_LIST_HEAD(&central->partial);
 	INIT_LIST_HEAD(&central->full);
 	INIT_LIST_HEAD(&central->depot_full);
@@ -89,14 +93,15 @@ static struct kspan_span *first_partial(struct kspan_central *central)
 
 /*
  * Fill @slots from its end on, so that a stack made of it gives the objects
- * out by rising address.
+ * out by rising address. To take from four spans takes three steps.
  */
-static unsigned int take_locked(struct kspan_central *central, void **slots, unsigned int n)
+static unsigned int take_locked(struct kspan_central *central, void **slots, unsigned int n,
+				unsigned int steps)
 {
-	unsigned int left = n;
+	unsigned int left = n, spans = steps + steps / 3;
 	struct kspan_span *span;
 
-	while (left && (span = first_partial(central))) {
+	while (left && spans-- && (span = first_partial(central))) {
 		left -= kspan_span_take(span, slots, left);
 		if (span->used == span->nslots)
 			list_move(&span->list, &central->full);
@@ -159,18 +164,30 @@ static void free_spans(struct list_head *retired)
 	kspan_page_heap_free_spans(retired, false);
 }
 
+static enum kspan_bad_free_kind kind_of(enum kspan_slot_state state, unsigned long addr)
+{
+	if (!IS_ALIGNED(addr, 8))
+		return KSPAN_BAD_FREE_MISALIGNED;
+	if (state == KSPAN_SLOT_INSIDE)
+		return KSPAN_BAD_FREE_INTERIOR;
+	if (state == KSPAN_SLOT_NEVER_OUT)
+		return KSPAN_BAD_FREE_NEVER_ALLOCATED;
+	return KSPAN_BAD_FREE_DOUBLE;
+}
+
 static void report_slot(enum kspan_slot_state state, unsigned long addr,
 			const struct kspan_central *central)
 {
-	enum kspan_bad_free_kind kind = KSPAN_BAD_FREE_DOUBLE;
+	kspan_bad_free_report_in(kind_of(state, addr), addr, central->class, central->sc->size,
+				 central->name);
+}
 
-	if (!IS_ALIGNED(addr, 8))
-		kind = KSPAN_BAD_FREE_MISALIGNED;
-	else if (state == KSPAN_SLOT_INSIDE)
-		kind = KSPAN_BAD_FREE_INTERIOR;
-	else if (state == KSPAN_SLOT_NEVER_OUT)
-		kind = KSPAN_BAD_FREE_NEVER_ALLOCATED;
-	kspan_bad_free_report_in(kind, addr, central->class, central->sc->size, central->name);
+/* Of a free that was a while ago, where preemption is off for our own sake. */
+static void report_slot_late(enum kspan_slot_state state, unsigned long addr,
+			     const struct kspan_central *central)
+{
+	kspan_bad_free_report_late(kind_of(state, addr), addr, central->class, central->sc->size,
+				   central->name);
 }
 
 /*
@@ -190,23 +207,35 @@ static __always_inline struct kspan_span *own_span(struct kspan_central *central
 	return span;
 }
 
-/* Return a deferred slot. Only a wrong free makes it one that is not out. */
-static void merge_slot(struct kspan_span *span, unsigned int index, struct list_head *retired)
+/* Return the deferred slots of a word. Only a wrong free makes one of them not out. */
+static void merge_word(struct kspan_span *span, unsigned int word, u64 slots)
 {
-	unsigned long addr = span->start +
-			     (unsigned long)index * span->size;
-	enum kspan_slot_state state = kspan_span_slot_state(span, addr, &index);
+	unsigned long start = span->start + (unsigned long)word * 64 * span->size;
+	u64 out = slots & span->alloc_bits[word], left;
+	struct kspan_central *central = span->central;
+	bool was_full = span->used == span->nslots;
 
-	if (state == KSPAN_SLOT_OUT) {
-		kmemleak_free((void *)addr);
-		give_locked(span, index, retired);
-	} else {
-		report_slot(state, addr, span->central);
+	for (left = slots & ~out; left; left &= left - 1) {
+		unsigned int bit = __ffs64(left);
+
+		report_slot_late(word * 64 + bit < span->high ? KSPAN_SLOT_FREE :
+				 KSPAN_SLOT_NEVER_OUT, start + (unsigned long)bit * span->size,
+				 central);
 	}
+	for (left = out; IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) && left; left &= left - 1)
+		kmemleak_free((void *)(start + __ffs64(left) * span->size));
+	if (!out)
+		return;
+	kspan_span_give(span, word, out, hweight64(out));
+	central->nr_out -= hweight64(out);
+	if (was_full)
+		list_move(&span->list, &central->partial);
 }
 
-static void merge_span(struct kspan_span *span, struct list_head *retired)
+/* Whoever has no step left lists the span again, for the rest of its words. */
+static void merge_span(struct kspan_span *span, struct list_head *retired, unsigned int *steps)
 {
+	struct kspan_central *central = span->central;
 	u64 *deferred = kspan_span_deferred_bits(span);
 	unsigned int words = kspan_span_words(span), word;
 	u64 gone = kspan_span_gone(span);
@@ -215,29 +244,53 @@ static void merge_span(struct kspan_span *span, struct list_head *retired)
 	kspan_span_change_state(span, KSPAN_SPAN_SMALL_DEFERRED, KSPAN_SPAN_SMALL);
 	for (word = 0; word < words; word++) {
 		/* A hollow span has one word. */
-		u64 bits = READ_ONCE(deferred[word]) != gone ? xchg(&deferred[word], gone) : gone;
-
-		for (bits &= ~gone; bits; bits &= bits - 1)
-			merge_slot(span, word * 64 + __ffs64(bits), retired);
+		if (READ_ONCE(deferred[word]) == gone)
+			continue;
+		if (!*steps)
+			break;
+		kspan_steps_take(steps, 1);
+		merge_word(span, word, xchg(&deferred[word], gone) & ~gone);
 	}
-	if (!span->used)
+	if (word < words) {
+		if (kspan_span_change_state(span, KSPAN_SPAN_SMALL, KSPAN_SPAN_SMALL_DEFERRED))
+			llist_add(&span->deferred, &central->deferred);
+	} else if (!span->used) {
 		retire_locked(span, retired);
+		kspan_steps_take(steps, KSPAN_STEPS_SPAN);
+	}
 }
 
-/** __kspan_central_merge() - kspan_central_merge() where there is something to do */
-void __kspan_central_merge(struct kspan_central *central)
+/**
+ * __kspan_central_merge() - kspan_central_merge() where there is something to do
+ * @central: the central, not locked
+ * Return: whether there is more.
+ */
+bool __kspan_central_merge(struct kspan_central *central)
 {
-	struct kspan_span *span, *next;
+	unsigned int steps = KSPAN_STEPS / 2;
+	struct llist_node *first;
 	LIST_HEAD(retired);
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&central->lock, flags);
-	llist_for_each_entry_safe(span, next, llist_del_all(&central->deferred), deferred)
-		merge_span(span, &retired);
+	/* The lock is held by whoever takes from the list: NMIs only add to it. */
+	while (steps && (first = llist_del_first(&central->deferred))) {
+		kspan_steps_take(&steps, 1);
+		merge_span(llist_entry(first, struct kspan_span, deferred), &retired, &steps);
+	}
 	raw_spin_unlock_irqrestore(&central->lock, flags);
 	free_spans(&retired);
+	return !llist_empty(&central->deferred);
 }
 KSPAN_EXPORT_FOR_KUNIT(__kspan_central_merge);
+
+/** kspan_central_merge_all() - kspan_central_merge() until nothing is left */
+void kspan_central_merge_all(struct kspan_central *central)
+{
+	while (!llist_empty(&central->deferred) && __kspan_central_merge(central))
+		;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_central_merge_all);
 
 /**
  * kspan_central_take() - take a batch of free slots
@@ -257,7 +310,7 @@ unsigned int kspan_central_take(struct kspan_central *central, void **slots, uns
 	kspan_central_merge(central, gfp);
 	if (!kspan_lock(&central->lock, &flags, gfp))
 		return 0;
-	taken = take_locked(central, slots, n);
+	taken = take_locked(central, slots, n, KSPAN_STEPS);
 	raw_spin_unlock_irqrestore(&central->lock, flags);
 	if (taken < n)
 		memmove(slots, slots + n - taken, taken * sizeof(*slots));
@@ -328,18 +381,39 @@ static noinline void note_wrong(struct given *given, struct kspan_span *span, vo
 	given->state[given->nr_wrong++] = state;
 }
 
-static void give_batch_locked(struct kspan_central *central, void **slots, unsigned int n,
-			      struct given *given)
+/* What it was to free a span, or to leave it where it is. */
+static unsigned int steps_of(const struct list_head *retired, const struct list_head *before)
+{
+	const struct kspan_span *span, *last;
+
+	if (retired->next == before)
+		return 1;
+	span = list_first_entry(retired, struct kspan_span, list);
+	/* Its bitmaps go to RCU. */
+	if (span->alloc_bits != span->inline_bits)
+		return KSPAN_STEPS;
+	/* Neighbours go as one run. */
+	last = list_next_entry(span, list);
+	if (before != retired && (span->start + kspan_span_bytes(span) == last->start ||
+				  last->start + kspan_span_bytes(last) == span->start))
+		return 1;
+	return KSPAN_STEPS_SPAN;
+}
+
+/* As far as the steps go; returns how many objects that were, at least one. */
+static unsigned int give_batch_locked(struct kspan_central *central, void **slots,
+				      unsigned int n, struct given *given, unsigned int *steps)
 {
 	const struct kspan_size_class *sc = central->sc;
 	unsigned long word_bytes = 64UL * sc->size;
 	u64 magic = sc->magic;
-	unsigned int i, done;
+	unsigned int i = 0, done;
 
 	INIT_LIST_HEAD(&given->retired);
 	given->nr_wrong = 0;
-	for (i = 0; i < n; i += done) {
+	do {
 		struct kspan_span *span = own_span(central, (unsigned long)slots[i]);
+		struct list_head *before = given->retired.next;
 
 		done = span ? give_some_locked(span, slots + i, n - i, magic, word_bytes,
 					       &given->retired) : 0;
@@ -347,7 +421,10 @@ static void give_batch_locked(struct kspan_central *central, void **slots, unsig
 			note_wrong(given, span, slots, slots[i]);
 			done = 1;
 		}
-	}
+		kspan_steps_take(steps, steps_of(&given->retired, before));
+		i += done;
+	} while (i < n && *steps);
+	return i;
 }
 
 static void finish_batch(struct kspan_central *central, void **slots, struct given *given)
@@ -356,26 +433,59 @@ static void finish_batch(struct kspan_central *central, void **slots, struct giv
 
 	free_spans(&given->retired);
 	for (i = 0; i < given->nr_wrong; i++)
-		report_slot(given->state[i], (unsigned long)slots[i], central);
+		report_slot_late(given->state[i], (unsigned long)slots[i], central);
 }
+
+/* Most of what may be done at a time was done for others. */
+static void leave_few(unsigned int *steps)
+{
+	*steps = min(*steps, KSPAN_STEPS / 4);
+}
+
+/**
+ * kspan_central_give_some() - return objects to their spans, not too many at once
+ * @central:	the central
+ * @slots:	objects from magazines of the central's class and node; what is
+ *		not an object that is out is reported and left alone
+ * @n:		how many, 1...KSPAN_MAGAZINE_MAX
+ * @steps:	what may be done; less by what was
+ *
+ * Return: how many were returned, the first of @slots; at least one.
+ */
+unsigned int kspan_central_give_some(struct kspan_central *central, void **slots,
+				     unsigned int n, unsigned int *steps)
+{
+	struct given given;
+	unsigned long flags;
+	unsigned int done;
+
+	if (kspan_central_merge(central, 0))
+		leave_few(steps);
+	raw_spin_lock_irqsave(&central->lock, flags);
+	done = give_batch_locked(central, slots, n, &given, steps);
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	finish_batch(central, slots, &given);
+	return done;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_central_give_some);
 
 /**
  * kspan_central_give() - return a batch of objects to their spans
  * @central:	the central
- * @slots:	objects from magazines of the central's class and node; what is
- *		not an object that is out is reported and left alone
- * @n:		how many, at most KSPAN_MAGAZINE_MAX
+ * @slots:	as for kspan_central_give_some()
+ * @n:		how many
+ *
+ * The lock is dropped in between.
  */
 void kspan_central_give(struct kspan_central *central, void **slots, unsigned int n)
 {
-	struct given given;
-	unsigned long flags;
+	unsigned int done, steps;
 
-	kspan_central_merge(central, 0);
-	raw_spin_lock_irqsave(&central->lock, flags);
-	give_batch_locked(central, slots, n, &given);
-	raw_spin_unlock_irqrestore(&central->lock, flags);
-	finish_batch(central, slots, &given);
+	for (; n; n -= done, slots += done) {
+		steps = KSPAN_STEPS;
+		done = kspan_central_give_some(central, slots,
+					       min_t(unsigned int, n, KSPAN_MAGAZINE_MAX), &steps);
+	}
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_give);
 
@@ -390,7 +500,7 @@ static unsigned long detach_some(struct kspan_central *central, struct list_head
 	struct kspan_span *span;
 
 	raw_spin_lock_irqsave(&central->lock, flags);
-	while (n < KSPAN_SPAN_BATCH && !list_empty(from)) {
+	while (n < KSPAN_STEPS && !list_empty(from)) {
 		span = list_last_entry(from, struct kspan_span, list);
 		if (span->used && !all)
 			break;
@@ -443,19 +553,28 @@ static unsigned long release(struct kspan_central *central, struct list_head *de
  */
 unsigned long kspan_central_trim(struct kspan_central *central, bool rcu, unsigned long most)
 {
-	unsigned long pages = 0;
+	unsigned long pages = 0, n;
 	LIST_HEAD(detached);
 
-	kspan_central_merge(central, 0);
+	kspan_central_merge_all(central);
 	while (pages < most && detach_some(central, &central->partial, false, &detached)) {
-		if (rcu)
+		if (rcu) {
+			cond_resched();
 			continue;
+		}
 		pages += release(central, &detached, false);
 		INIT_LIST_HEAD(&detached);
 	}
-	if (rcu && !list_empty(&detached)) {
-		synchronize_rcu();
-		pages += release(central, &detached, false);
+	if (!rcu || list_empty(&detached))
+		return pages;
+	synchronize_rcu();
+	while (!list_empty(&detached)) {
+		LIST_HEAD(some);
+
+		for (n = 0; n < KSPAN_SPAN_BATCH && !list_empty(&detached); n++)
+			list_move_tail(detached.next, &some);
+		pages += release(central, &some, false);
+		cond_resched();
 	}
 	return pages;
 }
@@ -496,7 +615,7 @@ unsigned long kspan_central_drop(struct kspan_central *central)
 {
 	unsigned long out;
 
-	kspan_central_merge(central, 0);
+	kspan_central_merge_all(central);
 	out = READ_ONCE(central->nr_out);
 	while (READ_ONCE(central->nr_spans)) {
 		LIST_HEAD(detached);
@@ -505,11 +624,12 @@ unsigned long kspan_central_drop(struct kspan_central *central)
 		    detach_some(central, &central->partial, true, &detached))
 			release(central, &detached, true);
 		/* A late free by an NMI keeps its span until it is merged. */
-		kspan_central_merge(central, 0);
+		kspan_central_merge_all(central);
 		cond_resched();
 	}
 	return out;
 }
+KSPAN_EXPORT_FOR_KUNIT(kspan_central_drop);
 
 /* The next span with an object that is out, or NULL. */
 static struct kspan_span *first_used(struct kspan_central *central)
@@ -522,6 +642,43 @@ static struct kspan_span *first_used(struct kspan_central *central)
 	return span && span->used ? span : NULL;
 }
 
+/* A word of the objects of @span, if that is the next to be reset; else 0. */
+static u64 out_of_word(struct kspan_central *central, struct kspan_span *span, unsigned int word)
+{
+	unsigned long flags;
+	u64 out = 0;
+
+	raw_spin_lock_irqsave(&central->lock, flags);
+	if (span && first_used(central) == span && word < kspan_span_words(span))
+		out = span->alloc_bits[word] & ~kspan_span_gone(span);
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	return out;
+}
+
+/*
+ * Zero the objects of the next span, without the lock: nobody uses them, and no page is
+ * taken out of a span that an object is in.
+ */
+static void wipe_first_used(struct kspan_central *central)
+{
+	unsigned int word, words = DIV_ROUND_UP(central->sc->slots, 64);
+	unsigned long flags, start = 0;
+	size_t size = central->sc->size;
+	struct kspan_span *span;
+
+	raw_spin_lock_irqsave(&central->lock, flags);
+	span = first_used(central);
+	if (span)
+		start = span->start;
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	for (word = 0; word < words; word++, start += 64 * size) {
+		u64 out = out_of_word(central, span, word);
+
+		for (; out; out &= out - 1)
+			memset((void *)(start + __ffs64(out) * size), 0, size);
+	}
+}
+
 /**
  * kspan_central_reset() - free all objects, and keep the spans that are not hollow
  * @central:	the central, of a private heap that nobody uses meanwhile; all its
@@ -532,19 +689,20 @@ static struct kspan_span *first_used(struct kspan_central *central)
  */
 unsigned long kspan_central_reset(struct kspan_central *central)
 {
-	unsigned int batch = want_init_on_free() ? 1 : KSPAN_SPAN_BATCH, n;
 	unsigned long out = 0, flags;
 	struct kspan_span *span;
+	unsigned int steps;
 
-	kspan_central_merge(central, 0);
+	kspan_central_merge_all(central);
 	do {
 		LIST_HEAD(hollow);
 
+		if (want_init_on_free())
+			wipe_first_used(central);
 		raw_spin_lock_irqsave(&central->lock, flags);
-		for (n = 0; n < batch && (span = first_used(central)); n++) {
+		for (steps = want_init_on_free() ? 1 : KSPAN_STEPS;
+		     steps && (span = first_used(central)); steps -= min(steps, 2U)) {
 			forget_objects(span);
-			if (want_init_on_free())
-				kspan_span_wipe(span);
 			central->nr_out -= span->used;
 			out += span->used;
 			kspan_span_clear(span);
@@ -555,7 +713,7 @@ unsigned long kspan_central_reset(struct kspan_central *central)
 		raw_spin_unlock_irqrestore(&central->lock, flags);
 		free_spans(&hollow);
 		cond_resched();
-	} while (n);
+	} while (span);
 	return out;
 }
 
@@ -598,7 +756,7 @@ void *kspan_central_alloc(struct kspan_central *central, gfp_t gfp)
 	kspan_central_merge(central, gfp);
 	if (!kspan_lock(&central->lock, &flags, gfp))
 		return NULL;
-	if (!take_locked(central, &object, 1))
+	if (!take_locked(central, &object, 1, 1))
 		object = pop_depot_locked(central);
 	if (object)
 		central->allocs++;
@@ -715,25 +873,42 @@ bool kspan_central_free(unsigned long addr, unsigned int class)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_free);
 
+/* Whether the @nth magazine holds an object; -ENOENT where there are less. */
+static int nth_magazine_holds(struct kspan_central *central, unsigned int nth,
+			      const void *object)
+{
+	struct kspan_magazine *mag;
+	int found = -ENOENT;
+	unsigned long flags;
+	unsigned int i;
+
+	raw_spin_lock_irqsave(&central->lock, flags);
+	list_for_each_entry(mag, &central->depot_full, list) {
+		if (nth--)
+			continue;
+		for (found = 0, i = 0; !found && i < mag->count; i++)
+			found = mag->slot[i] == object;
+		break;
+	}
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	return found;
+}
+
 /**
  * kspan_depot_holds() - whether an object is in a magazine of the depot
  * @central:	the central, not locked
  * @object:	address
- * Return: whether it is.
+ * Return: whether it is; while others use the depot, the answer may be outdated.
  */
 bool kspan_depot_holds(struct kspan_central *central, const void *object)
 {
-	struct kspan_magazine *mag;
-	unsigned long flags;
-	bool found = false;
-	unsigned int i;
+	unsigned int nth = 0;
+	int found;
 
-	raw_spin_lock_irqsave(&central->lock, flags);
-	list_for_each_entry(mag, &central->depot_full, list)
-		for (i = 0; i < mag->count; i++)
-			found |= mag->slot[i] == object;
-	raw_spin_unlock_irqrestore(&central->lock, flags);
-	return found;
+	do {
+		found = nth_magazine_holds(central, nth++, object);
+	} while (!found);
+	return found > 0;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_depot_holds);
 
@@ -768,13 +943,51 @@ static unsigned int depot_limit(const struct kspan_size_class *sc)
 	return clamp_t(unsigned int, kspan_depot_bytes / bytes, 1, KSPAN_DEPOT_MAX);
 }
 
-static bool depot_has_room(const struct kspan_central *central, unsigned int count)
+/* What the depot is to have drawn for so many magazines and objects. */
+static unsigned long depot_needs(const struct kspan_central *central, unsigned int magazines,
+				 unsigned long objects)
 {
-	u64 size = central->sc->size;
+	return objects * central->sc->size + magazines * kspan_magazine_sizeof(central->sc);
+}
 
-	return central->nr_depot_full < KSPAN_DEPOT_MAX &&
-	       (!central->nr_depot_full ||
-		(central->nr_depot_objects + count) * size <= kspan_depot_bytes);
+/* Bytes that a depot draws at once. */
+#define KSPAN_DEPOT_STEP	(32UL * 1024)
+
+/* In steps, so that most exchanges do without; if that is too much, what it takes. */
+static bool draw_for_depot(struct kspan_central *central, unsigned long bytes)
+{
+	unsigned long more = bytes - central->depot_drawn, step = round_up(more, KSPAN_DEPOT_STEP);
+
+	if (!kspan_budget_draw(central->budget, step)) {
+		step = more;
+		if (!kspan_budget_draw(central->budget, step))
+			return false;
+	}
+	central->depot_drawn += step;
+	return true;
+}
+
+/* Nobody draws for less; the lock is held. */
+static void give_surplus_of_depot(struct kspan_central *central)
+{
+	unsigned long bytes = depot_needs(central, central->nr_depot_full,
+					  central->nr_depot_objects);
+
+	if (bytes >= central->depot_drawn)
+		return;
+	kspan_budget_give(central->budget, central->depot_drawn - bytes);
+	central->depot_drawn = bytes;
+}
+
+static bool depot_has_room(struct kspan_central *central, unsigned int count)
+{
+	unsigned long objects = central->nr_depot_objects + count, bytes;
+
+	if (central->nr_depot_full >= KSPAN_DEPOT_MAX ||
+	    (central->nr_depot_full && objects * central->sc->size > kspan_depot_bytes))
+		return false;
+	bytes = depot_needs(central, central->nr_depot_full + 1, objects);
+	return bytes <= central->depot_drawn || draw_for_depot(central, bytes);
 }
 
 /**
@@ -908,7 +1121,7 @@ struct kspan_magazine *kspan_depot_put_full(struct kspan_central *central,
 KSPAN_EXPORT_FOR_KUNIT(kspan_depot_put_full);
 
 /* Most spans that are made at once. */
-#define KSPAN_GROW_MAX	16
+#define KSPAN_GROW_MAX	16U
 
 /*
  * Make spans for so many objects of free pages, where that takes neither SLUB nor
@@ -950,9 +1163,9 @@ static void adopt_locked(struct kspan_central *central, struct list_head *spans)
 
 /* Fill a magazine with @n objects, or as many as there are. */
 static void fill_locked(struct kspan_central *central, struct kspan_magazine *mag,
-			unsigned int n)
+			unsigned int n, unsigned int steps)
 {
-	unsigned int taken = take_locked(central, mag->slot, n);
+	unsigned int taken = take_locked(central, mag->slot, n, steps);
 
 	if (taken && taken < n)
 		memmove(mag->slot, mag->slot + n - taken, taken * sizeof(*mag->slot));
@@ -964,6 +1177,7 @@ static void fill_locked(struct kspan_central *central, struct kspan_magazine *ma
  * @central:	the central
  * @empty:	an empty magazine of the CPU, or NULL
  * @n:		objects to put into it, 1...kspan_magazine_cap()
+ * @steps:	what may be done yet; spans are made only of as much as there is at first
  * @gfp:	with KSPAN_GFP_NOLOCK the lock is tried once
  *
  * A full one of the depot in exchange for @empty; else @empty, or an empty one
@@ -974,26 +1188,29 @@ static void fill_locked(struct kspan_central *central, struct kspan_magazine *ma
  * when there is no magazine to fill.
  */
 struct kspan_magazine *kspan_central_load(struct kspan_central *central,
-					  struct kspan_magazine *empty, unsigned int n, gfp_t gfp)
+					  struct kspan_magazine *empty, unsigned int n,
+					  unsigned int *steps, gfp_t gfp)
 {
 	struct kspan_magazine *mag;
 	unsigned long flags;
 	LIST_HEAD(spans);
 
-	kspan_central_merge(central, gfp);
+	if (kspan_central_merge(central, gfp))
+		leave_few(steps);
 	if (!kspan_lock(&central->lock, &flags, gfp))
 		return NULL;
 	mag = take_full_locked(central, empty);
 	if (!mag) {
 		mag = empty ?: take_empty_locked(central);
 		if (mag)
-			fill_locked(central, mag, n);
+			fill_locked(central, mag, n, max(*steps, 1U));
 	}
 	raw_spin_unlock_irqrestore(&central->lock, flags);
-	if (mag && !mag->count && !(gfp & KSPAN_GFP_NOLOCK) && make_spans(central, n, &spans)) {
+	if (mag && !mag->count && *steps == KSPAN_STEPS && !(gfp & KSPAN_GFP_NOLOCK) &&
+	    make_spans(central, n, &spans)) {
 		raw_spin_lock_irqsave(&central->lock, flags);
 		adopt_locked(central, &spans);
-		fill_locked(central, mag, n);
+		fill_locked(central, mag, n, *steps);
 		raw_spin_unlock_irqrestore(&central->lock, flags);
 	}
 	return mag;
@@ -1018,7 +1235,7 @@ void *kspan_central_adopt(struct kspan_central *central, struct kspan_span *span
 		return NULL;
 	list_add(&span->list, &spans);
 	adopt_locked(central, &spans);
-	take_locked(central, &object, 1);
+	take_locked(central, &object, 1, 1);
 	central->allocs++;
 	raw_spin_unlock_irqrestore(&central->lock, flags);
 	return object;
@@ -1026,35 +1243,41 @@ void *kspan_central_adopt(struct kspan_central *central, struct kspan_span *span
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_adopt);
 
 /**
- * kspan_central_unload() - an empty magazine for a CPU that has full ones only
+ * kspan_central_unload() - a magazine with room for a CPU that has full ones only
  * @central:	the central
  * @full:	a full magazine of the CPU
+ * @steps:	what may be done, at least one; less by what was
  *
- * An empty one of the depot in exchange for @full; else @full, whose objects are
- * returned to their spans.
+ * An empty one of the depot in exchange for @full; else @full, of whose objects the
+ * oldest are returned to their spans, as far as the steps go.
  *
  * Return: the magazine.
  */
 struct kspan_magazine *kspan_central_unload(struct kspan_central *central,
-					    struct kspan_magazine *full)
+					    struct kspan_magazine *full, unsigned int *steps)
 {
-	unsigned int count = full->count;
+	unsigned int count = full->count, done = 0;
 	struct kspan_magazine *empty;
 	struct given given;
 	unsigned long flags;
 
-	kspan_central_merge(central, 0);
+	if (kspan_central_merge(central, 0))
+		leave_few(steps);
 	raw_spin_lock_irqsave(&central->lock, flags);
 	empty = put_full_locked(central, full);
 	if (!empty) {
 		/* First, or kspan_owns() would find there what others allocate anew. */
 		WRITE_ONCE(full->count, 0);
-		give_batch_locked(central, full->slot, count, &given);
+		done = give_batch_locked(central, full->slot, count, &given, steps);
 	}
 	raw_spin_unlock_irqrestore(&central->lock, flags);
 	if (empty)
 		return empty;
 	finish_batch(central, full->slot, &given);
+	memmove(full->slot, full->slot + done, (count - done) * sizeof(*full->slot));
+	/* An interrupt that looks through the magazine sees objects only. */
+	barrier();
+	WRITE_ONCE(full->count, count - done);
 	return full;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_unload);
@@ -1091,18 +1314,24 @@ static void flush_some(struct kspan_central *central, unsigned int n)
 	}
 }
 
-static void free_empty_magazines(struct kspan_central *central)
+static struct kspan_magazine *remove_empty_magazine(struct kspan_central *central)
 {
-	struct kspan_magazine *mag, *next;
-	LIST_HEAD(magazines);
+	struct kspan_magazine *mag;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&central->lock, flags);
-	list_splice_init(&central->depot_empty, &magazines);
-	list_for_each_entry(mag, &magazines, list)
+	mag = take_first(&central->depot_empty);
+	if (mag)
 		central->nr_magazines--;
 	raw_spin_unlock_irqrestore(&central->lock, flags);
-	list_for_each_entry_safe(mag, next, &magazines, list)
+	return mag;
+}
+
+static void free_empty_magazines(struct kspan_central *central)
+{
+	struct kspan_magazine *mag;
+
+	while ((mag = remove_empty_magazine(central)))
 		kfree_rcu(mag, rcu);
 }
 
@@ -1114,8 +1343,13 @@ static void free_empty_magazines(struct kspan_central *central)
  */
 void kspan_depot_flush(struct kspan_central *central)
 {
-	kspan_central_merge(central, 0);
+	unsigned long flags;
+
+	kspan_central_merge_all(central);
 	flush_some(central, UINT_MAX);
+	raw_spin_lock_irqsave(&central->lock, flags);
+	give_surplus_of_depot(central);
+	raw_spin_unlock_irqrestore(&central->lock, flags);
 	free_empty_magazines(central);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_depot_flush);
@@ -1135,10 +1369,11 @@ void kspan_depot_reap(struct kspan_central *central)
 	unsigned int n = READ_ONCE(central->depot_low);
 	unsigned long flags;
 
-	kspan_central_merge(central, 0);
+	kspan_central_merge_all(central);
 	flush_some(central, n);
 	raw_spin_lock_irqsave(&central->lock, flags);
 	central->depot_low = central->nr_depot_full;
+	give_surplus_of_depot(central);
 	raw_spin_unlock_irqrestore(&central->lock, flags);
 	if (n || !central->nr_depot_full)
 		free_empty_magazines(central);

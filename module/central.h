@@ -4,6 +4,7 @@
 #define KSPAN_CENTRAL_H
 
 #include "account.h"
+#include "budget.h"
 #include "page_heap.h"
 
 struct kspan_heap;
@@ -18,6 +19,7 @@ struct kspan_heap;
  * @sc:		what spans look like; fixed
  * @heap:	whose it is; fixed
  * @name:	the heap's, for reports; fixed
+ * @budget:	the heap's, or that of all; fixed
  * @account:	of a private heap, which keeps spans without an object; fixed
  * @tracked:	spans have room for the call sites of their objects; fixed
  * @ctor:	called once for every slot of a new span, or NULL; fixed
@@ -32,6 +34,7 @@ struct kspan_heap;
  * @nr_out:	slots that are out: cached + live
  * @nr_depot_full: magazines on @depot_full
  * @nr_depot_objects: objects in them
+ * @depot_drawn: bytes that the depot has drawn from @budget for these
  * @depot_low:	least value of @nr_depot_full since the scavenger saw it
  * @nr_magazines: magazines of this class and node, wherever they are
  * @wanted:	somebody found @depot_empty empty
@@ -46,6 +49,7 @@ struct kspan_central {
 	const struct kspan_size_class *sc;
 	struct kspan_heap *heap;
 	const char *name;
+	struct kspan_budget *budget;
 	struct kspan_account *account;
 	void (*ctor)(void *object);
 	struct list_head partial;
@@ -59,11 +63,25 @@ struct kspan_central {
 	unsigned long nr_out;
 	unsigned int nr_depot_full;
 	unsigned long nr_depot_objects;
+	unsigned long depot_drawn;
 	unsigned int depot_low;
 	unsigned int nr_magazines;
 	bool wanted;
 	u64 allocs;
 } ____cacheline_aligned_in_smp;
+
+/*
+ * How much is done at a time where interrupts or preemption are off, in steps: a step
+ * is a word of slots that goes into or out of its span, and a span on its way from one
+ * list to another; a span that is freed takes some.
+ */
+#define KSPAN_STEPS		12U
+#define KSPAN_STEPS_SPAN	4U
+
+static inline void kspan_steps_take(unsigned int *steps, unsigned int n)
+{
+	*steps -= min(*steps, n);
+}
 
 /* Most full magazines of a depot. */
 #define KSPAN_DEPOT_MAX		128U
@@ -83,21 +101,28 @@ unsigned long kspan_central_hollow_count(const struct kspan_central *central);
 unsigned long kspan_central_hollow(struct kspan_central *central, unsigned long want,
 				   unsigned long *looks);
 
-void __kspan_central_merge(struct kspan_central *central);
+bool __kspan_central_merge(struct kspan_central *central);
+void kspan_central_merge_all(struct kspan_central *central);
 
 /**
- * kspan_central_merge() - complete the frees that NMIs left behind
+ * kspan_central_merge() - complete some of the frees that NMIs left behind
  * @central:	the central, not locked
  * @gfp:	with KSPAN_GFP_NOLOCK they are left to others
+ *
+ * Return: whether there were any, for those who have other work to do.
  */
-static inline void kspan_central_merge(struct kspan_central *central, gfp_t gfp)
+static inline bool kspan_central_merge(struct kspan_central *central, gfp_t gfp)
 {
-	if (unlikely(!llist_empty(&central->deferred)) && !(gfp & KSPAN_GFP_NOLOCK))
-		__kspan_central_merge(central);
+	if (likely(llist_empty(&central->deferred)) || (gfp & KSPAN_GFP_NOLOCK))
+		return false;
+	__kspan_central_merge(central);
+	return true;
 }
 
 unsigned int kspan_central_take(struct kspan_central *central, void **slots, unsigned int n,
 				gfp_t gfp);
+unsigned int kspan_central_give_some(struct kspan_central *central, void **slots,
+				     unsigned int n, unsigned int *steps);
 void kspan_central_give(struct kspan_central *central, void **slots, unsigned int n);
 void *kspan_central_alloc(struct kspan_central *central, gfp_t gfp);
 void *kspan_central_adopt(struct kspan_central *central, struct kspan_span *span, gfp_t gfp);
@@ -113,9 +138,10 @@ struct kspan_magazine *kspan_depot_take_full(struct kspan_central *central,
 struct kspan_magazine *kspan_depot_put_full(struct kspan_central *central,
 					    struct kspan_magazine *full, gfp_t gfp);
 struct kspan_magazine *kspan_central_load(struct kspan_central *central,
-					  struct kspan_magazine *empty, unsigned int n, gfp_t gfp);
+					  struct kspan_magazine *empty, unsigned int n,
+					  unsigned int *steps, gfp_t gfp);
 struct kspan_magazine *kspan_central_unload(struct kspan_central *central,
-					    struct kspan_magazine *full);
+					    struct kspan_magazine *full, unsigned int *steps);
 void kspan_depot_retire(struct kspan_central *central, struct kspan_magazine *mag);
 void kspan_depot_flush(struct kspan_central *central);
 void kspan_depot_reap(struct kspan_central *central);

@@ -17,7 +17,9 @@
  * per-CPU caches: it starts with some objects, and doubles each time the CPU has to
  * visit the central. All classes of a CPU share kspan_cpu_cache_bytes; when these
  * are given away, the other classes in turn lose half of theirs, and what they hold
- * beyond that goes back to its spans.
+ * beyond that goes back to its spans; at one visit no more than KSPAN_STEPS allows, the
+ * rest at the next. All CPUs and heaps share a budget, from which capacity is drawn; see
+ * budget.c.
  *
  * Context: task, softirq, hardirq; functions that take an entered cache run
  * with preemption off.
@@ -43,8 +45,6 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_no_magazine);
 
 /* What a class starts with, in bytes of objects; two objects at least. */
 #define KSPAN_FIRST_BYTES	4096
-/* Classes that lose objects in one miss, which has preemption off. */
-#define KSPAN_STEALS_MAX	4
 
 unsigned int kspan_cpu_cache_bytes = 2 * 1024 * 1024;
 KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_bytes);
@@ -101,15 +101,45 @@ static unsigned int capacity_of(const struct kspan_heap *heap, unsigned int clas
 	return 2 * limit * heap->classes[class].size;
 }
 
+/* What is drawn from the budget for that: the magazines themselves count. */
+static unsigned long drawn_for(const struct kspan_heap *heap, unsigned int class,
+			       unsigned int limit)
+{
+	return limit ? capacity_of(heap, class, limit) +
+		       2 * kspan_magazine_sizeof(&heap->classes[class]) : 0;
+}
+
+/**
+ * kspan_cpu_cache_drawn() - what a CPU has drawn from the budget of its heap
+ * @heap:	the heap
+ * @cache:	its cache
+ * Return: bytes, for magazines and large objects; close if the CPU is at work.
+ */
+unsigned long kspan_cpu_cache_drawn(const struct kspan_heap *heap,
+				    const struct kspan_cpu_cache *cache)
+{
+	unsigned long sum = (unsigned long)READ_ONCE(cache->large.drawn) << KSPAN_PAGE_SHIFT;
+	unsigned int class;
+
+	for (class = 1; class < heap->nr_classes; class++)
+		sum += drawn_for(heap, class, READ_ONCE(cache->class[class].limit));
+	return sum;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_drawn);
+
 /* Bytes that the heap's magazines of a CPU may hold, 0 for no limit. */
 static unsigned int most_bytes(const struct kspan_heap *heap)
 {
 	return min_not_zero(READ_ONCE(kspan_cpu_cache_bytes), heap->cache_share);
 }
 
-static void set_limit(const struct kspan_heap *heap, struct kspan_cpu_cache *cache,
+/* More than before was drawn by the caller; less goes back. */
+static void set_limit(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 		      unsigned int class, unsigned int limit)
 {
+	unsigned int old = cache->class[class].limit;
+	bool had_any = cache->capacity;
+
 	/* The scavenger is to see when nobody uses it any more. */
 	if (!cache->capacity)
 		kspan_scavenger_wake();
@@ -118,54 +148,121 @@ static void set_limit(const struct kspan_heap *heap, struct kspan_cpu_cache *cac
 	cache->class[class].limit = limit;
 	set_cap(cache->class[class].loaded, limit);
 	set_cap(cache->class[class].previous, limit);
+	if (limit < old)
+		kspan_budget_give(&heap->budget, drawn_for(heap, class, old) -
+						 drawn_for(heap, class, limit));
+	if (had_any != !!cache->capacity)
+		kspan_budget_add_user(&heap->budget, had_any ? -1 : 1);
 }
 
+/* Return objects beyond @limit, as far as the steps go. */
 static void return_surplus(struct kspan_central *central, struct kspan_magazine *mag,
-			   unsigned int limit)
+			   unsigned int limit, unsigned int *steps)
 {
-	unsigned int count = mag->count;
+	unsigned int count = mag->count, n, done;
 
-	if (count <= limit)
+	if (count <= limit || !*steps)
 		return;
+	n = count - limit;
 	/* First, or kspan_owns() would find there what others allocate anew. */
 	WRITE_ONCE(mag->count, limit);
-	kspan_central_give(central, mag->slot + limit, count - limit);
+	done = kspan_central_give_some(central, mag->slot + limit, n, steps);
+	memmove(mag->slot + limit, mag->slot + limit + done, (n - done) * sizeof(*mag->slot));
+	/* An interrupt that looks through the magazine sees objects only. */
+	barrier();
+	WRITE_ONCE(mag->count, count - done);
 }
 
-static void halve(struct kspan_heap *heap, struct kspan_cpu_cache *cache, unsigned int class)
+/* For what others lose: the visit has more to do. */
+#define KSPAN_STEPS_STEAL	(KSPAN_STEPS / 3)
+
+static bool has_stolen_enough(unsigned int steps)
+{
+	return steps <= KSPAN_STEPS - KSPAN_STEPS_STEAL;
+}
+
+/* Half of the capacity, or as much less as could be returned now. */
+static void halve(struct kspan_heap *heap, struct kspan_cpu_cache *cache, unsigned int class,
+		  unsigned int *steps)
 {
 	struct kspan_central *central = kspan_heap_central(heap, cache->nid, class);
-	unsigned int limit = cache->class[class].limit / 2;
+	struct kspan_cpu_class *of_class = &cache->class[class];
+	unsigned int limit = of_class->limit / 2, held;
+	unsigned int some = *steps - min(*steps, KSPAN_STEPS - KSPAN_STEPS_STEAL), rest;
 
-	return_surplus(central, cache->class[class].loaded, limit);
-	return_surplus(central, cache->class[class].previous, limit);
-	set_limit(heap, cache, class, limit);
+	/* The limit is that of both, so both are to have less. */
+	rest = some - some / 2;
+	some /= 2;
+	kspan_steps_take(steps, some + rest);
+	return_surplus(central, of_class->loaded, limit, &some);
+	rest += some;
+	return_surplus(central, of_class->previous, limit, &rest);
+	*steps += rest;
+	held = max3(limit, of_class->loaded->count, of_class->previous->count);
+	/* Even one that holds nothing takes two looks at the central. */
+	kspan_steps_take(steps, 3);
+	if (held >= of_class->limit)
+		return;
+	set_limit(heap, cache, class, held);
 	cache->events[KSPAN_STEAL]++;
 }
 
-/* Whether there is capacity for so many bytes more, if need be from other classes. */
+/*
+ * Whether there is capacity for so many bytes more, of @most, if need be from other
+ * classes.
+ */
 static bool make_room(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
-		      unsigned int class, unsigned int bytes)
+		      unsigned int class, unsigned int bytes, unsigned int most,
+		      unsigned int *steps)
 {
-	unsigned int most = most_bytes(heap), steals = 0, i;
+	unsigned int i;
 
-	for (i = 1; i < heap->nr_classes && steals < KSPAN_STEALS_MAX &&
+	for (i = 1; i < heap->nr_classes && !has_stolen_enough(*steps) &&
 	     cache->capacity + bytes > most; i++) {
 		cache->victim = cache->victim % (heap->nr_classes - 1) + 1;
 		if (cache->victim == class || !cache->class[cache->victim].limit)
 			continue;
-		halve(heap, cache, cache->victim);
-		steals++;
+		halve(heap, cache, cache->victim, steps);
 	}
 	return cache->capacity + bytes <= most;
 }
 
-/* The class has to visit the central: with more capacity it will less often. */
-static void grow(struct kspan_heap *heap, struct kspan_cpu_cache *cache, unsigned int class)
+/*
+ * Draw what a class is to have more. Where the budget has no more, other classes of this
+ * CPU lose some of theirs; if they have little, other CPUs are asked to.
+ */
+static bool draw_for(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
+		     unsigned int class, unsigned int limit, unsigned int *steps)
+{
+	unsigned int old = cache->class[class].limit;
+	unsigned int bytes = capacity_of(heap, class, limit) - capacity_of(heap, class, old);
+	unsigned long more = drawn_for(heap, class, limit) - drawn_for(heap, class, old);
+
+	if (likely(kspan_budget_draw(&heap->budget, more)))
+		return true;
+	kspan_budget_want(&heap->budget, cache->capacity + bytes);
+	/* What the budget does not have, the scavenger may get from those that rest. */
+	kspan_scavenger_wake();
+	if (cache->capacity == capacity_of(heap, class, old))
+		return false;
+	make_room(heap, cache, class, bytes, cache->capacity, steps);
+	return kspan_budget_draw(&heap->budget, more);
+}
+
+/*
+ * The class has to visit the central: with more capacity it will less often. What others
+ * lose for that is bounded; if it is not enough, the next visit goes on.
+ */
+static void grow(struct kspan_heap *heap, struct kspan_cpu_cache *cache, unsigned int class,
+		 unsigned int *steps)
 {
 	unsigned int most = kspan_magazine_cap(&heap->classes[class]), limit;
-	unsigned int old = cache->class[class].limit, bytes = most_bytes(heap);
+	unsigned int old, bytes = most_bytes(heap);
 
+	/* The next of the other classes, for another CPU. */
+	if (unlikely(kspan_budget_asks(&heap->budget, cache->capacity)))
+		make_room(heap, cache, 0, 1, cache->capacity, steps);
+	old = cache->class[class].limit;
 	if (likely(old >= most))
 		return;
 	limit = old ? 2 * old : max(KSPAN_FIRST_BYTES / heap->classes[class].size, 2U);
@@ -174,9 +271,11 @@ static void grow(struct kspan_heap *heap, struct kspan_cpu_cache *cache, unsigne
 	/* What never fits must not take from others for that. */
 	if (bytes && (capacity_of(heap, class, limit) > bytes ||
 		      !make_room(heap, cache, class,
-				 capacity_of(heap, class, limit) - capacity_of(heap, class, old))))
+				 capacity_of(heap, class, limit) - capacity_of(heap, class, old),
+				 bytes, steps)))
 		return;
-	set_limit(heap, cache, class, limit);
+	if (draw_for(heap, cache, class, limit, steps))
+		set_limit(heap, cache, class, limit);
 }
 
 /**
@@ -219,8 +318,8 @@ void *kspan_cpu_cache_refill(struct kspan_heap *heap, struct kspan_cpu_cache *ca
 			     unsigned int class, gfp_t gfp)
 {
 	struct kspan_magazine *previous = cache->class[class].previous, *mag;
+	unsigned int limit, steps = KSPAN_STEPS;
 	struct kspan_central *central;
-	unsigned int limit;
 
 	if (!class)
 		return NULL;
@@ -232,9 +331,13 @@ void *kspan_cpu_cache_refill(struct kspan_heap *heap, struct kspan_cpu_cache *ca
 	if (!central)
 		return NULL;
 	if (!(gfp & KSPAN_GFP_NOLOCK))
-		grow(heap, cache, class);
+		grow(heap, cache, class, &steps);
 	limit = cache->class[class].limit;
-	mag = limit ? kspan_central_load(central, displaced(previous), limit, gfp) : NULL;
+	/* One slot is enough where others have lost capacity at this visit. */
+	if (limit && !has_stolen_enough(steps))
+		mag = kspan_central_load(central, displaced(previous), limit, &steps, gfp);
+	else
+		mag = NULL;
 	if (!mag)
 		return kspan_central_alloc(central, gfp);
 	load(cache, class, mag);
@@ -265,6 +368,11 @@ static bool previous_has_room(const struct kspan_cpu_cache *cache, unsigned int 
 	       cache->class[class].previous->count < cache->class[class].limit;
 }
 
+static bool loaded_has_room(const struct kspan_cpu_cache *cache, unsigned int class)
+{
+	return cache->class[class].loaded->count < cache->class[class].loaded->cap;
+}
+
 /**
  * kspan_cpu_cache_spill() - free where the loaded magazine is full
  * @heap:	the heap
@@ -279,6 +387,7 @@ bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 			   unsigned int class, void *object)
 {
 	struct kspan_magazine *previous = cache->class[class].previous, *mag;
+	unsigned int steps = KSPAN_STEPS;
 	struct kspan_central *central;
 
 	if (!class)
@@ -290,7 +399,7 @@ bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 	}
 	if (in_nmi())
 		return false;
-	grow(heap, cache, class);
+	grow(heap, cache, class, &steps);
 	if (!cache->class[class].limit)
 		return false;
 	if (previous_has_room(cache, class)) {
@@ -299,48 +408,67 @@ bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 		return true;
 	}
 	/* It has grown. */
-	if (cache->class[class].loaded->count < cache->class[class].loaded->cap) {
+	if (loaded_has_room(cache, class)) {
 		push_loaded(cache, class, object);
 		return true;
 	}
+	/* Others have lost enough for one visit. */
+	if (has_stolen_enough(steps))
+		return false;
 	central = kspan_heap_central(heap, cache->nid, class);
 	if (is_magazine(previous)) {
-		load(cache, class, kspan_central_unload(central, previous));
+		load(cache, class, kspan_central_unload(central, previous, &steps));
 		cache->events[KSPAN_SPILL]++;
 	} else {
 		mag = kspan_depot_put_full(central, NULL, 0);
 		if (mag) {
 			load(cache, class, mag);
 		} else if (is_magazine(cache->class[class].loaded)) {
-			reload_only(cache, class,
-				    kspan_central_unload(central, cache->class[class].loaded));
+			mag = kspan_central_unload(central, cache->class[class].loaded, &steps);
+			reload_only(cache, class, mag);
 			cache->events[KSPAN_SPILL]++;
-		} else {
-			return false;
 		}
 	}
+	/* One that has lost capacity has room when it is down to that. */
+	if (!loaded_has_room(cache, class))
+		return false;
 	push_loaded(cache, class, object);
 	return true;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_spill);
 
-static void retire(struct kspan_heap *heap, struct kspan_cpu_cache *cache, unsigned int class,
-		   struct kspan_magazine **where)
-{
-	struct kspan_magazine *mag = *where;
+/* What a cache had of a class. */
+struct drained {
+	struct kspan_central *central;
+	struct kspan_magazine *mag[2];
+};
 
+static void take_out(struct kspan_magazine **where, struct kspan_magazine **mag)
+{
+	*mag = displaced(*where);
 	WRITE_ONCE(*where, &kspan_no_magazine);
-	if (is_magazine(mag))
-		kspan_depot_retire(kspan_heap_central(heap, cache->nid, class), mag);
 }
 
-static void drain_class(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
-			unsigned int class)
+/* The cache is without the class then; what it had is still to be retired. */
+static struct drained drain_class(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
+				  unsigned int class)
 {
-	retire(heap, cache, class, &cache->class[class].loaded);
-	retire(heap, cache, class, &cache->class[class].previous);
+	struct drained drained = { .central = kspan_heap_central(heap, cache->nid, class) };
+
+	take_out(&cache->class[class].loaded, &drained.mag[0]);
+	take_out(&cache->class[class].previous, &drained.mag[1]);
 	if (cache->class[class].limit)
 		set_limit(heap, cache, class, 0);
+	return drained;
+}
+
+static void retire(const struct drained *drained)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(drained->mag); i++)
+		if (drained->mag[i])
+			kspan_depot_retire(drained->central, drained->mag[i]);
 }
 
 static void drain_classless(struct kspan_cpu_cache *cache)
@@ -352,11 +480,14 @@ static void drain_classless(struct kspan_cpu_cache *cache)
 
 static void drain(struct kspan_heap *heap, struct kspan_cpu_cache *cache)
 {
+	struct drained drained;
 	unsigned int class;
 
 	drain_classless(cache);
-	for (class = 1; class < heap->nr_classes; class++)
-		drain_class(heap, cache, class);
+	for (class = 1; class < heap->nr_classes; class++) {
+		drained = drain_class(heap, cache, class);
+		retire(&drained);
+	}
 }
 
 /**
@@ -370,31 +501,45 @@ void kspan_cpu_cache_drain(struct kspan_heap *heap, unsigned int cpu)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_drain);
 
-static void empty(struct kspan_heap *heap, struct kspan_cpu_cache *cache, unsigned int class,
-		  struct kspan_magazine *mag)
+/* Return some objects of a class; returns whether there are more. */
+static bool empty_some(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
+		       unsigned int class)
 {
-	if (mag->count)
-		return_surplus(kspan_heap_central(heap, cache->nid, class), mag, 0);
+	struct kspan_central *central = kspan_heap_central(heap, cache->nid, class);
+	struct kspan_cpu_class *of_class = &cache->class[class];
+	unsigned int steps = KSPAN_STEPS;
+
+	if (!of_class->loaded->count && !of_class->previous->count)
+		return false;
+	return_surplus(central, of_class->loaded, 0, &steps);
+	return_surplus(central, of_class->previous, 0, &steps);
+	return !steps;
 }
 
 /**
  * kspan_cpu_cache_empty() - return the objects that this CPU's cache holds
  * @heap: the heap
  *
+ * Preemption is off for some steps at a time.
+ *
  * Context: task, softirq, hardirq.
  */
 void kspan_cpu_cache_empty(struct kspan_heap *heap)
 {
 	struct kspan_cpu_cache *cache;
-	unsigned int class;
+	unsigned int class, tries;
+	bool more;
 
-	if (!kspan_cpu_cache_enter(heap, &cache))
-		return;
 	for (class = 1; class < heap->nr_classes; class++) {
-		empty(heap, cache, class, cache->class[class].loaded);
-		empty(heap, cache, class, cache->class[class].previous);
+		tries = 2 * KSPAN_MAGAZINE_MAX;
+		do {
+			if (!kspan_cpu_cache_enter(heap, &cache))
+				return;
+			more = empty_some(heap, cache, class);
+			kspan_cpu_cache_leave(cache);
+			/* Others may go on to fill it. */
+		} while (more && --tries);
 	}
-	kspan_cpu_cache_leave(cache);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_empty);
 
@@ -403,8 +548,8 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_empty);
  * @heap:	the heap
  * @nid:	only if it holds objects of that node; NUMA_NO_NODE for any
  *
- * Preemption is off for a class at a time. Whoever moves to another CPU meanwhile goes
- * on there.
+ * Preemption is off while the magazines of a class are taken out of the cache. Whoever
+ * moves to another CPU meanwhile goes on there.
  *
  * Context: task.
  * Return: whether it was flushed, that is of that node.
@@ -412,6 +557,7 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_empty);
 bool kspan_cpu_cache_flush_here(struct kspan_heap *heap, int nid)
 {
 	struct kspan_cpu_cache *cache;
+	struct drained drained;
 	unsigned int class;
 
 	for (class = 1; class < heap->nr_classes; class++) {
@@ -423,11 +569,13 @@ bool kspan_cpu_cache_flush_here(struct kspan_heap *heap, int nid)
 			return false;
 		}
 		WRITE_ONCE(cache->flush, false);
-		drain_class(heap, cache, class);
+		drained = drain_class(heap, cache, class);
 		/* A typed cache knows a span of its only class there. */
 		if (class == heap->nr_classes - 1)
 			drain_classless(cache);
 		kspan_cpu_cache_leave(cache);
+		retire(&drained);
+		cond_resched();
 	}
 	return true;
 }
@@ -642,6 +790,7 @@ void kspan_cpu_caches_drop(struct kspan_heap *heap)
 			drop_magazine(cache->class[class].previous);
 		}
 	}
+	kspan_budget_drop(&heap->budget);
 	free_percpu(heap->cpu);
 	heap->cpu = NULL;
 }
@@ -687,15 +836,15 @@ bool kspan_cpu_caches_hold(struct kspan_heap *heap, unsigned int class, const vo
 	unsigned int cpu;
 	bool found = false;
 
-	/* Keeps retired magazines readable. */
-	rcu_read_lock();
 	for_each_possible_cpu(cpu) {
 		struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
 
+		/* Keeps retired magazines readable. */
+		rcu_read_lock();
 		found |= magazine_holds(READ_ONCE(cache->class[class].loaded), object) ||
 			 magazine_holds(READ_ONCE(cache->class[class].previous), object);
+		rcu_read_unlock();
 	}
-	rcu_read_unlock();
 	return found;
 }
 

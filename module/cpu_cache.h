@@ -89,6 +89,7 @@ struct kspan_cpu_cache {
  * @name:	shown in reports
  * @cache_share: most bytes of objects that the magazines of a CPU may hold, besides
  *		kspan_cpu_cache_bytes; 0 for no such limit
+ * @budget:	what its caches may hold, and do
  * @tracked:	a private heap whose objects' call sites are noted
  * @failures:	requests that got NULL
  * @private:	what the default heap has not
@@ -100,6 +101,7 @@ struct kspan_heap {
 	struct kspan_central **central;
 	const char *name;
 	unsigned int cache_share;
+	struct kspan_budget budget;
 	bool tracked;
 	atomic_long_t failures;
 	struct kspan_private *private;
@@ -272,6 +274,8 @@ void kspan_cpu_caches_drop(struct kspan_heap *heap);
 void kspan_cpu_cache_prepare(struct kspan_heap *heap, unsigned int cpu);
 void kspan_cpu_caches_learn(struct kspan_heap *heap);
 void kspan_cpu_cache_drain(struct kspan_heap *heap, unsigned int cpu);
+unsigned long kspan_cpu_cache_drawn(const struct kspan_heap *heap,
+				    const struct kspan_cpu_cache *cache);
 unsigned int kspan_cpu_cache_holds(const struct kspan_cpu_cache *cache, unsigned int class);
 void kspan_cpu_caches_count_large(struct kspan_heap *heap, unsigned long *objects,
 				  unsigned long *pages);

@@ -13,8 +13,8 @@
  *
  * The first line of a table names its version and columns. An arena is named
  * by its first page's number in kspan's map, not by an address. Arenas are
- * shown one at a time from a copy made under the page heap lock, which is held
- * for one pass over the arena's pages.
+ * shown one at a time from a copy that is made some pages at a time, as the page heap
+ * lock must not be held for long; what changes in between shows as before or after.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -73,6 +73,8 @@ static int stats_show(struct seq_file *m, void *unused)
 	show(m, "ReleasedByShrinker", kspan_reclaimed(KSPAN_BY_SHRINKER));
 	show(m, "ReleasedByScavenger", kspan_reclaimed(KSPAN_BY_SCAVENGER));
 	show(m, "ReleasedByLimit", kspan_reclaimed(KSPAN_BY_LIMIT));
+	show(m, "CacheDrawn", atomic_long_read(&kspan_budget.drawn));
+	show(m, "CacheLimit", kspan_budget_most());
 	show(m, "SoftLimit", READ_ONCE(kspan_soft_limit));
 	show(m, "HardLimit", READ_ONCE(kspan_hard_limit));
 	show(m, "SoftLimitHits", kspan_limit_hits(KSPAN_SOFT_LIMIT));
@@ -204,6 +206,7 @@ struct arena_copy {
 	unsigned int holes;
 	unsigned int free_runs;
 	unsigned int largest_run;
+	DECLARE_BITMAP(free, KSPAN_ARENA_PAGES);
 	char map[KSPAN_ARENA_PAGES];
 };
 
@@ -221,46 +224,81 @@ static char small_span_char(const struct kspan_span *span)
 	return '0' + clamp(used * 10 / span->nslots, 1U, 9U);
 }
 
-static void copy_run(struct arena_copy *copy, unsigned int first, unsigned int npages,
-		     const struct kspan_span *span)
-{
-	char c = '1';
+/* Pages that are copied under one lock. */
+#define COPIED_PAGES	24U
 
-	if (kspan_span_is_large(span->state))
-		c = 'l';
-	else if (kspan_span_is_small(span->state))
-		c = small_span_char(span);
-	memset(copy->map + first, c, npages);
-	if (c == 'l')
-		copy->map[first] = 'L';
+/* A page in use; returns how many of the same span were copied. */
+static unsigned int copy_used(struct arena_copy *copy, struct kspan_arena *arena,
+			      unsigned int page)
+{
+	unsigned long addr = arena->start + ((unsigned long)page << KSPAN_PAGE_SHIFT);
+	struct kspan_span *span = kspan_map_span(addr);
+	unsigned int n;
+
+	copy->map[page] = '1';
+	if (!span)
+		return 1;
+	if (kspan_span_is_small(span->state))
+		copy->map[page] = small_span_char(span);
+	/* A small span is found from each of its pages, and may be hollow. */
+	if (!kspan_span_is_large(span->state))
+		return 1;
+	n = min_t(unsigned int, kspan_span_npages(span) - ((addr - span->start) >> KSPAN_PAGE_SHIFT),
+		  copy->npages - page);
+	memset(copy->map + page, 'l', n);
+	if (span->start == addr)
+		copy->map[page] = 'L';
+	return n;
+}
+
+/* Some pages from @page on; returns the one behind them. */
+static unsigned int copy_some(struct arena_copy *copy, struct kspan_arena *arena,
+			      unsigned int page)
+{
+	unsigned int end = min(page + COPIED_PAGES, copy->npages);
+
+	while (page < end) {
+		if (test_bit(page, arena->free))
+			copy->map[page++] = '.';
+		else if (test_bit(page, arena->absent))
+			copy->map[page++] = '_';
+		else
+			page += copy_used(copy, arena, page);
+	}
+	return page;
+}
+
+static void copy_pages(struct arena_copy *copy)
+{
+	unsigned long start = page_address_of(copy->page), flags;
+	struct kspan_page_heap *ph = kspan_page_heap(copy->nid);
+	struct kspan_arena *arena;
+	unsigned int page = 0;
+	bool there = true;
+
+	copy->free_runs = kspan_run_count(copy->free, copy->npages);
+	copy->largest_run = kspan_run_longest(copy->free, copy->npages, copy->npages);
+	memset(copy->map, '.', copy->npages);
+	while (there && page < copy->npages) {
+		raw_spin_lock_irqsave(&ph->lock, flags);
+		arena = kspan_page_heap_next_arena(ph, start);
+		/* It may have gone meanwhile; another one starts elsewhere, or is as long. */
+		there = arena && arena->start == start && arena->npages == copy->npages;
+		if (there)
+			page = copy_some(copy, arena, page);
+		raw_spin_unlock_irqrestore(&ph->lock, flags);
+	}
 }
 
 static void copy_arena(struct arena_copy *copy, struct kspan_arena *arena)
 {
-	unsigned int page = 0, n;
-
 	copy->page = kspan_map_page(arena->start);
 	copy->nid = arena->nid;
 	copy->order = arena->order;
 	copy->npages = arena->npages;
 	copy->used = arena->used;
 	copy->holes = arena->holes;
-	copy->free_runs = kspan_run_count(arena->free, arena->npages);
-	copy->largest_run = kspan_run_longest(arena->free, arena->npages, arena->npages);
-	memset(copy->map, '.', arena->npages);
-	while ((page = find_next_zero_bit(arena->free, arena->npages, page)) < arena->npages) {
-		struct kspan_span *span;
-
-		if (test_bit(page, arena->absent)) {
-			copy->map[page++] = '_';
-			continue;
-		}
-		span = kspan_map_span(arena->start + ((unsigned long)page << KSPAN_PAGE_SHIFT));
-		/* A small span is found from each of its pages, and may be hollow. */
-		n = span->class ? 1 : kspan_span_npages(span);
-		copy_run(copy, page, n, span);
-		page += n;
-	}
+	bitmap_copy(copy->free, arena->free, KSPAN_ARENA_PAGES);
 }
 
 /* Copy the first arena of the node at or above @page, if it is below @copy. */
@@ -288,7 +326,10 @@ static void *arena_start(struct seq_file *m, loff_t *pos)
 	copy->page = ULONG_MAX;
 	for_each_node(nid)
 		copy_next_of_node(copy, nid, *pos - 1);
-	return copy->page == ULONG_MAX ? NULL : copy;
+	if (copy->page == ULONG_MAX)
+		return NULL;
+	copy_pages(copy);
+	return copy;
 }
 
 static void *arena_next(struct seq_file *m, void *v, loff_t *pos)

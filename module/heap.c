@@ -34,6 +34,7 @@ static struct kspan_central *make_central(struct kspan_heap *heap, int nid, unsi
 	kspan_central_init(central, &heap->classes[class], class, nid);
 	central->heap = heap;
 	central->name = heap->name;
+	central->budget = &heap->budget;
 	if (heap->private) {
 		central->account = &heap->private->account;
 		central->ctor = heap->private->ctor;

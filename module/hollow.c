@@ -16,8 +16,8 @@
  * neither among its slots nor as used.
  *
  * Slots and pages go at once, under the locks of the central and of the page heap, as the
- * last object of the span may be freed at any time. Both are held for KSPAN_HOLLOW_BATCH
- * spans at most.
+ * last object of the span may be freed at any time. Both are held for as many spans as
+ * KSPAN_STEPS allows.
  *
  * Context: task, softirq, hardirq.
  */
@@ -26,8 +26,8 @@
 #include "central.h"
 #include "kunit_export.h"
 
-/* Spans that are looked at under one lock. */
-#define KSPAN_HOLLOW_BATCH	16
+/* Steps that it takes to make a span hollow; to look at one takes one, or some. */
+#define KSPAN_STEPS_HOLLOW	KSPAN_STEPS
 
 /* Bitmaps of one word are all that is prepared for it, and slots that are made anew. */
 static bool may_be_hollow(const struct kspan_central *central)
@@ -84,18 +84,29 @@ static unsigned int hollow_locked(struct kspan_central *central, struct kspan_sp
 	return n;
 }
 
-/* Some spans from @span on, or from the first; returns the one behind them, or NULL. */
+/*
+ * Some spans from @span on, or from the first; @left: how many of the list there may be
+ * yet. Returns the one behind them, or NULL.
+ */
 static struct kspan_span *hollow_some(struct kspan_central *central, struct kspan_span *span,
-				      unsigned int n, unsigned long *pages)
+				      unsigned long *pages, unsigned long *left)
 {
+	unsigned int steps = KSPAN_STEPS / 2, n;
 	struct kspan_span *next;
 
 	if (!span)
 		span = list_first_entry(&central->partial, struct kspan_span, list);
 	list_for_each_entry_safe_from(span, next, &central->partial, list) {
-		if (!n--)
+		if (!steps)
 			return span;
-		*pages += hollow_locked(central, span);
+		if (!*left)
+			return span;
+		--*left;
+		kspan_steps_take(&steps, 1 + span->used / 4);
+		n = hollow_locked(central, span);
+		if (n)
+			kspan_steps_take(&steps, KSPAN_STEPS_HOLLOW);
+		*pages += n;
 	}
 	return NULL;
 }
@@ -154,21 +165,19 @@ unsigned long kspan_central_hollow(struct kspan_central *central, unsigned long 
 {
 	unsigned long pages = 0, left, flags;
 	struct kspan_span *span;
-	unsigned int n;
+	unsigned long looked;
 	bool resumed;
 
 	if (!may_be_hollow(central))
 		return 0;
-	kspan_central_merge(central, 0);
+	kspan_central_merge_all(central);
 	raw_spin_lock_irqsave(&central->lock, flags);
-	left = min(central->nr_spans, *looks);
+	looked = min(central->nr_spans, *looks);
+	left = looked;
 	span = resume(central);
 	resumed = span;
 	while (left && pages < want) {
-		n = min_t(unsigned long, left, KSPAN_HOLLOW_BATCH);
-		left -= n;
-		*looks -= n;
-		span = hollow_some(central, span, n, &pages);
+		span = hollow_some(central, span, &pages, &left);
 		/* From the first span on to where it started. */
 		if (!span && !resumed)
 			break;
@@ -176,6 +185,7 @@ unsigned long kspan_central_hollow(struct kspan_central *central, unsigned long 
 		if (span)
 			span = pause_at(central, span, &flags);
 	}
+	*looks -= looked - left;
 	central->hollow_next = span ? span->start : 0;
 	raw_spin_unlock_irqrestore(&central->lock, flags);
 	return pages;

@@ -239,29 +239,55 @@ void *kspan_large_cache_take(struct kspan_large_cache *cache, size_t size)
 	return NULL;
 }
 
+/*
+ * Draw more of the budget of caches. No other heap than the default one has such a cache,
+ * and its own budget has no bound.
+ */
+static void draw_more(struct kspan_large_cache *cache, unsigned int npages)
+{
+	unsigned int most = READ_ONCE(kspan_large_cache_bytes) >> KSPAN_PAGE_SHIFT;
+	unsigned int wanted = min(cache->pages + npages, most), old = cache->drawn;
+
+	if (wanted > old &&
+	    kspan_budget_draw(&kspan_no_budget, (unsigned long)(wanted - old) << KSPAN_PAGE_SHIFT))
+		WRITE_ONCE(cache->drawn, wanted);
+}
+
 /* An entry that is free, or whose span is evicted; or KSPAN_LARGE_CACHED. */
-static unsigned int make_room(struct kspan_large_cache *cache, unsigned int npages,
+static noinline unsigned int make_room(struct kspan_large_cache *cache, unsigned int npages,
+				       struct kspan_span **evicted)
+{
+	unsigned int i;
+
+	draw_more(cache, npages);
+	for (i = 0; i < KSPAN_LARGE_CACHED; i++)
+		if (!cache->span[i] && cache->pages + npages <= cache->drawn)
+			return i;
+	/* Its way to the page heap takes a lock. */
+	if (npages > cache->drawn || in_nmi())
+		return KSPAN_LARGE_CACHED;
+	do {
+		i = cache->next;
+		cache->next = (i + 1) % KSPAN_LARGE_CACHED;
+	} while (!cache->span[i]);
+	*evicted = cache->span[i];
+	remove_entry(cache, i);
+	/* One is given up in a free; with the next free there may be room. */
+	return cache->pages + npages <= cache->drawn ? i : KSPAN_LARGE_CACHED;
+}
+
+/* The first entry that is free, if there is room for so many pages; else make_room(). */
+static unsigned int find_room(struct kspan_large_cache *cache, unsigned int npages,
 			      struct kspan_span **evicted)
 {
-	unsigned int most = READ_ONCE(kspan_large_cache_bytes) >> KSPAN_PAGE_SHIFT, i = 0;
+	unsigned int i = 0;
 
-	if (npages > most)
-		return KSPAN_LARGE_CACHED;
 	while (i < KSPAN_LARGE_CACHED && cache->span[i])
 		i++;
-	if (i == KSPAN_LARGE_CACHED || cache->pages + npages > most) {
-		/* Its way to the page heap takes a lock. */
-		if (in_nmi())
-			return KSPAN_LARGE_CACHED;
-		do {
-			i = cache->next;
-			cache->next = (i + 1) % KSPAN_LARGE_CACHED;
-		} while (!cache->span[i]);
-		*evicted = cache->span[i];
-		remove_entry(cache, i);
-	}
-	/* One is given up in a free; with the next free there may be room. */
-	return cache->pages + npages <= most ? i : KSPAN_LARGE_CACHED;
+	/* That the parameter is less now is seen when the cache was flushed. */
+	if (likely(i < KSPAN_LARGE_CACHED && cache->pages + npages <= cache->drawn))
+		return i;
+	return make_room(cache, npages, evicted);
 }
 
 /**
@@ -285,7 +311,7 @@ bool kspan_large_cache_put(struct kspan_large_cache *cache, unsigned long addr, 
 	    READ_ONCE(span->start) != addr || span->nid != nid || kspan_span_is_loose(span) ||
 	    span->owner)
 		return false;
-	i = make_room(cache, kspan_span_npages(span), evicted);
+	i = find_room(cache, kspan_span_npages(span), evicted);
 	/* Not if somebody else frees it, too. */
 	if (i == KSPAN_LARGE_CACHED ||
 	    !kspan_span_change_state(span, KSPAN_SPAN_LARGE, KSPAN_SPAN_LARGE_CACHED))
@@ -321,6 +347,8 @@ void kspan_large_cache_drain(struct kspan_large_cache *cache)
 		remove_entry(cache, i);
 		kspan_large_free_cached(span);
 	}
+	kspan_budget_give(&kspan_no_budget, (unsigned long)cache->drawn << KSPAN_PAGE_SHIFT);
+	WRITE_ONCE(cache->drawn, 0);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_cache_drain);
 
@@ -399,6 +427,23 @@ void kspan_large_owner_init(struct kspan_large_owner *owner, struct kspan_accoun
 	init_llist_head(&owner->deferred);
 }
 
+/* One that an NMI freed, or NULL. Whoever takes one holds the lock: NMIs only add. */
+static struct kspan_span *take_deferred(struct kspan_large_owner *owner)
+{
+	struct kspan_span *span = NULL;
+	struct llist_node *first;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&owner->lock, flags);
+	first = llist_del_first(&owner->deferred);
+	if (first) {
+		span = llist_entry(first, struct kspan_span, deferred);
+		disown_locked(owner, span);
+	}
+	raw_spin_unlock_irqrestore(&owner->lock, flags);
+	return span;
+}
+
 /**
  * kspan_large_merge() - complete the frees that NMIs left behind
  * @owner: of a private heap
@@ -407,16 +452,10 @@ void kspan_large_owner_init(struct kspan_large_owner *owner, struct kspan_accoun
  */
 void kspan_large_merge(struct kspan_large_owner *owner)
 {
-	struct kspan_span *span, *next;
-	unsigned long flags;
+	struct kspan_span *span;
 
-	if (likely(llist_empty(&owner->deferred)))
-		return;
-	llist_for_each_entry_safe(span, next, llist_del_all(&owner->deferred), deferred) {
+	while (unlikely(!llist_empty(&owner->deferred)) && (span = take_deferred(owner))) {
 		kmemleak_free((void *)span->start);
-		raw_spin_lock_irqsave(&owner->lock, flags);
-		disown_locked(owner, span);
-		raw_spin_unlock_irqrestore(&owner->lock, flags);
 		kspan_page_heap_free(span, span->start, KSPAN_SPAN_LARGE_DEFERRED);
 	}
 }

@@ -4,6 +4,7 @@
 #define KSPAN_LARGE_H
 
 #include "account.h"
+#include "budget.h"
 #include "page_heap.h"
 
 #define KSPAN_MAX_SIZE	KSPAN_ARENA_SIZE
@@ -17,12 +18,14 @@
  * @next:	entry to be given up next
  * @count:	entries that are not NULL
  * @pages:	pages of these
+ * @drawn:	pages that it may hold, drawn from the budget of caches
  */
 struct kspan_large_cache {
 	struct kspan_span *span[KSPAN_LARGE_CACHED];
 	unsigned int next;
 	unsigned int count;
 	unsigned int pages;
+	unsigned int drawn;
 };
 
 /**

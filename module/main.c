@@ -9,6 +9,7 @@
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 
+#include "bad_free.h"
 #include "debugfs.h"
 #include "free_rcu.h"
 #include "malloc.h"
@@ -55,6 +56,11 @@ static int set_depot_bytes(const char *value, const struct kernel_param *kp)
 static int set_cpu_cache_bytes(const char *value, const struct kernel_param *kp)
 {
 	return param_set_uint_minmax(value, kp, 0, 1 << 30);
+}
+
+static int set_cache_share(const char *value, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(value, kp, 0, 1000);
 }
 
 static int set_large_cache_bytes(const char *value, const struct kernel_param *kp)
@@ -106,6 +112,11 @@ static const struct kernel_param_ops cpu_cache_bytes_ops = {
 	.get = param_get_uint,
 };
 
+static const struct kernel_param_ops cache_share_ops = {
+	.set = set_cache_share,
+	.get = param_get_uint,
+};
+
 static const struct kernel_param_ops large_cache_bytes_ops = {
 	.set = set_large_cache_bytes,
 	.get = param_get_uint,
@@ -146,6 +157,9 @@ MODULE_PARM_DESC(magazine_bytes,
 module_param_cb(cpu_cache_bytes, &cpu_cache_bytes_ops, &kspan_cpu_cache_bytes, 0644);
 MODULE_PARM_DESC(cpu_cache_bytes,
 		 "bytes of objects that all magazines of a CPU may hold, 0...1073741824; classes that miss take from those that don't; 0: no limit, and all magazines are of full size (default 2097152)");
+module_param_cb(cache_share, &cache_share_ops, &kspan_cache_share, 0644);
+MODULE_PARM_DESC(cache_share,
+		 "thousandths of the memory present that the caches of all CPUs and heaps, and the depots, may hold, 0...1000; those that need it draw from that in steps; 0: no bound (default 5)");
 module_param_cb(depot_bytes, &depot_bytes_ops, &kspan_depot_bytes, 0644);
 MODULE_PARM_DESC(depot_bytes,
 		 "bytes of objects in full magazines that a node keeps per class, 0...1073741824; at least 1 and at most 128 magazines (default 524288)");
@@ -251,6 +265,7 @@ err_span_cache:
 	kspan_span_cache_exit();
 err_map:
 	kspan_map_exit();
+	kspan_bad_free_exit();
 	return err;
 }
 
@@ -268,6 +283,7 @@ static void __exit kspan_exit(void)
 	kspan_page_heap_exit();
 	kspan_span_cache_exit();
 	kspan_map_exit();
+	kspan_bad_free_exit();
 	pr_info("unloaded\n");
 }
 

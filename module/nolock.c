@@ -7,6 +7,11 @@
  * pointers, which kspan_prefill() fills beforehand and anybody takes from by
  * one atomic exchange. Chunks stay until the heap goes, so the list needs no
  * lock either.
+ *
+ * Where to look is known about: the chunk that was taken from last, in a chunk the first
+ * entry that may have an object, and how many have one, or are about to: the count rises
+ * before an entry is filled, and falls after it was taken, so that a chunk with an object
+ * never counts as empty.
  */
 #include <linux/kspan.h>
 #include <linux/overflow.h>
@@ -18,71 +23,129 @@
 /**
  * struct kspan_reserve - a chunk of the reserve of a class
  * @next:	the chunk that was there before
+ * @filled:	entries that have an object, or more
+ * @from:	a hint: no entry below it has one
  * @n:		entries of @object
  * @object:	NULL where it was taken
  */
 struct kspan_reserve {
 	struct kspan_reserve *next;
+	atomic_t filled;
+	unsigned int from;
 	unsigned int n;
 	void *object[] __counted_by(n);
 };
 
 /* Most entries of a chunk: it fits a page. */
-#define KSPAN_RESERVE_CHUNK	500
+#define KSPAN_RESERVE_CHUNK	500U
 
 static struct kspan_reserve *reserves[KSPAN_NR_CLASSES];
 
-static void *reserve_take(unsigned int class)
+/* The chunks that were taken from last. */
+static struct kspan_reserve *current_chunk[KSPAN_NR_CLASSES];
+
+static void *take_from(struct kspan_reserve *chunk)
 {
-	struct kspan_reserve *chunk = READ_ONCE(reserves[class]);
-	unsigned int i;
+	unsigned int first = READ_ONCE(chunk->from), i, n;
+	void *object;
 
-	for (; chunk; chunk = chunk->next)
-		for (i = 0; i < chunk->n; i++)
-			if (READ_ONCE(chunk->object[i])) {
-				void *object = xchg(&chunk->object[i], NULL);
-
-				if (object)
-					return object;
-			}
+	/* All of them, from the hint on, which may be wrong. */
+	for (i = first, n = 0; n < chunk->n; n++, i++) {
+		if (i >= chunk->n)
+			i = 0;
+		if (!READ_ONCE(chunk->object[i]))
+			continue;
+		object = xchg(&chunk->object[i], NULL);
+		if (!object)
+			continue;
+		WRITE_ONCE(chunk->from, i + 1);
+		atomic_dec(&chunk->filled);
+		return object;
+	}
 	return NULL;
 }
 
-static bool add_chunk(unsigned int class, unsigned int n, gfp_t gfp)
+/* From the chunks from @chunk on, up to @end. */
+static void *take_between(unsigned int class, struct kspan_reserve *chunk,
+			  const struct kspan_reserve *end)
+{
+	void *object;
+
+	for (; chunk != end; chunk = chunk->next) {
+		object = atomic_read(&chunk->filled) ? take_from(chunk) : NULL;
+		if (!object)
+			continue;
+		WRITE_ONCE(current_chunk[class], chunk);
+		return object;
+	}
+	return NULL;
+}
+
+static void *reserve_take(unsigned int class)
+{
+	struct kspan_reserve *last = READ_ONCE(current_chunk[class]);
+
+	/* Where the last one was, and in those behind it; then in those before it. */
+	return take_between(class, last, NULL) ?:
+	       take_between(class, READ_ONCE(reserves[class]), last);
+}
+
+static struct kspan_reserve *add_chunk(unsigned int class, unsigned int n, gfp_t gfp)
 {
 	struct kspan_reserve *chunk, *first = READ_ONCE(reserves[class]);
 
 	if (kspan_gfp_here(gfp) & KSPAN_GFP_NOLOCK)
-		return false;
+		return NULL;
 	chunk = kzalloc(struct_size(chunk, object, n), kspan_gfp_metadata(gfp));
 	if (!chunk)
-		return false;
+		return NULL;
 	chunk->n = n;
 	do {
 		chunk->next = first;
 	} while (!try_cmpxchg(&reserves[class], &first, chunk));
-	return true;
+	return chunk;
 }
 
-/* Fill free entries until @n are filled; returns how many are missing, or -ENOMEM. */
-static int fill(unsigned int class, int n, gfp_t gfp)
+/* Objects of a class that there are; about, while others take some. */
+static unsigned int nr_filled(unsigned int class)
 {
-	struct kspan_reserve *chunk = READ_ONCE(reserves[class]);
+	struct kspan_reserve *chunk;
+	unsigned int sum = 0;
+
+	for (chunk = READ_ONCE(reserves[class]); chunk; chunk = chunk->next)
+		sum += atomic_read(&chunk->filled);
+	return sum;
+}
+
+/* Fill free entries of a chunk, as many as are missing; returns 0 or -ENOMEM. */
+static int fill(struct kspan_reserve *chunk, unsigned int class, unsigned int *missing,
+		gfp_t gfp)
+{
 	void *object = NULL;
 	unsigned int i;
 
-	for (; chunk && n; chunk = chunk->next)
-		for (i = 0; i < chunk->n && n; i++, n--) {
-			if (READ_ONCE(chunk->object[i]))
-				continue;
-			object = object ?: kspan_malloc_class(class, gfp);
-			if (!object)
-				return -ENOMEM;
-			if (!cmpxchg(&chunk->object[i], NULL, object))
-				object = NULL;
+	if (atomic_read(&chunk->filled) >= (int)chunk->n)
+		return 0;
+	for (i = 0; i < chunk->n && *missing; i++) {
+		if (READ_ONCE(chunk->object[i]))
+			continue;
+		object = object ?: kspan_malloc_class(class, gfp);
+		if (!object)
+			return -ENOMEM;
+		atomic_inc(&chunk->filled);
+		if (cmpxchg(&chunk->object[i], NULL, object)) {
+			atomic_dec(&chunk->filled);
+			continue;
 		}
+		object = NULL;
+		--*missing;
+		if (i < READ_ONCE(chunk->from))
+			WRITE_ONCE(chunk->from, i);
+	}
 	kspan_free(object);
-	return n;
+	if (gfpflags_allow_blocking(gfp))
+		cond_resched();
+	return 0;
 }
 
 static void empty(unsigned int class)
@@ -91,6 +154,22 @@ static void empty(unsigned int class)
 
 	while ((object = reserve_take(class)))
 		kspan_free(object);
+}
+
+/* The chunks that are there first; returns 0 or -ENOMEM. */
+static int fill_up(unsigned int class, unsigned int n, gfp_t gfp)
+{
+	unsigned int have = nr_filled(class), missing = n - min(n, have);
+	struct kspan_reserve *chunk;
+	int err = 0;
+
+	for (chunk = READ_ONCE(reserves[class]); !err && chunk && missing; chunk = chunk->next)
+		err = fill(chunk, class, &missing, gfp);
+	while (!err && missing) {
+		chunk = add_chunk(class, min(missing, KSPAN_RESERVE_CHUNK), gfp);
+		err = chunk ? fill(chunk, class, &missing, gfp) : -ENOMEM;
+	}
+	return err;
 }
 
 /**
@@ -111,7 +190,6 @@ static void empty(unsigned int class)
 int kspan_prefill(size_t size, unsigned int n, gfp_t gfp)
 {
 	unsigned int class;
-	int missing;
 
 	if (size > KSPAN_MAX_SMALL || n > INT_MAX || (gfp & KSPAN_GFP_REFUSED))
 		return -EINVAL;
@@ -120,10 +198,7 @@ int kspan_prefill(size_t size, unsigned int n, gfp_t gfp)
 		return 0;
 	if (!n)
 		empty(class);
-	while ((missing = fill(class, n, gfp)) > 0)
-		if (!add_chunk(class, min(missing, KSPAN_RESERVE_CHUNK), gfp))
-			return -ENOMEM;
-	return missing;
+	return fill_up(class, n, gfp);
 }
 EXPORT_SYMBOL_GPL(kspan_prefill);
 
@@ -138,6 +213,7 @@ void kspan_reserves_exit(void)
 		if (chunk)
 			empty(class);
 		reserves[class] = NULL;
+		current_chunk[class] = NULL;
 		while (chunk) {
 			struct kspan_reserve *next = chunk->next;
 

@@ -55,6 +55,8 @@
 
 /* Arenas that are looked at in a bucket where not everything fits. */
 #define KSPAN_PROBES		4
+/* Searches that may fail under one lock, where all runs fit and where they may not. */
+#define KSPAN_TRIES		2
 /* Descriptors at hand before a lock is taken: one for the caller, some for NMIs. */
 #define KSPAN_SPARES_MIN	8
 /* Of these, what is left for NMIs by whoever can have others made. */
@@ -63,7 +65,7 @@
 #define KSPAN_SPARES_MAX	256
 
 /* Arenas of each bucket that are compared for the one to make holes in. */
-#define KSPAN_SPARSEST_OF	16
+#define KSPAN_SPARSEST_OF	6
 
 unsigned int kspan_arena_reserve = 1;
 KSPAN_EXPORT_FOR_KUNIT(kspan_arena_reserve);
@@ -258,10 +260,13 @@ static bool note_failure(struct kspan_page_heap *ph, struct kspan_arena *arena,
 	return arena->longest < before;
 }
 
-/* A run in one of the arenas of a bucket, the lowest first; or NULL. */
+/*
+ * A run in one of the arenas of a bucket, the lowest first; or NULL. No more than @tries
+ * searches may fail.
+ */
 static struct kspan_arena *find_in_bucket(struct kspan_page_heap *ph, unsigned int bucket,
 					  unsigned int npages, unsigned int align,
-					  unsigned int *first)
+					  unsigned int *first, unsigned int *tries)
 {
 	struct kspan_arena *arena, *next;
 	unsigned int probes = KSPAN_PROBES;
@@ -271,6 +276,8 @@ static struct kspan_arena *find_in_bucket(struct kspan_page_heap *ph, unsigned i
 			*first = find_in_arena(arena, npages, align);
 			if (*first != KSPAN_NO_RUN)
 				return arena;
+			if (!--*tries)
+				break;
 			/* A bound that was wrong costs no probe: it is right from here on. */
 			if (note_failure(ph, arena, npages, align))
 				continue;
@@ -284,12 +291,19 @@ static struct kspan_arena *find_in_bucket(struct kspan_page_heap *ph, unsigned i
 static struct kspan_arena *find_run(struct kspan_page_heap *ph, unsigned int npages,
 				    unsigned int align, unsigned int *first)
 {
+	unsigned int bucket = kspan_bucket_of(npages), tries = KSPAN_TRIES;
+	unsigned int sure = kspan_bucket_of(min(npages + align - 1, KSPAN_ARENA_PAGES)) + 1;
 	struct kspan_arena *arena = NULL;
-	unsigned int bucket = kspan_bucket_of(npages);
 
-	while (!arena && (bucket = find_next_bit(&ph->filled, KSPAN_NR_BUCKETS, bucket)) <
-			 KSPAN_NR_BUCKETS)
-		arena = find_in_bucket(ph, bucket++, npages, align, first);
+	while (!arena && tries && (bucket = find_next_bit(&ph->filled, KSPAN_NR_BUCKETS, bucket)) <
+				  KSPAN_NR_BUCKETS) {
+		arena = find_in_bucket(ph, bucket++, npages, align, first, &tries);
+		/* The lock was held for long: from here on every run fits, if there is one. */
+		if (!tries && bucket < sure) {
+			bucket = sure;
+			tries = KSPAN_TRIES;
+		}
+	}
 	return arena;
 }
 
@@ -411,24 +425,51 @@ static void move_excess_spares(struct kspan_page_heap *ph, struct list_head *exc
 	}
 }
 
+/* Frees of NMIs that an allocation completes. */
+#define KSPAN_MERGES	4
+
+static bool merge_one(struct kspan_page_heap *ph)
+{
+	struct llist_node *first;
+	struct kspan_span *span;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&ph->lock, flags);
+	/* Whoever takes one holds the lock: NMIs only add. */
+	first = llist_del_first(&ph->deferred);
+	raw_spin_unlock_irqrestore(&ph->lock, flags);
+	if (!first)
+		return false;
+	span = llist_entry(first, struct kspan_span, deferred);
+	if (span->state == KSPAN_SPAN_LARGE_DEFERRED)
+		kmemleak_free((void *)span->start);
+	kspan_page_heap_free(span, span->start, span->state);
+	return true;
+}
+
 /**
- * kspan_page_heap_merge() - complete the frees that NMIs left behind
+ * kspan_page_heap_merge() - complete some of the frees that NMIs left behind
  * @ph:		page heap, not locked
  * @gfp:	with KSPAN_GFP_NOLOCK they are left to others
  */
 void kspan_page_heap_merge(struct kspan_page_heap *ph, gfp_t gfp)
 {
-	struct kspan_span *span, *next;
+	unsigned int n = KSPAN_MERGES;
 
 	if (likely(llist_empty(&ph->deferred)) || (gfp & KSPAN_GFP_NOLOCK))
 		return;
-	llist_for_each_entry_safe(span, next, llist_del_all(&ph->deferred), deferred) {
-		if (span->state == KSPAN_SPAN_LARGE_DEFERRED)
-			kmemleak_free((void *)span->start);
-		kspan_page_heap_free(span, span->start, span->state);
-	}
+	while (n-- && merge_one(ph))
+		;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_merge);
+
+/** kspan_page_heap_merge_all() - kspan_page_heap_merge() until nothing is left */
+void kspan_page_heap_merge_all(struct kspan_page_heap *ph)
+{
+	while (!llist_empty(&ph->deferred) && merge_one(ph))
+		;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_merge_all);
 
 static struct kspan_span *alloc_from_arenas(int nid, unsigned int npages, unsigned int align,
 					    unsigned int class, gfp_t gfp)
@@ -636,6 +677,9 @@ static unsigned int runs_from(const struct kspan_arena *arena, unsigned int firs
 	return runs;
 }
 
+/* Runs that are looked for at once, of several spans if they are long. */
+#define KSPAN_SEARCHES	1
+
 /**
  * kspan_page_heap_alloc_spans() - allocate several runs of a node at once
  * @nid:	node
@@ -656,14 +700,14 @@ unsigned int kspan_page_heap_alloc_spans(int nid, unsigned int npages, unsigned 
 					 struct list_head *spans)
 {
 	struct kspan_page_heap *ph = page_heaps[nid];
-	unsigned int first, runs, taken = 0;
+	unsigned int first, runs, taken = 0, searches = KSPAN_SEARCHES;
 	struct kspan_arena *arena;
 	unsigned long flags;
 
 	kspan_page_heap_merge(ph, 0);
 	raw_spin_lock_irqsave(&ph->lock, flags);
 	n = min(n, ph->nr_spares - min(ph->nr_spares, KSPAN_SPARES_LEFT));
-	while (taken < n && (arena = find_run(ph, npages, align, &first))) {
+	while (taken < n && searches-- && (arena = find_run(ph, npages, align, &first))) {
 		runs = runs_from(arena, first, npages, align, n - taken);
 		take_pages(ph, arena, first, runs * npages);
 		for (taken += runs; runs--; first += npages)
@@ -868,7 +912,8 @@ static void queue_release(struct irq_work *work)
 	schedule_work(&release_work);
 }
 
-static DEFINE_IRQ_WORK(release_irq_work, queue_release);
+/* Lazy: its interrupt would come at once, where preemption is off for our own sake. */
+static struct irq_work release_irq_work = IRQ_WORK_INIT_LAZY(queue_release);
 
 /* What a free leaves to be done without the lock; @dropped: of a heap that goes. */
 struct leftover {
@@ -1034,6 +1079,50 @@ void kspan_page_heap_drop(struct kspan_span *span)
 	free_span(span, span->start, KSPAN_SPAN_LARGE_DEFERRED, true);
 }
 
+/* Runs, and spans of these, that are freed under one lock. */
+#define KSPAN_RUNS_FREED	3
+#define KSPAN_SPANS_FREED	12
+
+static void free_some_spans(struct kspan_page_heap *ph, struct list_head *spans,
+			    struct leftover *leftover)
+{
+	unsigned int first = 0, end = 0, runs = 0, n = 0;
+	struct kspan_arena *arena = NULL;
+	struct kspan_span *span, *next;
+
+	list_for_each_entry_safe(span, next, spans, list) {
+		bool single = kspan_span_is_loose(span) || span->gone_pages;
+		unsigned int page = single ? 0 : page_of(span->arena, span->start);
+		unsigned int npages = kspan_span_npages(span);
+		bool behind = !single && span->arena == arena && page == end;
+		bool before = !single && span->arena == arena && page + npages == first;
+
+		if (n++ == KSPAN_SPANS_FREED || (!behind && !before && runs++ == KSPAN_RUNS_FREED))
+			break;
+		list_del(&span->list);
+		kspan_span_set_state(span, KSPAN_SPAN_DEAD);
+		if (unlikely(single)) {
+			free_dead(ph, span, leftover);
+			continue;
+		}
+		free_descriptor(ph, span, leftover);
+		/* Neighbours are freed as one run. */
+		if (behind) {
+			end += npages;
+		} else if (before) {
+			first = page;
+		} else {
+			if (arena)
+				free_run(ph, arena, first, end - first, leftover);
+			arena = span->arena;
+			first = page;
+			end = page + npages;
+		}
+	}
+	if (arena)
+		free_run(ph, arena, first, end - first, leftover);
+}
+
 /**
  * kspan_page_heap_free_spans() - free many runs of pages of one node
  * @spans:	DETACHED spans, the caller's; the list is undefined afterwards
@@ -1043,9 +1132,6 @@ void kspan_page_heap_drop(struct kspan_span *span)
  */
 void kspan_page_heap_free_spans(struct list_head *spans, bool dropped)
 {
-	struct kspan_arena *arena = NULL;
-	unsigned int first = 0, end = 0;
-	struct kspan_span *span, *next;
 	struct kspan_page_heap *ph;
 	struct leftover leftover;
 	unsigned long flags;
@@ -1053,36 +1139,13 @@ void kspan_page_heap_free_spans(struct list_head *spans, bool dropped)
 	if (list_empty(spans))
 		return;
 	ph = page_heaps[list_first_entry(spans, struct kspan_span, list)->nid];
-	leftover_init(&leftover, dropped);
-	raw_spin_lock_irqsave(&ph->lock, flags);
-	list_for_each_entry_safe(span, next, spans, list) {
-		unsigned int page, npages;
-
-		kspan_span_set_state(span, KSPAN_SPAN_DEAD);
-		if (unlikely(kspan_span_is_loose(span)) || unlikely(span->gone_pages)) {
-			free_dead(ph, span, &leftover);
-			continue;
-		}
-		page = page_of(span->arena, span->start);
-		npages = kspan_span_npages(span);
-		free_descriptor(ph, span, &leftover);
-		/* Neighbours are freed as one run. */
-		if (span->arena == arena && page == end) {
-			end += npages;
-		} else if (span->arena == arena && page + npages == first) {
-			first = page;
-		} else {
-			if (arena)
-				free_run(ph, arena, first, end - first, &leftover);
-			arena = span->arena;
-			first = page;
-			end = page + npages;
-		}
+	while (!list_empty(spans)) {
+		leftover_init(&leftover, dropped);
+		raw_spin_lock_irqsave(&ph->lock, flags);
+		free_some_spans(ph, spans, &leftover);
+		raw_spin_unlock_irqrestore(&ph->lock, flags);
+		leftover_release(&leftover);
 	}
-	if (arena)
-		free_run(ph, arena, first, end - first, &leftover);
-	raw_spin_unlock_irqrestore(&ph->lock, flags);
-	leftover_release(&leftover);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_free_spans);
 
@@ -1199,19 +1262,27 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_next_arena);
 
 /**
  * kspan_page_heap_free_runs() - count the runs of free pages
- * @ph: page heap, locked
+ * @ph: page heap, not locked
+ *
+ * The lock is held for an arena at a time.
+ *
  * Return: how many there are.
  */
 unsigned long kspan_page_heap_free_runs(struct kspan_page_heap *ph)
 {
-	unsigned long runs = 0;
-	struct rb_node *node;
+	unsigned long runs = 0, start = 0, flags;
+	struct kspan_arena *arena;
 
-	for (node = rb_first(&ph->arenas); node; node = rb_next(node)) {
-		struct kspan_arena *arena = rb_entry(node, struct kspan_arena, node);
-
-		runs += kspan_run_count(arena->free, arena->npages);
-	}
+	do {
+		raw_spin_lock_irqsave(&ph->lock, flags);
+		arena = kspan_page_heap_next_arena(ph, start);
+		if (arena) {
+			runs += kspan_run_count(arena->free, arena->npages);
+			/* Another one may lie in its holes. */
+			start = arena->start + 1;
+		}
+		raw_spin_unlock_irqrestore(&ph->lock, flags);
+	} while (arena);
 	return runs;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_free_runs);
@@ -1374,7 +1445,7 @@ unsigned long kspan_page_heap_release(int nid, unsigned long want, bool holes)
 	unsigned long done = 0, pages;
 	struct kspan_arena *arena;
 
-	kspan_page_heap_merge(ph, 0);
+	kspan_page_heap_merge_all(ph);
 	while (done < want && (arena = take_empty_arena(ph))) {
 		done += arena->npages - arena->holes;
 		kspan_arena_free(arena);
@@ -1390,12 +1461,13 @@ static void trim_spares(struct kspan_page_heap *ph)
 	struct leftover leftover;
 	unsigned long flags;
 
-	leftover_init(&leftover, false);
-	raw_spin_lock_irqsave(&ph->lock, flags);
-	while (ph->nr_spares >= KSPAN_SPARES_MAX + KSPAN_SPAN_BATCH)
+	do {
+		leftover_init(&leftover, false);
+		raw_spin_lock_irqsave(&ph->lock, flags);
 		move_excess_spares(ph, &leftover.descriptors);
-	raw_spin_unlock_irqrestore(&ph->lock, flags);
-	leftover_release(&leftover);
+		raw_spin_unlock_irqrestore(&ph->lock, flags);
+		leftover_release(&leftover);
+	} while (READ_ONCE(ph->nr_spares) >= KSPAN_SPARES_MAX + KSPAN_SPAN_BATCH);
 }
 
 /** kspan_page_heap_trim() - give all free pages back, the reserve included */
@@ -1512,7 +1584,7 @@ void kspan_page_heap_exit(void)
 	cancel_work_sync(&release_work);
 	for_each_node(nid)
 		if (page_heaps[nid])
-			kspan_page_heap_merge(page_heaps[nid], 0);
+			kspan_page_heap_merge_all(page_heaps[nid]);
 	release_listed(NULL);
 	kspan_map_for_each_span(drop_loose);
 	for_each_node(nid) {

@@ -186,6 +186,7 @@ unsigned long kspan_page_heap_release(int nid, unsigned long want, bool holes);
 void kspan_page_heap_trim(void);
 void kspan_page_heap_report(struct kspan_page_heap *ph);
 void kspan_page_heap_merge(struct kspan_page_heap *ph, gfp_t gfp);
+void kspan_page_heap_merge_all(struct kspan_page_heap *ph);
 int kspan_nearest_node(int nid, nodemask_t *tried);
 
 /* Whether the cpuset of the task, if it is one that asks, has the node's memory. */

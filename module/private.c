@@ -145,10 +145,9 @@ struct kspan_heap *__kspan_heap_create(const char *name, size_t limit, unsigned 
 	heap->tracked = (flags & KSPAN_HEAP_TRACK) || READ_ONCE(kspan_track_heaps);
 	account = &heap->private->account;
 	account->limit = limit / KSPAN_PAGE_SIZE + !!(limit % KSPAN_PAGE_SIZE);
-	/* What CPUs keep is not to use up the limit. */
+	/* What is kept is not to use up the limit, by whomever: those that need it have it. */
 	if (limit)
-		heap->cache_share = clamp_t(size_t, limit / (8 * num_possible_cpus()), 1,
-					    KSPAN_PRIVATE_CACHE_BYTES);
+		heap->budget.most = max_t(size_t, limit / 8, 1);
 	kspan_private_publish(heap);
 	return heap;
 }
@@ -321,7 +320,7 @@ unsigned long kspan_private_live(struct kspan_heap *heap)
 	u64 allocs;
 
 	while ((central = kspan_heap_next_central(heap, &i))) {
-		kspan_central_merge(central, 0);
+		kspan_central_merge_all(central);
 		live += READ_ONCE(central->nr_out) - READ_ONCE(central->nr_depot_objects);
 	}
 	for (i = 1; i < heap->nr_classes; i++) {
@@ -441,6 +440,7 @@ void kspan_private_trim_all(void)
 	list_for_each_entry(private, &heaps, list) {
 		kspan_cpu_caches_flush_locked(private->heap);
 		kspan_trim_centrals(private->heap);
+		cond_resched();
 	}
 	mutex_unlock(&heaps_mutex);
 	cpus_read_unlock();

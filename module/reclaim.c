@@ -809,7 +809,7 @@ static void wake_scavenger(struct irq_work *work)
 		queue_delayed_work(scavenger, &scavenge_work, msecs_to_jiffies(ms));
 }
 
-struct irq_work kspan_scavenger_irq_work = IRQ_WORK_INIT(wake_scavenger);
+struct irq_work kspan_scavenger_irq_work = IRQ_WORK_INIT_LAZY(wake_scavenger);
 
 static unsigned long with_tenth(unsigned long pages)
 {

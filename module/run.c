@@ -12,6 +12,8 @@
 #include <linux/bitmap.h>
 #include <linux/bitops.h>
 #include <linux/log2.h>
+#include <linux/minmax.h>
+#include <linux/string.h>
 
 #include "kunit_export.h"
 #include "run.h"
@@ -152,18 +154,66 @@ unsigned int kspan_run_around(const unsigned long *map, unsigned int nbits, unsi
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_run_around);
 
+/* Runs that are walked one by one; when there are more, all are found at once. */
+#define KSPAN_RUNS_WALKED	8
+
+/* @to: bits of @from where another one is set @n bits above; whether there are any. */
+static bool and_above(unsigned long *to, const unsigned long *from, unsigned int words,
+		      unsigned int n)
+{
+	unsigned int skip = n / BITS_PER_LONG, shift = n % BITS_PER_LONG, i;
+	unsigned long any = 0;
+
+	for (i = 0; i < words; i++) {
+		unsigned long low = i + skip < words ? from[i + skip] : 0;
+		unsigned long high = i + skip + 1 < words ? from[i + skip + 1] : 0;
+
+		to[i] = from[i] & (shift ? low >> shift | high << (BITS_PER_LONG - shift) : low);
+		any |= to[i];
+	}
+	return any;
+}
+
+/*
+ * Where many runs are: of those that have @len bits, the ones that have @step more are found
+ * in all words at once, for steps that double as long as there are any, and then halve.
+ */
+static unsigned int longest_of_many(const unsigned long *map, unsigned int nbits)
+{
+	unsigned int words = BITS_TO_LONGS(nbits), len = 1, step;
+	unsigned long one[BITS_TO_LONGS(KSPAN_ARENA_PAGES)];
+	unsigned long other[BITS_TO_LONGS(KSPAN_ARENA_PAGES)];
+	unsigned long *now = one, *next = other;
+
+	memcpy(now, map, words * sizeof(*now));
+	while (and_above(next, now, words, len)) {
+		swap(now, next);
+		len *= 2;
+	}
+	for (step = len / 2; step; step /= 2)
+		if (and_above(next, now, words, step)) {
+			swap(now, next);
+			len += step;
+		}
+	return len;
+}
+
 /**
  * kspan_run_longest() - length of the longest run
  * @map:	bitmap
  * @nbits:	its length
  * @most:	no run is longer, so the first of this length is enough
+ * Takes about the same time whatever the runs are.
+ *
  * Return: the length, 0 when no bit is set.
  */
 unsigned int kspan_run_longest(const unsigned long *map, unsigned int nbits, unsigned int most)
 {
-	unsigned int first, end = 0, longest = 0;
+	unsigned int first, end = 0, longest = 0, walked = 0;
 
 	while (longest < most && (first = find_next_bit(map, nbits, end)) < nbits) {
+		if (walked++ == KSPAN_RUNS_WALKED)
+			return longest_of_many(map, nbits);
 		end = find_next_zero_bit(map, nbits, first);
 		longest = max(longest, end - first);
 	}

@@ -12,6 +12,7 @@
  * holds it. Context: any; allocating functions as their gfp flags say.
  */
 #include <linux/bitops.h>
+#include <linux/rcupdate.h>
 
 #include "kunit_export.h"
 #include "span.h"
@@ -37,6 +38,8 @@ int kspan_span_cache_init(void)
 /** kspan_span_cache_exit() - the last descriptor was freed */
 void kspan_span_cache_exit(void)
 {
+	/* Bitmaps are on their way. */
+	rcu_barrier();
 	kmem_cache_destroy(span_cache);
 }
 
@@ -231,11 +234,17 @@ void kspan_span_clear(struct kspan_span *span)
 	span->free_index = 0;
 }
 
+static void free_bitmap_rcu(struct rcu_head *head)
+{
+	kfree(container_of(head, union bitmap, rcu));
+}
+
+/* Not by kfree_rcu(), which allocates pages now and then: preemption may be off. */
 static void free_bitmap(void *bits)
 {
 	union bitmap *bitmap = bits;
 
-	kfree_rcu(bitmap, rcu);
+	call_rcu(&bitmap->rcu, free_bitmap_rcu);
 }
 
 /** kspan_span_unformat() - free what kspan_span_format() allocated */

@@ -25,7 +25,7 @@ static void add_central(struct kspan_central *central, struct kspan_class_stats 
 {
 	unsigned long flags;
 
-	kspan_central_merge(central, 0);
+	kspan_central_merge_all(central);
 	raw_spin_lock_irqsave(&central->lock, flags);
 	stats->spans += central->nr_spans;
 	stats->bytes += (u64)central->base_pages << PAGE_SHIFT;
@@ -106,10 +106,10 @@ static void add_page_heap(struct kspan_page_heap *ph, struct kspan_page_stats *s
 {
 	unsigned long flags;
 
-	kspan_page_heap_merge(ph, 0);
+	kspan_page_heap_merge_all(ph);
+	stats->runs += kspan_page_heap_free_runs(ph);
 	raw_spin_lock_irqsave(&ph->lock, flags);
 	stats->arenas += ph->nr_arenas;
-	stats->runs += kspan_page_heap_free_runs(ph);
 	stats->spares += ph->nr_spares;
 	stats->pages += ph->pages;
 	stats->used += ph->used;

@@ -17,8 +17,10 @@
 #	memory	pages held beside bytes asked for, by patterns of sizes, and over a long
 #		churn; with MEM=2048, if that is not given
 #	region	objects of regions, and their release at once
-#	worst	the longest single allocation and free
+#	worst	the longest single allocation and free; then, as stretch, the longest
+#		time with interrupts or preemption off in all that is hard on that
 #	reclaim	requests that fail at a limit, and drop_caches while 600 MiB are held
+#	rest	what is kept when everything was freed, on CPUS= CPUs (64) of a stock kernel
 #	remote	objects allocated on one CPU and freed on another
 #	parallel	all CPUs at once, one size
 #	pool	object pools and fixed pools
@@ -83,7 +85,9 @@ run() {
 	[ "$what" != memory ] || mem=${MEM:-2048}
 	[ "$what" != fragmented ] || mem=${MEM:-384}
 	[ "$what" != reclaim ] || mem=${MEM:-1536}
+	[ "$what" != stretch ] || export KSPAN_STRETCH=1
 	modules=$("$KSPAN_TOP/tools/build.sh" "$kernel" plain)
+	unset KSPAN_STRETCH
 	if [ "$BENCH_ON" = mttcg ]; then
 		unit='nanoseconds (median; ratio: median and quartiles of the turns)'
 		machine=(--cpus "${CPUS:-2}" --nodes 1)
@@ -180,6 +184,9 @@ print_results() {
 		echo "instructions of all requests, and of the slowest; calls of the OOM killer"
 		show pattern order gfp size kspan slub ratio kspan_ticks slub_ticks kspan_slowest \
 			slub_slowest kspan_oom slub_oom <"$file" ;;
+	stretch)
+		echo "$kernel, the most instructions with interrupts or preemption off"
+		show pattern pattern size n kspan limit where <"$file" ;;
 	*)
 		[ "$what" != scaling ] || columns+=' held live'
 		! one_of "$what" remote parallel || columns+=' q1 q3'
@@ -188,6 +195,25 @@ print_results() {
 		show pattern $columns <"$file" ;;
 	esac
 	echo "raw lines: $file"
+}
+
+# On the distribution's kernel: the test kernels are for few CPUs. That many would each take
+# seconds to find out how fast they are.
+rest() {
+	local kernel=$1 stock modules payload out=$KSPAN_CACHE/bench/$1-rest
+	stock=$("$KSPAN_TOP/tools/stock.sh" "$kernel")
+	modules=$("$KSPAN_TOP/tools/build.sh" --kdir "$stock/build" "stock-$(cat "$stock/complete")")
+	payload=$out/payload
+	mkdir -p "$payload"
+	cp "$modules/kspan.ko" "$modules/kspan_bench.ko" "$payload/"
+	"$KSPAN_TOP/tools/qemu.sh" --kernel "$stock/vmlinuz" --payload "$payload" --guest bench.sh \
+		--env "BENCH=${BENCH:-}" --env BENCH_WHAT=rest --out "$out" --label "$kernel rest" \
+		--cpus "${CPUS:-64}" --nodes 1 --mem "${MEM:-1024}" --timeout "${TIMEOUT:-1800}" \
+		--append "lpj=4000000 tsc=reliable"
+	echo
+	echo "stock $kernel, KiB that kspan keeps, seconds after everything was freed"
+	show pattern pattern cpus heaps after arenas cached metadata limited <"$out/results.log"
+	echo "raw lines: $out/results.log"
 }
 
 # The guest's instructions, read off QEMU's log while it runs.
@@ -393,11 +419,11 @@ tsv() {
 
 main() {
 	local kernel what kernels=${KERNEL:-$KSPAN_KERNELS}
-	one_of "$BENCH_WHAT" pairs calls large churn words scaling heaps memory region pool worst reclaim remote \
-		parallel profile fragmented all ||
+	one_of "$BENCH_WHAT" pairs calls large churn words scaling heaps memory region pool worst stretch \
+		rest reclaim remote parallel profile fragmented all ||
 		die "BENCH_WHAT=$BENCH_WHAT is nothing that can be measured." \
 		    "Valid: BENCH_WHAT=pairs | calls | large | churn | words | scaling | heaps |" \
-		    "memory | region | pool | worst | reclaim | remote |" \
+		    "memory | region | pool | worst | stretch | rest | reclaim | remote |" \
 		    "parallel | profile | fragmented | all"
 	! one_of "$BENCH_WHAT" remote parallel memory || BENCH_ON=mttcg
 	[ "$BENCH_WHAT" != fragmented ] || BENCH_ON=icount
@@ -419,13 +445,14 @@ main() {
 	[ $# -eq 0 ] || die "usage: tools/bench.sh [tables | tsv]"
 	# shellcheck disable=SC2086
 	need_packages $KSPAN_NEEDS_BUILD $KSPAN_NEEDS_BOOT
-	for what in pairs calls large churn scaling heaps memory region pool worst reclaim remote parallel profile \
-		fragmented; do
-		[ "$BENCH_WHAT" = $what ] ||
+	for what in pairs calls large churn scaling heaps memory region pool worst stretch rest reclaim remote \
+		parallel profile fragmented; do
+		[ "$BENCH_WHAT" = $what ] || [ "$BENCH_WHAT-$what" = worst-stretch ] ||
 			{ [ "$BENCH_WHAT" = all ] && one_of $what pairs calls large churn; } || continue
 		for kernel in $kernels; do
 			case $what-$BENCH_ON in
 			profile-*) profile "$kernel" ;;
+			rest-*) [ "$kernel" = 7.3 ] || rest "$kernel" ;;
 			*-uml) run_uml "$kernel" $what ;;
 			*) run "$kernel" $what ;;
 			esac

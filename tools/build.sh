@@ -7,6 +7,9 @@
 #   tools/build.sh KERNEL FLAVOUR       print the directory of the .ko files
 #   tools/build.sh --kdir DIR NAME      the same against any kernel build
 #
+# KSPAN_STRETCH=1 makes a kspan.ko that notes for how long interrupts or preemption are
+# off, for BENCH_WHAT=stretch alone.
+#
 # The checkout stays as it is: its sources are copied to a directory of that
 # kernel under the cache, one for all checkouts, where the objects that other
 # builds left are good for every source that has not changed since.
@@ -43,7 +46,8 @@ our_warnings() {
 
 # C=1: sparse sees what is compiled. What is not compiled again has passed it.
 compile() {
-	make -C "$1" M="$2" W=1 C=1 CHECK="$KSPAN_TOP/tools/sparse.sh" -j"$KSPAN_JOBS" modules
+	local check=${KSPAN_STRETCH:+0}
+	make -C "$1" M="$2" W=1 C="${check:-1}" CHECK="$KSPAN_TOP/tools/sparse.sh" -j"$KSPAN_JOBS" modules
 }
 
 # The .ko files of this build, not those of a module that is gone since.
@@ -103,6 +107,7 @@ main() {
 	fi
 	[ -f "$KSPAN_TOP/Kbuild" ] || die "$KSPAN_TOP has no Kbuild to build."
 	need_packages $KSPAN_NEEDS_BUILD
+	name+=${KSPAN_STRETCH:+-stretch}
 	objects=$KSPAN_CACHE/objects/$name-$(recipe)
 	result=$KSPAN_CACHE/modules/$name-$(echo "$KSPAN_TOP" | sha256sum | cut -c1-6)
 	with_lock "objects-$(basename "$objects")" build_modules "$kdir" "$name" "$objects" "$result"

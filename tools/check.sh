@@ -21,16 +21,17 @@
 # TIMEOUT= is a backstop for a guest that goes on for ever, in seconds (default 4 hours).
 #
 # speed counts the instructions of some pairs of malloc and free, and fails where
-# they are more than tools/bench/golden allows.
+# they are more than tools/bench/golden allows; and the most instructions with interrupts
+# or preemption off, in what is hard on that, which must not be above the limit.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 # The slowest first: the others run beside it.
 PLAN="6.12/debug kselftest kunit
 6.12/rt kunit
-6.12/plain stress kselftest kunit-numa pressure fragmented hotplug-added hotplug-far stray speed runner kunit-cpus64 stress-cpus64
-6.1/plain kselftest kunit pressure fragmented hotplug-added hotplug-far stray speed
-7.3/plain kselftest kunit pressure fragmented hotplug-added hotplug-far stray speed"
+6.12/plain stress kselftest kunit-numa pressure fragmented hotplug-added hotplug-far stray speed speed-stretch runner kunit-cpus64 stress-cpus64
+6.1/plain kselftest kunit pressure fragmented hotplug-added hotplug-far stray speed speed-stretch
+7.3/plain kselftest kunit pressure fragmented hotplug-added hotplug-far stray speed speed-stretch"
 RUN=$KSPAN_CACHE/check/$(date +%Y%m%d-%H%M%S)-$$
 JOBS=${JOBS:-2}
 MINUTES=${MINUTES:-1}
@@ -46,9 +47,10 @@ choose_suites() {
 		case $suite in
 		style) STYLE=1 ;;
 		kunit) SUITES+=(kunit kunit-numa) ;;
+		speed) SUITES+=(speed speed-stretch) ;;
 		hotplug) SUITES+=(hotplug-added hotplug-far) ;;
 		manycpus) SUITES+=(kunit-cpus64 stress-cpus64) ;;
-		kselftest|stress|pressure|fragmented|stray|speed|runner) SUITES+=("$suite") ;;
+		kselftest|stress|pressure|fragmented|stray|runner) SUITES+=("$suite") ;;
 		*) die "no such suite: $suite" "There are: style kselftest kunit stress pressure fragmented hotplug stray speed runner manycpus" ;;
 		esac
 	done
@@ -103,7 +105,7 @@ choose_boots() {
 		done
 		for entry in ${kept:-$(matrix)}; do
 			# What a debug kernel adds to a path is no matter of speed.
-			! one_of "$suite" speed fragmented hotplug-added hotplug-far stray || [ "${entry#*/}" = plain ] || continue
+			! one_of "$suite" speed speed-stretch fragmented hotplug-added hotplug-far stray || [ "${entry#*/}" = plain ] || continue
 			BOOTS[$entry]+=" $suite"
 		done
 	done
@@ -190,8 +192,30 @@ golden_list() {
 		sort -u | paste -sd,
 }
 
+# Every pattern that gave a number: no stretch is longer than its limit.
+judge_stretch() {
+	local entry=$1 out=$2
+	awk -v kernel="${1%/*}" '
+		/^pattern=/ && / limit=/ {
+			for (i = 1; i <= NF; i++) {
+				split($i, pair, "=")
+				value[pair[1]] = pair[2]
+			}
+			if (value["kspan"] + 0 <= value["limit"] + 0) { passed++; next }
+			failed++
+			print kernel ": " $0 >"/dev/stderr"
+		}
+		/^pattern=prefill_each/ { last = 1 }
+		END {
+			if (!last) { print kernel ": the patterns did not all run" >"/dev/stderr"; failed++ }
+			printf "stretches %d %d 0\n", passed, failed
+		}' "$out/results.log" >"$out/suites"
+	rows_of "$entry" speed-stretch <"$out/suites"
+}
+
 judge_speed() {
 	local entry=$1 out=$2
+	[ "$3" = speed ] || { judge_stretch "$@"; return; }
 	awk -v kernel="${1%/*}" -v golden="$KSPAN_TOP/tools/bench/golden" '
 		/^pattern=/ {
 			for (i = 1; i <= NF; i++) {
@@ -243,6 +267,10 @@ run_guest() {
 	kunit-cpus64)
 		options=("${MANY_CPUS[@]}")
 		silence=900
+		;;
+	speed-stretch)
+		options=(--icount --env BENCH_WHAT=stretch --env BENCH_FROM=stretch)
+		guest=bench.sh
 		;;
 	stress*)
 		[ "$kind" = stress ] || { options=("${MANY_CPUS[@]}"); silence=900; }
@@ -307,7 +335,12 @@ make_payload() {
 		cp "$modules"/*.ko "$payload/modules/"
 		"$KSPAN_TOP/tools/kselftest.sh" "$kernel" "$payload/kselftest"
 		;;
-	speed) cp "$modules/kspan.ko" "$modules/kspan_bench.ko" "$payload/" ;;
+	speed)
+		cp "$modules/kspan.ko" "$modules/kspan_bench.ko" "$payload/"
+		modules=$(KSPAN_STRETCH=1 "$KSPAN_TOP/tools/build.sh" "$kernel" plain) || return 1
+		mkdir "$payload/stretch"
+		cp "$modules/kspan.ko" "$modules/kspan_bench.ko" "$payload/stretch/"
+		;;
 	pressure)
 		cp "$modules/kspan.ko" "$modules/kspan_pressure.ko" "$payload/"
 		gcc -static -O2 -Wall -Wextra -Werror -o "$payload/kspan_hog" "$KSPAN_TOP/tools/pressure/hog.c"

@@ -45,6 +45,10 @@
  *
  * what=reclaim: requests that fail at a limit, and drop_caches; reclaim.c says more.
  *
+ * what=stretch: the longest time with interrupts or preemption off, stretch.c says of what.
+ *
+ * what=rest: what is kept when everything was freed, on many CPUs
+ *
  * what=remote, what=parallel: two CPUs and more; parallel.c says what is measured.
  *
  * what=pool: object pools and fixed pools; pool.c says beside what.
@@ -72,7 +76,7 @@ static int set_what(const char *text, const struct kernel_param *param);
 static const struct kernel_param_ops what_ops = { .set = set_what, .get = param_get_string };
 static struct kparam_string what_string = { sizeof(what), what };
 module_param_cb(what, &what_ops, &what_string, 0644);
-MODULE_PARM_DESC(what, "pairs, calls, large, churn, scaling, heaps, memory, region, pool, worst, reclaim, remote, parallel, profile, nothing or all, which is pairs and calls (default all); may be written, to run something else");
+MODULE_PARM_DESC(what, "pairs, calls, large, churn, scaling, heaps, memory, region, pool, worst, stretch, rest, reclaim, remote, parallel, profile, nothing or all, which is pairs and calls (default all); may be written, to run something else");
 
 unsigned int rounds = 15;
 module_param(rounds, uint, 0444);
@@ -283,6 +287,8 @@ static const struct {
 	{ "region", run_region },
 	{ "worst", run_worst_operation },
 	{ "reclaim", run_reclaim },
+	{ "stretch", run_stretch },
+	{ "rest", run_rest },
 	{ "remote", run_remote },
 	{ "parallel", run_parallel },
 	{ "pool", run_pool },

@@ -161,6 +161,8 @@ int run_parallel(void);
 int run_pool(void);
 int run_worst_operation(void);
 int run_reclaim(void);
+int run_stretch(void);
+int run_rest(void);
 
 /* memory.c */
 bool is_memory_pattern(const char *name);

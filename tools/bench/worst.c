@@ -5,7 +5,7 @@
  * Of n that are allocated and freed in random order: the median over the rounds of the
  * longest in each. What the timer interrupted does not count, and other interrupts
  * do not come in every other round. Preemption is off for no longer than that, as
- * an operation leaves it as it was; BENCH_WHAT=profile says for how long exactly.
+ * an operation leaves it as it was; stretch.c says for how long.
  */
 #include "bench.h"
 

@@ -8,6 +8,8 @@
 . /guest/lib.sh
 
 debugfs=/sys/kernel/debug/kspan
+# Modules that were built in another way.
+[ -z "$BENCH_FROM" ] || cd "$BENCH_FROM" || exit 1
 
 # The classes that words of 1 to 16 bytes are in, and bytes of a descriptor.
 show_classes() {

@@ -168,7 +168,7 @@ test_bad_ranges() {
 	refused kspan arena_reserve=1025 magazine_bytes=15 magazine_bytes=1048577 \
 		depot_bytes=1073741825 cpu_cache_bytes=1073741825 \
 		large_cache_bytes=1073741825 pool_seconds=86401 arena_growth=101 \
-		scavenge_ms=3600001 idle_percent=101 || rc=1
+		cache_share=1001 scavenge_ms=3600001 idle_percent=101 || rc=1
 	refused kspan_words max_word=0 max_word=1048577 || rc=1
 	return $rc
 }
@@ -177,10 +177,10 @@ test_bad_ranges() {
 test_good_ranges() {
 	cycle arena_reserve=0 magazine_bytes=16 depot_bytes=0 cpu_cache_bytes=1 pool_seconds=0 &&
 		cycle cpu_cache_bytes=0 large_cache_bytes=0 arena_growth=0 scavenge_ms=0 \
-			idle_percent=0 &&
+			idle_percent=0 cache_share=0 &&
 		cycle arena_growth=100 scavenge_ms=1 soft_limit=1 hard_limit=1073741824 &&
 		cycle arena_reserve=1024 magazine_bytes=1048576 depot_bytes=1073741824 \
-			cpu_cache_bytes=1073741824 large_cache_bytes=1073741824 idle_percent=100
+			cpu_cache_bytes=1073741824 large_cache_bytes=1073741824 idle_percent=100 cache_share=1000
 }
 
 # kspan_leftover frees nothing of its 3 objects of 64 bytes and 2 of 64 KiB.
