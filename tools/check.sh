@@ -25,7 +25,7 @@ set -euo pipefail
 # The slowest first: the others run beside it.
 PLAN="6.12/debug kselftest kunit
 6.12/rt kunit
-6.12/plain stress kselftest kunit-numa pressure speed
+6.12/plain stress stress-wrong stress-wrong-init kselftest kunit-numa pressure speed
 6.1/plain kselftest kunit pressure speed
 7.3/plain kselftest kunit pressure speed"
 RUN=$KSPAN_CACHE/check/$(date +%Y%m%d-%H%M%S)-$$
@@ -41,7 +41,8 @@ choose_suites() {
 		case $suite in
 		style) STYLE=1 ;;
 		kunit) SUITES+=(kunit kunit-numa) ;;
-		kselftest|stress|pressure|speed) SUITES+=("$suite") ;;
+		stress) SUITES+=(stress stress-wrong stress-wrong-init) ;;
+		kselftest|pressure|speed) SUITES+=("$suite") ;;
 		*) die "no such suite: $suite" "There are: style kselftest kunit stress pressure speed" ;;
 		esac
 	done
@@ -204,12 +205,12 @@ judge_speed() {
 
 # What the guest itself told for people: free memory, and what the stress did.
 told() {
-	sed -n 's/^# kspan-\(stress\|pressure\): //p; /^free pages (MemFree/p' "$1/results.log" | xargs -d '\n'
+	sed -n 's/^# kspan-\(stress\|wrong\|pressure\): //p; /^free pages (MemFree/p' "$1/results.log" | xargs -d '\n'
 }
 
 # One boot: run_guest KERNEL/FLAVOUR KIND KERNEL_BUILD SOURCE
 run_guest() {
-	local entry=$1 kind=$2 kdir=$3 source=$4 out=$RUN/${1/\//-}-$2 suite=${2%-*} limit=600 start=$SECONDS
+	local entry=$1 kind=$2 kdir=$3 source=$4 out=$RUN/${1/\//-}-$2 suite=${2%%-*} limit=600 start=$SECONDS
 	local options=(--cpus 4 --nodes 2) guest=$suite.sh
 	[ "${entry#*/}" = plain ] || limit=1200
 	case $kind in
@@ -221,9 +222,11 @@ run_guest() {
 			 "BENCH=rounds=5 pattern=$(golden_list 2) size=$(golden_list 3) n=$(golden_list 4)")
 		guest=bench.sh
 		;;
-	stress)
+	stress*)
 		options+=(--env "STRESS_SECONDS=$((60 * MINUTES))")
 		limit=$((limit + 60 * MINUTES))
+		[ "$kind" = stress ] || guest=wrong.sh
+		[ "$kind" != stress-wrong-init ] || options+=(--append init_on_free=1)
 		;;
 	# So little that all of it can be taken; the detectors want most of that themselves.
 	pressure)
@@ -268,6 +271,7 @@ make_payload() {
 		cp "$modules/kspan.ko" "$modules/kspan_pressure.ko" "$payload/"
 		gcc -static -O2 -Wall -Wextra -Werror -o "$payload/kspan_hog" "$KSPAN_TOP/tools/pressure/hog.c"
 		;;
+	stress) cp "$modules"/kspan{,_stress,_wrong}.ko "$payload/" ;;
 	*) cp "$modules/kspan.ko" "$modules/kspan_$suite.ko" "$payload/" ;;
 	esac
 }
@@ -287,7 +291,7 @@ test_kernel() {
 		return
 	fi
 	for kind in ${BOOTS[$entry]}; do
-		if ! make_payload "${kind%-*}" "$modules" "$kernel" "$RUN/${entry/\//-}"; then
+		if ! make_payload "${kind%%-*}" "$modules" "$kernel" "$RUN/${entry/\//-}"; then
 			row "$entry" build "$kind" 0 1 0 "what it boots with did not build"
 			continue
 		fi

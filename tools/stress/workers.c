@@ -361,7 +361,7 @@ struct stress_worker *stress_workers_stop(void)
  * stress_for_each_worker() - visit all workers
  * @fn: called for each, when they were stopped
  */
-void stress_for_each_worker(void (*fn)(struct stress_worker *worker))
+void stress_for_each_worker(stress_worker_fn fn)
 {
 	enum stress_context context;
 	unsigned int cpu;

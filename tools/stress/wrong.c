@@ -8,7 +8,8 @@
  * churn: they allocate and free objects of all kinds, so that spans, arenas, heaps and
  * holes come and go beneath the pointers, and note the addresses for others to misuse.
  *
- * A wrong pointer may hit an object that is live again, which no allocator can tell. So
+ * A wrong pointer may hit an object that is live again, which no allocator can tell; and one
+ * into a page of small objects may be handed out before it is found. So
  * objects that are churned hold nothing, and nobody minds when they are freed by others;
  * and there are two modes, as kspan itself keeps what regions and kspan_free_rcu() need
  * in the default heap:
@@ -114,7 +115,7 @@ atomic_long_t stress_nr_broken;
 static void broken(const char *what, const void *p, u64 expected, u64 found)
 {
 	if (atomic_long_inc_return(&stress_nr_broken) <= 20)
-		pr_err("broken: %s at %#lx: expected %#llx, found %#llx\n", what,
+		pr_err("not as it was: %s at %#lx: expected %#llx, found %#llx\n", what,
 		       (unsigned long)p, expected, found);
 }
 
@@ -254,6 +255,10 @@ static unsigned long sure_address(struct stress_worker *worker, atomic64_t **sur
 
 	switch (stress_below(worker, 4)) {
 	case 0:
+		if (!region) {
+			*sure = &sure_foreign;
+			return foreign_address(worker);
+		}
 		*sure = &sure_region;
 		return (unsigned long)region_object + stress_below(worker, REGION_OBJECT);
 	case 1:
@@ -297,15 +302,18 @@ static void free_by(struct stress_worker *worker, void *p)
 	worker->counts.frees++;
 }
 
+/*
+ * To a large size: what a magazine hands out may be a wrong pointer that was pushed, and here
+ * it would be written to.
+ */
 static void resize_wrongly(struct stress_worker *worker, void *p)
 {
-	unsigned int n = stress_below(worker, ARRAY_SIZE(churned_sizes));
-
 	if (worker->context == STRESS_NMI)
 		return;
 	worker->counts.frees++;
 	/* Should it have hit something, that is ours to free as any other. */
-	p = kspan_realloc(p, churned_sizes[n], GFP_ATOMIC | __GFP_NOWARN);
+	p = kspan_realloc(p, (5 + stress_below(worker, 12)) * KSPAN_PAGE_SIZE,
+			  GFP_ATOMIC | __GFP_NOWARN);
 	if (p) {
 		note_stale(worker, p);
 		kspan_free(p);
@@ -412,12 +420,12 @@ static void churn(struct stress_worker *worker)
 	}
 }
 
-/* Objects of 16 KiB, of a page each, and a run: spans come and go with each. */
+/* More objects of 16 KiB, of a page, or of a run than magazines take: spans come and go. */
 static void churn_spans(struct stress_worker *worker)
 {
 	static const unsigned int sizes[] = { 16384, 8192, 40960 };
 	unsigned int i, size = sizes[stress_below(worker, ARRAY_SIZE(sizes))];
-	void *p[4];
+	void *p[20];
 
 	if (worker->context == STRESS_NMI)
 		return;
@@ -451,6 +459,11 @@ void stress_operate(struct stress_worker *worker)
 	worker->counts.operations++;
 }
 
+static unsigned int churned_size(struct stress_worker *worker)
+{
+	return churned_sizes[stress_below(worker, ARRAY_SIZE(churned_sizes))];
+}
+
 /* A heap from its beginning to its end, or to the end of its objects. */
 static void churn_heap(struct stress_worker *worker)
 {
@@ -461,10 +474,10 @@ static void churn_heap(struct stress_worker *worker)
 	if (!own)
 		return;
 	while (n--) {
-		p = stress_below(worker, 3) ?
-		    kspan_heap_malloc(own, churned_sizes[stress_below(worker, ARRAY_SIZE(churned_sizes))],
-				      GFP_KERNEL | __GFP_NOWARN) :
-		    kspan_heap_tiny_alloc(own, 1 + stress_below(worker, 15), GFP_KERNEL);
+		if (stress_below(worker, 3))
+			p = kspan_heap_malloc(own, churned_size(worker), GFP_KERNEL | __GFP_NOWARN);
+		else
+			p = kspan_heap_tiny_alloc(own, 1 + stress_below(worker, 15), GFP_KERNEL);
 		if (!p)
 			continue;
 		note_stale(worker, p);
@@ -609,13 +622,23 @@ static void settle(struct kspan_stats *stats)
 static void clean_up(void)
 {
 	free_bystanders();
-	kspan_region_destroy(region);
+	if (region)
+		kspan_region_destroy(region);
 	kspan_heap_destroy(heap);
 	kspan_heap_destroy(bystander_heap);
-	/* It may have lost objects to wrong frees, but none is left in use. */
 	kspan_cache_destroy(cache);
 	vfree(vmalloced);
 	kfree(kmalloced);
+}
+
+static bool make_region(void)
+{
+	region = kspan_region_create(bystander_heap, 0, GFP_KERNEL);
+	region_object = region ? kspan_region_alloc(region, REGION_OBJECT, GFP_KERNEL) : NULL;
+	if (!region_object)
+		return false;
+	memset(region_object, 0x5a, REGION_OBJECT);
+	return true;
 }
 
 static int prepare(void)
@@ -624,20 +647,15 @@ static int prepare(void)
 
 	heap = kspan_heap_create("wrong", 0, 0);
 	bystander_heap = kspan_heap_create("wrong bystanders", 0, 0);
-	cache = kspan_cache_create("wrong", CACHE_SIZE, 0, KSPAN_TYPESAFE_BY_RCU, NULL);
+	cache = kspan_cache_create("wrong cache", CACHE_SIZE, 0, KSPAN_TYPESAFE_BY_RCU, NULL);
 	vmalloced = vmalloc(PAGE_SIZE);
 	kmalloced = kmalloc(1024, GFP_KERNEL);
 	given_back = __get_free_page(GFP_KERNEL);
 	if (!heap || !bystander_heap || !cache || !vmalloced || !kmalloced || !given_back)
 		goto fail;
 	free_page(given_back);
-	region = kspan_region_create(bystander_heap, 0, GFP_KERNEL);
-	if (!region)
+	if (!make_bystanders() || (looks && !make_region()))
 		goto fail;
-	region_object = kspan_region_alloc(region, REGION_OBJECT, GFP_KERNEL);
-	if (!region_object || !make_bystanders())
-		goto fail;
-	memset(region_object, 0x5a, REGION_OBJECT);
 	for (i = 0; i < STALE; i++)
 		stale[i] = given_back;
 	return 0;
@@ -721,13 +739,17 @@ static void judge(char *why, size_t size, const struct stress_counts *sums)
 	at_least(why, size, "addresses inside of objects",
 		 kspan_bad_free_count(KSPAN_BAD_FREE_INTERIOR) - interior_before,
 		 atomic64_read(&sure_interior));
-	if (memchr_inv(region_object, 0x5a, REGION_OBJECT))
+	if (region && memchr_inv(region_object, 0x5a, REGION_OBJECT))
 		broken("object of a region", region_object, 0x5a, 0);
 	kspan_heap_flush(&kspan_default_heap);
 	check_heap(&kspan_default_heap, why, size);
+	kspan_heap_flush(heap);
 	check_heap(heap, why, size);
 	check_heap(bystander_heap, why, size);
+	kspan_heap_flush((struct kspan_heap *)cache);
 	check_heap((struct kspan_heap *)cache, why, size);
+	same(why, size, "objects left in the cache",
+	     kspan_private_live((struct kspan_heap *)cache), 0);
 	same(why, size, "objects left in the heap", kspan_private_live(heap), 0);
 	clean_up();
 	settle(&after);
