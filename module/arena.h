@@ -60,6 +60,12 @@ static inline struct kspan_span **kspan_map_entry(unsigned long addr)
 	return &kspan_map.leaf[page / KSPAN_ARENA_PAGES]->span[page % KSPAN_ARENA_PAGES];
 }
 
+/* What that says now; for an address that was in an arena once. */
+static inline struct kspan_span *kspan_map_entry_span(unsigned long addr)
+{
+	return READ_ONCE(*kspan_map_entry(addr));
+}
+
 struct kspan_span *kspan_map_span(unsigned long addr);
 
 /* Most bytes that all arenas may have, 0 for no limit; a module parameter. */

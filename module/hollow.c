@@ -62,6 +62,9 @@ static unsigned int hollow_locked(struct kspan_central *central, struct kspan_sp
 	/* Whoever merges its deferred frees may free it. */
 	if (!span->used || READ_ONCE(span->state) != KSPAN_SPAN_SMALL)
 		return 0;
+	/* Whoever writes to an object that he pinned must not find others there: lookup.h. */
+	if (READ_ONCE(span->pins))
+		return 0;
 	pages = kspan_span_unused_pages(span);
 	if (!pages)
 		return 0;
