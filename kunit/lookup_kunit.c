@@ -79,7 +79,7 @@ static void span_on_its_way_is_none(struct kunit *test)
 	const struct kspan_size_class *sc = &kspan_size_classes[class];
 	struct kspan_span *span = kspan_page_heap_alloc(NID, sc->pages, sc->align, class,
 							GFP_KERNEL);
-	struct kspan_found found;
+	struct kspan_found found, before;
 	unsigned long start;
 
 	KUNIT_ASSERT_NOT_NULL(test, span);
@@ -89,10 +89,11 @@ static void span_on_its_way_is_none(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, kspan_span_format(span, sc, false, GFP_KERNEL), 0);
 	KUNIT_EXPECT_FALSE(test, look(start, &found));
 	kspan_span_set_state(span, KSPAN_SPAN_SMALL);
-	KUNIT_EXPECT_TRUE(test, look(start, &found));
+	KUNIT_EXPECT_TRUE(test, look(start, &before));
 	kspan_span_set_state(span, KSPAN_SPAN_DETACHED);
 	KUNIT_EXPECT_FALSE(test, look(start, &found));
-	KUNIT_EXPECT_FALSE(test, kspan_found_stays(&found));
+	KUNIT_EXPECT_FALSE(test, kspan_found_stays(&before));
+	KUNIT_EXPECT_FALSE(test, kspan_found_pin(&before));
 	kspan_span_unformat(span);
 	KUNIT_EXPECT_FALSE(test, look(start, &found));
 	KUNIT_EXPECT_EQ(test, kspan_central_peek(start, class), -ENOENT);
