@@ -204,11 +204,12 @@ bool kspan_large_free(unsigned long addr)
 	bool claimed = false;
 
 	rcu_read_lock();
-	if (kspan_lookup(addr, &found) && found.owner != KSPAN_OWNER_UNKNOWN)
+	if (kspan_lookup(addr, &found))
 		state = found.word.state;
 	if (state == KSPAN_SPAN_LARGE && found.start == addr) {
-		claimed = kspan_found_claim(&found, KSPAN_SPAN_LARGE, KSPAN_SPAN_LARGE_DEFERRED);
-		/* Not if somebody else frees it, too: then it is none any more. */
+		claimed = found.owner != KSPAN_OWNER_UNKNOWN &&
+			  kspan_found_claim(&found, KSPAN_SPAN_LARGE, KSPAN_SPAN_LARGE_DEFERRED);
+		/* Not if somebody else frees it, too, or before it is one: then it is none. */
 		if (!claimed)
 			state = KSPAN_SPAN_DEAD;
 	}
