@@ -358,10 +358,10 @@ struct stress_worker *stress_workers_stop(void)
 }
 
 /**
- * stress_for_each_worker() - visit all workers
+ * stress_visit_workers() - visit all workers
  * @fn: called for each, when they were stopped
  */
-void stress_for_each_worker(stress_worker_fn fn)
+void stress_visit_workers(stress_worker_fn fn)
 {
 	enum stress_context context;
 	unsigned int cpu;

@@ -775,7 +775,7 @@ static void __exit wrong_exit(void)
 	debugfs_remove(file);
 	stress_workers_stop();
 	sum_up(sums, &total);
-	stress_for_each_worker(free_kept);
+	stress_visit_workers(free_kept);
 	judge(why, sizeof(why), sums);
 	stress_workers_exit();
 	pr_info("%llu wrong frees, %llu wrong looks, %llu allocations (operations: task %llu, softirq %llu, hardirq %llu, nmi %llu), seed %llu\n",
