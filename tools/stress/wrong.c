@@ -698,7 +698,7 @@ static void same(char *why, size_t size, const char *what, u64 found, u64 expect
 }
 
 /* What is sure is counted; of what is not sure, some may be counted as the same. */
-static void at_least(char *why, size_t size, const char *what, u64 found, u64 least)
+static void count_least(char *why, size_t size, const char *what, u64 found, u64 least)
 {
 	if ((found < least || (looks && found != least)) && !*why)
 		snprintf(why, size, "%s: %llu instead of %llu", what, found, least);
@@ -730,15 +730,15 @@ static void judge(char *why, size_t size, const struct stress_counts *sums)
 	struct kspan_stats after;
 
 	kspan_barrier();
-	at_least(why, size, "foreign addresses",
-		 kspan_bad_free_count(KSPAN_BAD_FREE_FOREIGN) - foreign_before,
-		 atomic64_read(&sure_foreign));
-	at_least(why, size, "addresses in a region",
-		 kspan_bad_free_count(KSPAN_BAD_FREE_REGION) - region_before,
-		 atomic64_read(&sure_region));
-	at_least(why, size, "addresses inside of objects",
-		 kspan_bad_free_count(KSPAN_BAD_FREE_INTERIOR) - interior_before,
-		 atomic64_read(&sure_interior));
+	count_least(why, size, "foreign addresses",
+		    kspan_bad_free_count(KSPAN_BAD_FREE_FOREIGN) - foreign_before,
+		    atomic64_read(&sure_foreign));
+	count_least(why, size, "addresses in a region",
+		    kspan_bad_free_count(KSPAN_BAD_FREE_REGION) - region_before,
+		    atomic64_read(&sure_region));
+	count_least(why, size, "addresses inside of objects",
+		    kspan_bad_free_count(KSPAN_BAD_FREE_INTERIOR) - interior_before,
+		    atomic64_read(&sure_interior));
 	if (region && memchr_inv(region_object, 0x5a, REGION_OBJECT))
 		broken("object of a region", region_object, 0x5a, 0);
 	kspan_heap_flush(&kspan_default_heap);
