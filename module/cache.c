@@ -185,7 +185,7 @@ static noinline bool learn_span(struct kspan_cache *cache, struct kspan_cpu_cach
 				const void *object)
 {
 	const struct kspan_span *span = kspan_map_small_span((unsigned long)object);
-	const struct kspan_central *central = span ? READ_ONCE(span->central) : NULL;
+	const struct kspan_central *central = span ? kspan_span_central(span) : NULL;
 
 	if (!central || central->heap != &cache->heap || central->nid != cpu_cache->nid)
 		return false;
@@ -217,7 +217,7 @@ static noinline void free_slow(struct kspan_cache *cache, void *object)
 		return;
 	rcu_read_lock_sched();
 	span = kspan_map_small_span((unsigned long)object);
-	central = span ? READ_ONCE(span->central) : NULL;
+	central = span ? kspan_span_central(span) : NULL;
 	other = central ? central->heap != &cache->heap :
 			  kspan_large_size((unsigned long)object);
 	rcu_read_unlock_sched();

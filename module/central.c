@@ -36,6 +36,7 @@
 #include "bad_free.h"
 #include "central.h"
 #include "kunit_export.h"
+#include "lookup.h"
 
 unsigned int kspan_magazine_bytes = 128 * 1024;
 unsigned int kspan_depot_bytes = 512 * 1024;
@@ -110,11 +111,23 @@ static unsigned int take_locked(struct kspan_central *central, void **slots, uns
 	return n - left;
 }
 
-/* A span in the deferred list stays, after wrong frees only; then the merge retires it. */
+/* To be merged. */
+static void defer_span(struct kspan_span *span, struct kspan_central *central)
+{
+	if (kspan_span_change_state(span, KSPAN_SPAN_SMALL, KSPAN_SPAN_SMALL_DEFERRED))
+		llist_add(&span->deferred, &central->deferred);
+}
+
+/*
+ * A span in the deferred list stays, after wrong frees only, and one that is pinned, which
+ * goes there; then the merge retires it.
+ */
 static bool detach_locked(struct kspan_span *span, struct list_head *retired)
 {
-	if (!kspan_span_change_state(span, KSPAN_SPAN_SMALL, KSPAN_SPAN_DETACHED))
+	if (!kspan_span_change_state(span, KSPAN_SPAN_SMALL, KSPAN_SPAN_DETACHED)) {
+		defer_span(span, span->central);
 		return false;
+	}
 	list_move(&span->list, retired);
 	span->central->nr_spans--;
 	span->central->base_pages -= kspan_span_own_base_pages(span);
@@ -198,7 +211,7 @@ static void report_slot_late(enum kspan_slot_state state, unsigned long addr,
 static __always_inline struct kspan_span *own_span(struct kspan_central *central,
 						   unsigned long addr)
 {
-	struct kspan_span *span = kspan_map_entry_span(kspan_map_entry(addr), addr);
+	struct kspan_span *span = kspan_map_entry_span(addr);
 
 	/* Pairs with the release in kspan_span_set_state(). */
 	if (!span || !kspan_span_is_small(smp_load_acquire(&span->state)) ||
@@ -778,16 +791,15 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_central_alloc);
  */
 int kspan_central_peek(unsigned long addr, unsigned int class)
 {
-	struct kspan_span *span;
+	struct kspan_found found;
 	int state = -ENOENT;
-	unsigned int index;
 
 	rcu_read_lock_sched();
-	span = kspan_map_span(addr);
-	/* Pairs with the release in kspan_span_set_state(). */
-	if (span && kspan_span_is_small(smp_load_acquire(&span->state)) &&
-	    span->class == class)
-		state = kspan_span_slot_state(span, addr, &index);
+	if (kspan_lookup_small(addr, class, &found)) {
+		state = kspan_found_slot(&found, addr);
+		if (!kspan_found_stays(&found))
+			state = -ENOENT;
+	}
 	rcu_read_unlock_sched();
 	return state;
 }
@@ -809,11 +821,8 @@ static int free_slot(unsigned long addr, unsigned int class)
 		struct kspan_central *central;
 		unsigned long flags;
 
-		/* Pairs with the release in kspan_span_set_state(). */
-		if (!kspan_span_is_small(smp_load_acquire(&span->state)))
-			break;
-		central = READ_ONCE(span->central);
-		if (!central || READ_ONCE(span->class) != class)
+		central = kspan_span_central(span);
+		if (!central || central->page_class != class)
 			break;
 		raw_spin_lock_irqsave(&central->lock, flags);
 		/* Else the span was somebody else's meanwhile: look again. */
@@ -832,28 +841,24 @@ static int free_slot(unsigned long addr, unsigned int class)
 }
 
 /*
- * free_slot() for an NMI, which may have interrupted the owner of the lock. The
- * bitmaps can't go away meanwhile, not even in a double free: they are freed by
- * RCU.
+ * free_slot() for an NMI, which may have interrupted the owner of the lock. A wrong free
+ * must not leave its bit in a span that took the place of this one: it is pinned.
  */
 static int defer_slot(unsigned long addr, unsigned int class)
 {
-	int state = kspan_central_peek(addr, class);
-	struct kspan_central *central;
-	struct kspan_span *span;
+	struct kspan_found found;
+	int state;
 
-	if (state < 0)
-		return state;
-	span = kspan_map_span(addr);
-	central = span ? READ_ONCE(span->central) : NULL;
-	if (!central)
+	if (!kspan_lookup_small(addr, class, &found) || !kspan_found_pin(&found))
 		return -ENOENT;
-	if (state == KSPAN_SLOT_OUT && !kspan_span_defer(span, addr))
+	state = kspan_found_slot(&found, addr);
+	if (state == KSPAN_SLOT_OUT && !kspan_span_defer(found.span, addr))
 		state = KSPAN_SLOT_FREE;
+	if (state == KSPAN_SLOT_OUT)
+		defer_span(found.span, found.central);
+	kspan_span_unpin(found.span);
 	if (state != KSPAN_SLOT_OUT)
-		report_slot(state, addr, central);
-	else if (kspan_span_change_state(span, KSPAN_SPAN_SMALL, KSPAN_SPAN_SMALL_DEFERRED))
-		llist_add(&span->deferred, &central->deferred);
+		report_slot(state, addr, found.central);
 	return state;
 }
 

@@ -343,14 +343,17 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_heap_alloc_slot);
 
 /**
  * kspan_large_heap() - private heap of a large object
- * @addr: its address
+ * @addr: any address
+ *
+ * Context: any, NMI included; as kspan_lookup().
  * Return: the heap, or NULL.
  */
 struct kspan_heap *kspan_large_heap(unsigned long addr)
 {
-	struct kspan_span *span = kspan_map_span(addr);
+	struct kspan_found found;
 
-	if (!span || !kspan_span_is_large(READ_ONCE(span->state)) || !span->owner)
+	if (!kspan_lookup(addr, &found) || !kspan_span_is_large(found.word.state) ||
+	    !found.owner || found.owner == KSPAN_OWNER_UNKNOWN)
 		return NULL;
-	return container_of(span->owner, struct kspan_private, large)->heap;
+	return container_of(found.owner, struct kspan_private, large)->heap;
 }

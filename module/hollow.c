@@ -71,6 +71,9 @@ static unsigned int hollow_locked(struct kspan_central *central, struct kspan_sp
 	if (!span->used || READ_ONCE(span->state) != KSPAN_SPAN_SMALL ||
 	    kspan_span_is_loose(span))
 		return 0;
+	/* Whoever writes to an object that he pinned must not find others there: lookup.h. */
+	if (READ_ONCE(span->pins))
+		return 0;
 	pages = kspan_span_unused_pages(span);
 	if (!pages)
 		return 0;

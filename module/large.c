@@ -47,13 +47,25 @@ size_t kspan_large_roundup(size_t size)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_roundup);
 
-static void own(struct kspan_large_owner *owner, struct kspan_span *span)
+/*
+ * The last that is said of a large object that is new: nobody could free it before, however
+ * stale his pointer. @owner is NULL for the default heap.
+ */
+static void publish(struct kspan_large_owner *owner, struct kspan_span *span, bool chunk)
+{
+	if (chunk)
+		kspan_span_set_state(span, KSPAN_SPAN_CHUNK);
+	/* Release: whoever knows the owner finds it in his list, or locks that. */
+	smp_store_release(&span->owner, owner);
+}
+
+static void own(struct kspan_large_owner *owner, struct kspan_span *span, bool chunk)
 {
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&owner->lock, flags);
-	WRITE_ONCE(span->owner, owner);
 	span->site = 0;
+	publish(owner, span, chunk);
 	list_add(&span->list, &owner->spans);
 	owner->objects++;
 	owner->pages += kspan_span_npages(span);
@@ -70,7 +82,7 @@ static void disown_locked(struct kspan_large_owner *owner, struct kspan_span *sp
 }
 
 static struct kspan_span *alloc_owned(struct kspan_large_owner *owner, size_t size, int nid,
-				      gfp_t gfp)
+				      gfp_t gfp, bool chunk)
 {
 	unsigned int npages = size_to_pages(size);
 	struct kspan_span *span;
@@ -81,10 +93,24 @@ static struct kspan_span *alloc_owned(struct kspan_large_owner *owner, size_t si
 	kspan_large_merge(owner);
 	span = kspan_page_heap_alloc(nid, npages, size_to_align(size), 0, gfp);
 	if (span)
-		own(owner, span);
+		own(owner, span, chunk);
 	else
 		kspan_account_uncharge(owner->account, npages);
 	return span;
+}
+
+static void *alloc(struct kspan_large_owner *owner, size_t size, int nid, gfp_t gfp, bool chunk)
+{
+	struct kspan_span *span;
+
+	if (owner) {
+		span = alloc_owned(owner, size, nid, gfp, chunk);
+	} else {
+		span = kspan_page_heap_alloc(nid, size_to_pages(size), size_to_align(size), 0, gfp);
+		if (span)
+			publish(NULL, span, chunk);
+	}
+	return span ? (void *)span->start : NULL;
 }
 
 /**
@@ -98,15 +124,15 @@ static struct kspan_span *alloc_owned(struct kspan_large_owner *owner, size_t si
  */
 void *kspan_large_alloc(struct kspan_large_owner *owner, size_t size, int nid, gfp_t gfp)
 {
-	struct kspan_span *span;
-
-	if (owner)
-		span = alloc_owned(owner, size, nid, gfp);
-	else
-		span = kspan_page_heap_alloc(nid, size_to_pages(size), size_to_align(size), 0, gfp);
-	return span ? (void *)span->start : NULL;
+	return alloc(owner, size, nid, gfp, false);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_alloc);
+
+/** kspan_large_alloc_chunk() - kspan_large_alloc() of what nobody can free as an object */
+void *kspan_large_alloc_chunk(struct kspan_large_owner *owner, size_t size, int nid, gfp_t gfp)
+{
+	return alloc(owner, size, nid, gfp, true);
+}
 
 /**
  * kspan_large_alloc_emergency() - allocate an object from the system's reserves
@@ -127,52 +153,39 @@ void *kspan_large_alloc_emergency(struct kspan_large_owner *owner, size_t size, 
 		return NULL;
 	if (owner) {
 		kspan_account_charge(owner->account, kspan_span_npages(span), __GFP_NOFAIL);
-		own(owner, span);
+		own(owner, span, false);
+	} else {
+		publish(NULL, span, false);
 	}
 	return (void *)span->start;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_alloc_emergency);
 
 /* To whoever merges: of a private heap its owner, else the page heap. */
-static bool defer(struct kspan_span *span, struct kspan_large_owner *owner)
+static void defer(struct kspan_span *span)
 {
-	if (!kspan_span_change_state(span, KSPAN_SPAN_LARGE, KSPAN_SPAN_LARGE_DEFERRED))
-		return false;
-	if (owner)
-		llist_add(&span->deferred, &owner->deferred);
+	if (span->owner)
+		llist_add(&span->deferred, &span->owner->deferred);
 	else
 		kspan_page_heap_defer(span);
-	return true;
 }
 
-/*
- * Make the span of an object nobody's but the caller's; false when somebody else has
- * freed it.
- */
-static bool disown(struct kspan_large_owner *owner, struct kspan_span *span, unsigned long addr)
+/* Free a span that is LARGE_DEFERRED, in no list, and nobody's but the caller's. */
+static void free_deferred(struct kspan_span *span)
 {
+	struct kspan_large_owner *owner = span->owner;
 	unsigned long flags;
-	bool mine;
 
-	raw_spin_lock_irqsave(&owner->lock, flags);
-	mine = span->owner == owner && span->start == addr &&
-	       kspan_span_change_state(span, KSPAN_SPAN_LARGE, KSPAN_SPAN_LARGE_DEFERRED);
-	if (mine)
+	if (in_nmi()) {
+		defer(span);
+		return;
+	}
+	if (owner) {
+		raw_spin_lock_irqsave(&owner->lock, flags);
 		disown_locked(owner, span);
-	raw_spin_unlock_irqrestore(&owner->lock, flags);
-	return mine;
-}
-
-static bool free_large(struct kspan_span *span, unsigned long addr)
-{
-	struct kspan_large_owner *owner = READ_ONCE(span->owner);
-
-	if (in_nmi())
-		return defer(span, owner);
-	if (!owner)
-		return kspan_page_heap_free(span, addr, KSPAN_SPAN_LARGE);
-	return disown(owner, span, addr) &&
-	       kspan_page_heap_free(span, addr, KSPAN_SPAN_LARGE_DEFERRED);
+		raw_spin_unlock_irqrestore(&owner->lock, flags);
+	}
+	kspan_page_heap_free(span, span->start, KSPAN_SPAN_LARGE_DEFERRED);
 }
 
 /**
@@ -186,27 +199,92 @@ static bool free_large(struct kspan_span *span, unsigned long addr)
  */
 bool kspan_large_free(unsigned long addr)
 {
-	struct kspan_span *span;
-	bool large, chunk, freed = false;
+	enum kspan_span_state state = KSPAN_SPAN_DEAD;
+	struct kspan_found found;
+	bool claimed = false;
 
 	rcu_read_lock();
-	span = kspan_map_span(addr);
-	chunk = span && READ_ONCE(span->state) == KSPAN_SPAN_CHUNK;
-	large = span && READ_ONCE(span->state) == KSPAN_SPAN_LARGE;
-	if (large && READ_ONCE(span->start) == addr) {
-		/* Not if somebody else frees it, too: then it is none any more. */
-		freed = free_large(span, addr);
-		large = freed;
+	if (kspan_lookup(addr, &found))
+		state = found.word.state;
+	if (state == KSPAN_SPAN_LARGE && found.start == addr) {
+		claimed = found.owner != KSPAN_OWNER_UNKNOWN &&
+			  kspan_found_claim(&found, KSPAN_SPAN_LARGE, KSPAN_SPAN_LARGE_DEFERRED);
+		/* Not if somebody else frees it, too, or before it is one: then it is none. */
+		if (!claimed)
+			state = KSPAN_SPAN_DEAD;
 	}
+	if (claimed)
+		free_deferred(found.span);
 	rcu_read_unlock();
-	if (chunk)
+	if (state == KSPAN_SPAN_CHUNK)
 		kspan_bad_free_report(KSPAN_BAD_FREE_REGION, addr);
-	else if (large && !freed)
+	else if (state == KSPAN_SPAN_LARGE && !claimed)
 		kspan_bad_free_report(IS_ALIGNED(addr, 8) ? KSPAN_BAD_FREE_INTERIOR :
 							    KSPAN_BAD_FREE_MISALIGNED, addr);
-	return large || chunk;
+	return state == KSPAN_SPAN_LARGE || state == KSPAN_SPAN_CHUNK;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_free);
+
+/**
+ * kspan_large_free_chunk() - undo kspan_large_alloc_chunk()
+ * @addr: any address
+ *
+ * Context: task, softirq, hardirq.
+ * Return: false, and nothing done, when it is no chunk's.
+ */
+bool kspan_large_free_chunk(unsigned long addr)
+{
+	struct kspan_found found;
+	bool claimed;
+
+	rcu_read_lock();
+	claimed = kspan_lookup(addr, &found) && found.start == addr &&
+		  found.owner != KSPAN_OWNER_UNKNOWN &&
+		  kspan_found_claim(&found, KSPAN_SPAN_CHUNK, KSPAN_SPAN_LARGE_DEFERRED);
+	if (claimed)
+		free_deferred(found.span);
+	rcu_read_unlock();
+	return claimed;
+}
+
+/**
+ * kspan_large_hold() - have a large object stay one while it is read or written
+ * @addr:	any address
+ * @found:	set to its span, for kspan_large_let_go(), or kspan_large_free_held()
+ *
+ * To all others it is no object meanwhile. Context: any, NMI included.
+ *
+ * Return: its usable size; 0 when @addr is not the start of a large object.
+ */
+size_t kspan_large_hold(unsigned long addr, struct kspan_found *found)
+{
+	bool held;
+
+	rcu_read_lock_sched();
+	held = kspan_lookup_large(addr, found) &&
+	       kspan_found_claim(found, KSPAN_SPAN_LARGE, KSPAN_SPAN_LARGE_CACHED);
+	rcu_read_unlock_sched();
+	/* Nobody changes its length now; others may have before. */
+	return held ? kspan_span_bytes(found->span) : 0;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_large_hold);
+
+/** kspan_large_let_go() - undo kspan_large_hold() */
+void kspan_large_let_go(const struct kspan_found *found)
+{
+	kspan_span_set_state(found->span, KSPAN_SPAN_LARGE);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_large_let_go);
+
+/** kspan_large_free_held() - free what kspan_large_hold() gave */
+void kspan_large_free_held(const struct kspan_found *found)
+{
+	rcu_read_lock();
+	kspan_span_set_state(found->span, KSPAN_SPAN_LARGE_DEFERRED);
+	free_deferred(found->span);
+	rcu_read_unlock();
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_large_free_held);
 
 static void remove_entry(struct kspan_large_cache *cache, unsigned int i)
 {
@@ -305,17 +383,25 @@ bool kspan_large_cache_put(struct kspan_large_cache *cache, unsigned long addr, 
 			   struct kspan_span **evicted)
 {
 	struct kspan_span *span = kspan_map_span(addr);
+	union kspan_span_word word;
 	unsigned int i;
 
-	if (!span || READ_ONCE(span->state) != KSPAN_SPAN_LARGE ||
-	    READ_ONCE(span->start) != addr || span->nid != nid || kspan_span_is_loose(span) ||
-	    span->owner)
+	if (!span)
+		return false;
+	/* As kspan_lookup(), without a copy: the claim says whether all this was one span. */
+	word.word = smp_load_acquire(&span->word);
+	if (word.state != KSPAN_SPAN_LARGE || READ_ONCE(span->start) != addr ||
+	    READ_ONCE(span->nid) != nid || READ_ONCE(span->owner))
 		return false;
 	i = find_room(cache, kspan_span_npages(span), evicted);
 	/* Not if somebody else frees it, too. */
-	if (i == KSPAN_LARGE_CACHED ||
-	    !kspan_span_change_state(span, KSPAN_SPAN_LARGE, KSPAN_SPAN_LARGE_CACHED))
+	if (i == KSPAN_LARGE_CACHED || !kspan_span_claim(span, word, KSPAN_SPAN_LARGE_CACHED))
 		return false;
+	/* It goes straight back: nobody else frees it from here on. */
+	if (unlikely(kspan_span_is_loose(span))) {
+		kspan_span_set_state(span, KSPAN_SPAN_LARGE);
+		return false;
+	}
 	cache->span[i] = span;
 	WRITE_ONCE(cache->count, cache->count + 1);
 	WRITE_ONCE(cache->pages, cache->pages + kspan_span_npages(span));
@@ -359,14 +445,12 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_large_cache_drain);
  */
 size_t kspan_large_size(unsigned long addr)
 {
-	struct kspan_span *span;
+	struct kspan_found found;
 	size_t size = 0;
 
 	rcu_read_lock_sched();
-	span = kspan_map_span(addr);
-	if (span && READ_ONCE(span->state) == KSPAN_SPAN_LARGE &&
-	    READ_ONCE(span->start) == addr)
-		size = kspan_span_bytes(span);
+	if (kspan_lookup_large(addr, &found))
+		size = found.bytes;
 	rcu_read_unlock_sched();
 	return size;
 }
@@ -406,11 +490,18 @@ static bool resize_owned(struct kspan_large_owner *owner, struct kspan_span *spa
  */
 bool kspan_large_resize(unsigned long addr, size_t size, gfp_t gfp)
 {
-	struct kspan_span *span = kspan_map_span(addr);
+	struct kspan_found held;
+	bool done;
 
-	if (span && span->owner)
-		return resize_owned(span->owner, span, size_to_pages(size), gfp);
-	return kspan_page_heap_resize(addr, size_to_pages(size), gfp);
+	/* Should the object not be the caller's, nobody frees it meanwhile. */
+	if (!kspan_large_hold(addr, &held))
+		return false;
+	if (held.owner)
+		done = resize_owned(held.owner, held.span, size_to_pages(size), gfp);
+	else
+		done = kspan_page_heap_resize(addr, size_to_pages(size), gfp);
+	kspan_large_let_go(&held);
+	return done;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_resize);
 
@@ -469,9 +560,8 @@ static struct kspan_span *take_first(struct kspan_large_owner *owner)
 
 	raw_spin_lock_irqsave(&owner->lock, flags);
 	span = list_first_entry_or_null(&owner->spans, struct kspan_span, list);
-	if (span && span->state == KSPAN_SPAN_CHUNK)
-		kspan_span_set_state(span, KSPAN_SPAN_LARGE);
-	if (span && kspan_span_change_state(span, KSPAN_SPAN_LARGE, KSPAN_SPAN_LARGE_DEFERRED))
+	if (span && (kspan_span_change_state(span, KSPAN_SPAN_LARGE, KSPAN_SPAN_LARGE_DEFERRED) ||
+		     kspan_span_change_state(span, KSPAN_SPAN_CHUNK, KSPAN_SPAN_LARGE_DEFERRED)))
 		disown_locked(owner, span);
 	else
 		span = NULL;

@@ -5,6 +5,7 @@
 
 #include "account.h"
 #include "budget.h"
+#include "lookup.h"
 #include "page_heap.h"
 
 #define KSPAN_MAX_SIZE	KSPAN_ARENA_SIZE
@@ -60,9 +61,14 @@ void kspan_large_cache_drain(struct kspan_large_cache *cache);
 
 size_t kspan_large_roundup(size_t size);
 void *kspan_large_alloc(struct kspan_large_owner *owner, size_t size, int nid, gfp_t gfp);
+void *kspan_large_alloc_chunk(struct kspan_large_owner *owner, size_t size, int nid, gfp_t gfp);
 void *kspan_large_alloc_emergency(struct kspan_large_owner *owner, size_t size, int nid,
 				  gfp_t gfp);
 bool kspan_large_free(unsigned long addr);
+bool kspan_large_free_chunk(unsigned long addr);
+size_t kspan_large_hold(unsigned long addr, struct kspan_found *found);
+void kspan_large_let_go(const struct kspan_found *found);
+void kspan_large_free_held(const struct kspan_found *found);
 void kspan_large_free_cached(struct kspan_span *span);
 size_t kspan_large_size(unsigned long addr);
 bool kspan_large_resize(unsigned long addr, size_t size, gfp_t gfp);

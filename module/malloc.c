@@ -220,14 +220,17 @@ noinline void *kspan_malloc_refill(unsigned int class, gfp_t gfp, struct kspan_h
 	return kspan_initialise_slot(heap, object, class, gfp);
 }
 
-static void *alloc_pages_of(struct kspan_heap *heap, size_t size, gfp_t gfp, int nid)
+typedef void *(*alloc_pages_fn)(struct kspan_large_owner *owner, size_t size, int nid, gfp_t gfp);
+
+static void *alloc_pages_of(struct kspan_heap *heap, size_t size, gfp_t gfp, int nid,
+			    alloc_pages_fn alloc)
 {
 	struct kspan_large_owner *owner = kspan_heap_large(heap);
-	void *object = kspan_large_alloc(owner, size, nid, gfp);
+	void *object = alloc(owner, size, nid, gfp);
 	unsigned int attempt = 0;
 
 	while (!object && kspan_private_relieve(heap, size, &attempt, gfp))
-		object = kspan_large_alloc(owner, size, nid, gfp);
+		object = alloc(owner, size, nid, gfp);
 	return object;
 }
 
@@ -244,11 +247,10 @@ static void *alloc_pages_of(struct kspan_heap *heap, size_t size, gfp_t gfp, int
  */
 void *kspan_heap_alloc_chunk(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
-	void *chunk = alloc_pages_of(heap, size, kspan_gfp_here(gfp), kspan_home_node());
+	void *chunk = alloc_pages_of(heap, size, kspan_gfp_here(gfp), kspan_home_node(),
+				     kspan_large_alloc_chunk);
 
-	if (chunk)
-		kspan_span_set_state(kspan_map_span((unsigned long)chunk), KSPAN_SPAN_CHUNK);
-	else
+	if (!chunk)
 		atomic_long_inc(&heap->failures);
 	return chunk;
 }
@@ -260,20 +262,14 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_heap_alloc_chunk);
  */
 void kspan_heap_free_chunk(void *chunk)
 {
-	struct kspan_span *span = kspan_map_span((unsigned long)chunk);
-
-	if (!span || READ_ONCE(span->state) != KSPAN_SPAN_CHUNK) {
+	if (!kspan_large_free_chunk((unsigned long)chunk))
 		kspan_bad_free_report(KSPAN_BAD_FREE_DESTROYED, (unsigned long)chunk);
-		return;
-	}
-	kspan_span_set_state(span, KSPAN_SPAN_LARGE);
-	kspan_large_free((unsigned long)chunk);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_heap_free_chunk);
 
 static void *alloc_large(struct kspan_heap *heap, size_t size, gfp_t gfp, int nid)
 {
-	void *object = alloc_pages_of(heap, size, gfp, nid);
+	void *object = alloc_pages_of(heap, size, gfp, nid, kspan_large_alloc);
 
 	if (!object)
 		return NULL;
@@ -567,7 +563,7 @@ EXPORT_SYMBOL_GPL(kspan_tiny_alloc);
 static struct kspan_heap *heap_of(unsigned long addr, unsigned int *class)
 {
 	struct kspan_span *span = kspan_map_small_span(addr);
-	struct kspan_central *central = span ? READ_ONCE(span->central) : NULL;
+	struct kspan_central *central = span ? kspan_span_central(span) : NULL;
 
 	if (!central)
 		return NULL;
@@ -599,18 +595,16 @@ static void free_block(struct kspan_heap *heap, const void *block);
 
 static bool tiny_free(unsigned long addr)
 {
-	struct kspan_heap *heap;
-	unsigned int class;
+	struct kspan_central *central;
 	void *empty;
 	int err;
 
 	rcu_read_lock_sched();
-	heap = heap_of(addr, &class);
-	err = heap ? kspan_tiny_free(addr, &empty) : -ENOENT;
+	err = kspan_tiny_free(addr, &central, &empty);
 	if (!err)
-		kspan_count(heap, KSPAN_TINY_FREE);
+		kspan_count(central->heap, KSPAN_TINY_FREE);
 	if (!err && empty)
-		free_block(heap, empty);
+		free_block(central->heap, empty);
 	rcu_read_unlock_sched();
 	return err != -ENOENT;
 }
@@ -766,8 +760,9 @@ static void free_block(struct kspan_heap *heap, const void *block)
  */
 static noinline void free_private(struct kspan_cpu_cache *cache, const void *p)
 {
-	struct kspan_span *span = kspan_map_small_span((unsigned long)p);
-	struct kspan_central *central = span ? READ_ONCE(span->central) : NULL;
+	/* The page had a class, so it has an entry. */
+	struct kspan_span *span = kspan_map_entry_span((unsigned long)p);
+	struct kspan_central *central = likely(span) ? kspan_span_central(span) : NULL;
 
 	kspan_cpu_cache_unmark(cache);
 	if (unlikely(!central)) {
@@ -827,30 +822,73 @@ static __always_inline void free_object(const void *p)
 	kspan_cpu_cache_leave(cache);
 }
 
-/* What a constructor made, and what may be looked at after it was freed, is left alone. */
-static bool keeps_contents(const void *p, unsigned int page_class)
+/**
+ * kspan_hold() - have an object stay one while it is read or written
+ * @p:		any address
+ * @held:	set to what kspan_let_go() wants
+ *
+ * Whoever frees it meanwhile, rightly or not, its memory stays kspan's, and no span of
+ * others. A large object can't be freed by others, a slot may be handed out again.
+ *
+ * Context: any, NMI included; for as long as a copy of the object takes.
+ * Return: its usable size; 0, and nothing to let go, when no object is at @p.
+ */
+size_t kspan_hold(const void *p, struct kspan_found *held)
 {
-	struct kspan_heap *heap;
-	unsigned int class;
-	bool keeps;
+	unsigned long addr = (unsigned long)p;
+	size_t size = 0;
+	bool pinned;
 
-	if (page_class != KSPAN_CLASS_PRIVATE)
-		return false;
 	rcu_read_lock_sched();
-	heap = heap_of((unsigned long)p, &class);
-	keeps = heap && heap->private &&
-		(heap->private->ctor || (heap->private->flags & KSPAN_TYPESAFE_BY_RCU));
+	pinned = kspan_lookup(addr, held) && kspan_span_is_small(held->word.state) &&
+		 kspan_found_pin(held);
 	rcu_read_unlock_sched();
-	return keeps;
+	if (!pinned)
+		return kspan_large_hold(addr, held);
+	/* Only now: what was a slot before may have gone with its page. */
+	if (held->class == KSPAN_CLASS_TINY)
+		size = kspan_tiny_size(addr);
+	else if (kspan_found_slot(held, addr) == KSPAN_SLOT_OUT)
+		size = held->size;
+	if (!size)
+		kspan_span_unpin(held->span);
+	return size;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_hold);
+
+/** kspan_let_go() - undo kspan_hold() */
+void kspan_let_go(const struct kspan_found *held)
+{
+	if (kspan_span_is_small(held->word.state))
+		kspan_span_unpin(held->span);
+	else
+		kspan_large_let_go(held);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_let_go);
+
+/* What a constructor made, and what may be looked at after it was freed, is left alone. */
+static bool keeps_contents(const struct kspan_found *held)
+{
+	const struct kspan_private *private;
+
+	if (held->class != KSPAN_CLASS_PRIVATE)
+		return false;
+	private = held->central->heap->private;
+	return private && (private->ctor || (private->flags & KSPAN_TYPESAFE_BY_RCU));
 }
 
 /* init_on_free: only what certainly is an object in use is overwritten. */
 static noinline void wipe_and_free(const void *p)
 {
 	unsigned int class = kspan_object_class(p);
+	struct kspan_found held;
+	size_t size = kspan_hold(p, &held);
 
-	if (is_out(p, class) && !keeps_contents(p, class))
-		memset((void *)p, 0, kspan_size(p));
+	if (!size)
+		return free_slow(p, class);
+	if (!keeps_contents(&held))
+		memset((void *)p, 0, size);
+	kspan_let_go(&held);
 	free_object(p);
 }
 
@@ -888,26 +926,28 @@ void kspan_free_wrong(const void *p)
  */
 void kspan_free_sensitive(const void *p)
 {
-	size_t size = kspan_size(p);
+	struct kspan_found held;
+	size_t size = kspan_hold(p, &held);
 
 	if (!size) {
 		kspan_free_wrong(p);
 		return;
 	}
 	memzero_explicit((void *)p, size);
+	kspan_let_go(&held);
 	kspan_free(p);
 }
 EXPORT_SYMBOL_GPL(kspan_free_sensitive);
 
 static size_t private_size(unsigned long addr)
 {
-	struct kspan_span *span;
+	struct kspan_found found;
 	size_t size = 0;
 
 	rcu_read_lock_sched();
-	span = kspan_map_span(addr);
-	if (span && kspan_central_peek(addr, KSPAN_CLASS_PRIVATE) == KSPAN_SLOT_OUT)
-		size = span->size;
+	if (kspan_lookup_small(addr, KSPAN_CLASS_PRIVATE, &found) &&
+	    kspan_found_slot(&found, addr) == KSPAN_SLOT_OUT && kspan_found_stays(&found))
+		size = found.size;
 	rcu_read_unlock_sched();
 	return size;
 }

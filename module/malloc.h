@@ -28,6 +28,8 @@ void *kspan_refuse_zone(gfp_t gfp);
 void kspan_count_node(struct kspan_heap *heap, const void *object, int wanted);
 void kspan_free_wrong(const void *p);
 struct kspan_heap *kspan_object_heap(const void *p);
+size_t kspan_hold(const void *p, struct kspan_found *held);
+void kspan_let_go(const struct kspan_found *held);
 
 unsigned int kspan_object_class(const void *p);
 

@@ -636,7 +636,7 @@ struct kspan_span *kspan_map_span(unsigned long addr)
 	if (!leaf)
 		return NULL;
 	entry = &leaf->span[page % KSPAN_ARENA_PAGES];
-	span = kspan_map_entry_span(entry, addr);
+	span = kspan_entry_span(entry, addr);
 	if (!span && !READ_ONCE(*entry))
 		span = span_below(leaf, addr);
 	if (!span || addr - READ_ONCE(span->start) >=

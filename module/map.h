@@ -130,14 +130,20 @@ static inline struct kspan_span **kspan_map_entry(unsigned long addr)
 struct kspan_span *kspan_map_half(unsigned long addr, unsigned long entry);
 
 /* What an entry says of an address in its page. */
-static __always_inline struct kspan_span *kspan_map_entry_span(struct kspan_span *const *entry,
-								unsigned long addr)
+static __always_inline struct kspan_span *kspan_entry_span(struct kspan_span *const *entry,
+							     unsigned long addr)
 {
 	struct kspan_span *span = READ_ONCE(*entry);
 
 	if (KSPAN_PAGE_ORDER && unlikely((unsigned long)span & KSPAN_MAP_DIVIDED))
 		return kspan_map_half(addr, (unsigned long)span);
 	return span;
+}
+
+/* The span of an address that was in a page of kspan's once, if it is in one now. */
+static inline struct kspan_span *kspan_map_entry_span(unsigned long addr)
+{
+	return kspan_entry_span(kspan_map_entry(addr), addr);
 }
 
 void kspan_map_set(struct kspan_span *span);

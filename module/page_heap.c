@@ -336,6 +336,7 @@ static struct kspan_span *make_span_at(struct kspan_page_heap *ph, struct kspan_
 {
 	struct kspan_span *span = take_spare(ph);
 
+	kspan_span_begin(span);
 	WRITE_ONCE(span->start, start);
 	WRITE_ONCE(span->base_pages, base_pages);
 	WRITE_ONCE(span->gone_pages, 0);
@@ -343,6 +344,8 @@ static struct kspan_span *make_span_at(struct kspan_page_heap *ph, struct kspan_
 	span->nid = ph->nid;
 	span->arena = arena;
 	span->central = NULL;
+	if (!class)
+		span->owner = KSPAN_OWNER_UNKNOWN;
 	kspan_span_set_state(span, class ? KSPAN_SPAN_DETACHED : KSPAN_SPAN_LARGE);
 	kspan_map_set(span);
 	if (!class) {
@@ -1208,7 +1211,7 @@ static bool resize(struct kspan_page_heap *ph, struct kspan_span *span, unsigned
 
 /**
  * kspan_page_heap_resize() - make a large span shorter or longer where it is
- * @start:	its address; the span is the caller's
+ * @start:	its address; the span is the caller's, and nobody else can free it
  * @npages:	wanted length, 1...KSPAN_ARENA_PAGES
  * @gfp:	the caller's flags
  *
@@ -1226,7 +1229,7 @@ bool kspan_page_heap_resize(unsigned long start, unsigned int npages, gfp_t gfp)
 	if (!kspan_lock(&ph->lock, &flags, gfp))
 		return false;
 	span = kspan_map_span(start);
-	if (span && span->start == start && span->state == KSPAN_SPAN_LARGE)
+	if (span && span->start == start && kspan_span_is_large(span->state))
 		done = resize(ph, span, npages);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 	return done;

@@ -117,7 +117,7 @@ static __always_inline struct kspan_span *kspan_map_small_span(unsigned long add
 	leaf = kspan_map_leaf(page);
 	if (unlikely(!leaf))
 		return NULL;
-	span = kspan_map_entry_span(&leaf->span[page % KSPAN_ARENA_PAGES], addr);
+	span = kspan_entry_span(&leaf->span[page % KSPAN_ARENA_PAGES], addr);
 	/* Pairs with the release in kspan_span_set_state(). */
 	if (unlikely(!span) || unlikely(!kspan_span_is_small(smp_load_acquire(&span->state))))
 		return NULL;

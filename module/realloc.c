@@ -18,6 +18,18 @@ static void wipe(const void *p, size_t from, size_t to)
 		memset((char *)p + from, 0, to - from);
 }
 
+/* The same, no further than to the end of an object that is held. */
+static void wipe_held(const void *p, size_t from, size_t to)
+{
+	struct kspan_found held;
+	size_t size = kspan_hold(p, &held);
+
+	if (!size)
+		return;
+	wipe(p, from, min(to, size));
+	kspan_let_go(&held);
+}
+
 /* Pages that a shrinking object leaves are wiped as freed objects are. */
 static bool resize_large(const void *p, size_t old, size_t size, gfp_t gfp)
 {
@@ -26,11 +38,11 @@ static bool resize_large(const void *p, size_t old, size_t size, gfp_t gfp)
 	if (keep == old)
 		return true;
 	if (want_init_on_free())
-		wipe(p, keep, old);
+		wipe_held(p, keep, old);
 	if (!kspan_large_resize((unsigned long)p, size, kspan_gfp_here(gfp)))
 		return false;
 	if (want_init_on_alloc(gfp))
-		wipe(p, old, keep);
+		wipe_held(p, old, keep);
 	/* For kmemleak it is another object now. */
 	kmemleak_free(p);
 	kspan_remember((void *)p, keep, gfp);
@@ -48,7 +60,21 @@ static bool resize(const void *p, size_t old, size_t size, gfp_t gfp)
 		return false;
 	/* Up to what it had: what lies behind was wiped above. */
 	if (want_init_on_alloc(gfp) && size < old)
-		wipe(p, size, kspan_size(p));
+		wipe_held(p, size, SIZE_MAX);
+	return true;
+}
+
+/* To a new object; false if it is none any more, as somebody else freed it. */
+static bool move(void *object, const void *p, size_t size)
+{
+	struct kspan_found held;
+	size_t old = kspan_hold(p, &held);
+
+	if (!old)
+		return false;
+	memcpy(object, p, min(old, size));
+	kspan_let_go(&held);
+	kspan_free(p);
 	return true;
 }
 
@@ -104,9 +130,10 @@ void *kspan_heap_realloc(struct kspan_heap *heap, const void *p, size_t size, gf
 		return (void *)p;
 	heap = kspan_object_heap(p);
 	object = kspan_malloc_of(heap, size, gfp);
-	if (object) {
-		memcpy(object, p, min(old, size));
-		kspan_free(p);
+	if (object && !move(object, p, size)) {
+		kspan_free_wrong(p);
+		kspan_free(object);
+		return NULL;
 	}
 	return kspan_track(heap, object, _RET_IP_);
 }

@@ -25,13 +25,24 @@ union bitmap {
 
 static struct kmem_cache *span_cache;
 
+/* Of memory that is SLUB's anew: what lookups of the span that it is to be compare. */
+static void init_descriptor(void *descriptor)
+{
+	struct kspan_span *span = descriptor;
+
+	span->word = 0;
+	span->state = KSPAN_SPAN_DEAD;
+}
+
 /**
  * kspan_span_cache_init() - prepare for descriptors
  * Return: 0 or -ENOMEM.
  */
 int kspan_span_cache_init(void)
 {
-	span_cache = KMEM_CACHE(kspan_span, SLAB_TYPESAFE_BY_RCU);
+	span_cache = kmem_cache_create("kspan_span", sizeof(struct kspan_span),
+				       __alignof__(struct kspan_span), SLAB_TYPESAFE_BY_RCU,
+				       init_descriptor);
 	return span_cache ? 0 : -ENOMEM;
 }
 
@@ -136,8 +147,9 @@ void kspan_span_check_states(enum kspan_span_state from, enum kspan_span_state t
 					  BIT(KSPAN_SPAN_LARGE_CACHED) |
 					  BIT(KSPAN_SPAN_CHUNK),
 		[KSPAN_SPAN_LARGE_DEFERRED] = BIT(KSPAN_SPAN_DEAD),
-		[KSPAN_SPAN_LARGE_CACHED] = BIT(KSPAN_SPAN_LARGE) | BIT(KSPAN_SPAN_DEAD),
-		[KSPAN_SPAN_CHUNK]	= BIT(KSPAN_SPAN_LARGE),
+		[KSPAN_SPAN_LARGE_CACHED] = BIT(KSPAN_SPAN_LARGE) | BIT(KSPAN_SPAN_DEAD) |
+					    BIT(KSPAN_SPAN_LARGE_DEFERRED),
+		[KSPAN_SPAN_CHUNK]	= BIT(KSPAN_SPAN_LARGE_DEFERRED),
 	};
 
 	VM_WARN_ON_ONCE(!(legal[from] & BIT(to)));
@@ -187,6 +199,8 @@ size_t kspan_span_bitmap_bytes(const struct kspan_size_class *sc)
 int kspan_span_format(struct kspan_span *span, const struct kspan_size_class *sc, bool tracked,
 		      gfp_t gfp)
 {
+	u64 *bits;
+
 	span->size = sc->size;
 	span->magic = sc->magic;
 	span->nslots = min_t(unsigned long, sc->slots, kspan_span_bytes(span) / sc->size);
@@ -201,17 +215,18 @@ int kspan_span_format(struct kspan_span *span, const struct kspan_size_class *sc
 	if (gfp & KSPAN_GFP_NOLOCK)
 		return -ENOMEM;
 	gfp = kspan_gfp_metadata(gfp);
-	span->alloc_bits = kcalloc(bitmap_words(sc, span->nslots) + (tracked ? span->nslots : 0),
-				   sizeof(u64), gfp);
-	if (!span->alloc_bits)
+	bits = kcalloc(bitmap_words(sc, span->nslots) + (tracked ? span->nslots : 0), sizeof(u64),
+		       gfp);
+	if (!bits)
 		return -ENOMEM;
 	if (is_tiny(sc)) {
 		span->starts = kzalloc(starts_bytes(), gfp);
 		if (!span->starts) {
-			kfree(span->alloc_bits);
+			kfree(bits);
 			return -ENOMEM;
 		}
 	}
+	span->alloc_bits = bits;
 	return 0;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_span_format);
@@ -247,7 +262,7 @@ static void free_bitmap(void *bits)
 	call_rcu(&bitmap->rcu, free_bitmap_rcu);
 }
 
-/** kspan_span_unformat() - free what kspan_span_format() allocated */
+/** kspan_span_unformat() - free what kspan_span_format() allocated, when nobody reads it */
 void kspan_span_unformat(struct kspan_span *span)
 {
 	if (span->alloc_bits != span->inline_bits) {
@@ -255,7 +270,8 @@ void kspan_span_unformat(struct kspan_span *span)
 		if (span->class == KSPAN_CLASS_TINY)
 			free_bitmap(span->starts);
 	}
-	span->alloc_bits = NULL;
+	/* Whoever does not know yet that the span has gone reads something. */
+	WRITE_ONCE(span->alloc_bits, span->inline_bits);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_span_unformat);
 

@@ -37,21 +37,58 @@ static inline void kspan_span_set_state(struct kspan_span *span, enum kspan_span
 	smp_store_release(&span->state, state);
 }
 
+/* A span of slots, be it that some of its frees are deferred. */
+static inline bool kspan_span_is_small(u8 state)
+{
+	return state == KSPAN_SPAN_SMALL || state == KSPAN_SPAN_SMALL_DEFERRED;
+}
+
+static inline bool kspan_span_is_large(u8 state)
+{
+	return state >= KSPAN_SPAN_LARGE;
+}
+
+/* Whose a large object is, as long as that is not known: nobody may free it yet. */
+#define KSPAN_OWNER_UNKNOWN	((struct kspan_large_owner *)1)
+
 /**
- * kspan_span_change_state() - move a span on, where an NMI may do so, too
+ * kspan_span_begin() - a DEAD descriptor is to become another span
+ * @span: the descriptor; nobody but lookups knows it
+ *
+ * Before any field but @list changes: whoever looks up the span that it was sees by the
+ * life that he must not believe what he read.
+ */
+static inline void kspan_span_begin(struct kspan_span *span)
+{
+	/* Release: whoever sees the new life sees the span DEAD, or what it is now. */
+	smp_store_release(&span->life, span->life + 1);
+	/* Pairs with the smp_rmb() of lookups. */
+	smp_wmb();
+}
+
+/**
+ * kspan_span_change_state() - move a span on, where others may do so, too
  * @span:	the span
  * @from:	the state it should have
  * @to:		its next state
  *
- * A full barrier when it succeeds.
+ * A full barrier when it succeeds. A small span that somebody holds stays small.
  *
  * Return: whether the state was @from, and is @to now.
  */
 static inline bool kspan_span_change_state(struct kspan_span *span, enum kspan_span_state from,
 					   enum kspan_span_state to)
 {
+	union kspan_span_word old = { .word = READ_ONCE(span->word) }, new;
+
 	kspan_span_check_states(from, to);
-	return cmpxchg(&span->state, from, to) == from;
+	do {
+		if (old.state != from || (old.pins && !kspan_span_is_small(to)))
+			return false;
+		new = old;
+		new.state = to;
+	} while (!try_cmpxchg(&span->word, &old.word, new.word));
+	return true;
 }
 
 size_t kspan_span_bitmap_bytes(const struct kspan_size_class *sc);
@@ -94,17 +131,6 @@ unsigned int kspan_span_hollow(struct kspan_span *span, unsigned int pages);
 bool kspan_span_is_out(const struct kspan_span *span, unsigned int slot);
 void kspan_span_wipe(struct kspan_span *span);
 
-/* A span of slots, be it that some of its frees are deferred. */
-static inline bool kspan_span_is_small(u8 state)
-{
-	return state == KSPAN_SPAN_SMALL || state == KSPAN_SPAN_SMALL_DEFERRED;
-}
-
-static inline bool kspan_span_is_large(u8 state)
-{
-	return state >= KSPAN_SPAN_LARGE;
-}
-
 static inline unsigned int kspan_span_words(const struct kspan_span *span)
 {
 	return DIV_ROUND_UP(span->nslots, 64);
@@ -132,7 +158,7 @@ static inline unsigned long *kspan_span_sites(const struct kspan_span *span)
 
 static inline unsigned long kspan_span_bytes(const struct kspan_span *span)
 {
-	return (unsigned long)span->base_pages << PAGE_SHIFT;
+	return (unsigned long)READ_ONCE(span->base_pages) << PAGE_SHIFT;
 }
 
 /* Pages that it touches; they are its own unless it is half a page, or hollow. */

@@ -26,7 +26,15 @@
 
 #include "bad_free.h"
 #include "kunit_export.h"
+#include "lookup.h"
 #include "tiny.h"
+
+/* What of a span its blocks are found by. */
+struct blocks {
+	unsigned long start;
+	unsigned long *starts;
+	unsigned long *open;
+};
 
 /* The bits of one block. */
 struct bits {
@@ -34,17 +42,38 @@ struct bits {
 	unsigned int shift;
 };
 
-static unsigned int block_index(const struct kspan_span *span, unsigned long addr)
+/* Of a span with a block that is the caller's. */
+static struct blocks blocks_of(const struct kspan_span *span)
 {
-	return (addr - span->start) / KSPAN_TINY_BLOCK;
+	return (struct blocks) {
+		.start = span->start,
+		.starts = span->starts,
+		.open = kspan_span_open_bits(span),
+	};
 }
 
-static struct bits bits_of(const struct kspan_span *span, unsigned long addr)
+/* Of one that may have gone meanwhile: its bitmaps can still be read, and be changed. */
+static struct blocks blocks_found(const struct kspan_found *found)
 {
-	unsigned int byte = block_index(span, addr) * KSPAN_TINY_BLOCK;
+	return (struct blocks) {
+		.start = found->start,
+		.starts = found->starts,
+		.open = (unsigned long *)(found->alloc_bits +
+					  2 * DIV_ROUND_UP(found->nslots, 64)),
+	};
+}
+
+static unsigned int block_index(struct blocks blocks, unsigned long addr)
+{
+	return (addr - blocks.start) / KSPAN_TINY_BLOCK;
+}
+
+static struct bits bits_of(struct blocks blocks, unsigned long addr)
+{
+	unsigned int byte = block_index(blocks, addr) * KSPAN_TINY_BLOCK;
 
 	return (struct bits) {
-		.word = (atomic64_t *)span->starts + byte / 64,
+		.word = (atomic64_t *)blocks.starts + byte / 64,
 		.shift = byte % 64,
 	};
 }
@@ -81,13 +110,15 @@ static unsigned int align_of(unsigned int size)
 void *kspan_tiny_pack(struct kspan_tiny *tiny, unsigned int size)
 {
 	unsigned long block = (unsigned long)tiny->block;
+	struct blocks blocks;
 	unsigned int at, end;
 	struct bits bits;
 	u16 flip;
 
 	if (!block)
 		return NULL;
-	bits = bits_of(tiny->span, block);
+	blocks = blocks_of(tiny->span);
+	bits = bits_of(blocks, block);
 	at = ALIGN(tiny->offset, align_of(size));
 	/* When nothing but the mark is left, the block is as good as new. */
 	if (at + size > KSPAN_TINY_BLOCK && read_bits(bits) == BIT(tiny->offset))
@@ -102,7 +133,7 @@ void *kspan_tiny_pack(struct kspan_tiny *tiny, unsigned int size)
 	flip_bits(bits, flip);
 	tiny->offset = end;
 	if (end == KSPAN_TINY_BLOCK) {
-		clear_bit(block_index(tiny->span, block), kspan_span_open_bits(tiny->span));
+		clear_bit(block_index(blocks, block), blocks.open);
 		tiny->block = NULL;
 	}
 	return (void *)(block + at);
@@ -124,18 +155,21 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_tiny_pack);
 void *kspan_tiny_open(struct kspan_tiny *tiny, void *block, unsigned int size)
 {
 	struct kspan_span *span;
+	struct blocks blocks;
 	struct bits bits;
 
+	/* The block is the caller's, so its span stays. */
 	rcu_read_lock_sched();
 	span = kspan_map_span((unsigned long)block);
 	rcu_read_unlock_sched();
-	bits = bits_of(span, (unsigned long)block);
+	blocks = blocks_of(span);
+	bits = bits_of(blocks, (unsigned long)block);
 	if (!tiny || (tiny->block && tiny->offset <= size)) {
 		flip_bits(bits, BIT(0));
 		return block;
 	}
 	kspan_tiny_close(tiny);
-	set_bit(block_index(span, (unsigned long)block), kspan_span_open_bits(span));
+	set_bit(block_index(blocks, (unsigned long)block), blocks.open);
 	flip_bits(bits, BIT(0) | BIT(size));
 	*tiny = (struct kspan_tiny) { .block = block, .span = span, .offset = size };
 	return block;
@@ -150,13 +184,15 @@ void kspan_tiny_close(struct kspan_tiny *tiny)
 {
 	unsigned long block = (unsigned long)tiny->block;
 	u16 mark = BIT(tiny->offset);
+	struct blocks blocks;
 
 	if (!block)
 		return;
 	tiny->block = NULL;
+	blocks = blocks_of(tiny->span);
 	/* In this order, or the last object would be taken for the mark. */
-	clear_bit(block_index(tiny->span, block), kspan_span_open_bits(tiny->span));
-	if (clear_bits(bits_of(tiny->span, block), mark) != mark)
+	clear_bit(block_index(blocks, block), blocks.open);
+	if (clear_bits(bits_of(blocks, block), mark) != mark)
 		return;
 	/* What an NMI frees, the merge makes kmemleak forget. */
 	if (!in_nmi())
@@ -165,78 +201,67 @@ void kspan_tiny_close(struct kspan_tiny *tiny)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_tiny_close);
 
-/* The tiny span of an address, or NULL. */
-static struct kspan_span *span_of(unsigned long addr)
-{
-	struct kspan_span *span = kspan_map_span(addr);
-
-	/* Pairs with the release in kspan_span_set_state(). */
-	if (!span || !kspan_span_is_small(smp_load_acquire(&span->state)) ||
-	    span->class != KSPAN_CLASS_TINY)
-		return NULL;
-	return span;
-}
-
 /* Bits from an address on to the end of its block, if an object starts there; else 0. */
-static u16 object_bits(const struct kspan_span *span, unsigned long addr)
+static u16 object_bits(struct blocks blocks, unsigned long addr)
 {
-	u16 bits = read_bits(bits_of(span, addr)) >> addr % KSPAN_TINY_BLOCK;
+	u16 bits = read_bits(bits_of(blocks, addr)) >> addr % KSPAN_TINY_BLOCK;
 
 	if (!(bits & 1))
 		return 0;
 	/* Pairs with the clear_bits() of kspan_tiny_close(). */
 	smp_rmb();
 	/* The highest bit of an open block is the mark. */
-	if (bits == 1 && test_bit(block_index(span, addr), kspan_span_open_bits(span)))
+	if (bits == 1 && test_bit(block_index(blocks, addr), blocks.open))
 		return 0;
 	return bits;
 }
 
-static void report(const struct kspan_span *span, unsigned long addr)
+static void report(const struct kspan_found *found, unsigned long addr)
 {
 	enum kspan_bad_free_kind kind = KSPAN_BAD_FREE_DOUBLE;
 
-	if (block_index(span, addr) >= READ_ONCE(span->high))
+	if (block_index(blocks_found(found), addr) >= found->high)
 		kind = KSPAN_BAD_FREE_NEVER_ALLOCATED;
 	kspan_bad_free_report_in(kind, addr, KSPAN_CLASS_TINY, KSPAN_TINY_BLOCK,
-				 span->central->name);
+				 found->central->name);
 }
 
 /**
  * kspan_tiny_free() - free a tiny object
  * @addr:	any address
+ * @central:	set to that of its block, if the object was freed; it stays as long as
+ *		preemption is off
  * @empty:	set to the block, if that was its last object: the caller frees it
  *
  * Frees the object, or reports what is wrong with the address. Which of the
  * places in a block where no object starts once were one is not known; they
  * are reported as double frees.
  *
+ * Context: any, NMI included; preemption off.
  * Return: -ENOENT, and nothing done, when @addr is not in a span of tiny
  * objects; 0 when the object was freed; -EINVAL for a wrong address.
  */
-int kspan_tiny_free(unsigned long addr, void **empty)
+int kspan_tiny_free(unsigned long addr, struct kspan_central **central, void **empty)
 {
 	u16 bit = BIT(addr % KSPAN_TINY_BLOCK), old;
-	struct kspan_span *span;
-	int err = -ENOENT;
+	struct kspan_found found;
+	struct blocks blocks;
+	int err = -EINVAL;
 
 	*empty = NULL;
-	rcu_read_lock_sched();
-	span = span_of(addr);
-	if (!span)
-		goto unlock;
-	err = -EINVAL;
-	if (object_bits(span, addr)) {
-		old = clear_bits(bits_of(span, addr), bit);
+	if (!kspan_lookup_small(addr, KSPAN_CLASS_TINY, &found))
+		return -ENOENT;
+	blocks = blocks_found(&found);
+	if (object_bits(blocks, addr)) {
+		old = clear_bits(bits_of(blocks, addr), bit);
 		if (old & bit)
 			err = 0;
 		if (old == bit)
 			*empty = (void *)ALIGN_DOWN(addr, KSPAN_TINY_BLOCK);
 	}
+	*central = found.central;
 	if (err)
-		report(span, addr);
-unlock:
-	rcu_read_unlock_sched();
+		report(&found, addr);
 	return err;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_tiny_free);
@@ -250,13 +275,15 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_tiny_free);
  */
 size_t kspan_tiny_size(unsigned long addr)
 {
-	struct kspan_span *span;
+	struct kspan_found found;
 	u16 bits = 0;
 
 	rcu_read_lock_sched();
-	span = span_of(addr);
-	if (span)
-		bits = object_bits(span, addr);
+	if (kspan_lookup_small(addr, KSPAN_CLASS_TINY, &found)) {
+		bits = object_bits(blocks_found(&found), addr);
+		if (!kspan_found_stays(&found))
+			bits = 0;
+	}
 	rcu_read_unlock_sched();
 	if (!bits)
 		return 0;

@@ -23,7 +23,7 @@ void *kspan_tiny_pack(struct kspan_tiny *tiny, unsigned int size);
 void *kspan_tiny_open(struct kspan_tiny *tiny, void *block, unsigned int size);
 void kspan_tiny_close(struct kspan_tiny *tiny);
 
-int kspan_tiny_free(unsigned long addr, void **empty);
+int kspan_tiny_free(unsigned long addr, struct kspan_central **central, void **empty);
 size_t kspan_tiny_size(unsigned long addr);
 
 #endif /* KSPAN_TINY_H */

@@ -178,6 +178,22 @@ enum kspan_span_state {
 	KSPAN_SPAN_CHUNK,
 };
 
+/*
+ * What of a span changes at once: its state; how many hold it meanwhile, see lookup.h; and
+ * the number of the life that began when it was made of free pages, which tells it from
+ * another span with the same descriptor.
+ */
+union kspan_span_word {
+	u64 word;
+	struct {
+		u8 state;
+		u16 pins;
+		u32 life;
+	};
+};
+
+static_assert(sizeof(union kspan_span_word) == sizeof(u64));
+
 /**
  * struct kspan_span - a run of pages in use
  * @start:	address of the first byte
@@ -186,8 +202,11 @@ enum kspan_span_state {
  *		then, see hollow.c; to set one takes the locks of central and page heap
  * @class:	what the map says of its pages: the size class of the slots, or
  *		KSPAN_CLASS_PRIVATE; 0 unless SMALL or DETACHED
+ * @word:	@state, @pins and @life, as union kspan_span_word has them
  * @state:	enum kspan_span_state; page heap lock, to and from SMALL the
  *		central lock
+ * @pins:	of a SMALL span, how many hold it: it does not become DETACHED meanwhile
+ * @life:	so many spans the descriptor was; page heap lock
  * @nslots:	slots of a SMALL span, but for those that went with their pages
  * @used:	slots that are out, 0...@nslots; central lock
  * @free_index:	no slot below it is free; central lock
@@ -198,7 +217,8 @@ enum kspan_span_state {
  * @arena:	the block the run lies in; NULL of a loose span, which is a block of its own;
  *		fixed while not DEAD
  * @central:	owner of a SMALL span
- * @owner:	of a large one, if it is of a private heap; else NULL
+ * @owner:	of a large one, if it is of a private heap; else NULL; or
+ *		KSPAN_OWNER_UNKNOWN until that is said
  * @list:	in a list of @central or @owner; DEAD: in a list of spares
  * @deferred:	in the deferred list of @central, @owner or the page heap
  * @alloc_bits:	a bit per slot, set while it is out, central lock; then as many
@@ -219,12 +239,19 @@ struct kspan_span {
 	u16 base_pages;
 	u16 gone_pages;
 	u8 class;
-	u8 state;
 	u16 nslots;
 	u16 used;
 	u16 free_index;
 	u16 high;
 	u16 nid;
+	union {
+		u64 word;
+		struct {
+			u8 state;
+			u16 pins;
+			u32 life;
+		};
+	};
 	u32 size;
 	u32 magic;
 	struct kspan_arena *arena;

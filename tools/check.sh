@@ -29,7 +29,7 @@ set -euo pipefail
 # The slowest first: the others run beside it.
 PLAN="6.12/debug kselftest kunit
 6.12/rt kunit
-6.12/plain stress kselftest kunit-numa pressure fragmented hotplug-added hotplug-far stray speed speed-stretch runner kunit-cpus64 stress-cpus64
+6.12/plain stress stress-wrong stress-wrong-init kselftest kunit-numa pressure fragmented hotplug-added hotplug-far stray speed speed-stretch runner kunit-cpus64 stress-cpus64
 6.1/plain kselftest kunit pressure fragmented hotplug-added hotplug-far stray speed speed-stretch
 7.3/plain kselftest kunit pressure fragmented hotplug-added hotplug-far stray speed speed-stretch"
 RUN=$KSPAN_CACHE/check/$(date +%Y%m%d-%H%M%S)-$$
@@ -47,10 +47,11 @@ choose_suites() {
 		case $suite in
 		style) STYLE=1 ;;
 		kunit) SUITES+=(kunit kunit-numa) ;;
+		stress) SUITES+=(stress stress-wrong stress-wrong-init) ;;
 		speed) SUITES+=(speed speed-stretch) ;;
 		hotplug) SUITES+=(hotplug-added hotplug-far) ;;
 		manycpus) SUITES+=(kunit-cpus64 stress-cpus64) ;;
-		kselftest|stress|pressure|fragmented|stray|runner) SUITES+=("$suite") ;;
+		kselftest|pressure|fragmented|stray|runner) SUITES+=("$suite") ;;
 		*) die "no such suite: $suite" "There are: style kselftest kunit stress pressure fragmented hotplug stray speed runner manycpus" ;;
 		esac
 	done
@@ -247,12 +248,12 @@ judge_speed() {
 
 # What the guest itself told for people: free memory, and what the stress did.
 told() {
-	sed -n 's/^# kspan-\(stress\|pressure\): //p; /^free pages (MemFree/p' "$1/results.log" | xargs -d '\n'
+	sed -n 's/^# kspan-\(stress\|wrong\|pressure\): //p; /^free pages (MemFree/p' "$1/results.log" | xargs -d '\n'
 }
 
 # One boot: run_guest KERNEL/FLAVOUR KIND KERNEL_BUILD SOURCE
 run_guest() {
-	local entry=$1 kind=$2 kdir=$3 source=$4 out=$RUN/${1/\//-}-$2 suite=${2%-*} silence=300 start=$SECONDS
+	local entry=$1 kind=$2 kdir=$3 source=$4 out=$RUN/${1/\//-}-$2 suite=${2%%-*} silence=300 start=$SECONDS
 	local options=(--cpus 4 --nodes 2) guest=$suite.sh
 	[ "${entry#*/}" = plain ] || silence=600
 	case $kind in
@@ -271,6 +272,11 @@ run_guest() {
 	speed-stretch)
 		options=(--icount --env BENCH_WHAT=stretch --env BENCH_FROM=stretch)
 		guest=bench.sh
+		;;
+	stress-wrong*)
+		guest=wrong.sh
+		options+=(--env "STRESS_SECONDS=$((60 * MINUTES))" --timeout $((14400 + 60 * MINUTES)))
+		[ "$kind" != stress-wrong-init ] || options+=(--append init_on_free=1)
 		;;
 	stress*)
 		[ "$kind" = stress ] || { options=("${MANY_CPUS[@]}"); silence=900; }
@@ -345,6 +351,7 @@ make_payload() {
 		cp "$modules/kspan.ko" "$modules/kspan_pressure.ko" "$payload/"
 		gcc -static -O2 -Wall -Wextra -Werror -o "$payload/kspan_hog" "$KSPAN_TOP/tools/pressure/hog.c"
 		;;
+	stress) cp "$modules"/kspan{,_stress,_wrong}.ko "$payload/" ;;
 	*) cp "$modules/kspan.ko" "$modules/kspan_$suite.ko" "$payload/" ;;
 	esac
 }
@@ -369,7 +376,7 @@ test_kernel() {
 			run_runner "$entry" "$kdir" &
 			continue
 		fi
-		if ! make_payload "${kind%-*}" "$modules" "$kernel" "$RUN/${entry/\//-}"; then
+		if ! make_payload "${kind%%-*}" "$modules" "$kernel" "$RUN/${entry/\//-}"; then
 			row "$entry" build "$kind" 0 1 0 "what it boots with did not build"
 			continue
 		fi

@@ -120,6 +120,8 @@ void stress_operations_exit(struct kspan_finding *finding);
 /* workers.c: the contexts */
 int stress_workers_start(void);
 struct stress_worker *stress_workers_stop(void);
+typedef void (*stress_worker_fn)(struct stress_worker *worker);
+void stress_visit_workers(stress_worker_fn fn);
 void stress_workers_exit(void);
 bool stress_has_nmis(void);
 void stress_sum(enum stress_context context, struct stress_counts *sum);

@@ -357,6 +357,21 @@ struct stress_worker *stress_workers_stop(void)
 	return housekeeper;
 }
 
+/**
+ * stress_visit_workers() - visit all workers
+ * @fn: called for each, when they were stopped
+ */
+void stress_visit_workers(stress_worker_fn fn)
+{
+	enum stress_context context;
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu)
+		for (context = 0; context < STRESS_NR_CONTEXTS; context++)
+			fn(&per_cpu_ptr(cpus, cpu)->workers[context]);
+	fn(housekeeper);
+}
+
 /** stress_workers_exit() - free the workers */
 void stress_workers_exit(void)
 {
