@@ -246,12 +246,14 @@ static void merge_word(struct kspan_span *span, unsigned int word, u64 slots)
 }
 
 /* Whoever has no step left lists the span again, for the rest of its words. */
-static void merge_span(struct kspan_span *span, struct list_head *retired, unsigned int *steps)
+/* Returns false where that changed nothing: its last object has gone, but it is pinned. */
+static bool merge_span(struct kspan_span *span, struct list_head *retired, unsigned int *steps)
 {
 	struct kspan_central *central = span->central;
 	u64 *deferred = kspan_span_deferred_bits(span);
 	unsigned int words = kspan_span_words(span), word;
 	u64 gone = kspan_span_gone(span);
+	bool merged = false;
 
 	/* A full barrier: whoever finds the span SMALL from here on lists it again. */
 	kspan_span_change_state(span, KSPAN_SPAN_SMALL_DEFERRED, KSPAN_SPAN_SMALL);
@@ -263,6 +265,7 @@ static void merge_span(struct kspan_span *span, struct list_head *retired, unsig
 			break;
 		kspan_steps_take(steps, 1);
 		merge_word(span, word, xchg(&deferred[word], gone) & ~gone);
+		merged = true;
 	}
 	if (word < words) {
 		if (kspan_span_change_state(span, KSPAN_SPAN_SMALL, KSPAN_SPAN_SMALL_DEFERRED))
@@ -271,33 +274,40 @@ static void merge_span(struct kspan_span *span, struct list_head *retired, unsig
 		retire_locked(span, retired);
 		kspan_steps_take(steps, KSPAN_STEPS_SPAN);
 	}
+	return merged || READ_ONCE(span->state) != KSPAN_SPAN_SMALL_DEFERRED;
 }
 
 /**
  * __kspan_central_merge() - kspan_central_merge() where there is something to do
  * @central: the central, not locked
- * Return: whether there is more.
+ *
+ * It stops at a span that is pinned: whoever did that is done in a moment, but may be the one
+ * that the caller has interrupted.
+ *
+ * Return: whether there is more that can be done now.
  */
 bool __kspan_central_merge(struct kspan_central *central)
 {
 	unsigned int steps = KSPAN_STEPS / 2;
 	struct llist_node *first;
+	bool goes_on = true;
 	LIST_HEAD(retired);
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&central->lock, flags);
 	/* The lock is held by whoever takes from the list: NMIs only add to it. */
-	while (steps && (first = llist_del_first(&central->deferred))) {
+	while (goes_on && steps && (first = llist_del_first(&central->deferred))) {
 		kspan_steps_take(&steps, 1);
-		merge_span(llist_entry(first, struct kspan_span, deferred), &retired, &steps);
+		goes_on = merge_span(llist_entry(first, struct kspan_span, deferred), &retired,
+				     &steps);
 	}
 	raw_spin_unlock_irqrestore(&central->lock, flags);
 	free_spans(&retired);
-	return !llist_empty(&central->deferred);
+	return goes_on && !llist_empty(&central->deferred);
 }
 KSPAN_EXPORT_FOR_KUNIT(__kspan_central_merge);
 
-/** kspan_central_merge_all() - kspan_central_merge() until nothing is left */
+/** kspan_central_merge_all() - kspan_central_merge() until nothing is left, but what is pinned */
 void kspan_central_merge_all(struct kspan_central *central)
 {
 	while (!llist_empty(&central->deferred) && __kspan_central_merge(central))
@@ -822,7 +832,7 @@ static int free_slot(unsigned long addr, unsigned int class)
 		unsigned long flags;
 
 		central = kspan_span_central(span);
-		if (!central || central->page_class != class)
+		if (!central || READ_ONCE(span->class) != class)
 			break;
 		raw_spin_lock_irqsave(&central->lock, flags);
 		/* Else the span was somebody else's meanwhile: look again. */

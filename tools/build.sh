@@ -39,7 +39,7 @@ copy_sources() {
 our_warnings() {
 	local log=$1 kdir=$2 source=$3
 	grep -E '(warning|error|WARNING|ERROR):' "$log" |
-		grep -vE 'the compiler differs from the one used|Skipping BTF|warning: (make|Clock skew)' |
+		grep -vE 'the compiler differs from the one used|pahole version differs|Skipping BTF|warning: (make|Clock skew)' |
 		grep -vF -e "$source/" -e "$kdir/" |
 		grep -vE '^(\./)?(include|arch)/' || :
 }
