@@ -12,8 +12,11 @@
 
 /* Ordinary attempts of one request: an arena; loose blocks of two orders; with effort. */
 #define SMALL_ATTEMPTS	4
-/* A tiny object may be a small one, but its block is in no shorter span. */
-#define TINY_ATTEMPTS	(3 + SMALL_ATTEMPTS)
+/*
+ * A tiny object may be a small one, but its block is in no shorter span. The second request
+ * does not look for an arena, as the first has just done.
+ */
+#define TINY_ATTEMPTS	(3 + SMALL_ATTEMPTS - 1)
 #define LARGE_ATTEMPTS	2
 
 static struct kspan_page_stats before, now;

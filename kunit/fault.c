@@ -28,6 +28,7 @@ void kspan_kunit_needs_faults(struct kunit *test)
  */
 void kspan_kunit_fail_arenas(unsigned int first, int times)
 {
+	kspan_kunit_forget_scarcity();
 	kspan_fail_arena.verbose = 0;
 	kspan_fail_arena.interval = 1;
 	/* Each call costs 1; the first with not more than 1 left fails. */
@@ -60,7 +61,8 @@ unsigned int kspan_kunit_stop_failing(void)
 void kspan_kunit_fail_nth(unsigned int nth)
 {
 	if (nth)
-		kspan_fail_arena.verbose = 0;
+		kspan_kunit_forget_scarcity();
+	kspan_fail_arena.verbose = 0;
 	WRITE_ONCE(current->fail_nth, nth);
 }
 

@@ -37,6 +37,17 @@ void kspan_kunit_settle(void)
 		kspan_page_heap_release(nid, ULONG_MAX, false);
 }
 
+/** kspan_kunit_forget_scarcity() - have the next request for a span look for an arena */
+void kspan_kunit_forget_scarcity(void)
+{
+	int nid;
+
+	for_each_node(nid) {
+		kspan_page_heap(nid)->skip = 0;
+		kspan_page_heap(nid)->skip_next = 1;
+	}
+}
+
 /**
  * kspan_kunit_init() - .init of all suites
  * @test: the case, which stays on one CPU and so on one node from here on
@@ -48,6 +59,7 @@ int kspan_kunit_init(struct kunit *test)
 	if (!test->param_value)
 		kunit_info(test, "begins");
 	kspan_kunit_pin(test);
+	kspan_kunit_forget_scarcity();
 	reserve_before = kspan_arena_reserve;
 	kspan_arena_reserve = 1;
 	/* Arenas are of full size: see reclaim_kunit.c for others. */

@@ -38,6 +38,7 @@ int kspan_kunit_init(struct kunit *test);
 void kspan_kunit_exit(struct kunit *test);
 struct kspan_heap *kspan_kunit_heap(struct kunit *test);
 void kspan_kunit_settle(void);
+void kspan_kunit_forget_scarcity(void);
 int kspan_kunit_pin(struct kunit *test);
 void kspan_kunit_warm(struct kunit *test, size_t size);
 int kspan_kunit_other_node(int nid);

@@ -274,7 +274,7 @@ static bool merge_span(struct kspan_span *span, struct list_head *retired, unsig
 		retire_locked(span, retired);
 		kspan_steps_take(steps, KSPAN_STEPS_SPAN);
 	}
-	return merged || READ_ONCE(span->state) != KSPAN_SPAN_SMALL_DEFERRED;
+	return merged || word < words || READ_ONCE(span->state) != KSPAN_SPAN_SMALL_DEFERRED;
 }
 
 /**

@@ -484,6 +484,8 @@ static struct kspan_span *alloc_from_arenas(int nid, unsigned int npages, unsign
 	unsigned long flags;
 
 	kspan_page_heap_merge(ph, gfp);
+	if (!READ_ONCE(ph->filled))
+		return NULL;
 	if (!lock_with_spare(ph, &flags, gfp))
 		return NULL;
 	arena = find_run(ph, npages, align, &first);
@@ -734,6 +736,48 @@ static struct kspan_span *alloc_from_other_nodes(int nid, unsigned int npages, u
 	return span;
 }
 
+/* Most requests that do not look for an arena, after others looked in vain. */
+#define KSPAN_SKIP_MOST	64
+
+/*
+ * Where memory is in pieces there is no arena to be had, nor a usual block, and to look for
+ * them each time takes several times what a span takes. So the next requests do without, more
+ * with each vain look. The counters are hints: a race costs a look.
+ */
+static bool skips_arena(struct kspan_page_heap *ph)
+{
+	u8 skip = READ_ONCE(ph->skip);
+
+	if (!skip)
+		return false;
+	WRITE_ONCE(ph->skip, skip - 1);
+	return true;
+}
+
+static void note_arena(struct kspan_page_heap *ph, bool found)
+{
+	u8 next = READ_ONCE(ph->skip_next);
+
+	WRITE_ONCE(ph->skip, found ? 0 : next);
+	WRITE_ONCE(ph->skip_next, found ? 1 : min(2 * next, KSPAN_SKIP_MOST));
+	WRITE_ONCE(ph->loose_most, KSPAN_ARENA_ORDER);
+}
+
+/* For a small span; for a large one there is nothing else. */
+static struct kspan_span *alloc_from_effortless_arena(const struct kspan_request *rq)
+{
+	gfp_t gfp = kspan_gfp_effortless(rq->gfp) | __GFP_THISNODE;
+	struct kspan_page_heap *ph = page_heaps[rq->nid];
+	struct kspan_span *span;
+
+	if (rq->class && skips_arena(ph))
+		return NULL;
+	span = alloc_from_new_arena(rq->nid, rq->npages, rq->class, gfp);
+	if (rq->class)
+		note_arena(ph, span);
+	return span;
+}
+
 static bool may_allocate(gfp_t gfp)
 {
 	return !(gfp & KSPAN_GFP_NOLOCK);
@@ -759,16 +803,22 @@ static unsigned int usual_order(const struct kspan_request *rq)
 /* Shorter and shorter, down to what holds an object: free pages of the node first. */
 static struct kspan_span *alloc_shorter(const struct kspan_request *rq)
 {
+	struct kspan_page_heap *ph = page_heaps[rq->nid];
 	unsigned int order = usual_order(rq), npages = rq->npages / 2;
 	gfp_t gfp = kspan_gfp_effortless(rq->gfp);
 	struct kspan_span *span = NULL;
 
+	if (READ_ONCE(ph->skip))
+		order = max(rq->least, min_t(unsigned int, order, READ_ONCE(ph->loose_most)));
+	if (!READ_ONCE(ph->filled))
+		npages = 0;
 	for (; !span && npages && npages << KSPAN_PAGE_ORDER >= 1U << rq->least; npages /= 2)
 		span = alloc_from_arenas(rq->nid, npages, min(rq->align, npages), rq->class, gfp);
 	while (!span && may_allocate(rq->gfp)) {
 		span = alloc_loose(rq->nid, order, rq->class, gfp);
-		if (order-- == rq->least)
+		if (span || order-- == rq->least)
 			break;
+		WRITE_ONCE(ph->loose_most, order);
 	}
 	return span;
 }
@@ -795,9 +845,7 @@ struct kspan_span *kspan_page_heap_try(const struct kspan_request *rq, enum kspa
 	case KSPAN_FROM_FREE_PAGES:
 		return alloc_from_free_pages(rq);
 	case KSPAN_FROM_NEW_ARENA:
-		return !may_allocate(rq->gfp) ? NULL :
-		       alloc_from_new_arena(rq->nid, rq->npages, rq->class,
-					    kspan_gfp_effortless(rq->gfp) | __GFP_THISNODE);
+		return !may_allocate(rq->gfp) ? NULL : alloc_from_effortless_arena(rq);
 	case KSPAN_FROM_OTHER_NODES:
 		return rq->gfp & __GFP_THISNODE ? NULL :
 		       alloc_from_other_nodes(rq->nid, rq->npages, rq->align, rq->class, rq->gfp);
@@ -1513,6 +1561,8 @@ int kspan_page_heap_init(void)
 		for (bucket = 0; bucket < KSPAN_NR_BUCKETS; bucket++)
 			INIT_LIST_HEAD(&ph->buckets[bucket]);
 		ph->nid = nid;
+		ph->skip_next = 1;
+		ph->loose_most = KSPAN_ARENA_ORDER;
 		page_heaps[nid] = ph;
 	}
 	return 0;

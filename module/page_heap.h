@@ -34,6 +34,9 @@ static inline unsigned int kspan_bucket_of(unsigned int npages)
  * @nr_spares:	length of @spares
  * @loose:	loose spans
  * @loose_pages: the kernel's pages of these
+ * @skip:	requests for spans that ask for no arena, since there was none of late
+ * @skip_next:	how many that are to be when there is none again
+ * @loose_most:	meanwhile, order of the largest block that is asked for
  * @empty:	arenas without a used page
  * @nid:	the node
  * @nr_arenas:	arenas
@@ -65,6 +68,9 @@ struct kspan_page_heap {
 	unsigned int nr_spares;
 	unsigned long loose;
 	unsigned long loose_pages;
+	u8 skip;
+	u8 skip_next;
+	u8 loose_most;
 	struct list_head empty;
 	int nid;
 	unsigned long nr_arenas;

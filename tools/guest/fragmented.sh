@@ -5,7 +5,7 @@
 # FRAGMENTED_JUDGE=1 each cell is a case, KTAP, and there is a case more: all memory comes
 # back. kspan is to serve 0.95 of what kmalloc() serves, but for what is in the lists of the
 # CPU, which come and go in batches; to call the OOM killer where that does; and to take
-# twice its time at most, for the slowest request and for all. Ticks are instructions
+# twice its time at most (or what FRAGMENTED_SERVED= and FRAGMENTED_TIMES= say), for the slowest request and for all. Ticks are instructions
 # (-icount), so little is left out: 100 us, and 1 ms where a request may wait, as kswapd gets
 # the CPU then.
 # shellcheck disable=SC1091
@@ -18,9 +18,9 @@ tune() {
 }
 
 judge() {
-	awk -v first="$CASES" '
+	awk -v first="$CASES" -v served="${FRAGMENTED_SERVED:-0.95}" -v times="${FRAGMENTED_TIMES:-2}" '
 		function slow(ours, theirs) {
-			return ours > 2 * theirs + (v["gfp"] ~ /kernel|nofs/ ? 1000000 : 100000)
+			return ours > times * theirs + (v["gfp"] ~ /kernel|nofs/ ? 1000000 : 100000)
 		}
 		function per_byte(ticks, kib, other) { return kib > other ? ticks * other / kib : ticks }
 		/^pattern=fragmented / {
@@ -30,7 +30,7 @@ judge() {
 			}
 			why = ""
 			lists = 4 * (v["kspan_lists"] - v["slub_lists"])
-			if (v["kspan"] + (lists > 0 ? lists : 0) < 0.95 * v["slub"])
+			if (v["kspan"] + (lists > 0 ? lists : 0) < served * v["slub"])
 				why = why "; served " v["kspan"] " of " v["slub"] " KiB"
 			if (v["kspan_oom"] > v["slub_oom"])
 				why = why "; the OOM killer was called"
