@@ -361,7 +361,7 @@ static void check_page_heap(struct check *check, int nid)
 	raw_spin_lock_irqsave(&ph->lock, flags);
 	memset(&loose, 0, sizeof(loose));
 	loose.nid = nid;
-	kspan_map_for_each_span(count_loose);
+	kspan_map_visit_spans(count_loose);
 	same(check, "loose spans", id(ph), ph->loose, loose.spans);
 	same(check, "pages of loose spans", id(ph), ph->loose_pages, loose.base_pages);
 	sums.large = loose.large;

@@ -243,8 +243,8 @@ static unsigned int copy_used(struct arena_copy *copy, struct kspan_arena *arena
 	/* A small span is found from each of its pages, and may be hollow. */
 	if (!kspan_span_is_large(span->state))
 		return 1;
-	n = min_t(unsigned int, kspan_span_npages(span) - ((addr - span->start) >> KSPAN_PAGE_SHIFT),
-		  copy->npages - page);
+	n = kspan_span_npages(span) - ((addr - span->start) >> KSPAN_PAGE_SHIFT);
+	n = min(n, copy->npages - page);
 	memset(copy->map + page, 'l', n);
 	if (span->start == addr)
 		copy->map[page] = 'L';

@@ -308,7 +308,8 @@ void *kspan_large_cache_take(struct kspan_large_cache *cache, size_t size)
 
 	for (i = 0; cache->count && i < KSPAN_LARGE_CACHED; i++) {
 		span = cache->span[i];
-		if (!span || kspan_span_npages(span) != npages || (span->start & ((size & -size) - 1)))
+		if (!span || kspan_span_npages(span) != npages ||
+		    (span->start & ((size & -size) - 1)))
 			continue;
 		remove_entry(cache, i);
 		kspan_span_set_state(span, KSPAN_SPAN_LARGE);

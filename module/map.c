@@ -151,10 +151,11 @@ static int directory_set(struct directory *dir, unsigned long index, void *point
 {
 	int err = directory_divide(dir, index);
 
+	if (err)
+		return err;
 	/* Release: whoever sees the sector sees its zeroes. */
-	if (!err)
-		smp_store_release(&dir->entry[index], pointer);
-	return err;
+	smp_store_release(&dir->entry[index], pointer);
+	return 0;
 }
 
 static void directory_exit(struct directory *dir)
@@ -660,12 +661,12 @@ static void visit_leaf(struct kspan_map_leaf *leaf, kspan_map_fn fn)
 }
 
 /**
- * kspan_map_for_each_span() - call a function for all spans, which may free their descriptors
+ * kspan_map_visit_spans() - call a function for all spans, which may free their descriptors
  * @fn: the function. For a hollow span it is called several times, for others once.
  *
  * Nobody uses kspan any more.
  */
-void kspan_map_for_each_span(kspan_map_fn fn)
+void kspan_map_visit_spans(kspan_map_fn fn)
 {
 	struct kspan_map_sector *sector;
 	unsigned long i = 0;
@@ -679,4 +680,4 @@ void kspan_map_for_each_span(kspan_map_fn fn)
 		}
 	}
 }
-KSPAN_EXPORT_FOR_KUNIT(kspan_map_for_each_span);
+KSPAN_EXPORT_FOR_KUNIT(kspan_map_visit_spans);

@@ -130,8 +130,8 @@ static inline struct kspan_span **kspan_map_entry(unsigned long addr)
 struct kspan_span *kspan_map_half(unsigned long addr, unsigned long entry);
 
 /* What an entry says of an address in its page. */
-static __always_inline struct kspan_span *kspan_entry_span(struct kspan_span *const *entry,
-							     unsigned long addr)
+static __always_inline struct kspan_span *
+kspan_entry_span(struct kspan_span *const *entry, unsigned long addr)
 {
 	struct kspan_span *span = READ_ONCE(*entry);
 
@@ -153,6 +153,6 @@ void kspan_map_clear_pages(struct kspan_span *span, unsigned long pages);
 struct kspan_span *kspan_map_span(unsigned long addr);
 
 typedef void (*kspan_map_fn)(struct kspan_span *span);
-void kspan_map_for_each_span(kspan_map_fn fn);
+void kspan_map_visit_spans(kspan_map_fn fn);
 
 #endif /* KSPAN_MAP_H */

@@ -1639,7 +1639,7 @@ void kspan_page_heap_exit(void)
 		if (page_heaps[nid])
 			kspan_page_heap_merge_all(page_heaps[nid]);
 	release_listed(NULL);
-	kspan_map_for_each_span(drop_loose);
+	kspan_map_visit_spans(drop_loose);
 	for_each_node(nid) {
 		struct kspan_page_heap *ph = page_heaps[nid];
 

@@ -316,7 +316,8 @@ static bool is_worth_draining(const struct kspan_heap *heap, struct kspan_centra
 		return false;
 	/* For who can do without only where most of the spans are not needed. */
 	return waits ? most_pages(central) :
-		       2 * most_pages(central) > pages_of_spans(central, READ_ONCE(central->nr_spans));
+		       2 * most_pages(central) >
+		       pages_of_spans(central, READ_ONCE(central->nr_spans));
 }
 
 static bool has_enough(const struct visit *visit)

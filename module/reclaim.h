@@ -67,7 +67,7 @@ u64 kspan_limit_hits(enum kspan_limit limit);
 
 /* How kspan_reclaim() is to go about it. */
 #define KSPAN_RECLAIM_HOLES	1U	/* holes in arenas in use, and caches of CPUs */
-#define KSPAN_RECLAIM_WAITS	2U	/* somebody can't go on without: depots, too, that may give little */
+#define KSPAN_RECLAIM_WAITS	2U	/* depots, too, that may give little: somebody waits */
 #define KSPAN_RECLAIM_ALL	4U	/* whatever that takes */
 
 unsigned long kspan_reclaim(int nid, unsigned long want, unsigned int how,
