@@ -76,7 +76,7 @@ struct kspan_central {
  * list to another; a span that is freed takes some.
  */
 #define KSPAN_STEPS		12U
-#define KSPAN_STEPS_SPAN	6U
+#define KSPAN_STEPS_SPAN	4U
 
 static inline void kspan_steps_take(unsigned int *steps, unsigned int n)
 {

@@ -174,7 +174,7 @@ static void return_surplus(struct kspan_central *central, struct kspan_magazine 
 }
 
 /* For what others lose: the visit has more to do. */
-#define KSPAN_STEPS_STEAL	(KSPAN_STEPS / 4)
+#define KSPAN_STEPS_STEAL	(KSPAN_STEPS / 3)
 
 static bool has_stolen_enough(unsigned int steps)
 {
