@@ -9,7 +9,7 @@
 #include <linux/delay.h>
 #include <linux/kspan.h>
 
-#include "kspan_kunit.h"
+#include "context.h"
 
 #define NID	first_memory_node
 
@@ -116,6 +116,122 @@ static void all_slots_of_a_page_are_served(struct kunit *test)
 		KUNIT_EXPECT_NULL(test, memchr_inv(p[i], i, 64));
 	kspan_free_bulk(n, p);
 	kspan_verify(test, &kspan_default_heap);
+}
+
+/* Every @step-th of some objects; returns how many there were. */
+static unsigned int fill(void **p, unsigned int n, unsigned int step, size_t size)
+{
+	unsigned int i, done = 0;
+
+	for (i = 0; i < n; i += step) {
+		p[i] = kspan_malloc(size, GFP_KERNEL | __GFP_NOWARN);
+		done += !!p[i];
+	}
+	return done;
+}
+
+/* Objects that an NMI frees, every third of a page's. */
+struct nmi_frees {
+	unsigned int n;
+	void **p;
+};
+
+static void free_every_third(void *data)
+{
+	struct nmi_frees *frees = data;
+	unsigned int i;
+
+	for (i = 0; i < frees->n; i += 3)
+		kspan_free(frees->p[i]);
+}
+
+static void free_the_first(void *data)
+{
+	struct nmi_frees *frees = data;
+
+	kspan_free(frees->p[0]);
+}
+
+/* As an NMI that finds the CPU's cache in use. */
+static void run_in_nmi(struct kunit *test, void (*fn)(void *data), struct nmi_frees *frees)
+{
+	struct context_job job = { .fn = fn, .data = frees };
+
+	KUNIT_ASSERT_TRUE(test, context_run_over_busy_cache(&context_trap, &job));
+	KUNIT_EXPECT_TRUE(test, job.nmi);
+	KUNIT_EXPECT_TRUE(test, job.busy);
+}
+
+/* All objects of a page of the kernel; the caller has allowed no more. */
+static void fill_page(struct kunit *test, struct nmi_frees *frees, size_t size)
+{
+	frees->n = PAGE_SIZE / size;
+	frees->p = kunit_kzalloc(test, frees->n * sizeof(*frees->p), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, frees->p);
+	if (fill(frees->p, frees->n, 1, size) != frees->n)
+		KUNIT_FAIL(test, "a page serves less than %u objects", frees->n);
+}
+
+/*
+ * The bitmaps of the smallest objects are long: one bit for each has to do, and an NMI clears
+ * it.
+ */
+static void nmis_free_into_a_long_bitmap(struct kunit *test)
+{
+	unsigned int class = kspan_size_class(8), third;
+	u64 twice = kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE);
+	struct nmi_frees frees;
+	struct kspan_span *span;
+
+	KUNIT_ASSERT_EQ(test, context_open(), 0);
+	allow_pages(1);
+	fill_page(test, &frees, 8);
+	third = DIV_ROUND_UP(frees.n, 3);
+	span = span_of(frees.p[0]);
+	KUNIT_EXPECT_EQ(test, span->recount, !IS_ENABLED(CONFIG_DEBUG_KMEMLEAK));
+	KUNIT_EXPECT_EQ(test, kspan_kunit_out(&kspan_default_heap, class), (unsigned long)frees.n);
+
+	run_in_nmi(test, free_every_third, &frees);
+	KUNIT_EXPECT_EQ(test, span->state, KSPAN_SPAN_SMALL_DEFERRED);
+	KUNIT_EXPECT_FALSE(test, kspan_owns(frees.p[0]));
+	KUNIT_EXPECT_TRUE(test, kspan_owns(frees.p[1]));
+	run_in_nmi(test, free_the_first, &frees);
+	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE), twice + 1);
+	kspan_central_merge_all(span->central);
+	KUNIT_EXPECT_EQ(test, span->used, frees.n - third);
+	KUNIT_EXPECT_EQ(test, kspan_kunit_out(&kspan_default_heap, class),
+			(unsigned long)frees.n - third);
+	kspan_verify(test, &kspan_default_heap);
+
+	/* The same slots serve again, and no others. */
+	KUNIT_EXPECT_EQ(test, fill(frees.p, frees.n, 3, 8), third);
+	KUNIT_EXPECT_NULL(test, kspan_malloc(8, GFP_KERNEL | __GFP_NOWARN));
+	kspan_verify(test, &kspan_default_heap);
+	kspan_free_bulk(frees.n, frees.p);
+	kspan_kunit_settle();
+	KUNIT_EXPECT_EQ(test, nr_loose(), 0UL);
+	kspan_verify(test, &kspan_default_heap);
+	context_close();
+}
+
+/* The last object of the page: the merge gives it back. */
+static void nmis_free_all_of_a_long_bitmap(struct kunit *test)
+{
+	unsigned int round;
+	struct nmi_frees frees;
+
+	KUNIT_ASSERT_EQ(test, context_open(), 0);
+	allow_pages(1);
+	fill_page(test, &frees, 16);
+	for (round = 0; round < 3; round++) {
+		run_in_nmi(test, free_every_third, &frees);
+		frees.n--;
+		frees.p++;
+	}
+	kspan_kunit_settle();
+	KUNIT_EXPECT_EQ(test, nr_loose(), 0UL);
+	kspan_verify(test, &kspan_default_heap);
+	context_close();
 }
 
 /* The other half of a divided page, which is kspan's, too, or is not. */
@@ -298,6 +414,8 @@ static struct kunit_case loose_cases[] = {
 	KUNIT_CASE(small_objects_live_on_one_page_of_the_kernel),
 	KUNIT_CASE(larger_objects_take_the_smallest_block_that_holds_them),
 	KUNIT_CASE(all_slots_of_a_page_are_served),
+	KUNIT_CASE(nmis_free_into_a_long_bitmap),
+	KUNIT_CASE(nmis_free_all_of_a_long_bitmap),
 	KUNIT_CASE(halves_of_a_page_are_told_apart),
 	KUNIT_CASE(wrong_frees_are_found),
 	KUNIT_CASE(typed_and_tracked_heaps_have_them_too),

@@ -245,36 +245,58 @@ static void merge_word(struct kspan_span *span, unsigned int word, u64 slots)
 		list_move(&span->list, &central->partial);
 }
 
-/* Whoever has no step left lists the span again, for the rest of its words. */
-/* Returns false where that changed nothing: its last object has gone, but it is pinned. */
-static bool merge_span(struct kspan_span *span, struct list_head *retired, unsigned int *steps)
+/* What NMIs freed of a span that has but one bitmap. */
+static void merge_recounted(struct kspan_span *span)
 {
 	struct kspan_central *central = span->central;
+	bool was_full = span->used == span->nslots;
+
+	central->nr_out -= kspan_span_recount(span);
+	if (was_full && span->used < span->nslots)
+		list_move(&span->list, &central->partial);
+}
+
+/* Return the deferred slots of some words; false when there are no steps left for the others. */
+static bool merge_words(struct kspan_span *span, unsigned int *steps, bool *merged)
+{
 	u64 *deferred = kspan_span_deferred_bits(span);
 	unsigned int words = kspan_span_words(span), word;
 	u64 gone = kspan_span_gone(span);
-	bool merged = false;
 
-	/* A full barrier: whoever finds the span SMALL from here on lists it again. */
-	kspan_span_change_state(span, KSPAN_SPAN_SMALL_DEFERRED, KSPAN_SPAN_SMALL);
 	for (word = 0; word < words; word++) {
 		/* A hollow span has one word. */
 		if (READ_ONCE(deferred[word]) == gone)
 			continue;
 		if (!*steps)
-			break;
+			return false;
 		kspan_steps_take(steps, 1);
 		merge_word(span, word, xchg(&deferred[word], gone) & ~gone);
-		merged = true;
+		*merged = true;
 	}
-	if (word < words) {
-		if (kspan_span_change_state(span, KSPAN_SPAN_SMALL, KSPAN_SPAN_SMALL_DEFERRED))
-			llist_add(&span->deferred, &central->deferred);
+	return true;
+}
+
+/* Whoever has no step left lists the span again, for the rest of its words. */
+/* Returns false where that changed nothing: its last object has gone, but it is pinned. */
+static bool merge_span(struct kspan_span *span, struct list_head *retired, unsigned int *steps)
+{
+	bool merged = false, done = true;
+
+	/* A full barrier: whoever finds the span SMALL from here on lists it again. */
+	kspan_span_change_state(span, KSPAN_SPAN_SMALL_DEFERRED, KSPAN_SPAN_SMALL);
+	if (unlikely(span->recount)) {
+		merge_recounted(span);
+		kspan_steps_take(steps, 1);
+	} else {
+		done = merge_words(span, steps, &merged);
+	}
+	if (!done) {
+		defer_span(span, span->central);
 	} else if (!span->used) {
 		retire_locked(span, retired);
 		kspan_steps_take(steps, KSPAN_STEPS_SPAN);
 	}
-	return merged || word < words || READ_ONCE(span->state) != KSPAN_SPAN_SMALL_DEFERRED;
+	return merged || !done || READ_ONCE(span->state) != KSPAN_SPAN_SMALL_DEFERRED;
 }
 
 /**
@@ -372,7 +394,7 @@ static __always_inline unsigned int give_some_locked(struct kspan_span *span, vo
 	/* Bits beyond the last slot are not set. */
 	if (unlikely((u32)product >= magic || word >= kspan_span_words(span)))
 		return 0;
-	out = span->alloc_bits[word] & ~READ_ONCE(kspan_span_deferred_bits(span)[word]);
+	out = kspan_span_out(span, word);
 	given = BIT_ULL(index % 64);
 	if (unlikely(!(out & given)))
 		return 0;

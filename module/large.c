@@ -27,7 +27,7 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_large_cache_bytes);
 
 static unsigned int size_to_pages(size_t size)
 {
-	return (size + KSPAN_PAGE_SIZE - 1) >> KSPAN_PAGE_SHIFT;
+	return kspan_large_roundup(size) >> KSPAN_PAGE_SHIFT;
 }
 
 /* Alignment in pages that a request asks for. */
@@ -35,17 +35,6 @@ static unsigned int size_to_align(size_t size)
 {
 	return max_t(size_t, (size & -size) >> KSPAN_PAGE_SHIFT, 1);
 }
-
-/**
- * kspan_large_roundup() - what a request gets
- * @size: bytes, at most KSPAN_MAX_SIZE
- * Return: bytes.
- */
-size_t kspan_large_roundup(size_t size)
-{
-	return (size_t)size_to_pages(size) << KSPAN_PAGE_SHIFT;
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_large_roundup);
 
 /*
  * The last that is said of a large object that is new: nobody could free it before, however
@@ -383,7 +372,7 @@ static unsigned int find_room(struct kspan_large_cache *cache, unsigned int npag
 bool kspan_large_cache_put(struct kspan_large_cache *cache, unsigned long addr, int nid,
 			   struct kspan_span **evicted)
 {
-	struct kspan_span *span = kspan_map_span(addr);
+	struct kspan_span *span = kspan_map_page_span(addr);
 	union kspan_span_word word;
 	unsigned int i;
 

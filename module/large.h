@@ -59,7 +59,16 @@ bool kspan_large_cache_put(struct kspan_large_cache *cache, unsigned long addr, 
 			   struct kspan_span **evicted);
 void kspan_large_cache_drain(struct kspan_large_cache *cache);
 
-size_t kspan_large_roundup(size_t size);
+/**
+ * kspan_large_roundup() - what a request gets
+ * @size: bytes, at most KSPAN_MAX_SIZE
+ * Return: bytes.
+ */
+static inline size_t kspan_large_roundup(size_t size)
+{
+	return ALIGN(size, KSPAN_PAGE_SIZE);
+}
+
 void *kspan_large_alloc(struct kspan_large_owner *owner, size_t size, int nid, gfp_t gfp);
 void *kspan_large_alloc_chunk(struct kspan_large_owner *owner, size_t size, int nid, gfp_t gfp);
 void *kspan_large_alloc_emergency(struct kspan_large_owner *owner, size_t size, int nid,

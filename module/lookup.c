@@ -20,6 +20,7 @@ static void copy(const struct kspan_span *span, struct kspan_found *found)
 	found->start = READ_ONCE(span->start);
 	found->bytes = kspan_span_bytes(span);
 	found->class = READ_ONCE(span->class);
+	found->recount = READ_ONCE(span->recount);
 	found->nid = READ_ONCE(span->nid);
 	found->gone_pages = READ_ONCE(span->gone_pages);
 	found->nslots = READ_ONCE(span->nslots);
@@ -112,7 +113,7 @@ enum kspan_slot_state kspan_found_slot(const struct kspan_found *found, unsigned
 		return KSPAN_SLOT_NEVER_OUT;
 	if (unlikely(!exact))
 		return KSPAN_SLOT_INSIDE;
-	if (is_set(found->alloc_bits, slot) && !is_set(deferred, slot))
+	if (is_set(found->alloc_bits, slot) && (found->recount || !is_set(deferred, slot)))
 		return KSPAN_SLOT_OUT;
 	return slot < found->high ? KSPAN_SLOT_FREE : KSPAN_SLOT_NEVER_OUT;
 }

@@ -61,6 +61,7 @@
  * @start:	address of the first byte
  * @bytes:	length
  * @class:	what the map says of its pages
+ * @recount:	as of struct kspan_span
  * @nid:	node
  * @gone_pages:	as of struct kspan_span
  * @nslots:	slots of a small one, without those that are gone
@@ -78,6 +79,7 @@ struct kspan_found {
 	unsigned long start;
 	unsigned long bytes;
 	u8 class;
+	bool recount;
 	u16 nid;
 	u16 gone_pages;
 	u16 nslots;

@@ -299,6 +299,7 @@ static void *malloc_large_on_node(struct kspan_heap *heap, size_t size, gfp_t gf
 /** kspan_malloc_large() - kspan_malloc_of() above KSPAN_MAX_SMALL */
 noinline void *kspan_malloc_large(size_t size, gfp_t gfp, struct kspan_heap *heap)
 {
+	size_t usable = kspan_large_roundup(size);
 	struct kspan_cpu_cache *cache;
 	void *object = NULL;
 
@@ -306,13 +307,12 @@ noinline void *kspan_malloc_large(size_t size, gfp_t gfp, struct kspan_heap *hea
 		object = kspan_large_cache_take(&cache->large, size);
 		if (object) {
 			cache->events[KSPAN_LARGE_ALLOC]++;
-			cache->events[KSPAN_LARGE_ALLOC_PAGES] +=
-				kspan_large_roundup(size) >> KSPAN_PAGE_SHIFT;
+			cache->events[KSPAN_LARGE_ALLOC_PAGES] += usable >> KSPAN_PAGE_SHIFT;
 		}
 		kspan_cpu_cache_leave(cache);
 	}
 	if (object)
-		return kspan_initialise(object, kspan_large_roundup(size), gfp, gfp);
+		return kspan_initialise(object, usable, gfp, gfp);
 	return malloc_large_on_node(heap, size, gfp, kspan_home_node());
 }
 

@@ -146,6 +146,23 @@ static inline struct kspan_span *kspan_map_entry_span(unsigned long addr)
 	return kspan_entry_span(kspan_map_entry(addr), addr);
 }
 
+/*
+ * What the entry of an address's own page says, of any address: the small span that the page
+ * is in, or the large one that starts there; or NULL.
+ */
+static __always_inline struct kspan_span *kspan_map_page_span(unsigned long addr)
+{
+	unsigned long page = kspan_map_page(addr);
+	struct kspan_map_leaf *leaf;
+
+	if (unlikely(page >= kspan_map.nr_pages))
+		return NULL;
+	leaf = kspan_map_leaf(page);
+	if (unlikely(!leaf))
+		return NULL;
+	return kspan_entry_span(&leaf->span[page % KSPAN_ARENA_PAGES], addr);
+}
+
 void kspan_map_set(struct kspan_span *span);
 void kspan_map_clear(struct kspan_span *span);
 void kspan_map_clear_pages(struct kspan_span *span, unsigned long pages);

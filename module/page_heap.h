@@ -114,16 +114,8 @@ extern unsigned int kspan_arena_growth;
  */
 static __always_inline struct kspan_span *kspan_map_small_span(unsigned long addr)
 {
-	unsigned long page = kspan_map_page(addr);
-	struct kspan_map_leaf *leaf;
-	struct kspan_span *span;
+	struct kspan_span *span = kspan_map_page_span(addr);
 
-	if (unlikely(page >= kspan_map.nr_pages))
-		return NULL;
-	leaf = kspan_map_leaf(page);
-	if (unlikely(!leaf))
-		return NULL;
-	span = kspan_entry_span(&leaf->span[page % KSPAN_ARENA_PAGES], addr);
 	/* Pairs with the release in kspan_span_set_state(). */
 	if (unlikely(!span) || unlikely(!kspan_span_is_small(smp_load_acquire(&span->state))))
 		return NULL;

@@ -168,6 +168,18 @@ static unsigned int bitmap_words(const struct kspan_size_class *sc, unsigned int
 	return DIV_ROUND_UP(slots, 64) * (is_tiny(sc) ? 3 : 2);
 }
 
+/*
+ * A loose span may be all that a page of the kernel is for, and for the smallest objects
+ * each bit per slot is a 64th of the memory: one is enough. kmemleak has to be told of
+ * deferred frees one by one, so it has two.
+ */
+static bool has_one_bitmap(const struct kspan_span *span, const struct kspan_size_class *sc,
+			   bool tracked)
+{
+	return kspan_span_is_loose(span) && kspan_span_words(span) > 1 && !is_tiny(sc) &&
+	       !tracked && !IS_ENABLED(CONFIG_DEBUG_KMEMLEAK);
+}
+
 /* A bit for each byte of a span of tiny objects. */
 static size_t starts_bytes(void)
 {
@@ -199,6 +211,7 @@ size_t kspan_span_bitmap_bytes(const struct kspan_size_class *sc)
 int kspan_span_format(struct kspan_span *span, const struct kspan_size_class *sc, bool tracked,
 		      gfp_t gfp)
 {
+	unsigned int words;
 	u64 *bits;
 
 	span->size = sc->size;
@@ -210,13 +223,14 @@ int kspan_span_format(struct kspan_span *span, const struct kspan_size_class *sc
 	span->inline_bits[0] = 0;
 	span->inline_bits[1] = 0;
 	span->alloc_bits = span->inline_bits;
+	span->recount = has_one_bitmap(span, sc, tracked);
 	if (kspan_span_words(span) == 1 && !tracked)
 		return 0;
 	if (gfp & KSPAN_GFP_NOLOCK)
 		return -ENOMEM;
 	gfp = kspan_gfp_metadata(gfp);
-	bits = kcalloc(bitmap_words(sc, span->nslots) + (tracked ? span->nslots : 0), sizeof(u64),
-		       gfp);
+	words = span->recount ? kspan_span_words(span) : bitmap_words(sc, span->nslots);
+	bits = kcalloc(words + (tracked ? span->nslots : 0), sizeof(u64), gfp);
 	if (!bits)
 		return -ENOMEM;
 	if (is_tiny(sc)) {
@@ -234,7 +248,7 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_span_format);
 /** kspan_span_clear() - make all slots of a SMALL span free, but for those that are gone */
 void kspan_span_clear(struct kspan_span *span)
 {
-	unsigned int words = kspan_span_words(span) * 2;
+	unsigned int words = kspan_span_words(span) * (span->recount ? 1 : 2);
 
 	if (span->class == KSPAN_CLASS_TINY) {
 		words += kspan_span_words(span);
@@ -296,7 +310,7 @@ unsigned int kspan_span_take(struct kspan_span *span, void **slots, unsigned int
 	for (slots += n; left; word++) {
 		unsigned long start = span->start + (unsigned long)word * 64 * size;
 		/* No bit beyond the last slot is taken: there are as many before it. */
-		u64 found = ~span->alloc_bits[word];
+		u64 found = ~READ_ONCE(span->alloc_bits[word]);
 		u64 alloc_cache = found;
 
 		for (; alloc_cache && left; left--) {
@@ -304,7 +318,7 @@ unsigned int kspan_span_take(struct kspan_span *span, void **slots, unsigned int
 			*--slots = (void *)(start + (unsigned long)index * size);
 			alloc_cache &= alloc_cache - 1;
 		}
-		span->alloc_bits[word] |= found ^ alloc_cache;
+		kspan_span_set_bits(span, word, found ^ alloc_cache);
 		index += word * 64;
 	}
 	if (taken) {
@@ -342,7 +356,7 @@ enum kspan_slot_state kspan_span_slot_state(const struct kspan_span *span, unsig
 	if (unlikely(!exact))
 		return KSPAN_SLOT_INSIDE;
 	if (likely(slot_is_set(span->alloc_bits, i) &&
-		   !slot_is_set(kspan_span_deferred_bits(span), i)))
+		   (span->recount || !slot_is_set(kspan_span_deferred_bits(span), i))))
 		return KSPAN_SLOT_OUT;
 	return i < span->high ? KSPAN_SLOT_FREE : KSPAN_SLOT_NEVER_OUT;
 }
@@ -358,12 +372,32 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_span_slot_state);
  */
 bool kspan_span_defer(struct kspan_span *span, unsigned long addr)
 {
-	unsigned long *bits = (unsigned long *)kspan_span_deferred_bits(span);
 	bool exact;
+	unsigned int slot = kspan_slot_index(span->magic, addr - span->start, &exact);
 
-	return !test_and_set_bit(kspan_slot_index(span->magic, addr - span->start, &exact), bits);
+	if (span->recount)
+		return test_and_clear_bit(slot, (unsigned long *)span->alloc_bits);
+	return !test_and_set_bit(slot, (unsigned long *)kspan_span_deferred_bits(span));
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_span_defer);
+
+/**
+ * kspan_span_recount() - have deferred frees be counted that left no other trace
+ * @span: a SMALL span with @recount
+ * Return: how many there were.
+ */
+unsigned int kspan_span_recount(struct kspan_span *span)
+{
+	unsigned int words = kspan_span_words(span), word, out = 0, freed;
+
+	for (word = 0; word < words; word++)
+		out += hweight64(READ_ONCE(span->alloc_bits[word]));
+	freed = span->used - out;
+	span->used = out;
+	span->free_index = 0;
+	return freed;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_span_recount);
 
 /* Pages that a slot touches, as bits. */
 static unsigned int pages_of_slot(const struct kspan_span *span, unsigned int slot)

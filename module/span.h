@@ -108,6 +108,24 @@ enum kspan_slot_state {
 
 enum kspan_slot_state kspan_span_slot_state(const struct kspan_span *span, unsigned long addr,
 					    unsigned int *index);
+/* Mark slots of a word as out. */
+static inline void kspan_span_set_bits(struct kspan_span *span, unsigned int word, u64 slots)
+{
+	if (likely(!span->recount))
+		span->alloc_bits[word] |= slots;
+	else
+		atomic64_or(slots, (atomic64_t *)&span->alloc_bits[word]);
+}
+
+/* Mark them as free. */
+static inline void kspan_span_clear_bits(struct kspan_span *span, unsigned int word, u64 slots)
+{
+	if (likely(!span->recount))
+		span->alloc_bits[word] &= ~slots;
+	else
+		atomic64_andnot(slots, (atomic64_t *)&span->alloc_bits[word]);
+}
+
 /**
  * kspan_span_give() - return slots
  * @span:	a SMALL span
@@ -118,12 +136,13 @@ enum kspan_slot_state kspan_span_slot_state(const struct kspan_span *span, unsig
 static inline void kspan_span_give(struct kspan_span *span, unsigned int word, u64 slots,
 				   unsigned int n)
 {
-	span->alloc_bits[word] &= ~slots;
+	kspan_span_clear_bits(span, word, slots);
 	span->used -= n;
 	span->free_index = min_t(u16, span->free_index, word * 64 + __ffs64(slots));
 }
 
 bool kspan_span_defer(struct kspan_span *span, unsigned long addr);
+unsigned int kspan_span_recount(struct kspan_span *span);
 
 u64 kspan_span_slots_on(const struct kspan_span *span, unsigned int pages);
 unsigned int kspan_span_unused_pages(const struct kspan_span *span);
@@ -136,10 +155,19 @@ static inline unsigned int kspan_span_words(const struct kspan_span *span)
 	return DIV_ROUND_UP(span->nslots, 64);
 }
 
-/* Bits of the deferred frees, as many as there are slots. */
+/* Bits of the deferred frees, as many as there are slots; of a span that has them. */
 static inline u64 *kspan_span_deferred_bits(const struct kspan_span *span)
 {
 	return span->alloc_bits + kspan_span_words(span);
+}
+
+/* The slots of a word that are out, and whose free is not deferred; the central is locked. */
+static inline u64 kspan_span_out(const struct kspan_span *span, unsigned int word)
+{
+	u64 out = READ_ONCE(span->alloc_bits[word]);
+
+	return likely(!span->recount) ? out & ~READ_ONCE(kspan_span_deferred_bits(span)[word]) :
+					out;
 }
 
 /* Of a span of tiny objects: bits of blocks that a CPU packs objects into. */

@@ -202,6 +202,9 @@ static_assert(sizeof(union kspan_span_word) == sizeof(u64));
  *		then, see hollow.c; to set one takes the locks of central and page heap
  * @class:	what the map says of its pages: the size class of the slots, or
  *		KSPAN_CLASS_PRIVATE; 0 unless SMALL or DETACHED
+ * @recount:	of a loose span with a long bitmap: it has no bits for deferred frees. They
+ *		clear the slot's bit in @alloc_bits, which therefore changes atomically, and
+ *		the merge counts anew
  * @word:	@state, @pins and @life, as union kspan_span_word has them
  * @state:	enum kspan_span_state; page heap lock, to and from SMALL the
  *		central lock
@@ -222,8 +225,8 @@ static_assert(sizeof(union kspan_span_word) == sizeof(u64));
  * @list:	in a list of @central or @owner; DEAD: in a list of spares
  * @deferred:	in the deferred list of @central, @owner or the page heap
  * @alloc_bits:	a bit per slot, set while it is out, central lock; then as many
- *		bits for deferred frees, atomic. Of a slot that went with its page
- *		both are set. Of a span of tiny objects
+ *		bits for deferred frees, atomic, unless @recount is set. Of a slot that went
+ *		with its page both are set. Of a span of tiny objects
  *		then a bit per block that is open, see tiny.c; of a heap that is
  *		tracked then a word per slot, see track.c
  * @site:	of a large object of such a heap, where it was allocated
@@ -239,6 +242,7 @@ struct kspan_span {
 	u16 base_pages;
 	u16 gone_pages;
 	u8 class;
+	bool recount;
 	u16 nslots;
 	u16 used;
 	u16 free_index;
