@@ -90,7 +90,7 @@ static void *alloc(struct kunit *test, unsigned int class)
 	KUNIT_ASSERT_TRUE(test, kspan_cpu_cache_enter(heap, &entered));
 	if (!kspan_cpu_cache_pop(entered, class, &object))
 		object = kspan_cpu_cache_refill(heap, entered, class, 0);
-	kspan_cpu_cache_leave(entered);
+	kspan_cpu_cache_finish(entered);
 	kspan_depot_provision(central_of(class), GFP_KERNEL);
 	if (!object)
 		object = kspan_heap_alloc_slot(heap, class, cache->nid,
@@ -108,7 +108,7 @@ static bool push(struct kunit *test, unsigned int class, void *object)
 	KUNIT_ASSERT_TRUE(test, kspan_cpu_cache_enter(heap, &entered));
 	taken = kspan_cpu_cache_push(entered, class, object) ||
 		kspan_cpu_cache_spill(heap, entered, class, object);
-	kspan_cpu_cache_leave(entered);
+	kspan_cpu_cache_finish(entered);
 	return taken;
 }
 
@@ -279,7 +279,6 @@ static void class_takes_from_others(struct kunit *test)
 				holds(class, had[i]));
 	}
 	KUNIT_EXPECT_EQ(test, kspan_kunit_out(heap, class), out - (32 - left));
-	KUNIT_EXPECT_LE(test, 32 - left, KSPAN_STEPS);
 	for (i = 0; i < 2; i++) {
 		KUNIT_EXPECT_LE(test, mag[i]->count, limit);
 		KUNIT_EXPECT_EQ(test, mag[i]->cap, limit);

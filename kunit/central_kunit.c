@@ -1093,7 +1093,7 @@ static void scattered_objects_are_given_in_steps(struct kunit *test)
 		objects[i] = new_span(test, central);
 		new_span(test, central);
 	}
-	done = kspan_central_give_some(central, objects, DEFERRED, &steps);
+	done = kspan_central_give_some(central, objects, DEFERRED, &steps, NULL);
 	KUNIT_EXPECT_GE(test, done, 1U);
 	KUNIT_EXPECT_LE(test, done, KSPAN_STEPS);
 	KUNIT_EXPECT_EQ(test, steps, 0U);

@@ -55,7 +55,7 @@ static void *pop(void)
 
 	if (!kspan_cpu_cache_pop(entered, class, &object))
 		object = kspan_cpu_cache_refill(heap, entered, class, 0);
-	kspan_cpu_cache_leave(entered);
+	kspan_cpu_cache_finish(entered);
 	return object;
 }
 
@@ -66,7 +66,7 @@ static bool push(void *object)
 
 	taken = kspan_cpu_cache_push(entered, class, object) ||
 		kspan_cpu_cache_spill(heap, entered, class, object);
-	kspan_cpu_cache_leave(entered);
+	kspan_cpu_cache_finish(entered);
 	return taken;
 }
 
@@ -186,7 +186,7 @@ static void class_0_has_nothing_and_takes_nothing(struct kunit *test)
 	bool spilled = kspan_cpu_cache_spill(heap, entered, 0, test);
 
 	object = kspan_cpu_cache_refill(heap, entered, 0, 0);
-	kspan_cpu_cache_leave(entered);
+	kspan_cpu_cache_finish(entered);
 	KUNIT_EXPECT_FALSE(test, popped);
 	KUNIT_EXPECT_NULL(test, object);
 	KUNIT_EXPECT_FALSE(test, pushed);
@@ -303,7 +303,7 @@ static void immediate_repeat_is_refused(struct kunit *test)
 	entered = enter(heap);
 	newest = kspan_cpu_cache_push(entered, class, objects[1]);
 	other = kspan_cpu_cache_push(entered, class, objects[2]);
-	kspan_cpu_cache_leave(entered);
+	kspan_cpu_cache_finish(entered);
 	KUNIT_EXPECT_FALSE(test, newest);
 	KUNIT_EXPECT_TRUE(test, other);
 	expect_counts(test, 3, 0);

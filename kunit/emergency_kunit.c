@@ -10,13 +10,13 @@
 
 #include "kspan_kunit.h"
 
-/* Ordinary attempts of one request: an arena; loose blocks of two orders; with effort. */
-#define SMALL_ATTEMPTS	4
+/* Ordinary attempts of one request: an arena; a loose block of two pages; one of one page. */
+#define SMALL_ATTEMPTS	3
 /*
  * A tiny object may be a small one, but its block is in no shorter span. The second request
  * does not look for an arena, as the first has just done.
  */
-#define TINY_ATTEMPTS	(3 + SMALL_ATTEMPTS - 1)
+#define TINY_ATTEMPTS	(2 + SMALL_ATTEMPTS - 1)
 #define LARGE_ATTEMPTS	2
 
 static struct kspan_page_stats before, now;

@@ -234,6 +234,76 @@ static void nmis_free_all_of_a_long_bitmap(struct kunit *test)
 	context_close();
 }
 
+/* What costs as much for one object as for many is done for some objects at once. */
+static void pages_of_one_object_come_some_at_a_time(struct kunit *test)
+{
+	unsigned int n = 32, class, i;
+	void **p = kunit_kzalloc(test, n * sizeof(*p), GFP_KERNEL);
+	unsigned long before;
+	int nid;
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	kspan_kunit_pin(test);
+	nid = raw_cpu_ptr(kspan_default_heap.cpu)->nid;
+	/* With each visit the CPU may keep more. */
+	for (i = 0; i < n - 1; i++) {
+		allow_pages(1);
+		p[i] = kspan_malloc(PAGE_SIZE, GFP_KERNEL | __GFP_NOWARN);
+		KUNIT_ASSERT_NOT_NULL(test, p[i]);
+	}
+	before = nr_loose();
+	/* No two in one block, where they would be told of as one span. */
+	allow_pages(8);
+	kspan_page_heap(nid)->skip = 1;
+	kspan_page_heap(nid)->loose_most = 0;
+	p[i] = kspan_malloc(PAGE_SIZE, GFP_KERNEL | __GFP_NOWARN);
+	KUNIT_ASSERT_NOT_NULL(test, p[i]);
+	KUNIT_EXPECT_EQ(test, nr_loose(), before + 8);
+	class = kspan_size_class(PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, kspan_heap_central(&kspan_default_heap, nid, class)->nr_out,
+			before + 8);
+	kspan_verify(test, &kspan_default_heap);
+	kspan_free_bulk(n, p);
+	kspan_kunit_settle();
+	KUNIT_EXPECT_EQ(test, nr_loose(), 0UL);
+	expect_all_given_back(test);
+}
+
+/* Where the CPU has objects, or others took its room meanwhile, they go back. */
+static void pages_that_the_cpu_has_no_room_for_go_back(struct kunit *test)
+{
+	unsigned int class = kspan_size_class(PAGE_SIZE), n = 0;
+	struct kspan_request rq = { .npages = 1, .align = 1, .class = class, .gfp = GFP_KERNEL };
+	struct kspan_central *central;
+	struct kspan_span *span;
+	LIST_HEAD(spans);
+	void *p;
+	int nid;
+
+	kspan_kunit_pin(test);
+	nid = raw_cpu_ptr(kspan_default_heap.cpu)->nid;
+	rq.nid = nid;
+	allow_pages(1);
+	p = kspan_malloc(PAGE_SIZE, GFP_KERNEL | __GFP_NOWARN);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	central = kspan_heap_central(&kspan_default_heap, nid, class);
+	allow_pages(4);
+	kspan_page_heap_alloc_loose(&rq, 0, 4, &spans);
+	list_for_each_entry(span, &spans, list) {
+		KUNIT_EXPECT_EQ(test, kspan_span_format(span, central->sc, false, GFP_KERNEL), 0);
+		n++;
+	}
+	KUNIT_EXPECT_EQ(test, n, 4U);
+	KUNIT_EXPECT_EQ(test, nr_loose(), 5UL);
+	/* It is in the magazine, or that has no room at all. */
+	kspan_free(p);
+	KUNIT_EXPECT_EQ(test, kspan_cpu_cache_room(&kspan_default_heap, class, nid), 0U);
+	kspan_cpu_cache_stock(&kspan_default_heap, class, central, &spans);
+	KUNIT_EXPECT_LE(test, nr_loose(), 1UL);
+	kspan_kunit_settle();
+	expect_all_given_back(test);
+}
+
 /* The other half of a divided page, which is kspan's, too, or is not. */
 static void expect_other_half(struct kunit *test, const void *p)
 {
@@ -416,6 +486,8 @@ static struct kunit_case loose_cases[] = {
 	KUNIT_CASE(all_slots_of_a_page_are_served),
 	KUNIT_CASE(nmis_free_into_a_long_bitmap),
 	KUNIT_CASE(nmis_free_all_of_a_long_bitmap),
+	KUNIT_CASE(pages_of_one_object_come_some_at_a_time),
+	KUNIT_CASE(pages_that_the_cpu_has_no_room_for_go_back),
 	KUNIT_CASE(halves_of_a_page_are_told_apart),
 	KUNIT_CASE(wrong_frees_are_found),
 	KUNIT_CASE(typed_and_tracked_heaps_have_them_too),

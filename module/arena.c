@@ -248,6 +248,33 @@ void kspan_block_free(unsigned long start, unsigned int order)
 	free_block(virt_to_page((void *)start), order);
 }
 
+/**
+ * kspan_block_is_spare() - whether memory for a block is to spare on a node
+ * @nid:	the node
+ * @order:	order of the block
+ *
+ * Below the low watermark the page allocator wakes kswapd, and asks other nodes first.
+ * An attempt that is not to make it do that, for a block larger than need be, is one that
+ * must not be made there: so the one for the smallest block is what kswapd is woken for.
+ *
+ * Context: any.
+ * Return: whether some zone that kernel memory is from stays above it.
+ */
+bool kspan_block_is_spare(int nid, unsigned int order)
+{
+	int i;
+
+	for (i = ZONE_NORMAL; i >= 0 && node_online(nid); i--) {
+		struct zone *zone = &NODE_DATA(nid)->node_zones[i];
+
+		if (populated_zone(zone) && zone_page_state(zone, NR_FREE_PAGES) >
+		    low_wmark_pages(zone) + zone->lowmem_reserve[ZONE_NORMAL] + (1UL << order))
+			return true;
+	}
+	return false;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_block_is_spare);
+
 /*
  * The largest block to be had, of @max down to @min order. Attempts that have a
  * smaller one to fall back to are to cost nobody anything.
@@ -258,6 +285,8 @@ static struct page *alloc_largest(int nid, unsigned int max, unsigned int min, g
 	struct page *page;
 
 	for (*order = max; *order > min; --*order) {
+		if (!kspan_block_is_spare(nid, *order))
+			continue;
 		page = alloc_block(nid, *order, kspan_gfp_effortless(gfp));
 		if (page)
 			return page;

@@ -19,6 +19,7 @@ struct kspan_arena *kspan_arena_alloc(int nid, unsigned int npages, unsigned int
 void kspan_arena_free_pages(struct kspan_arena *arena, const unsigned long *pages);
 void kspan_arena_free(struct kspan_arena *arena);
 struct page *kspan_block_alloc(int nid, unsigned int order, gfp_t gfp);
+bool kspan_block_is_spare(int nid, unsigned int order);
 void kspan_block_free(unsigned long start, unsigned int order);
 unsigned long kspan_arena_bytes(void);
 unsigned long kspan_arena_stray_puts(void);

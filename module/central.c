@@ -426,25 +426,6 @@ static noinline void note_wrong(struct given *given, struct kspan_span *span, vo
 	given->state[given->nr_wrong++] = state;
 }
 
-/* What it was to free a span, or to leave it where it is. */
-static unsigned int steps_of(const struct list_head *retired, const struct list_head *before)
-{
-	const struct kspan_span *span, *last;
-
-	if (retired->next == before)
-		return 1;
-	span = list_first_entry(retired, struct kspan_span, list);
-	/* Its bitmaps go to RCU. */
-	if (span->alloc_bits != span->inline_bits)
-		return KSPAN_STEPS;
-	/* Neighbours go as one run. */
-	last = list_next_entry(span, list);
-	if (before != retired && (span->start + kspan_span_bytes(span) == last->start ||
-				  last->start + kspan_span_bytes(last) == span->start))
-		return 1;
-	return KSPAN_STEPS_SPAN;
-}
-
 /* As far as the steps go; returns how many objects that were, at least one. */
 static unsigned int give_batch_locked(struct kspan_central *central, void **slots,
 				      unsigned int n, struct given *given, unsigned int *steps)
@@ -458,7 +439,6 @@ static unsigned int give_batch_locked(struct kspan_central *central, void **slot
 	given->nr_wrong = 0;
 	do {
 		struct kspan_span *span = own_span(central, (unsigned long)slots[i]);
-		struct list_head *before = given->retired.next;
 
 		done = span ? give_some_locked(span, slots + i, n - i, magic, word_bytes,
 					       &given->retired) : 0;
@@ -466,17 +446,22 @@ static unsigned int give_batch_locked(struct kspan_central *central, void **slot
 			note_wrong(given, span, slots, slots[i]);
 			done = 1;
 		}
-		kspan_steps_take(steps, steps_of(&given->retired, before));
+		kspan_steps_take(steps, 1);
 		i += done;
 	} while (i < n && *steps);
 	return i;
 }
 
-static void finish_batch(struct kspan_central *central, void **slots, struct given *given)
+/* Spans that are to be freed go to @retired, if there is such a list. */
+static void finish_batch(struct kspan_central *central, void **slots, struct given *given,
+			 struct list_head *retired)
 {
 	unsigned int i;
 
-	free_spans(&given->retired);
+	if (retired)
+		list_splice(&given->retired, retired);
+	else
+		free_spans(&given->retired);
 	for (i = 0; i < given->nr_wrong; i++)
 		report_slot_late(given->state[i], (unsigned long)slots[i], central);
 }
@@ -494,11 +479,14 @@ static void leave_few(unsigned int *steps)
  *		not an object that is out is reported and left alone
  * @n:		how many, 1...KSPAN_MAGAZINE_MAX
  * @steps:	what may be done; less by what was
+ * @retired:	receives the spans that have no object any more, for
+ *		kspan_central_free_retired(); or NULL
  *
  * Return: how many were returned, the first of @slots; at least one.
  */
 unsigned int kspan_central_give_some(struct kspan_central *central, void **slots,
-				     unsigned int n, unsigned int *steps)
+				     unsigned int n, unsigned int *steps,
+				     struct list_head *retired)
 {
 	struct given given;
 	unsigned long flags;
@@ -509,10 +497,22 @@ unsigned int kspan_central_give_some(struct kspan_central *central, void **slots
 	raw_spin_lock_irqsave(&central->lock, flags);
 	done = give_batch_locked(central, slots, n, &given, steps);
 	raw_spin_unlock_irqrestore(&central->lock, flags);
-	finish_batch(central, slots, &given);
+	finish_batch(central, slots, &given, retired);
 	return done;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_give_some);
+
+/**
+ * kspan_central_free_retired() - free what others have left to be freed
+ * @retired: spans of one node; the list is empty afterwards
+ *
+ * Context: task, softirq, hardirq; with preemption on, if the caller has it on.
+ */
+void kspan_central_free_retired(struct list_head *retired)
+{
+	free_spans(retired);
+	INIT_LIST_HEAD(retired);
+}
 
 /**
  * kspan_central_give() - return a batch of objects to their spans
@@ -529,7 +529,8 @@ void kspan_central_give(struct kspan_central *central, void **slots, unsigned in
 	for (; n; n -= done, slots += done) {
 		steps = KSPAN_STEPS;
 		done = kspan_central_give_some(central, slots,
-					       min_t(unsigned int, n, KSPAN_MAGAZINE_MAX), &steps);
+					       min_t(unsigned int, n, KSPAN_MAGAZINE_MAX), &steps,
+					       NULL);
 	}
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_give);
@@ -1158,7 +1159,7 @@ struct kspan_magazine *kspan_depot_put_full(struct kspan_central *central,
 KSPAN_EXPORT_FOR_KUNIT(kspan_depot_put_full);
 
 /* Most spans that are made at once. */
-#define KSPAN_GROW_MAX	16U
+#define KSPAN_GROW_MAX	10U
 
 /*
  * Make spans for so many objects of free pages, where that takes neither SLUB nor
@@ -1210,6 +1211,24 @@ static void fill_locked(struct kspan_central *central, struct kspan_magazine *ma
 }
 
 /**
+ * kspan_central_stock() - put the objects of new spans into a magazine
+ * @central:	the central of their class and node
+ * @mag:	a CPU's magazine, which is empty
+ * @n:		how many objects it may hold
+ * @spans:	DETACHED spans, formatted, of no more slots in all
+ */
+void kspan_central_stock(struct kspan_central *central, struct kspan_magazine *mag,
+			 unsigned int n, struct list_head *spans)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&central->lock, flags);
+	adopt_locked(central, spans);
+	fill_locked(central, mag, n, KSPAN_STEPS);
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+}
+
+/**
  * kspan_central_load() - a magazine with objects for a CPU that has none
  * @central:	the central
  * @empty:	an empty magazine of the CPU, or NULL
@@ -1244,12 +1263,8 @@ struct kspan_magazine *kspan_central_load(struct kspan_central *central,
 	}
 	raw_spin_unlock_irqrestore(&central->lock, flags);
 	if (mag && !mag->count && *steps == KSPAN_STEPS && !(gfp & KSPAN_GFP_NOLOCK) &&
-	    make_spans(central, n, &spans)) {
-		raw_spin_lock_irqsave(&central->lock, flags);
-		adopt_locked(central, &spans);
-		fill_locked(central, mag, n, *steps);
-		raw_spin_unlock_irqrestore(&central->lock, flags);
-	}
+	    make_spans(central, n, &spans))
+		kspan_central_stock(central, mag, n, &spans);
 	return mag;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_load);
@@ -1284,6 +1299,7 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_central_adopt);
  * @central:	the central
  * @full:	a full magazine of the CPU
  * @steps:	what may be done, at least one; less by what was
+ * @retired:	as for kspan_central_give_some()
  *
  * An empty one of the depot in exchange for @full; else @full, of whose objects the
  * oldest are returned to their spans, as far as the steps go.
@@ -1291,7 +1307,8 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_central_adopt);
  * Return: the magazine.
  */
 struct kspan_magazine *kspan_central_unload(struct kspan_central *central,
-					    struct kspan_magazine *full, unsigned int *steps)
+					    struct kspan_magazine *full, unsigned int *steps,
+					    struct list_head *retired)
 {
 	unsigned int count = full->count, done = 0;
 	struct kspan_magazine *empty;
@@ -1310,7 +1327,7 @@ struct kspan_magazine *kspan_central_unload(struct kspan_central *central,
 	raw_spin_unlock_irqrestore(&central->lock, flags);
 	if (empty)
 		return empty;
-	finish_batch(central, full->slot, &given);
+	finish_batch(central, full->slot, &given, retired);
 	memmove(full->slot, full->slot + done, (count - done) * sizeof(*full->slot));
 	/* An interrupt that looks through the magazine sees objects only. */
 	barrier();

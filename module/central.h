@@ -73,7 +73,8 @@ struct kspan_central {
 /*
  * How much is done at a time where interrupts or preemption are off, in steps: a step
  * is a word of slots that goes into or out of its span, and a span on its way from one
- * list to another; a span that is freed takes some.
+ * list to another; a span that is freed there takes some. Those whose last object a CPU gave
+ * back are freed after it has left its cache.
  */
 #define KSPAN_STEPS		12U
 #define KSPAN_STEPS_SPAN	4U
@@ -122,7 +123,9 @@ static inline bool kspan_central_merge(struct kspan_central *central, gfp_t gfp)
 unsigned int kspan_central_take(struct kspan_central *central, void **slots, unsigned int n,
 				gfp_t gfp);
 unsigned int kspan_central_give_some(struct kspan_central *central, void **slots,
-				     unsigned int n, unsigned int *steps);
+				     unsigned int n, unsigned int *steps,
+				     struct list_head *retired);
+void kspan_central_free_retired(struct list_head *retired);
 void kspan_central_give(struct kspan_central *central, void **slots, unsigned int n);
 void *kspan_central_alloc(struct kspan_central *central, gfp_t gfp);
 void *kspan_central_adopt(struct kspan_central *central, struct kspan_span *span, gfp_t gfp);
@@ -140,8 +143,11 @@ struct kspan_magazine *kspan_depot_put_full(struct kspan_central *central,
 struct kspan_magazine *kspan_central_load(struct kspan_central *central,
 					  struct kspan_magazine *empty, unsigned int n,
 					  unsigned int *steps, gfp_t gfp);
+void kspan_central_stock(struct kspan_central *central, struct kspan_magazine *mag,
+			 unsigned int n, struct list_head *spans);
 struct kspan_magazine *kspan_central_unload(struct kspan_central *central,
-					    struct kspan_magazine *full, unsigned int *steps);
+					    struct kspan_magazine *full, unsigned int *steps,
+					    struct list_head *retired);
 void kspan_depot_retire(struct kspan_central *central, struct kspan_magazine *mag);
 void kspan_depot_flush(struct kspan_central *central);
 void kspan_depot_reap(struct kspan_central *central);

@@ -156,8 +156,8 @@ static void set_limit(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 }
 
 /* Return objects beyond @limit, as far as the steps go. */
-static void return_surplus(struct kspan_central *central, struct kspan_magazine *mag,
-			   unsigned int limit, unsigned int *steps)
+static void return_surplus(struct kspan_cpu_cache *cache, struct kspan_central *central,
+			   struct kspan_magazine *mag, unsigned int limit, unsigned int *steps)
 {
 	unsigned int count = mag->count, n, done;
 
@@ -166,7 +166,7 @@ static void return_surplus(struct kspan_central *central, struct kspan_magazine 
 	n = count - limit;
 	/* First, or kspan_owns() would find there what others allocate anew. */
 	WRITE_ONCE(mag->count, limit);
-	done = kspan_central_give_some(central, mag->slot + limit, n, steps);
+	done = kspan_central_give_some(central, mag->slot + limit, n, steps, &cache->retired);
 	memmove(mag->slot + limit, mag->slot + limit + done, (n - done) * sizeof(*mag->slot));
 	/* An interrupt that looks through the magazine sees objects only. */
 	barrier();
@@ -174,7 +174,7 @@ static void return_surplus(struct kspan_central *central, struct kspan_magazine 
 }
 
 /* For what others lose: the visit has more to do. */
-#define KSPAN_STEPS_STEAL	(KSPAN_STEPS / 3)
+#define KSPAN_STEPS_STEAL	(KSPAN_STEPS / 4)
 
 static bool has_stolen_enough(unsigned int steps)
 {
@@ -194,9 +194,9 @@ static void halve(struct kspan_heap *heap, struct kspan_cpu_cache *cache, unsign
 	rest = some - some / 2;
 	some /= 2;
 	kspan_steps_take(steps, some + rest);
-	return_surplus(central, of_class->loaded, limit, &some);
+	return_surplus(cache, central, of_class->loaded, limit, &some);
 	rest += some;
-	return_surplus(central, of_class->previous, limit, &rest);
+	return_surplus(cache, central, of_class->previous, limit, &rest);
 	*steps += rest;
 	held = max3(limit, of_class->loaded->count, of_class->previous->count);
 	/* Even one that holds nothing takes two looks at the central. */
@@ -279,6 +279,23 @@ static void grow(struct kspan_heap *heap, struct kspan_cpu_cache *cache, unsigne
 }
 
 /**
+ * kspan_cpu_cache_finish() - kspan_cpu_cache_leave() after what may have visited the central
+ * @cache:	an entered cache
+ *
+ * Spans that have no object any more are freed where preemption is not off for our own sake.
+ */
+void kspan_cpu_cache_finish(struct kspan_cpu_cache *cache)
+{
+	LIST_HEAD(retired);
+
+	list_splice_init(&cache->retired, &retired);
+	kspan_cpu_cache_leave(cache);
+	if (!list_empty(&retired))
+		kspan_central_free_retired(&retired);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_finish);
+
+/**
  * kspan_cpu_cache_reload() - have a magazine with objects where it is empty
  * @heap:	the heap
  * @cache:	its entered cache
@@ -311,6 +328,8 @@ bool kspan_cpu_cache_reload(struct kspan_heap *heap, struct kspan_cpu_cache *cac
  * @cache:	its entered cache
  * @class:	size class
  * @gfp:	with KSPAN_GFP_NOLOCK no lock is waited for
+ *
+ * The cache is to be left by kspan_cpu_cache_finish().
  *
  * Return: an object, or NULL when the central of this node has none either.
  */
@@ -348,6 +367,73 @@ void *kspan_cpu_cache_refill(struct kspan_heap *heap, struct kspan_cpu_cache *ca
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_refill);
 
+/* The loaded magazine of an entered cache, if it is an empty one, for objects of a node. */
+static struct kspan_magazine *empty_magazine(struct kspan_cpu_cache *cache, unsigned int class,
+					     int nid)
+{
+	struct kspan_magazine *mag = cache->class[class].loaded;
+
+	return is_magazine(mag) && !mag->count && cache->nid == nid ? mag : NULL;
+}
+
+/**
+ * kspan_cpu_cache_room() - how many objects kspan_cpu_cache_stock() has room for
+ * @heap:	the heap
+ * @class:	size class, not 0
+ * @nid:	their node
+ *
+ * Context: task, softirq, hardirq.
+ * Return: the number, as it was a moment ago.
+ */
+unsigned int kspan_cpu_cache_room(struct kspan_heap *heap, unsigned int class, int nid)
+{
+	struct kspan_cpu_cache *cache;
+	unsigned int room = 0;
+
+	if (!kspan_cpu_cache_enter(heap, &cache))
+		return 0;
+	if (empty_magazine(cache, class, nid))
+		room = cache->class[class].limit;
+	kspan_cpu_cache_leave(cache);
+	return room;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_room);
+
+/**
+ * kspan_cpu_cache_stock() - give the objects of new spans to this CPU
+ * @heap:	the heap
+ * @class:	size class, not 0
+ * @central:	its central, of the spans' node
+ * @spans:	as for kspan_central_stock(); where the CPU has no room they are freed
+ *
+ * Context: as kspan_page_heap_free_spans().
+ */
+void kspan_cpu_cache_stock(struct kspan_heap *heap, unsigned int class,
+			   struct kspan_central *central, struct list_head *spans)
+{
+	unsigned int left = 0, limit;
+	struct kspan_magazine *mag;
+	struct kspan_cpu_cache *cache;
+	struct kspan_span *span;
+
+	if (kspan_cpu_cache_enter(heap, &cache)) {
+		limit = cache->class[class].limit;
+		list_for_each_entry(span, spans, list)
+			left += span->nslots;
+		mag = empty_magazine(cache, class, central->nid);
+		if (mag && left <= limit) {
+			kspan_central_stock(central, mag, left, spans);
+			set_cap(mag, limit);
+			INIT_LIST_HEAD(spans);
+		}
+		kspan_cpu_cache_leave(cache);
+	}
+	list_for_each_entry(span, spans, list)
+		kspan_span_unformat(span);
+	kspan_page_heap_free_spans(spans, false);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_stock);
+
 static void push_loaded(struct kspan_cpu_cache *cache, unsigned int class, void *object)
 {
 	struct kspan_magazine *mag = cache->class[class].loaded;
@@ -379,6 +465,8 @@ static bool loaded_has_room(const struct kspan_cpu_cache *cache, unsigned int cl
  * @cache:	its entered cache
  * @class:	size class
  * @object:	the object
+ *
+ * The cache is to be left by kspan_cpu_cache_finish().
  *
  * Return: whether the object was taken; not for class 0, nor when there is no
  * magazine to be had, nor when it takes a lock in an NMI.
@@ -417,14 +505,16 @@ bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 		return false;
 	central = kspan_heap_central(heap, cache->nid, class);
 	if (is_magazine(previous)) {
-		load(cache, class, kspan_central_unload(central, previous, &steps));
+		mag = kspan_central_unload(central, previous, &steps, &cache->retired);
+		load(cache, class, mag);
 		cache->events[KSPAN_SPILL]++;
 	} else {
 		mag = kspan_depot_put_full(central, NULL, 0);
 		if (mag) {
 			load(cache, class, mag);
 		} else if (is_magazine(cache->class[class].loaded)) {
-			mag = kspan_central_unload(central, cache->class[class].loaded, &steps);
+			mag = kspan_central_unload(central, cache->class[class].loaded, &steps,
+						   &cache->retired);
 			reload_only(cache, class, mag);
 			cache->events[KSPAN_SPILL]++;
 		}
@@ -511,8 +601,8 @@ static bool empty_some(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 
 	if (!of_class->loaded->count && !of_class->previous->count)
 		return false;
-	return_surplus(central, of_class->loaded, 0, &steps);
-	return_surplus(central, of_class->previous, 0, &steps);
+	return_surplus(cache, central, of_class->loaded, 0, &steps);
+	return_surplus(cache, central, of_class->previous, 0, &steps);
 	return !steps;
 }
 
@@ -536,7 +626,7 @@ void kspan_cpu_cache_empty(struct kspan_heap *heap)
 			if (!kspan_cpu_cache_enter(heap, &cache))
 				return;
 			more = empty_some(heap, cache, class);
-			kspan_cpu_cache_leave(cache);
+			kspan_cpu_cache_finish(cache);
 			/* Others may go on to fill it. */
 		} while (more && --tries);
 	}
@@ -691,6 +781,7 @@ void kspan_cpu_cache_prepare(struct kspan_heap *heap, unsigned int cpu)
 	struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
 
 	cache->nid = home_node(cpu);
+	INIT_LIST_HEAD(&cache->retired);
 	cache->classes = kspan_map_classes(cache->nid);
 }
 

@@ -51,6 +51,7 @@ struct kspan_cpu_class {
  *		kspan_cpu_cache_bytes, unless that is 0
  * @tiny:	the block that tiny objects are packed into
  * @large:	large objects that the CPU freed last
+ * @retired:	spans without an object, for kspan_cpu_cache_finish(); empty when nobody is at work
  * @own_start:	of a typed cache, a span on @nid that is its own, and
  * @own_bytes:	its length; 0 until an object was freed
  * @seen:	what the scavenger saw of its use last
@@ -71,6 +72,7 @@ struct kspan_cpu_cache {
 	struct kspan_class_map classes;
 	struct kspan_tiny tiny;
 	struct kspan_large_cache large;
+	struct list_head retired;
 	unsigned long own_start;
 	unsigned long own_bytes;
 	u64 seen;
@@ -254,8 +256,12 @@ static __always_inline bool kspan_cpu_cache_push(struct kspan_cpu_cache *cache,
 	return true;
 }
 
+void kspan_cpu_cache_finish(struct kspan_cpu_cache *cache);
 bool kspan_cpu_cache_reload(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 			    unsigned int class, gfp_t gfp);
+unsigned int kspan_cpu_cache_room(struct kspan_heap *heap, unsigned int class, int nid);
+void kspan_cpu_cache_stock(struct kspan_heap *heap, unsigned int class,
+			   struct kspan_central *central, struct list_head *spans);
 void *kspan_cpu_cache_refill(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 			     unsigned int class, gfp_t gfp);
 bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cache,

@@ -203,6 +203,9 @@ void kspan_heap_exit(struct kspan_heap *heap)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_heap_exit);
 
+/* Spans of no more slots than this are made some at a time where memory is in pieces. */
+#define KSPAN_FEW_SLOTS	4U
+
 static void construct_slots(const struct kspan_central *central, struct kspan_span *span)
 {
 	unsigned int i;
@@ -249,41 +252,60 @@ static bool charge_exactly(struct kspan_account *account, unsigned int *charged,
 	return true;
 }
 
-/* The first slot of a new span, whose pages come from one of the places there are; or NULL. */
-static void *slot_of_new_span(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp,
-			      enum kspan_source from)
+/*
+ * A span that holds few objects costs as much as one that holds many. Where memory is in
+ * pieces some more like it are taken at once, as far as that takes no effort, for the objects
+ * that the CPU's empty magazine has room for.
+ */
+static void stock_cache(struct kspan_heap *heap, unsigned int class,
+			const struct kspan_request *rq, unsigned int order)
 {
 	const struct kspan_size_class *sc = &heap->classes[class];
-	struct kspan_central *central = make_central(heap, nid, class, gfp);
-	struct kspan_request rq = {
-		.nid = nid, .npages = sc->pages, .align = sc->align, .gfp = gfp,
-		.least = least_order(sc, class),
-	};
-	unsigned int charged = sc->pages;
-	struct kspan_account *account;
+	struct kspan_central *central = kspan_heap_central(heap, rq->nid, class);
+	unsigned int nslots = (PAGE_SIZE << order) / sc->size, n;
+	struct kspan_span *span, *next;
+	LIST_HEAD(spans);
+
+	if (nslots > KSPAN_FEW_SLOTS || central->account || central->ctor || central->tracked)
+		return;
+	n = kspan_cpu_cache_room(heap, class, rq->nid) / nslots;
+	kspan_page_heap_alloc_loose(rq, order, n, &spans);
+	list_for_each_entry_safe(span, next, &spans, list)
+		if (kspan_span_format(span, sc, false, rq->gfp)) {
+			list_del(&span->list);
+			kspan_page_heap_free(span, span->start, KSPAN_SPAN_DETACHED);
+		}
+	if (!list_empty(&spans))
+		kspan_cpu_cache_stock(heap, class, central, &spans);
+}
+
+/* The first slot of a new span, whose pages come from one of the places there are; or NULL. */
+static void *slot_of_new_span(struct kspan_heap *heap, unsigned int class,
+			      struct kspan_account *account, const struct kspan_request *rq,
+			      enum kspan_source from)
+{
+	unsigned int charged = rq->npages, order;
 	struct kspan_span *span;
+	bool loose;
 	void *object;
 
-	if (!central)
-		return NULL;
-	/* Pages would be taken in vain: there is no memory for the bitmaps. */
-	if ((gfp & KSPAN_GFP_NOLOCK) &&
-	    (kspan_span_bitmap_bytes(sc) || central->ctor || central->tracked))
-		return NULL;
 	if (from >= KSPAN_FROM_SHORTER_RUNS)
-		charged = max(1U << rq.least >> KSPAN_PAGE_ORDER, 1U);
-	account = central->account;
-	if (!kspan_account_charge(account, charged, gfp))
+		charged = max(1U << rq->least >> KSPAN_PAGE_ORDER, 1U);
+	if (!kspan_account_charge(account, charged, rq->gfp))
 		return NULL;
-	rq.class = central->page_class;
-	span = kspan_page_heap_try(&rq, from);
+	span = kspan_page_heap_try(rq, from);
 	if (!span)
 		goto uncharge;
-	object = charge_exactly(account, &charged, kspan_span_npages(span), gfp) ?
-		 adopt_run(heap, span, class, gfp) : NULL;
-	if (object)
+	loose = kspan_span_is_loose(span);
+	order = ilog2(span->base_pages);
+	object = charge_exactly(account, &charged, kspan_span_npages(span), rq->gfp) ?
+		 adopt_run(heap, span, class, rq->gfp) : NULL;
+	if (object) {
+		if (loose)
+			stock_cache(heap, class, rq, order);
 		return object;
-	if (gfp & KSPAN_GFP_NOLOCK)
+	}
+	if (rq->gfp & KSPAN_GFP_NOLOCK)
 		kspan_page_heap_defer(span);
 	else
 		kspan_page_heap_free(span, span->start, KSPAN_SPAN_DETACHED);
@@ -292,26 +314,28 @@ uncharge:
 	return NULL;
 }
 
-/* A slot that the central of a node has, or NULL. */
-static void *free_slot(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp)
-{
-	struct kspan_central *central = kspan_heap_central(heap, nid, class);
-
-	return central ? kspan_central_alloc(central, gfp) : NULL;
-}
-
 static void *free_slot_elsewhere(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp)
 {
 	nodemask_t tried = nodemask_of_node(nid);
+	struct kspan_central *central;
 	void *object = NULL;
 	int other;
 
-	if (gfp & __GFP_THISNODE)
+	if (nr_node_ids == 1 || (gfp & __GFP_THISNODE))
 		return NULL;
-	while (!object && (other = kspan_nearest_node(nid, &tried)) != NUMA_NO_NODE)
-		if (kspan_node_allowed(other))
-			object = free_slot(heap, class, other, gfp);
+	while (!object && (other = kspan_nearest_node(nid, &tried)) != NUMA_NO_NODE) {
+		central = kspan_heap_central(heap, other, class);
+		if (central && kspan_node_allowed(other))
+			object = kspan_central_alloc(central, gfp);
+	}
 	return object;
+}
+
+/* Without memory for their bitmaps, pages would be taken in vain. */
+static bool may_make_spans(const struct kspan_central *central, gfp_t gfp)
+{
+	return !(gfp & KSPAN_GFP_NOLOCK) ||
+	       !(kspan_span_bitmap_bytes(central->sc) || central->ctor || central->tracked);
 }
 
 /**
@@ -330,14 +354,31 @@ static void *free_slot_elsewhere(struct kspan_heap *heap, unsigned int class, in
  */
 void *kspan_heap_alloc_slot(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp)
 {
-	return free_slot(heap, class, nid, gfp) ?:
-	       slot_of_new_span(heap, class, nid, gfp, KSPAN_FROM_FREE_PAGES) ?:
-	       slot_of_new_span(heap, class, nid, gfp, KSPAN_FROM_NEW_ARENA) ?:
+	const struct kspan_size_class *sc = &heap->classes[class];
+	struct kspan_central *central = make_central(heap, nid, class, gfp);
+	struct kspan_account *account;
+	struct kspan_request rq = {
+		.nid = nid, .npages = sc->pages, .align = sc->align, .gfp = gfp,
+		.least = least_order(sc, class),
+	};
+	void *object;
+
+	if (!central)
+		return free_slot_elsewhere(heap, class, nid, gfp);
+	object = kspan_central_alloc(central, gfp);
+	if (object)
+		return object;
+	if (!may_make_spans(central, gfp))
+		return free_slot_elsewhere(heap, class, nid, gfp);
+	account = central->account;
+	rq.class = central->page_class;
+	return slot_of_new_span(heap, class, account, &rq, KSPAN_FROM_FREE_PAGES) ?:
+	       slot_of_new_span(heap, class, account, &rq, KSPAN_FROM_NEW_ARENA) ?:
 	       free_slot_elsewhere(heap, class, nid, gfp) ?:
-	       slot_of_new_span(heap, class, nid, gfp, KSPAN_FROM_OTHER_NODES) ?:
-	       slot_of_new_span(heap, class, nid, gfp, KSPAN_FROM_SHORTER_RUNS) ?:
-	       slot_of_new_span(heap, class, nid, gfp, KSPAN_WITH_EFFORT) ?:
-	       slot_of_new_span(heap, class, nid, gfp, KSPAN_BEYOND_LIMIT);
+	       slot_of_new_span(heap, class, account, &rq, KSPAN_FROM_OTHER_NODES) ?:
+	       slot_of_new_span(heap, class, account, &rq, KSPAN_FROM_SHORTER_RUNS) ?:
+	       slot_of_new_span(heap, class, account, &rq, KSPAN_WITH_EFFORT) ?:
+	       slot_of_new_span(heap, class, account, &rq, KSPAN_BEYOND_LIMIT);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_heap_alloc_slot);
 

@@ -94,7 +94,7 @@ static unsigned int hollow_locked(struct kspan_central *central, struct kspan_sp
 static struct kspan_span *hollow_some(struct kspan_central *central, struct kspan_span *span,
 				      unsigned long *pages, unsigned long *left)
 {
-	unsigned int steps = KSPAN_STEPS / 2, n;
+	unsigned int steps = KSPAN_STEPS / 3, n;
 	struct kspan_span *next;
 
 	if (!span)

@@ -210,7 +210,7 @@ noinline void *kspan_malloc_refill(unsigned int class, gfp_t gfp, struct kspan_h
 
 	/* Preemption is off in there for our own sake: for the rest it may be on. */
 	object = kspan_cpu_cache_refill(heap, cache, class, in_nmi() ? KSPAN_GFP_NOLOCK : 0);
-	kspan_cpu_cache_leave(cache);
+	kspan_cpu_cache_finish(cache);
 	gfp = kspan_gfp_here(gfp);
 	/* Not from a hardirq, where SLUB's locks are not for everybody to take. */
 	if (!(gfp & KSPAN_GFP_NOLOCK) && !in_hardirq())
@@ -690,7 +690,7 @@ static noinline void free_spill(struct kspan_heap *heap, struct kspan_cpu_cache 
 
 	repeated = kspan_magazine_newest(mag, mag->count) == p;
 	taken = !repeated && kspan_cpu_cache_spill(heap, cache, class, (void *)p);
-	kspan_cpu_cache_leave(cache);
+	kspan_cpu_cache_finish(cache);
 	if (kspan_may_release())
 		kspan_provision(heap, class, GFP_NOWAIT);
 	if (repeated)

@@ -616,10 +616,22 @@ static struct kspan_span *alloc_from_new_arena(int nid, unsigned int npages, uns
 	return span;
 }
 
-/*
- * A block of the page allocator that is a span by itself. Frees into one that is half a page
- * find it by the class of private heaps.
- */
+/* Make a span of a block; there is a spare descriptor. */
+static struct kspan_span *make_loose(struct kspan_page_heap *ph, unsigned long start,
+				     unsigned int order, unsigned int class)
+{
+	struct kspan_span *span;
+
+	/* Frees into one that is half a page find it by the class of private heaps. */
+	if (class && order < KSPAN_PAGE_ORDER)
+		class = KSPAN_CLASS_PRIVATE;
+	span = make_span_at(ph, NULL, start, 1U << order, class);
+	ph->loose++;
+	ph->loose_pages += 1UL << order;
+	return span;
+}
+
+/* A block of the page allocator that is a span by itself. */
 static struct kspan_span *alloc_loose(int nid, unsigned int order, unsigned int class, gfp_t gfp)
 {
 	struct page *page = kspan_block_alloc(nid, order, gfp);
@@ -635,14 +647,49 @@ static struct kspan_span *alloc_loose(int nid, unsigned int order, unsigned int 
 		kspan_block_free(start, order);
 		return NULL;
 	}
-	if (class && order < KSPAN_PAGE_ORDER)
-		class = KSPAN_CLASS_PRIVATE;
-	span = make_span_at(ph, NULL, start, 1U << order, class);
-	ph->loose++;
-	ph->loose_pages += 1UL << order;
+	span = make_loose(ph, start, order, class);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 	return span;
 }
+
+/* Most blocks that kspan_page_heap_alloc_loose() takes. */
+#define KSPAN_LOOSE_MOST	8U
+
+/**
+ * kspan_page_heap_alloc_loose() - some loose spans of the node at once
+ * @rq:		what is wanted
+ * @order:	of the blocks
+ * @n:		how many at most; KSPAN_LOOSE_MOST are enough
+ * @spans:	receives them, DETACHED
+ *
+ * What takes no effort, and as many as there are spare descriptors.
+ *
+ * Context: as @rq->gfp says, without KSPAN_GFP_NOLOCK.
+ */
+void kspan_page_heap_alloc_loose(const struct kspan_request *rq, unsigned int order,
+				 unsigned int n, struct list_head *spans)
+{
+	gfp_t gfp = kspan_gfp_effortless(rq->gfp) | __GFP_THISNODE;
+	struct kspan_page_heap *ph = page_heaps[rq->nid];
+	unsigned long start[KSPAN_LOOSE_MOST], flags;
+	unsigned int got = 0;
+	struct page *page;
+
+	n = min3(n, KSPAN_LOOSE_MOST, READ_ONCE(ph->nr_spares));
+	while (got < n && kspan_block_is_spare(rq->nid, order) &&
+	       (page = kspan_block_alloc(rq->nid, order, gfp)))
+		start[got++] = (unsigned long)page_address(page);
+	if (!got)
+		return;
+	raw_spin_lock_irqsave(&ph->lock, flags);
+	/* Others may have used spares up meanwhile. */
+	while (got && ph->nr_spares)
+		list_add_tail(&make_loose(ph, start[--got], order, rq->class)->list, spans);
+	raw_spin_unlock_irqrestore(&ph->lock, flags);
+	while (got)
+		kspan_block_free(start[--got], order);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_alloc_loose);
 
 /**
  * kspan_nearest_node() - next node to look for memory on
@@ -710,6 +757,8 @@ unsigned int kspan_page_heap_alloc_spans(int nid, unsigned int npages, unsigned 
 	unsigned long flags;
 
 	kspan_page_heap_merge(ph, 0);
+	if (!READ_ONCE(ph->filled))
+		return 0;
 	raw_spin_lock_irqsave(&ph->lock, flags);
 	n = min(n, ph->nr_spares - min(ph->nr_spares, KSPAN_SPARES_LEFT));
 	while (taken < n && searches-- && (arena = find_run(ph, npages, align, &first))) {
@@ -730,6 +779,8 @@ static struct kspan_span *alloc_from_other_nodes(int nid, unsigned int npages, u
 	struct kspan_span *span = NULL;
 	int other;
 
+	if (nr_node_ids == 1)
+		return NULL;
 	while (!span && (other = kspan_nearest_node(nid, &tried)) != NUMA_NO_NODE)
 		if (READ_ONCE(page_heaps[other]->nr_arenas) && kspan_node_allowed(other))
 			span = alloc_from_arenas(other, npages, align, class, gfp);
@@ -772,6 +823,8 @@ static struct kspan_span *alloc_from_effortless_arena(const struct kspan_request
 
 	if (rq->class && skips_arena(ph))
 		return NULL;
+	if (!kspan_block_is_spare(rq->nid, KSPAN_PAGE_ORDER + order_base_2(rq->npages)))
+		return NULL;
 	span = alloc_from_new_arena(rq->nid, rq->npages, rq->class, gfp);
 	if (rq->class)
 		note_arena(ph, span);
@@ -800,7 +853,10 @@ static unsigned int usual_order(const struct kspan_request *rq)
 	return max_t(unsigned int, rq->least, KSPAN_PAGE_ORDER + ilog2(rq->npages));
 }
 
-/* Shorter and shorter, down to what holds an object: free pages of the node first. */
+/*
+ * Shorter and shorter, but longer than what holds an object has to be: free pages of the
+ * node first.
+ */
 static struct kspan_span *alloc_shorter(const struct kspan_request *rq)
 {
 	struct kspan_page_heap *ph = page_heaps[rq->nid];
@@ -814,11 +870,11 @@ static struct kspan_span *alloc_shorter(const struct kspan_request *rq)
 		npages = 0;
 	for (; !span && npages && npages << KSPAN_PAGE_ORDER >= 1U << rq->least; npages /= 2)
 		span = alloc_from_arenas(rq->nid, npages, min(rq->align, npages), rq->class, gfp);
-	while (!span && may_allocate(rq->gfp)) {
+	while (!span && order > rq->least && may_allocate(rq->gfp) &&
+	       kspan_block_is_spare(rq->nid, order)) {
 		span = alloc_loose(rq->nid, order, rq->class, gfp);
-		if (span || order-- == rq->least)
-			break;
-		WRITE_ONCE(ph->loose_most, order);
+		if (!span)
+			WRITE_ONCE(ph->loose_most, --order);
 	}
 	return span;
 }

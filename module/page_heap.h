@@ -151,7 +151,7 @@ struct kspan_request {
  * @KSPAN_FROM_NEW_ARENA: an arena of the node, if that takes no effort
  * @KSPAN_FROM_OTHER_NODES: free pages of other nodes, the nearest first
  * @KSPAN_FROM_SHORTER_RUNS: for a class, a shorter run of the node's free pages, or a loose
- *			span, as long as can be had without effort
+ *			span, as long as can be had without effort; not yet the smallest
  * @KSPAN_WITH_EFFORT:	the smallest block that will do, with all that the flags allow
  * @KSPAN_BEYOND_LIMIT:	at the hard limit, what is idle is given back before
  * @KSPAN_NR_SOURCES:	how many there are
@@ -167,6 +167,8 @@ enum kspan_source {
 };
 
 struct kspan_span *kspan_page_heap_try(const struct kspan_request *rq, enum kspan_source from);
+void kspan_page_heap_alloc_loose(const struct kspan_request *rq, unsigned int order,
+				 unsigned int n, struct list_head *spans);
 struct kspan_span *kspan_page_heap_alloc(int nid, unsigned int npages, unsigned int align,
 					 unsigned int class, gfp_t gfp);
 unsigned int kspan_page_heap_alloc_spans(int nid, unsigned int npages, unsigned int align,

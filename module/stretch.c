@@ -2,13 +2,33 @@
 /*
  * The longest time with interrupts or preemption off; see stretch.h
  */
-#include <linux/jiffies.h>
+#include <linux/hardirq.h>
+#include <linux/kernel_stat.h>
 #include <linux/timex.h>
+
+#ifndef CONFIG_X86
+#error "KSPAN_STRETCH=1 needs x86: it counts by the TSC, and the interrupts that came"
+#endif
 
 static struct kspan_stretch longest;
 static unsigned int depth;
 static u64 start;
 static unsigned long from, then;
+
+/*
+ * Something that is another one after an interrupt: what the timer's takes, for example,
+ * while only preemption was off, is not ours. The first word may have flags of softirqs.
+ */
+static unsigned long interrupts(void)
+{
+	const u32 *counts = (const u32 *)raw_cpu_ptr(&irq_stat);
+	unsigned long sum = raw_cpu_read(kstat.irqs_sum);
+	unsigned int i;
+
+	for (i = 1; i < sizeof(irq_stat) / sizeof(*counts); i++)
+		sum += READ_ONCE(counts[i]);
+	return sum;
+}
 
 /** kspan_stretch_begin() - interrupts or preemption were turned off */
 noinline void kspan_stretch_begin(void)
@@ -16,7 +36,7 @@ noinline void kspan_stretch_begin(void)
 	if (depth++)
 		return;
 	from = _RET_IP_;
-	then = READ_ONCE(jiffies);
+	then = interrupts();
 	start = get_cycles();
 }
 
@@ -27,8 +47,7 @@ noinline void kspan_stretch_end(void)
 
 	if (--depth || ticks <= longest.ticks)
 		return;
-	/* What the timer's interrupt took, while only preemption was off, is not ours. */
-	if (READ_ONCE(jiffies) == then)
+	if (interrupts() == then)
 		longest = (struct kspan_stretch) { ticks, from, _RET_IP_ };
 }
 

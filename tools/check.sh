@@ -193,8 +193,7 @@ golden_list() {
 		sort -u | paste -sd,
 }
 
-# Every pattern that gave a number: no stretch is longer than its limit. What is reached is 4 %
-# above it in three patterns (sparse and steal), so 10 % are allowed: to be taken back.
+# Every pattern that gave a number: no stretch is longer than its limit.
 judge_stretch() {
 	local entry=$1 out=$2
 	awk -v kernel="${1%/*}" '
@@ -203,7 +202,7 @@ judge_stretch() {
 				split($i, pair, "=")
 				value[pair[1]] = pair[2]
 			}
-			if (value["kspan"] + 0 <= 1.1 * value["limit"]) { passed++; next }
+			if (value["kspan"] + 0 <= value["limit"] + 0) { passed++; next }
 			failed++
 			print kernel ": " $0 >"/dev/stderr"
 		}
@@ -289,11 +288,7 @@ run_guest() {
 		options+=(--env HOTPLUG=far --env FAR=0x12000000000)
 		;;
 	stray) options=(--cpus 2 --nodes 1) ;;
-	# What is reached: 0.94 for 8 bytes, five times for 16 KiB. It is to be 0.95 and twice.
-	fragmented)
-		options=(--icount --mem 384 --env FRAGMENTED_JUDGE=1 --env "BENCH=free_mib=24")
-		options+=(--env FRAGMENTED_SERVED=0.93 --env FRAGMENTED_TIMES=6)
-		;;
+	fragmented) options=(--icount --mem 384 --env FRAGMENTED_JUDGE=1 --env "BENCH=free_mib=24") ;;
 	# So little that all of it can be taken; the detectors want most of that themselves.
 	pressure)
 		options=(--cpus 2 --nodes 1 --mem 128)

@@ -153,14 +153,20 @@ static void *timed_alloc(const struct allocator *a, size_t size, gfp_t gfp,
 	return p;
 }
 
-/* Until @asked bytes are served, or there is NULL, or the OOM killer was called. */
+/*
+ * Until @asked bytes are served, or there is NULL, or the OOM killer was called. Of those who
+ * may not wait nobody lets kswapd run, which would give more or less to one or the other.
+ */
 static void *serve(const struct allocator *a, size_t size, gfp_t gfp, u64 asked,
 		   struct outcome *outcome)
 {
+	bool waits = gfpflags_allow_blocking(gfp);
 	void **newest = NULL, **p;
 
 	ooms = 0;
 	calls = 0;
+	if (!waits)
+		preempt_disable();
 	while (!ooms && outcome->bytes + size <= asked) {
 		p = timed_alloc(a, size, gfp | __GFP_NOWARN, outcome);
 		if (!p)
@@ -168,9 +174,11 @@ static void *serve(const struct allocator *a, size_t size, gfp_t gfp, u64 asked,
 		*p = newest;
 		newest = p;
 		outcome->bytes += size;
-		if (outcome->bytes % SZ_64K < size)
+		if (waits && outcome->bytes % SZ_64K < size)
 			cond_resched();
 	}
+	if (!waits)
+		preempt_enable();
 	outcome->ooms = ooms;
 	return newest;
 }
