@@ -48,6 +48,7 @@ static struct kspan_cpu_cache *enter(struct kspan_heap *which)
 	return kspan_cpu_cache_enter(which, &entered) ? entered : NULL;
 }
 
+/* As kspan_malloc() does, but for what is taken from the page allocator. */
 static void *pop(void)
 {
 	struct kspan_cpu_cache *entered = enter(heap);
@@ -56,7 +57,7 @@ static void *pop(void)
 	if (!kspan_cpu_cache_pop(entered, class, &object))
 		object = kspan_cpu_cache_refill(heap, entered, class, 0);
 	kspan_cpu_cache_finish(entered);
-	return object;
+	return object ?: kspan_heap_refill_slot(heap, class, cache->nid);
 }
 
 static bool push(void *object)

@@ -254,7 +254,7 @@ static void pages_of_one_object_come_some_at_a_time(struct kunit *test)
 	before = nr_loose();
 	/* No two in one block, where they would be told of as one span. */
 	allow_pages(8);
-	kspan_page_heap(nid)->skip = 1;
+	kspan_page_heap(nid)->skip = 2;
 	kspan_page_heap(nid)->loose_most = 0;
 	p[i] = kspan_malloc(PAGE_SIZE, GFP_KERNEL | __GFP_NOWARN);
 	KUNIT_ASSERT_NOT_NULL(test, p[i]);
@@ -298,7 +298,7 @@ static void pages_that_the_cpu_has_no_room_for_go_back(struct kunit *test)
 	/* It is in the magazine, or that has no room at all. */
 	kspan_free(p);
 	KUNIT_EXPECT_EQ(test, kspan_cpu_cache_room(&kspan_default_heap, class, nid), 0U);
-	kspan_cpu_cache_stock(&kspan_default_heap, class, central, &spans);
+	kspan_cpu_cache_stock(&kspan_default_heap, class, central, &spans, NULL);
 	KUNIT_EXPECT_LE(test, nr_loose(), 1UL);
 	kspan_kunit_settle();
 	expect_all_given_back(test);

@@ -88,7 +88,7 @@ static void print_late(struct work_struct *work)
 			report = late[--nr_late];
 		raw_spin_unlock_irqrestore(&last_lock, flags);
 		if (any)
-			print(&report, ", found when its magazine was returned");
+			print(&report, ", found later");
 	} while (any);
 }
 

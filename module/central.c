@@ -276,8 +276,10 @@ static bool merge_words(struct kspan_span *span, unsigned int *steps, bool *merg
 	return true;
 }
 
-/* Whoever has no step left lists the span again, for the rest of its words. */
-/* Returns false where that changed nothing: its last object has gone, but it is pinned. */
+/*
+ * Whoever has no step left lists the span again, for the rest of its words. Returns false
+ * where that changed nothing: its last object has gone, but it is pinned.
+ */
 static bool merge_span(struct kspan_span *span, struct list_head *retired, unsigned int *steps)
 {
 	bool merged = false, done = true;
@@ -568,9 +570,17 @@ static void forget_objects(struct kspan_span *span)
 			kmemleak_free((void *)(span->start + (unsigned long)i * span->size));
 }
 
-/* Give the pages of detached spans back; returns how many there were. */
-static unsigned long release(struct kspan_central *central, struct list_head *detached,
-			     bool dropped)
+/**
+ * kspan_central_release() - give the pages of detached spans back
+ * @central:	their central
+ * @detached:	the spans; the list is undefined afterwards
+ * @dropped:	they are of a heap that goes, whatever is in them
+ *
+ * Context: task, softirq, hardirq.
+ * Return: how many pages there were.
+ */
+unsigned long kspan_central_release(struct kspan_central *central, struct list_head *detached,
+				    bool dropped)
 {
 	struct kspan_span *span;
 	unsigned long pages = 0;
@@ -608,7 +618,7 @@ unsigned long kspan_central_trim(struct kspan_central *central, bool rcu, unsign
 			cond_resched();
 			continue;
 		}
-		pages += release(central, &detached, false);
+		pages += kspan_central_release(central, &detached, false);
 		INIT_LIST_HEAD(&detached);
 	}
 	if (!rcu || list_empty(&detached))
@@ -619,7 +629,7 @@ unsigned long kspan_central_trim(struct kspan_central *central, bool rcu, unsign
 
 		for (n = 0; n < KSPAN_SPAN_BATCH && !list_empty(&detached); n++)
 			list_move_tail(detached.next, &some);
-		pages += release(central, &some, false);
+		pages += kspan_central_release(central, &some, false);
 		cond_resched();
 	}
 	return pages;
@@ -668,7 +678,7 @@ unsigned long kspan_central_drop(struct kspan_central *central)
 
 		if (detach_some(central, &central->full, true, &detached) ||
 		    detach_some(central, &central->partial, true, &detached))
-			release(central, &detached, true);
+			kspan_central_release(central, &detached, true);
 		/* A late free by an NMI keeps its span until it is merged. */
 		kspan_central_merge_all(central);
 		cond_resched();
@@ -1159,13 +1169,21 @@ struct kspan_magazine *kspan_depot_put_full(struct kspan_central *central,
 KSPAN_EXPORT_FOR_KUNIT(kspan_depot_put_full);
 
 /* Most spans that are made at once. */
-#define KSPAN_GROW_MAX	10U
+#define KSPAN_GROW_MAX	16U
 
-/*
- * Make spans for so many objects of free pages, where that takes neither SLUB nor
- * the page allocator, and so is for any context.
+/**
+ * kspan_central_make_spans() - make spans for so many objects of free pages of the node
+ * @central:	the central
+ * @n:		objects
+ * @spans:	receives the spans, formatted, no more than need be; kspan_central_stock() is to
+ *		take them in, or kspan_central_release() to give them back
+ *
+ * Only where that takes neither SLUB nor the page allocator. Context: task, softirq, hardirq.
+ *
+ * Return: whether there are any.
  */
-static bool make_spans(struct kspan_central *central, unsigned int n, struct list_head *spans)
+bool kspan_central_make_spans(struct kspan_central *central, unsigned int n,
+			      struct list_head *spans)
 {
 	const struct kspan_size_class *sc = central->sc;
 	unsigned int want = min(DIV_ROUND_UP(n, sc->slots), KSPAN_GROW_MAX), made;
@@ -1215,7 +1233,7 @@ static void fill_locked(struct kspan_central *central, struct kspan_magazine *ma
  * @central:	the central of their class and node
  * @mag:	a CPU's magazine, which is empty
  * @n:		how many objects it may hold
- * @spans:	DETACHED spans, formatted, of no more slots in all
+ * @spans:	DETACHED spans, formatted; of no more than KSPAN_STEPS
  */
 void kspan_central_stock(struct kspan_central *central, struct kspan_magazine *mag,
 			 unsigned int n, struct list_head *spans)
@@ -1233,12 +1251,11 @@ void kspan_central_stock(struct kspan_central *central, struct kspan_magazine *m
  * @central:	the central
  * @empty:	an empty magazine of the CPU, or NULL
  * @n:		objects to put into it, 1...kspan_magazine_cap()
- * @steps:	what may be done yet; spans are made only of as much as there is at first
+ * @steps:	what may be done yet
  * @gfp:	with KSPAN_GFP_NOLOCK the lock is tried once
  *
  * A full one of the depot in exchange for @empty; else @empty, or an empty one
- * of the depot, with @n objects of the spans, or as many as there are. Where there
- * are none, free pages are made spans.
+ * of the depot, with @n objects of the spans, or as many as there are.
  *
  * Return: the magazine, which is empty when the central has no object; or NULL
  * when there is no magazine to fill.
@@ -1249,7 +1266,6 @@ struct kspan_magazine *kspan_central_load(struct kspan_central *central,
 {
 	struct kspan_magazine *mag;
 	unsigned long flags;
-	LIST_HEAD(spans);
 
 	if (kspan_central_merge(central, gfp))
 		leave_few(steps);
@@ -1262,9 +1278,6 @@ struct kspan_magazine *kspan_central_load(struct kspan_central *central,
 			fill_locked(central, mag, n, max(*steps, 1U));
 	}
 	raw_spin_unlock_irqrestore(&central->lock, flags);
-	if (mag && !mag->count && *steps == KSPAN_STEPS && !(gfp & KSPAN_GFP_NOLOCK) &&
-	    make_spans(central, n, &spans))
-		kspan_central_stock(central, mag, n, &spans);
 	return mag;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_load);

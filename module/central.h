@@ -143,6 +143,10 @@ struct kspan_magazine *kspan_depot_put_full(struct kspan_central *central,
 struct kspan_magazine *kspan_central_load(struct kspan_central *central,
 					  struct kspan_magazine *empty, unsigned int n,
 					  unsigned int *steps, gfp_t gfp);
+bool kspan_central_make_spans(struct kspan_central *central, unsigned int n,
+			      struct list_head *spans);
+unsigned long kspan_central_release(struct kspan_central *central, struct list_head *detached,
+				    bool dropped);
 void kspan_central_stock(struct kspan_central *central, struct kspan_magazine *mag,
 			 unsigned int n, struct list_head *spans);
 struct kspan_magazine *kspan_central_unload(struct kspan_central *central,

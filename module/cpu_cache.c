@@ -399,38 +399,55 @@ unsigned int kspan_cpu_cache_room(struct kspan_heap *heap, unsigned int class, i
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_room);
 
+/* Whether a magazine that holds @limit objects takes some of each span, so that none is unused. */
+static bool takes_of_each(const struct list_head *spans, unsigned int limit)
+{
+	unsigned int slots = 0, last = 0;
+	const struct kspan_span *span;
+
+	list_for_each_entry(span, spans, list) {
+		last = span->nslots;
+		slots += last;
+	}
+	return slots - last < limit;
+}
+
 /**
- * kspan_cpu_cache_stock() - give the objects of new spans to this CPU
+ * kspan_cpu_cache_stock() - have this CPU cache the objects of new spans
  * @heap:	the heap
  * @class:	size class, not 0
  * @central:	its central, of the spans' node
- * @spans:	as for kspan_central_stock(); where the CPU has no room they are freed
+ * @spans:	as for kspan_central_stock(); if the CPU has no room by now they go back
+ * @object:	set to one of them, which is allocated; or NULL
  *
- * Context: as kspan_page_heap_free_spans().
+ * Context: task, softirq, hardirq.
+ * Return: whether they did not go back.
  */
-void kspan_cpu_cache_stock(struct kspan_heap *heap, unsigned int class,
-			   struct kspan_central *central, struct list_head *spans)
+bool kspan_cpu_cache_stock(struct kspan_heap *heap, unsigned int class,
+			   struct kspan_central *central, struct list_head *spans,
+			   void **object)
 {
-	unsigned int left = 0, limit;
-	struct kspan_magazine *mag;
 	struct kspan_cpu_cache *cache;
-	struct kspan_span *span;
+	struct kspan_magazine *mag;
+	bool taken = false;
+	unsigned int limit;
 
 	if (kspan_cpu_cache_enter(heap, &cache)) {
 		limit = cache->class[class].limit;
-		list_for_each_entry(span, spans, list)
-			left += span->nslots;
 		mag = empty_magazine(cache, class, central->nid);
-		if (mag && left <= limit) {
-			kspan_central_stock(central, mag, left, spans);
+		if (mag && takes_of_each(spans, limit)) {
+			kspan_central_stock(central, mag, limit, spans);
 			set_cap(mag, limit);
-			INIT_LIST_HEAD(spans);
+			cache->events[KSPAN_REFILL]++;
+			if (object)
+				*object = pop_loaded(cache, class);
+			taken = true;
 		}
 		kspan_cpu_cache_leave(cache);
 	}
-	list_for_each_entry(span, spans, list)
-		kspan_span_unformat(span);
-	kspan_page_heap_free_spans(spans, false);
+	if (!taken)
+		kspan_central_release(central, spans, false);
+	return taken;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_stock);
 

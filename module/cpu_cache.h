@@ -260,8 +260,9 @@ void kspan_cpu_cache_finish(struct kspan_cpu_cache *cache);
 bool kspan_cpu_cache_reload(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 			    unsigned int class, gfp_t gfp);
 unsigned int kspan_cpu_cache_room(struct kspan_heap *heap, unsigned int class, int nid);
-void kspan_cpu_cache_stock(struct kspan_heap *heap, unsigned int class,
-			   struct kspan_central *central, struct list_head *spans);
+bool kspan_cpu_cache_stock(struct kspan_heap *heap, unsigned int class,
+			   struct kspan_central *central, struct list_head *spans,
+			   void **object);
 void *kspan_cpu_cache_refill(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 			     unsigned int class, gfp_t gfp);
 bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cache,

@@ -253,16 +253,15 @@ static bool charge_exactly(struct kspan_account *account, unsigned int *charged,
 }
 
 /*
- * A span that holds few objects costs as much as one that holds many. Where memory is in
- * pieces some more like it are taken at once, as far as that takes no effort, for the objects
- * that the CPU's empty magazine has room for.
+ * A span that holds few objects costs as much as one that holds many. Where a loose one was
+ * to be had some more are taken at once, as far as that takes no effort, for this CPU's empty
+ * magazine.
  */
-static void stock_cache(struct kspan_heap *heap, unsigned int class,
-			const struct kspan_request *rq, unsigned int order)
+static void stock_loose_spans(struct kspan_heap *heap, unsigned int class,
+			      const struct kspan_request *rq, unsigned int order)
 {
-	const struct kspan_size_class *sc = &heap->classes[class];
 	struct kspan_central *central = kspan_heap_central(heap, rq->nid, class);
-	unsigned int nslots = (PAGE_SIZE << order) / sc->size, n;
+	unsigned int nslots = (PAGE_SIZE << order) / central->sc->size, n;
 	struct kspan_span *span, *next;
 	LIST_HEAD(spans);
 
@@ -271,13 +270,38 @@ static void stock_cache(struct kspan_heap *heap, unsigned int class,
 	n = kspan_cpu_cache_room(heap, class, rq->nid) / nslots;
 	kspan_page_heap_alloc_loose(rq, order, n, &spans);
 	list_for_each_entry_safe(span, next, &spans, list)
-		if (kspan_span_format(span, sc, false, rq->gfp)) {
+		if (kspan_span_format(span, central->sc, false, rq->gfp)) {
 			list_del(&span->list);
 			kspan_page_heap_free(span, span->start, KSPAN_SPAN_DETACHED);
 		}
 	if (!list_empty(&spans))
-		kspan_cpu_cache_stock(heap, class, central, &spans);
+		kspan_cpu_cache_stock(heap, class, central, &spans, NULL);
 }
+
+/**
+ * kspan_heap_refill_slot() - allocate from the node's free pages, and refill this CPU's cache
+ * @heap:	the heap
+ * @class:	size class
+ * @nid:	node
+ *
+ * As many spans as fill the CPU's magazine, which is empty, where that takes neither SLUB
+ * nor the page allocator.
+ *
+ * Context: task, softirq, hardirq.
+ * Return: an object or NULL.
+ */
+void *kspan_heap_refill_slot(struct kspan_heap *heap, unsigned int class, int nid)
+{
+	struct kspan_central *central = kspan_heap_central(heap, nid, class);
+	unsigned int n = central ? kspan_cpu_cache_room(heap, class, nid) : 0;
+	void *object = NULL;
+	LIST_HEAD(spans);
+
+	if (n && kspan_central_make_spans(central, n, &spans))
+		kspan_cpu_cache_stock(heap, class, central, &spans, &object);
+	return object;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_heap_refill_slot);
 
 /* The first slot of a new span, whose pages come from one of the places there are; or NULL. */
 static void *slot_of_new_span(struct kspan_heap *heap, unsigned int class,
@@ -302,7 +326,7 @@ static void *slot_of_new_span(struct kspan_heap *heap, unsigned int class,
 		 adopt_run(heap, span, class, rq->gfp) : NULL;
 	if (object) {
 		if (loose)
-			stock_cache(heap, class, rq, order);
+			stock_loose_spans(heap, class, rq, order);
 		return object;
 	}
 	if (rq->gfp & KSPAN_GFP_NOLOCK)
@@ -375,7 +399,8 @@ void *kspan_heap_alloc_slot(struct kspan_heap *heap, unsigned int class, int nid
 	return slot_of_new_span(heap, class, account, &rq, KSPAN_FROM_FREE_PAGES) ?:
 	       slot_of_new_span(heap, class, account, &rq, KSPAN_FROM_NEW_ARENA) ?:
 	       free_slot_elsewhere(heap, class, nid, gfp) ?:
-	       slot_of_new_span(heap, class, account, &rq, KSPAN_FROM_OTHER_NODES) ?:
+	       (nr_node_ids == 1 ? NULL :
+		slot_of_new_span(heap, class, account, &rq, KSPAN_FROM_OTHER_NODES)) ?:
 	       slot_of_new_span(heap, class, account, &rq, KSPAN_FROM_SHORTER_RUNS) ?:
 	       slot_of_new_span(heap, class, account, &rq, KSPAN_WITH_EFFORT) ?:
 	       slot_of_new_span(heap, class, account, &rq, KSPAN_BEYOND_LIMIT);

@@ -72,6 +72,7 @@ void kspan_heap_report_live(const struct kspan_heap *heap, unsigned int class,
 			    unsigned long live);
 
 bool kspan_heap_caches(struct kspan_heap *heap, unsigned int class, const void *object);
+void *kspan_heap_refill_slot(struct kspan_heap *heap, unsigned int class, int nid);
 void *kspan_heap_alloc_slot(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp);
 
 struct kspan_heap *kspan_large_heap(unsigned long addr);

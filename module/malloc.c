@@ -215,6 +215,8 @@ noinline void *kspan_malloc_refill(unsigned int class, gfp_t gfp, struct kspan_h
 	/* Not from a hardirq, where SLUB's locks are not for everybody to take. */
 	if (!(gfp & KSPAN_GFP_NOLOCK) && !in_hardirq())
 		kspan_provision(heap, class, gfp);
+	if (!object && !(gfp & KSPAN_GFP_NOLOCK))
+		object = kspan_heap_refill_slot(heap, class, nid);
 	if (!object)
 		return malloc_on_node(heap, class, gfp, nid);
 	return kspan_initialise_slot(heap, object, class, gfp);

@@ -561,10 +561,10 @@ static void set_span(struct kspan_span *span, struct kspan_span *to)
 	page_class = classes_of(span);
 	class = to && span->class != KSPAN_CLASS_TINY ? span->class : 0;
 	WRITE_ONCE(entry[0], to);
-	for (i = 1; i < n; i++)
+	for (i = 0; i < n; i++) {
 		WRITE_ONCE(entry[i], to);
-	for (i = 0; i < n; i++)
 		WRITE_ONCE(page_class[i], class);
+	}
 }
 
 /** kspan_map_set() - have a span found from its pages; its page heap is locked */

@@ -61,7 +61,7 @@
 #define KSPAN_SPARES_MIN	8
 /* Of these, what is left for NMIs by whoever can have others made. */
 #define KSPAN_SPARES_LEFT	4U
-/* Most that are kept, 24 KiB a node: else every span would go to SLUB. */
+/* Most that are kept, 28 KiB a node: else every span would go to SLUB. */
 #define KSPAN_SPARES_MAX	256
 
 /* Arenas of each bucket that are compared for the one to make holes in. */
@@ -676,8 +676,9 @@ void kspan_page_heap_alloc_loose(const struct kspan_request *rq, unsigned int or
 	struct page *page;
 
 	n = min3(n, KSPAN_LOOSE_MOST, READ_ONCE(ph->nr_spares));
-	while (got < n && kspan_block_is_spare(rq->nid, order) &&
-	       (page = kspan_block_alloc(rq->nid, order, gfp)))
+	if (!n || !kspan_block_is_spare(rq->nid, order + order_base_2(n)))
+		return;
+	while (got < n && (page = kspan_block_alloc(rq->nid, order, gfp)))
 		start[got++] = (unsigned long)page_address(page);
 	if (!got)
 		return;
@@ -729,9 +730,6 @@ static unsigned int runs_from(const struct kspan_arena *arena, unsigned int firs
 	return runs;
 }
 
-/* Runs that are looked for at once, of several spans if they are long. */
-#define KSPAN_SEARCHES	1
-
 /**
  * kspan_page_heap_alloc_spans() - allocate several runs of a node at once
  * @nid:	node
@@ -752,7 +750,7 @@ unsigned int kspan_page_heap_alloc_spans(int nid, unsigned int npages, unsigned 
 					 struct list_head *spans)
 {
 	struct kspan_page_heap *ph = page_heaps[nid];
-	unsigned int first, runs, taken = 0, searches = KSPAN_SEARCHES;
+	unsigned int first, runs, taken = 0;
 	struct kspan_arena *arena;
 	unsigned long flags;
 
@@ -761,10 +759,11 @@ unsigned int kspan_page_heap_alloc_spans(int nid, unsigned int npages, unsigned 
 		return 0;
 	raw_spin_lock_irqsave(&ph->lock, flags);
 	n = min(n, ph->nr_spares - min(ph->nr_spares, KSPAN_SPARES_LEFT));
-	while (taken < n && searches-- && (arena = find_run(ph, npages, align, &first))) {
-		runs = runs_from(arena, first, npages, align, n - taken);
-		take_pages(ph, arena, first, runs * npages);
-		for (taken += runs; runs--; first += npages)
+	arena = n ? find_run(ph, npages, align, &first) : NULL;
+	if (arena) {
+		taken = runs_from(arena, first, npages, align, n);
+		take_pages(ph, arena, first, taken * npages);
+		for (runs = taken; runs--; first += npages)
 			list_add_tail(&make_span(ph, arena, first, npages, class)->list, spans);
 	}
 	raw_spin_unlock_irqrestore(&ph->lock, flags);

@@ -307,6 +307,15 @@ unsigned int kspan_span_take(struct kspan_span *span, void **slots, unsigned int
 	unsigned int left = min_t(unsigned int, n, span->nslots - span->used);
 	unsigned int taken = left;
 
+	/* Of loose spans for large objects there are as many as objects. */
+	if (left && span->nslots == 1 && !span->gone_pages) {
+		span->alloc_bits[0] = 1;
+		span->used = 1;
+		span->free_index = 1;
+		span->high = 1;
+		slots[n - 1] = (void *)span->start;
+		return 1;
+	}
 	for (slots += n; left; word++) {
 		unsigned long start = span->start + (unsigned long)word * 64 * size;
 		/* No bit beyond the last slot is taken: there are as many before it. */

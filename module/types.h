@@ -25,18 +25,22 @@
  * CPU's node; when the depot has none, the magazine is refilled from the
  * bitmaps of spans with free slots, in address order, under the central lock.
  * When the class has no free slot, runs of free pages of the node become spans, as
- * many as the magazine takes. When there are none, that of another node, or of a new
- * arena that is taken from buddy with the caller's gfp flags, becomes a span; the
- * caller gets its first slot, and the rest serves the next refill. Else the result is
- * NULL. How much a magazine takes grows with the visits to the central.
+ * many as the magazine takes. When there are none, kspan_heap_alloc_slot() has the
+ * ladder: a new arena, if buddy has one without effort; other nodes; shorter runs, and
+ * blocks of buddy that are spans by themselves, "loose", down to a page of the kernel;
+ * the smallest block that holds the object, with all that the caller's gfp flags allow.
+ * The caller gets the first slot, and the rest serves the next refill. Else the result
+ * is NULL. How much a magazine takes grows with the visits to the central, as far as the
+ * budget of all caches allows.
  *
  * The life of one free, told downwards
  * ------------------------------------
- * The address gives the class of its page by one load from the page map. The
+ * The address gives the class of its page by two loads from the node's table. The
  * object is pushed on this CPU's magazine of the class. When the magazine is
  * full it changes places with the other one; when both are full, one goes to
  * the depot in exchange for an empty one; when the depot has none to give, the
- * objects of the older magazine are returned to their spans' bitmaps. This is
+ * oldest objects of the older magazine are returned to their spans' bitmaps, as many
+ * as may be done with preemption off (KSPAN_STEPS). This is
  * where a wrong free is found at the latest. The pages of a span without an
  * object go back to the page heap; an arena without a used page goes back to
  * buddy. The few large objects that were freed last stay with the CPU.
@@ -198,7 +202,7 @@ static_assert(sizeof(union kspan_span_word) == sizeof(u64));
  * struct kspan_span - a run of pages in use
  * @start:	address of the first byte
  * @base_pages:	length of the run in the kernel's pages
- * @gone_pages:	a bit for each of these that is not the span's any more: it is hollow
+ * @gone_pages:	a bit for each page of kspan's that is not the span's any more: it is hollow
  *		then, see hollow.c; to set one takes the locks of central and page heap
  * @class:	what the map says of its pages: the size class of the slots, or
  *		KSPAN_CLASS_PRIVATE; 0 unless SMALL or DETACHED

@@ -80,6 +80,7 @@ for file in /sys/devices/system/cpu/vulnerabilities/*; do
 	[ ! -e "$file" ] || echo "mitigation ${file##*/}: $(cat "$file")"
 done
 echo "command line: $(cat /proc/cmdline)"
+[ -w /proc/sys/vm/drop_caches ] || echo no_drop_caches
 load kspan.ko || exit 1
 # shellcheck disable=SC2086 # parameters, one a word
 load kspan_bench.ko "what=$BENCH_WHAT" $BENCH || exit 1

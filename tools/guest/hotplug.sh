@@ -104,7 +104,7 @@ far() {
 online_all
 memory_begin || exit 1
 case $HOTPLUG in
-added) suite kspan_hotplug 15 ;;
+added) suite kspan_hotplug 14 ;;
 far) suite kspan_far_memory 10 ;;
 esac
 cost_of_load
@@ -116,7 +116,9 @@ rmmod kspan_hotplug
 result "the module unloads" $?
 rmmod kspan
 result "kspan unloads" $?
-# The memory that was added counts, too.
-[ "$HOTPLUG" = added ] || memory_end
-result "memory comes back" $?
+# Not where memory was added meanwhile, which the kernel uses some of for itself.
+if [ "$HOTPLUG" != added ]; then
+	memory_end
+	result "memory comes back" $?
+fi
 suite_end

@@ -93,7 +93,8 @@ atomic() {
 }
 
 # What a burst leaves, with the parameters that everybody has: others are to have it at
-# once, as if it had never been.
+# once, but for idle_percent, and free pages of arenas that some cached objects are in (0.86
+# to 0.92 of what there was, measured); and those soon.
 burst() {
 	local before after idle held
 	load kspan.ko && load kspan_pressure.ko || return 1
@@ -104,8 +105,13 @@ burst() {
 	after=$(atomic)
 	echo "# kspan-pressure: atomic requests get $after kB of $before kB after a burst of $FILL MiB," \
 	     "$((idle >> 10)) kB idle"
-	[ "$before" -gt 0 ] && [ "$after" -ge $((before * 9 / 10)) ]
+	[ "$before" -gt 0 ] && [ "$after" -ge $((before * 85 / 100)) ]
 	result "atomic requests of others get what it left" $? "$after kB, $before kB before"
+	sleep 2
+	after=$(atomic)
+	echo "# kspan-pressure: 2 s later they get $after kB"
+	[ "$after" -ge $((before * 95 / 100)) ]
+	result "soon they get all of it" $? "$after kB, $before kB before"
 	ask fill $FILL
 	sleep 4
 	held=$(stat_of HeapSys)
@@ -218,7 +224,7 @@ AVAILABLE=$(mem_kb MemAvailable)
 FILL=$((AVAILABLE * 5 / 8 / 1024))
 counts rounds kills spares trouble
 echo "# kspan-pressure: $AVAILABLE kB available, the hog leaves $LEAVE kB"
-suite kspan_pressure 24
+suite kspan_pressure 25
 burst
 result "what it takes to see that is there" $?
 # So that nobody but the shrinker gives back what is kept.

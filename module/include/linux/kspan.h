@@ -4,7 +4,8 @@
  *
  * kspan_malloc() stands where kmalloc() stood; see Documentation/api.rst.
  * Pointers from here go back by kspan_free() and its kin only: kfree() of one,
- * also by way of kfree_rcu() or an skb, corrupts memory.
+ * also by way of kfree_rcu() or an skb, frees nothing. The object leaks, and kspan
+ * tells of it when its pages go back.
  *
  * Unless a function says otherwise it may be called from task, softirq and
  * hardirq context, where gfp flags say what an allocation may do. A size is in
