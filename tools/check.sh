@@ -199,6 +199,7 @@ judge_stretch() {
 			failed++
 			print kernel ": " $0 >"/dev/stderr"
 		}
+		/^pattern=prefill_each / { seen["prefill_each"] = 1 }
 		END {
 			n = split(wanted, names)
 			for (i = 1; i <= n; i++)
