@@ -10,6 +10,7 @@
  * most 128 KiB each.
  */
 #include <linux/cpu.h>
+#include <linux/delay.h>
 #include <linux/kspan.h>
 #include <linux/sched.h>
 #include <linux/workqueue.h>
@@ -909,6 +910,59 @@ static void all_cpus_keep_the_books(struct kunit *test)
 	KUNIT_EXPECT_GT(test, kspan_cpu_caches_events(&kspan_default_heap, KSPAN_STEAL), before);
 }
 
+#define HEAPS	4
+
+/* What four private heaps draw for their caches where each has objects of many sizes. */
+static long drawn_by_heaps(struct kunit *test, struct kspan_heap **heaps)
+{
+	static const size_t sizes[] = { 64, 512, 1024, 2048, 4096, 8192, 16384, 32768 };
+	long before = atomic_long_read(&kspan_budget.drawn);
+	unsigned int round, h, i, k;
+
+	for (round = 0; round < 8; round++)
+		for (h = 0; h < HEAPS; h++)
+			for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+				for (k = 0; k < 100; k++)
+					objects[k] = kspan_heap_malloc(heaps[h], sizes[i],
+								       GFP_KERNEL);
+				kspan_free_bulk(k, objects);
+			}
+	if (READ_ONCE(kspan_cache_share))
+		KUNIT_EXPECT_LE(test, (unsigned long)atomic_long_read(&kspan_budget.drawn),
+				kspan_budget_most());
+	return atomic_long_read(&kspan_budget.drawn) - before;
+}
+
+/* However many heaps there are. */
+static void share_of_memory_bounds_all_caches(struct kunit *test)
+{
+	struct kspan_heap *heaps[HEAPS];
+	long drawn = atomic_long_read(&kspan_budget.drawn), unbounded, bounded;
+	unsigned int round, h, i;
+
+	for (round = 0; round < 2; round++) {
+		for (h = 0; h < HEAPS; h++) {
+			heaps[h] = kspan_heap_create("share", 0, 0);
+			KUNIT_ASSERT_NOT_NULL(test, heaps[h]);
+		}
+		kspan_cache_share = round;
+		if (round)
+			bounded = drawn_by_heaps(test, heaps);
+		else
+			unbounded = drawn_by_heaps(test, heaps);
+		for (h = 0; h < HEAPS; h++)
+			kspan_heap_destroy(heaps[h]);
+		/* What the caches had goes back with them, after a grace period. */
+		for (i = 0; i < 500 && atomic_long_read(&kspan_budget.drawn) != drawn; i++)
+			msleep(20);
+		KUNIT_EXPECT_EQ(test, atomic_long_read(&kspan_budget.drawn), drawn);
+	}
+	kunit_info(test, "drawn %ld without a bound, %ld of %lu with one\n", unbounded, bounded,
+		   kspan_budget_most());
+	KUNIT_EXPECT_GT(test, unbounded, (long)kspan_budget_most());
+	KUNIT_EXPECT_GT(test, bounded, 0L);
+}
+
 static struct kunit_case adapt_cases[] = {
 	KUNIT_CASE(new_cache_has_no_capacity),
 	KUNIT_CASE(capacity_doubles_with_each_miss),
@@ -933,6 +987,7 @@ static struct kunit_case adapt_cases[] = {
 	KUNIT_CASE(no_limit_gives_all_at_once),
 	KUNIT_CASE(random_steps_keep_the_books),
 	KUNIT_CASE(all_cpus_keep_the_books),
+	KUNIT_CASE(share_of_memory_bounds_all_caches),
 	{}
 };
 

@@ -386,7 +386,7 @@ static void wrong_frees_are_found(struct kunit *test)
 	kspan_free(q);
 }
 
-static void typed_and_tracked_heaps_have_them_too(struct kunit *test)
+static void tracked_heap_has_them_too(struct kunit *test)
 {
 	struct kspan_heap *heap = kspan_heap_create("loose", 0, KSPAN_HEAP_TRACK);
 	void *p, *q;
@@ -407,6 +407,33 @@ static void typed_and_tracked_heaps_have_them_too(struct kunit *test)
 	kspan_heap_destroy(heap);
 }
 
+static void fill_with_pattern(void *object)
+{
+	memset(object, 0x3c, 200);
+}
+
+static void typed_cache_has_them_too(struct kunit *test)
+{
+	struct kspan_cache *cache = kspan_cache_create("loose", 200, 0, 0, fill_with_pattern);
+	unsigned int n = PAGE_SIZE / 200, i;
+	void **p = kunit_kzalloc(test, n * sizeof(*p), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, cache);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	allow_pages(1);
+	for (i = 0; i < n; i++) {
+		p[i] = kspan_cache_alloc(cache, GFP_KERNEL | __GFP_NOWARN);
+		KUNIT_ASSERT_NOT_NULL_MSG(test, p[i], "object %u", i);
+		KUNIT_EXPECT_NULL(test, memchr_inv(p[i], 0x3c, 200));
+	}
+	KUNIT_EXPECT_EQ(test, nr_loose(), 1UL);
+	for (i = 0; i < n; i++)
+		kspan_cache_free(cache, p[i]);
+	KUNIT_EXPECT_EQ(test, kspan_cache_destroy(cache), 0);
+	KUNIT_EXPECT_EQ(test, nr_loose(), 0UL);
+	expect_all_given_back(test);
+}
+
 static void heap_with_loose_spans_is_destroyed(struct kunit *test)
 {
 	struct kspan_heap *heap = kspan_heap_create("loose", 0, 0);
@@ -425,6 +452,7 @@ static void heap_with_loose_spans_is_destroyed(struct kunit *test)
 /* Where the page allocator can't be called, the block goes by a work item. */
 static void freed_with_interrupts_off_it_goes_later(struct kunit *test)
 {
+	unsigned long then;
 	void *p;
 
 	allow_pages(1);
@@ -433,7 +461,9 @@ static void freed_with_interrupts_off_it_goes_later(struct kunit *test)
 	local_irq_disable();
 	kspan_free(p);
 	kspan_cpu_cache_empty(&kspan_default_heap);
+	then = kspan_arena_bytes();
 	local_irq_enable();
+	KUNIT_EXPECT_EQ(test, then, PAGE_SIZE);
 	expect_all_given_back(test);
 }
 
@@ -444,12 +474,58 @@ static void resizing_works(struct kunit *test)
 	allow_pages(1);
 	p = kspan_malloc(100, GFP_KERNEL | __GFP_NOWARN);
 	KUNIT_ASSERT_NOT_NULL(test, p);
+	KUNIT_EXPECT_EQ(test, nr_loose(), 1UL);
 	memset(p, 0x77, 100);
 	kspan_hard_limit = 0;
 	q = kspan_realloc(p, 5000, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, q);
 	KUNIT_EXPECT_NULL(test, memchr_inv(q, 0x77, 100));
 	kspan_free(q);
+}
+
+/* What the reserves gave may be less than a page of kspan's: to grow to that it moves. */
+static void half_a_page_of_the_reserves_grows(struct kunit *test)
+{
+	char *p = kspan_large_alloc_emergency(NULL, 64, NID, GFP_KERNEL | __GFP_MEMALLOC), *q;
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	KUNIT_EXPECT_EQ(test, kspan_size(p), PAGE_SIZE);
+	memset(p, 0x2e, PAGE_SIZE);
+	q = kspan_realloc(p, 5000, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, q);
+	KUNIT_EXPECT_EQ(test, q == p, !KSPAN_PAGE_ORDER);
+	KUNIT_EXPECT_GE(test, kspan_size(q), (size_t)5000);
+	KUNIT_EXPECT_NULL(test, memchr_inv(q, 0x2e, min(PAGE_SIZE, 5000UL)));
+	kspan_free(q);
+}
+
+/* Whoever must not fail goes beyond the limit, but no further than he has to. */
+static void nofail_takes_one_page_beyond_the_limit(struct kunit *test)
+{
+	unsigned long before = kspan_arena_bytes();
+	void *p;
+
+	kspan_hard_limit = max(before, PAGE_SIZE);
+	p = kspan_malloc(16, GFP_KERNEL | __GFP_NOFAIL);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	KUNIT_EXPECT_LE(test, kspan_arena_bytes(), before + PAGE_SIZE);
+	kspan_free(p);
+}
+
+/* At the limit what caches keep of loose spans serves others. */
+static void cached_pages_make_room_at_the_limit(struct kunit *test)
+{
+	void *p;
+
+	allow_pages(1);
+	p = kspan_malloc(PAGE_SIZE, GFP_KERNEL | __GFP_NOWARN);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	kspan_free(p);
+	/* Relief is tried again where this CPU gave a magazine up. */
+	this_cpu_inc(kspan_default_heap.cpu->events[KSPAN_SPILL]);
+	p = kspan_malloc(512, GFP_KERNEL | __GFP_NOWARN);
+	KUNIT_EXPECT_NOT_NULL(test, p);
+	kspan_free(p);
 }
 
 /* Free pages of arenas that are too short for a usual span serve a shorter one. */
@@ -490,10 +566,14 @@ static struct kunit_case loose_cases[] = {
 	KUNIT_CASE(pages_that_the_cpu_has_no_room_for_go_back),
 	KUNIT_CASE(halves_of_a_page_are_told_apart),
 	KUNIT_CASE(wrong_frees_are_found),
-	KUNIT_CASE(typed_and_tracked_heaps_have_them_too),
+	KUNIT_CASE(tracked_heap_has_them_too),
+	KUNIT_CASE(typed_cache_has_them_too),
 	KUNIT_CASE(heap_with_loose_spans_is_destroyed),
 	KUNIT_CASE(freed_with_interrupts_off_it_goes_later),
 	KUNIT_CASE(resizing_works),
+	KUNIT_CASE(half_a_page_of_the_reserves_grows),
+	KUNIT_CASE(nofail_takes_one_page_beyond_the_limit),
+	KUNIT_CASE(cached_pages_make_room_at_the_limit),
 	KUNIT_CASE(short_runs_of_arenas_are_used),
 	{}
 };

@@ -418,6 +418,38 @@ static void nearest_node_with_free_pages_helps_out(struct kunit *test)
 	kspan_free_bulk(n, objects);
 }
 
+/*
+ * A private heap that was made when memory had come to a CPU's node: to its cache the CPU is
+ * on that node, to the default heap's on another one still.
+ */
+static void cpu_that_found_another_home_sends_objects_home(struct kunit *test)
+{
+	u64 twice = kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE);
+	unsigned int class = kspan_size_class(SIZE), i;
+	struct kspan_cpu_cache *cache;
+	struct kspan_heap *heap;
+
+	needs_two_nodes(test);
+	heap = kspan_heap_create("late", 0, 0);
+	KUNIT_ASSERT_NOT_NULL(test, heap);
+	kspan_kunit_pin(test);
+	cache = raw_cpu_ptr(heap->cpu);
+	cache->nid = other;
+	/* It has magazines for objects of that node. */
+	for (i = 0; i < N; i++)
+		objects[i] = kspan_heap_malloc(heap, SIZE, GFP_KERNEL);
+	kspan_free_bulk(N, objects);
+	for (i = 0; i < N; i++)
+		objects[i] = kspan_heap_malloc_node(heap, SIZE, GFP_KERNEL | __GFP_THISNODE, home);
+	kspan_free_bulk(N, objects);
+	for (i = 0; i < N; i++)
+		KUNIT_EXPECT_FALSE(test, kspan_heap_caches(heap, class, objects[i]));
+	KUNIT_EXPECT_EQ(test, kspan_heap_central(heap, home, class)->nr_out, 0UL);
+	kspan_heap_flush(heap);
+	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE), twice);
+	kspan_heap_destroy(heap);
+}
+
 static struct kunit_case numa_cases[] = {
 	KUNIT_CASE(every_node_with_memory_serves),
 	KUNIT_CASE(caches_are_of_the_nearest_node_with_memory),
@@ -430,6 +462,7 @@ static struct kunit_case numa_cases[] = {
 	KUNIT_CASE(objects_of_another_node_go_home),
 	KUNIT_CASE(objects_go_home_from_any_cpu),
 	KUNIT_CASE(large_objects_grow_and_shrink_on_their_node),
+	KUNIT_CASE(cpu_that_found_another_home_sends_objects_home),
 	KUNIT_CASE(full_node_falls_back_to_free_pages_of_others),
 	KUNIT_CASE(full_node_falls_back_to_free_slots_of_others),
 	KUNIT_CASE(nearest_node_with_free_pages_helps_out),

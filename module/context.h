@@ -41,14 +41,14 @@
  * kspan_gfp_effortless() - flags for an attempt that costs nobody anything
  * @gfp: what the caller said
  *
- * It is silent, neither waits nor reclaims, and leaves the reserve for atomic requests to
- * those who have no other choice.
+ * It is silent, neither waits nor reclaims, may fail, also for the hard limit, and leaves the
+ * reserve for atomic requests to those who have no other choice.
  *
  * Return: the flags.
  */
 static inline gfp_t kspan_gfp_effortless(gfp_t gfp)
 {
-	return (gfp & ~(__GFP_RECLAIM | __GFP_RETRY_MAYFAIL | KSPAN_GFP_RESERVE)) |
+	return (gfp & ~(__GFP_RECLAIM | __GFP_RETRY_MAYFAIL | __GFP_NOFAIL | KSPAN_GFP_RESERVE)) |
 	       __GFP_NOWARN | __GFP_NORETRY;
 }
 

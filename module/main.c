@@ -4,6 +4,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/memory.h>
 #include <linux/module.h>
@@ -185,6 +186,9 @@ static int cpu_dead(unsigned int cpu)
 	return 0;
 }
 
+/* The default heap is there. */
+static bool caches_learn;
+
 /*
  * Memory comes online: the map is to have it before anybody can get it. The CPUs' caches
  * learn of it, where no CPU can come online meanwhile.
@@ -198,7 +202,7 @@ static int memory_goes_online(struct notifier_block *block, unsigned long action
 		return NOTIFY_DONE;
 	err = kspan_map_add(page_to_nid(pfn_to_page(memory->start_pfn)), memory->start_pfn,
 			    memory->start_pfn + memory->nr_pages);
-	if (!err)
+	if (!err && READ_ONCE(caches_learn))
 		kspan_cpu_caches_learn(&kspan_default_heap);
 	return notifier_from_errno(err);
 }
@@ -214,9 +218,15 @@ static int __init kspan_init(void)
 	err = kspan_map_init();
 	if (err)
 		return err;
-	err = kspan_span_cache_init();
+	err = register_memory_notifier(&memory_notifier);
 	if (err)
 		goto err_map;
+	err = kspan_map_add_present();
+	if (err)
+		goto err_notifier;
+	err = kspan_span_cache_init();
+	if (err)
+		goto err_notifier;
 	err = kspan_page_heap_init();
 	if (err)
 		goto err_span_cache;
@@ -240,15 +250,14 @@ static int __init kspan_init(void)
 	if (err < 0)
 		goto err_reclaim;
 	hotplug_state = err;
-	err = register_memory_notifier(&memory_notifier);
-	if (err)
-		goto err_cpuhp;
+	cpus_read_lock();
+	WRITE_ONCE(caches_learn, true);
+	kspan_cpu_caches_learn(&kspan_default_heap);
+	cpus_read_unlock();
 	kspan_debugfs_init();
 	pr_info("loaded, map of %zu KiB\n", kspan_map_bytes() / 1024);
 	return 0;
 
-err_cpuhp:
-	cpuhp_remove_state_nocalls(hotplug_state);
 err_reclaim:
 	kspan_reclaim_exit();
 err_pool:
@@ -263,6 +272,8 @@ err_page_heap:
 	kspan_page_heap_exit();
 err_span_cache:
 	kspan_span_cache_exit();
+err_notifier:
+	unregister_memory_notifier(&memory_notifier);
 err_map:
 	kspan_map_exit();
 	kspan_bad_free_exit();

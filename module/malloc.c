@@ -188,7 +188,7 @@ void kspan_provision(struct kspan_heap *heap, unsigned int class, gfp_t gfp)
 
 	if (!class)
 		return;
-	central = kspan_heap_central(heap, kspan_home_node(), class);
+	central = kspan_heap_central(heap, raw_cpu_ptr(heap->cpu)->nid, class);
 	if (central)
 		kspan_depot_provision(central, gfp);
 }
@@ -772,7 +772,9 @@ static noinline void free_private(struct kspan_cpu_cache *cache, const void *p)
 		goto out;
 	}
 	if (likely(kspan_cpu_cache_mark(central->heap, &cache))) {
-		bool pushed = kspan_cpu_cache_push(cache, central->class, (void *)p);
+		/* Memory that came since may have made another node the CPU's to one of them. */
+		bool pushed = likely(cache->nid == central->nid) &&
+			      kspan_cpu_cache_push(cache, central->class, (void *)p);
 
 		kspan_cpu_cache_unmark(cache);
 		if (likely(pushed))

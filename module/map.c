@@ -326,9 +326,11 @@ static int init_tables(void)
 }
 
 /**
- * kspan_map_init() - map the machine's memory
+ * kspan_map_init() - prepare for a map of the machine's memory
  *
- * The map's range starts at the lowest memory there is.
+ * The map's range starts at the lowest memory there is. Nothing is in it yet:
+ * kspan_map_add_present() is called when kspan_map_add() is told of what comes, so that no
+ * memory is left out.
  *
  * Return: 0 or -ENOMEM.
  */
@@ -349,12 +351,25 @@ int kspan_map_init(void)
 	kspan_map.nr_pages = ((unsigned long)__va(PFN_PHYS(end_of_addresses(end))) -
 			      kspan_map.base) >> KSPAN_PAGE_SHIFT;
 	err = init_tables();
+	if (err)
+		kspan_map_exit();
+	return err;
+}
+
+/**
+ * kspan_map_add_present() - have a map of all memory that is online
+ *
+ * Context: task; sleeps.
+ * Return: 0 or -ENOMEM.
+ */
+int kspan_map_add_present(void)
+{
+	int nid, err = 0;
+
 	for_each_online_node(nid)
 		if (!err && NODE_DATA(nid)->node_spanned_pages)
 			err = add_present(NODE_DATA(nid)->node_start_pfn,
 					  pgdat_end_pfn(NODE_DATA(nid)));
-	if (err)
-		kspan_map_exit();
 	return err;
 }
 

@@ -69,6 +69,7 @@ struct kspan_class_map {
 #define KSPAN_MAP_DIVIDED	1UL
 
 int kspan_map_init(void);
+int kspan_map_add_present(void);
 void kspan_map_exit(void);
 int kspan_map_add(int nid, unsigned long start_pfn, unsigned long end_pfn);
 size_t kspan_map_bytes(void);

@@ -672,10 +672,11 @@ void kspan_page_heap_alloc_loose(const struct kspan_request *rq, unsigned int or
 	gfp_t gfp = kspan_gfp_effortless(rq->gfp) | __GFP_THISNODE;
 	struct kspan_page_heap *ph = page_heaps[rq->nid];
 	unsigned long start[KSPAN_LOOSE_MOST], flags;
-	unsigned int got = 0;
+	unsigned int got = 0, spares;
 	struct page *page;
 
-	n = min3(n, KSPAN_LOOSE_MOST, READ_ONCE(ph->nr_spares));
+	spares = READ_ONCE(ph->nr_spares);
+	n = min3(n, KSPAN_LOOSE_MOST, spares - min(spares, KSPAN_SPARES_LEFT));
 	if (!n || !kspan_block_is_spare(rq->nid, order + order_base_2(n)))
 		return;
 	while (got < n && (page = kspan_block_alloc(rq->nid, order, gfp)))
@@ -684,7 +685,7 @@ void kspan_page_heap_alloc_loose(const struct kspan_request *rq, unsigned int or
 		return;
 	raw_spin_lock_irqsave(&ph->lock, flags);
 	/* Others may have used spares up meanwhile. */
-	while (got && ph->nr_spares)
+	while (got && ph->nr_spares > KSPAN_SPARES_LEFT)
 		list_add_tail(&make_loose(ph, start[--got], order, rq->class)->list, spans);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 	while (got)
@@ -1114,6 +1115,7 @@ static noinline void free_loose(struct kspan_page_heap *ph, struct kspan_span *s
 	kspan_map_clear(span);
 	ph->loose--;
 	ph->loose_pages -= span->base_pages;
+	ph->loose_released += span->base_pages;
 	__llist_add(&span->deferred, &leftover->loose);
 }
 
@@ -1294,8 +1296,9 @@ static bool resize(struct kspan_page_heap *ph, struct kspan_span *span, unsigned
 	unsigned int old = kspan_span_npages(span), first, old_end, new_end;
 	struct kspan_arena *arena = span->arena;
 
+	/* Half a page is less than one. */
 	if (kspan_span_is_loose(span))
-		return npages == old;
+		return npages << KSPAN_PAGE_ORDER == span->base_pages;
 	first = page_of(arena, span->start);
 	old_end = first + old;
 	new_end = first + npages;
@@ -1552,6 +1555,8 @@ unsigned long kspan_page_heap_release(int nid, unsigned long want, bool holes)
 	struct kspan_arena *arena;
 
 	kspan_page_heap_merge_all(ph);
+	/* What frees left to a work item that may have to wait for memory. */
+	release_listed(NULL);
 	while (done < want && (arena = take_empty_arena(ph))) {
 		done += arena->npages - arena->holes;
 		kspan_arena_free(arena);
@@ -1688,11 +1693,11 @@ void kspan_page_heap_exit(void)
 	struct kspan_arena *arena, *next;
 	int nid;
 
-	irq_work_sync(&release_irq_work);
-	cancel_work_sync(&release_work);
 	for_each_node(nid)
 		if (page_heaps[nid])
 			kspan_page_heap_merge_all(page_heaps[nid]);
+	irq_work_sync(&release_irq_work);
+	cancel_work_sync(&release_work);
 	release_listed(NULL);
 	kspan_map_visit_spans(drop_loose);
 	for_each_node(nid) {

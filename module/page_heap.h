@@ -52,7 +52,8 @@ static inline unsigned int kspan_bucket_of(unsigned int npages)
  *		does that later; 0 without one
  * @reported:	free pages that the kernel knows of, for MemAvailable
  * @wake_above:	free pages from which on the scavenger has something to do
- * @released:	pages given back to buddy since load
+ * @released:	pages of arenas given back to buddy since load
+ * @loose_released: the kernel's pages of loose spans given back
  * @large:	large spans in use
  * @large_pages: pages of large spans in use
  * @large_allocs: large spans ever allocated
@@ -86,6 +87,7 @@ struct kspan_page_heap {
 	unsigned long reported;
 	unsigned long wake_above;
 	u64 released;
+	u64 loose_released;
 	unsigned long large;
 	unsigned long large_pages;
 	u64 large_allocs;

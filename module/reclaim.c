@@ -430,12 +430,31 @@ static unsigned long hollow_node(int nid, unsigned long want, unsigned long look
 	return visit.pages;
 }
 
+/* Pages of a node that went back since load, those of loose spans, too. */
+static u64 released_pages_of(int nid)
+{
+	struct kspan_page_heap *ph = kspan_page_heap(nid);
+
+	return READ_ONCE(ph->released) + (READ_ONCE(ph->loose_released) >> KSPAN_PAGE_ORDER);
+}
+
+static u64 released_pages(void)
+{
+	u64 pages = 0;
+	int nid;
+
+	for_each_node(nid)
+		pages += released_pages_of(nid);
+	return pages;
+}
+
 /* kspan_reclaim(); @worked: objects went back to their spans, so it may go on. */
 static unsigned long reclaim(int nid, unsigned long want, unsigned int how,
 			     enum kspan_reclaimer reclaimer, bool *worked)
 {
 	unsigned long done = kspan_page_heap_release(nid, want, false), looks = ULONG_MAX;
 	bool holes = how & KSPAN_RECLAIM_HOLES;
+	u64 before = released_pages_of(nid) - done;
 
 	if (done < want)
 		done += drain_depots(nid, want - done, how, worked);
@@ -452,6 +471,8 @@ static unsigned long reclaim(int nid, unsigned long want, unsigned int how,
 		if (hollow_node(nid, want - done, looks))
 			done += kspan_page_heap_release(nid, want - done, true);
 	}
+	/* Loose spans went as soon as they were empty. */
+	done = max_t(unsigned long, done, released_pages_of(nid) - before);
 	note_reclaimed(reclaimer, nid, done);
 	return done;
 }
@@ -474,16 +495,6 @@ unsigned long kspan_reclaim(int nid, unsigned long want, unsigned int how,
 	return reclaim(nid, want, how, reclaimer, &worked);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_reclaim);
-
-static u64 released_pages(void)
-{
-	u64 pages = 0;
-	int nid;
-
-	for_each_node(nid)
-		pages += READ_ONCE(kspan_page_heap(nid)->released);
-	return pages;
-}
 
 /**
  * kspan_trim() - give back all memory that nobody uses
@@ -717,7 +728,7 @@ static void note_vain(u64 start)
  */
 bool kspan_relieve_hard_limit(int nid, unsigned int npages, gfp_t gfp)
 {
-	unsigned long want, done;
+	unsigned long want, done, held;
 	u64 start;
 
 	if (likely(!READ_ONCE(kspan_hard_limit)) || (gfp & KSPAN_GFP_NOLOCK))
@@ -726,11 +737,13 @@ bool kspan_relieve_hard_limit(int nid, unsigned int npages, gfp_t gfp)
 	if (!want || !gfpflags_allow_blocking(gfp) || is_in_vain(want))
 		return false;
 	start = ktime_get_ns();
+	held = kspan_arena_bytes();
 	done = reclaim_nodes(nid, want, KSPAN_RECLAIM_HOLES | KSPAN_RECLAIM_WAITS |
 					KSPAN_RECLAIM_ALL);
 	if (done < want)
 		note_vain(start);
-	return done;
+	/* Less than a page of kspan's may be enough. */
+	return done || kspan_arena_bytes() < held;
 }
 
 /*

@@ -234,7 +234,8 @@ int kspan_span_format(struct kspan_span *span, const struct kspan_size_class *sc
 	if (!bits)
 		return -ENOMEM;
 	if (is_tiny(sc)) {
-		span->starts = kzalloc(starts_bytes(), gfp);
+		/* The end is for RCU, as somebody may still clear a bit then: see tiny.c. */
+		span->starts = kzalloc(starts_bytes() + sizeof(struct rcu_head), gfp);
 		if (!span->starts) {
 			kfree(bits);
 			return -ENOMEM;
@@ -276,13 +277,23 @@ static void free_bitmap(void *bits)
 	call_rcu(&bitmap->rcu, free_bitmap_rcu);
 }
 
+static void free_starts_rcu(struct rcu_head *head)
+{
+	kfree((void *)head - starts_bytes());
+}
+
+static void free_starts(void *starts)
+{
+	call_rcu((struct rcu_head *)(starts + starts_bytes()), free_starts_rcu);
+}
+
 /** kspan_span_unformat() - free what kspan_span_format() allocated, when nobody reads it */
 void kspan_span_unformat(struct kspan_span *span)
 {
 	if (span->alloc_bits != span->inline_bits) {
 		free_bitmap(span->alloc_bits);
 		if (span->class == KSPAN_CLASS_TINY)
-			free_bitmap(span->starts);
+			free_starts(span->starts);
 	}
 	/* Whoever does not know yet that the span has gone reads something. */
 	WRITE_ONCE(span->alloc_bits, span->inline_bits);

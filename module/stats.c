@@ -115,7 +115,7 @@ static void add_page_heap(struct kspan_page_heap *ph, struct kspan_page_stats *s
 	stats->used += ph->used;
 	stats->peak += ph->peak;
 	stats->holes += ph->holes;
-	stats->released += ph->released;
+	stats->released += (ph->released << KSPAN_PAGE_ORDER) + ph->loose_released;
 	stats->loose += ph->loose_pages;
 	stats->large.spans += ph->large;
 	stats->large.allocs += ph->large_allocs;
@@ -396,7 +396,7 @@ void kspan_stats_read(struct kspan_stats *total)
 	total->heap_sys = ((u64)pages.pages << KSPAN_PAGE_SHIFT) + total->heap_loose;
 	total->heap_inuse = ((u64)pages.used << KSPAN_PAGE_SHIFT) + total->heap_loose;
 	total->heap_idle = total->heap_sys - total->heap_inuse;
-	total->heap_released = pages.released << KSPAN_PAGE_SHIFT;
+	total->heap_released = pages.released << PAGE_SHIFT;
 	total->heap_holes = (u64)pages.holes << KSPAN_PAGE_SHIFT;
 	total->heap_peak = (u64)pages.peak << KSPAN_PAGE_SHIFT;
 	spans += pages.large.spans;
