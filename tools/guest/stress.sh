@@ -60,6 +60,7 @@ read_loop() {
 		for file in stats classes arenas map; do
 			cat $DEBUGFS/$file >/dev/null || done_once unreadable
 		done
+		[ "$(stat_of CacheDrawn)" -le "$(stat_of CacheLimit)" ] || done_once overdrawn
 		done_once reads
 		sleep 0.5
 	done
@@ -79,7 +80,7 @@ run() {
 	local loops start passed=0
 	mkdir -p $PRESSURE
 	mount -t tmpfs -o size=100% tmpfs $PRESSURE
-	counts hotplug pressure reads refused unreadable
+	counts hotplug pressure reads refused unreadable overdrawn
 	: >$ON
 	load kspan_stress.ko "seconds=$SECONDS_ASKED" || return 1
 	start=$(uptime_seconds)
@@ -103,7 +104,7 @@ run() {
 }
 
 memory_begin || exit 1
-suite kspan_stress 8
+suite kspan_stress 9
 load kspan.ko || exit 1
 run
 result "starts and ends" $?
@@ -116,6 +117,8 @@ result "CPUs go and come" $? "$(count hotplug) times, $(count refused) refused"
 result "memory gets scarce" $?
 [ "$(count reads)" -gt 0 ] && [ "$(count unreadable)" -eq 0 ]
 result "debugfs can be read" $? "$(count unreadable) of $(count reads) could not"
+[ "$(count overdrawn)" -eq 0 ] && [ "$(stat_of CacheLimit)" -gt 0 ]
+result "caches draw no more than their share of memory" $? "$(count overdrawn) times of $(count reads)"
 at_rest
 result "nothing is left" $? "$(grep -E 'Heap|Mallocs|Frees' $DEBUGFS/stats | xargs)"
 # Whoever gives back what is idle has had the time to.
