@@ -323,7 +323,9 @@ static void check_page_sums(struct check *check, struct kspan_page_heap *ph,
 	holds(check, "peak", id(ph), ph->peak >= ph->pages);
 	same(check, "pages of empty arenas", id(ph), ph->empty_pages, sums->empty_pages);
 	same(check, "holes", id(ph), ph->holes, sums->holes);
+	/* What was kept for the scavenger it gives back when it looks next. */
 	holds(check, "reserve", id(ph),
+	      READ_ONCE(kspan_scavenge_ms) ||
 	      ph->empty_pages <= (unsigned long)kspan_arena_reserve * KSPAN_ARENA_PAGES ||
 	      ph->pages - min(ph->pages, ph->keep) <= KSPAN_ARENA_PAGES);
 	holds(check, "what the kernel knows", id(ph),
