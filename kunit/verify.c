@@ -91,7 +91,8 @@ static bool is_gone(const struct kspan_span *span, unsigned int page)
 /* Small: every page has an entry. Large: the first one. */
 static void check_map_of_run(struct check *check, struct kspan_span *span)
 {
-	bool small = span->state == KSPAN_SPAN_SMALL || span->state == KSPAN_SPAN_DETACHED;
+	/* Of other heaps' there may be some with frees that are still to be merged. */
+	bool small = kspan_span_is_small(span->state) || span->state == KSPAN_SPAN_DETACHED;
 	unsigned int i;
 
 	for (i = 0; i < kspan_span_npages(span); i++) {
@@ -150,6 +151,9 @@ static void check_used(struct check *check, struct kspan_span *span, struct page
 		same(check, "pages of large span that are gone", span->start, span->gone_pages, 0);
 	} else if (span->state == KSPAN_SPAN_SMALL) {
 		check_small(check, span);
+	} else if (span->state == KSPAN_SPAN_SMALL_DEFERRED) {
+		holds(check, "frees into span are merged", span->start,
+		      span->central->heap != check->heap);
 	} else {
 		same(check, "state of run", span->start, span->state, KSPAN_SPAN_DETACHED);
 	}
