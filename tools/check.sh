@@ -164,7 +164,8 @@ judge_kselftest() {
 	[ $rc -ne 2 ] || row "$entry" kselftest no-test-ran 0 1 0 "see $out"
 }
 
-judge_stress() {
+# Suites whose guest prints KTAP.
+judge_ktap() {
 	local entry=$1 out=$2 rc=0
 	"$KSPAN_TOP/tools/ktap.py" "$out/results.log" >"$out/suites" || rc=$?
 	rows_of "$entry" "$3" <"$out/suites"
@@ -298,7 +299,11 @@ run_guest() {
 		--payload "$RUN/${entry/\//-}-payload-$suite" --guest "$guest" --out "$out" \
 		"${options[@]}" --silence "${SILENCE:-$silence}" ${TIMEOUT:+--timeout "$TIMEOUT"} \
 		--label "$entry $kind" || :
-	"judge_$suite" "$entry" "$out" "$kind" "$source"
+	case $suite in
+	kunit|kselftest|speed) "judge_$suite" "$entry" "$out" "$kind" "$source" ;;
+	*) judge_ktap "$entry" "$out" "$kind" ;;
+	esac
+	grep -q "^$entry	$kind	" "$RUN/rows" || row "$entry" "$kind" nothing-was-judged 0 1 0 "see $out"
 	local verdict
 	verdict=$(cat "$out/verdict" 2>/dev/null || echo "fail: the runner itself failed")
 	case $verdict in
