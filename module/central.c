@@ -1170,6 +1170,8 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_depot_put_full);
 
 /* Most spans that are made at once. */
 #define KSPAN_GROW_MAX	16U
+/* take_locked() comes by all of them: none is left without an object. */
+static_assert(KSPAN_GROW_MAX <= KSPAN_STEPS + KSPAN_STEPS / 3);
 
 /**
  * kspan_central_make_spans() - make spans for so many objects of free pages of the node
@@ -1233,7 +1235,7 @@ static void fill_locked(struct kspan_central *central, struct kspan_magazine *ma
  * @central:	the central of their class and node
  * @mag:	a CPU's magazine, which is empty
  * @n:		how many objects it may hold
- * @spans:	DETACHED spans, formatted; of no more than KSPAN_STEPS
+ * @spans:	DETACHED spans, formatted; no more than KSPAN_GROW_MAX
  */
 void kspan_central_stock(struct kspan_central *central, struct kspan_magazine *mag,
 			 unsigned int n, struct list_head *spans)

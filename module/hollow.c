@@ -16,8 +16,8 @@
  * neither among its slots nor as used.
  *
  * Slots and pages go at once, under the locks of the central and of the page heap, as the
- * last object of the span may be freed at any time. Both are held for as many spans as
- * KSPAN_STEPS allows.
+ * last object of the span may be freed at any time. Both are held for one span, and for as
+ * many looks at others as some of KSPAN_STEPS allow.
  *
  * Context: task, softirq, hardirq.
  */

@@ -21,13 +21,13 @@ tune() {
 }
 
 judge() {
+	local large=2
 	case $(uname -r) in
-	6.1.*) times=2.4 ;;
-	*) times=2 ;;
+	6.1.*) large=2.4 ;;
 	esac
-	awk -v first="$CASES" -v served=0.95 -v times=$times '
+	awk -v first="$CASES" -v served=0.95 -v large=$large '
 		function slow(ours, theirs) {
-			return ours > times * theirs + (v["gfp"] ~ /kernel|nofs/ ? 1000000 : 100000)
+			return ours > (v["size"] == 16384 ? large : 2) * theirs + (v["gfp"] ~ /kernel|nofs/ ? 1000000 : 100000)
 		}
 		function per_byte(ticks, kib, other) { return kib > other ? ticks * other / kib : ticks }
 		/^pattern=fragmented / {
