@@ -1171,7 +1171,7 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_depot_put_full);
 /* Most spans that are made at once. */
 #define KSPAN_GROW_MAX	16U
 /* take_locked() comes by all of them: none is left without an object. */
-static_assert(KSPAN_GROW_MAX <= KSPAN_STEPS + KSPAN_STEPS / 3);
+static_assert(KSPAN_STEPS + KSPAN_STEPS / 3 >= KSPAN_GROW_MAX);
 
 /**
  * kspan_central_make_spans() - make spans for so many objects of free pages of the node
