@@ -187,7 +187,7 @@ deferred deferred_heap wrong rcu prefill prefill_each"
 # no drop_caches.
 judge_stretch() {
 	local entry=$1 out=$2
-	awk -v kernel="${1%/*}" -v wanted="$STRETCHES" '
+	awk -v kernel="${1%/*}" -v wanted="$STRETCHES" -v slow="$RUN/slow" '
 		/^no_drop_caches/ { without = "shrink" }
 		/^pattern=/ && / limit=/ {
 			for (i = 1; i <= NF; i++) {
@@ -198,7 +198,7 @@ judge_stretch() {
 			if (value["kspan"] + 0 <= value["limit"] + 0 &&
 			    (value["kspan"] + 0 > 0 || value["pattern"] ~ /^(cpus|pools)$/)) { passed++; next }
 			failed++
-			print kernel ": " $0 >"/dev/stderr"
+			print kernel ": " $0 >>slow
 		}
 		/^pattern=prefill_each / { seen["prefill_each"] = 1 }
 		END {
@@ -206,7 +206,7 @@ judge_stretch() {
 			for (i = 1; i <= n; i++)
 				if (names[i] == without) skipped++
 				else if (!(names[i] in seen)) {
-					print kernel ": pattern=" names[i] " did not run" >"/dev/stderr"
+					print kernel ": pattern=" names[i] " did not run" >>slow
 					failed++
 				}
 			printf "stretches %d %d %d\n", passed, failed, skipped
@@ -217,7 +217,7 @@ judge_stretch() {
 judge_speed() {
 	local entry=$1 out=$2
 	[ "$3" = speed ] || { judge_stretch "$@"; return; }
-	awk -v kernel="${1%/*}" -v golden="$KSPAN_TOP/tools/bench/golden" '
+	awk -v kernel="${1%/*}" -v golden="$KSPAN_TOP/tools/bench/golden" -v slow="$RUN/slow" '
 		/^pattern=/ {
 			for (i = 1; i <= NF; i++) {
 				split($i, pair, "=")
@@ -236,7 +236,7 @@ judge_speed() {
 					failed++
 					printf "%s: pattern=%s size=%s n=%s: %s instructions, golden %s\n", \
 						kernel, want[2], want[3], want[4], \
-						found == "" ? "no" : found, want[5] >"/dev/stderr"
+						found == "" ? "no" : found, want[5] >>slow
 				}
 			}
 			printf "pairs %d %d 0\n", passed, failed
@@ -388,6 +388,39 @@ test_kernel() {
 	done
 }
 
+# Prints what failed in a guest's KTAP, each case with the notes before it, and no suite
+# whose cases were told of.
+failed_cases() {
+	tr -d '\r\000' <"$1" | sed -E 's/^(<[0-9]+>)?\[ *[0-9.]+\](\[ *[TC][0-9]+\])? //' | awk '
+		/^( *#)* *(KTAP|TAP) version|^( *#)* *1\.\.[0-9]/ { next }
+		/^( *# )* *ok [0-9]+/ || / # (SKIP|TODO)/ { notes = ""; n = 0; next }
+		/^( *# )* *not ok [0-9]+/ {
+			match($0, /^( *#)* */)
+			if (RLENGTH < depth) { depth = RLENGTH; notes = ""; n = 0; next }
+			depth = RLENGTH
+			print notes $0
+			notes = ""; n = 0
+			next
+		}
+		/^( *# )* *# Subtest/ { depth = n = 0; notes = ""; next }
+		/^ *#/ || /EXPECTATION|ASSERTION|Expected|==|left|right/ { if (n++ < 8) notes = notes $0 "\n" }' |
+		head -n 20 | cut -c1-160
+}
+
+# Prints the failures of all guests, as the last thing to be read.
+show_failures() {
+	local log out
+	echo
+	echo "what failed:"
+	awk -F'\t' '$5 > 0 { print $1, $2 ":", $5, "of", $3 ($7 ? ": " $7 : "") }' "$RUN/rows"
+	for log in "$RUN"/*/results.log "$RUN"/*/kunit.log; do
+		[ -r "$log" ] || continue
+		out=$(failed_cases "$log") || :
+		[ -z "$out" ] || printf '%s:\n%s\n' "$(basename "$(dirname "$log")")" "$out"
+	done
+	[ ! -s "$RUN/slow" ] || cat "$RUN/slow"
+}
+
 run_style() {
 	local rc=0
 	"$KSPAN_TOP/tools/style.sh" || rc=$?
@@ -419,12 +452,17 @@ show() {
 		print ""
 		for (i = 1; i <= n; i++)
 			printf form, order[i], "all", "", p[order[i]], f[order[i]], s[order[i]], ""
-		if (failed) print "logs: " run
-		print ""
+	}'
+	! awk -F'\t' '{ failed += $5 } END { exit !failed }' "$RUN/rows" || show_failures
+	echo "logs: $RUN"
+	echo
+	awk -F'\t' '
+	{ passed += $4; failed += $5; skipped += $6 }
+	END {
 		printf "%d passed, %d failed%s\n", passed, failed, \
 			skipped ? ", " skipped " skipped" : ""
 		exit failed > 0 || passed == 0
-	}' run="$RUN"
+	}' "$RUN/rows"
 }
 
 main() {
