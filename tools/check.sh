@@ -27,7 +27,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 # The slowest first: the others run beside it.
-PLAN="6.12/debug kselftest kunit
+PLAN="6.12/debug kunit
 6.12/rt kunit
 6.12/plain stress stress-wrong stress-wrong-init kselftest kunit-numa pressure fragmented hotplug-added hotplug-far stray speed speed-stretch runner kunit-cpus64 stress-cpus64
 6.1/plain kselftest kunit pressure fragmented hotplug-added hotplug-far stray speed speed-stretch
