@@ -6,7 +6,9 @@
  *	limit_hard	a request that fails at kspan's hard_limit, with n MiB in use
  *	drop_caches	"echo 2 >/proc/sys/vm/drop_caches" while n MiB are allocated, a tenth
  *			of them was freed at random, and the last tenth as well, and some
- *			seconds have passed; the peer has as many objects of kmalloc()
+ *			seconds have passed; the peer has as many objects of kmalloc(). kspan
+ *			gives back what it kept, SLUB has kept nothing that it could
+ *	drop_again	the same once more, when there is nothing left to give back
  *
  * Of failing requests the mean of some hundred; there is no peer.
  */
@@ -182,27 +184,33 @@ static void fail_at_hard_limit(unsigned int mib, size_t size)
 	hold_close(&held);
 }
 
-static u64 cost_of_drop(const struct allocator *allocator, unsigned int mib)
+static u64 cost_of_drop(void)
 {
-	u64 cost = U64_MAX, start;
+	u64 start = ticks();
+
+	return write_file(DROP_CACHES, "2") ? U64_MAX : per_object(ticks() - start, 0, 1);
+}
+
+/* What the first time costs, and the next. */
+static void costs_of_drops(const struct allocator *allocator, unsigned int mib, u64 costs[2])
+{
 	struct held held;
 
 	if (!hold_open(&held, allocator, (unsigned long)mib * (SZ_1M / 512)))
-		return cost;
+		return;
 	hold(&held, 0, GFP_KERNEL, (u64)mib * SZ_1M);
 	let_go(&held);
 	/* At rest, and not just when the scavenger looks. */
 	msleep(5300);
-	start = ticks();
-	if (!write_file(DROP_CACHES, "2"))
-		cost = per_object(ticks() - start, 0, 1);
+	costs[0] = cost_of_drop();
+	/* Of three, as others run, too. */
+	costs[1] = min(cost_of_drop(), min(cost_of_drop(), cost_of_drop()));
 	hold_close(&held);
-	return cost;
 }
 
 static void drop_caches(unsigned int mib)
 {
-	u64 ours, theirs;
+	u64 ours[2] = { U64_MAX, U64_MAX }, theirs[2] = { U64_MAX, U64_MAX };
 
 	if (!fits_in_memory((u64)mib * SZ_1M))
 		return;
@@ -211,10 +219,11 @@ static void drop_caches(unsigned int mib)
 		pr_info("left out: %s, which this kernel has not\n", DROP_CACHES);
 		return;
 	}
-	theirs = cost_of_drop(&slub, mib);
-	ours = cost_of_drop(&kspan, mib);
+	costs_of_drops(&slub, mib, theirs);
+	costs_of_drops(&kspan, mib, ours);
 	kspan_trim();
-	show("drop_caches", 0, mib, ours, theirs);
+	show("drop_caches", 0, mib, ours[0], theirs[0]);
+	show("drop_again", 0, mib, ours[1], theirs[1]);
 }
 
 int run_reclaim(void)
