@@ -326,6 +326,35 @@ static void pressure_is_told_once_before_a_failure(struct kunit *test)
 	kspan_heap_destroy(small);
 }
 
+/* With interrupts off the heap gives up what it takes, and no more; who can wait, all. */
+static void whoever_cannot_wait_takes_what_it_needs(struct kunit *test)
+{
+	struct kspan_heap *small = make_heap(test, "small", SZ_2M);
+	unsigned long flags, limit = SZ_2M >> KSPAN_PAGE_SHIFT;
+	unsigned int n;
+	void *p;
+
+	for (n = 0; n < 2 * MANY; n++) {
+		objects[n] = kspan_heap_malloc(small, 2048, GFP_KERNEL | __GFP_NOWARN);
+		if (!objects[n])
+			break;
+	}
+	KUNIT_ASSERT_LT(test, n, 2U * MANY);
+	free_many(objects, n);
+	KUNIT_ASSERT_GE(test, held(small), limit * 7 / 8);
+	local_irq_save(flags);
+	p = kspan_heap_malloc(small, SZ_128K, GFP_ATOMIC);
+	local_irq_restore(flags);
+	KUNIT_EXPECT_NOT_NULL(test, p);
+	KUNIT_EXPECT_GE(test, held(small), limit * 3 / 4);
+	kspan_free(p);
+	p = kspan_heap_malloc(small, SZ_1M, GFP_KERNEL);
+	KUNIT_EXPECT_NOT_NULL(test, p);
+	KUNIT_EXPECT_LE(test, held(small), limit * 5 / 8);
+	kspan_free(p);
+	kspan_heap_destroy(small);
+}
+
 static void failures_leave_nothing_behind(struct kunit *test)
 {
 	unsigned int i;
@@ -847,6 +876,7 @@ static struct kunit_case private_cases[] = {
 	KUNIT_CASE(limit_is_kept),
 	KUNIT_CASE(request_that_must_not_fail_goes_beyond_the_limit),
 	KUNIT_CASE(pressure_is_told_once_before_a_failure),
+	KUNIT_CASE(whoever_cannot_wait_takes_what_it_needs),
 	KUNIT_CASE(failures_leave_nothing_behind),
 	KUNIT_CASE(trim_gives_back_what_is_kept),
 	KUNIT_CASE(reset_frees_everything_and_keeps_spans),

@@ -41,7 +41,7 @@ struct report {
 	enum kspan_bad_free_kind kind;
 	unsigned int size;
 	unsigned long addr;
-	char heap[32];
+	char heap[KSPAN_BAD_FREE_NAME];
 };
 
 /* Those to be printed by a work item; last_lock. */

@@ -18,6 +18,9 @@ enum kspan_bad_free_kind {
 	KSPAN_NR_BAD_FREE_KINDS,
 };
 
+/* Bytes of a heap's name that a report has. */
+#define KSPAN_BAD_FREE_NAME	32
+
 /**
  * struct kspan_bad_free - a report
  * @kind:	what was wrong

@@ -1405,6 +1405,25 @@ static void free_empty_magazines(struct kspan_central *central)
 }
 
 /**
+ * kspan_depot_return() - return objects of the depot to their spans, and free its empty magazines
+ * @central:	the central
+ * @n:		full magazines that are emptied, at most
+ *
+ * Context: task, softirq, hardirq.
+ */
+void kspan_depot_return(struct kspan_central *central, unsigned int n)
+{
+	unsigned long flags;
+
+	kspan_central_merge_all(central);
+	flush_some(central, n);
+	raw_spin_lock_irqsave(&central->lock, flags);
+	give_surplus_of_depot(central);
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	free_empty_magazines(central);
+}
+
+/**
  * kspan_depot_flush() - return all objects of the depot to their spans, and free its magazines
  * @central: the central
  *
@@ -1412,14 +1431,7 @@ static void free_empty_magazines(struct kspan_central *central)
  */
 void kspan_depot_flush(struct kspan_central *central)
 {
-	unsigned long flags;
-
-	kspan_central_merge_all(central);
-	flush_some(central, UINT_MAX);
-	raw_spin_lock_irqsave(&central->lock, flags);
-	give_surplus_of_depot(central);
-	raw_spin_unlock_irqrestore(&central->lock, flags);
-	free_empty_magazines(central);
+	kspan_depot_return(central, UINT_MAX);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_depot_flush);
 

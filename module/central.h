@@ -153,6 +153,7 @@ struct kspan_magazine *kspan_central_unload(struct kspan_central *central,
 					    struct kspan_magazine *full, unsigned int *steps,
 					    struct list_head *retired);
 void kspan_depot_retire(struct kspan_central *central, struct kspan_magazine *mag);
+void kspan_depot_return(struct kspan_central *central, unsigned int n);
 void kspan_depot_flush(struct kspan_central *central);
 void kspan_depot_reap(struct kspan_central *central);
 

@@ -597,17 +597,24 @@ static void free_block(struct kspan_heap *heap, const void *block);
 
 static bool tiny_free(unsigned long addr)
 {
+	enum kspan_bad_free_kind kind;
+	char heap[KSPAN_BAD_FREE_NAME];
 	struct kspan_central *central;
 	void *empty;
 	int err;
 
 	rcu_read_lock_sched();
-	err = kspan_tiny_free(addr, &central, &empty);
+	err = kspan_tiny_free(addr, &central, &empty, &kind);
 	if (!err)
 		kspan_count(central->heap, KSPAN_TINY_FREE);
 	if (!err && empty)
 		free_block(central->heap, empty);
+	/* What is printed, with the stack, takes longer than preemption may be off. */
+	if (err == -EINVAL)
+		strscpy(heap, central->name, sizeof(heap));
 	rcu_read_unlock_sched();
+	if (err == -EINVAL)
+		kspan_bad_free_report_in(kind, addr, KSPAN_CLASS_TINY, KSPAN_TINY_BLOCK, heap);
 	return err != -ENOENT;
 }
 

@@ -194,42 +194,83 @@ size_t kspan_trim_centrals(struct kspan_heap *heap)
 	return pages << KSPAN_PAGE_SHIFT;
 }
 
-/* Give up what a central keeps; elsewhere it takes a grace period. */
-static bool give_up_central(struct kspan_heap *heap, struct kspan_central *central)
+/* Rounds for a request that can't wait, before the heap's owner is asked. */
+#define KSPAN_GIVE_UPS		16U
+/* Magazines of a depot that are emptied in a round for it. */
+#define KSPAN_GIVE_UP_MAGAZINES	2U
+
+/**
+ * struct giving_up - what a heap is to give up
+ * @want:	pages that are enough
+ * @magazines:	most that are emptied of each depot
+ * @pages:	that it gave up
+ * @any:	it gave up something, be it objects to spans in use
+ */
+struct giving_up {
+	unsigned long want;
+	unsigned int magazines;
+	unsigned long pages;
+	bool any;
+};
+
+/* What a central keeps; with TYPESAFE_BY_RCU it would take a grace period. */
+static void give_up_central(struct kspan_heap *heap, struct kspan_central *central,
+			    struct giving_up *giving)
 {
 	if (!kspan_central_keeps(central) || (heap->private->flags & KSPAN_TYPESAFE_BY_RCU))
-		return false;
-	kspan_depot_flush(central);
-	kspan_central_trim(central, false, ULONG_MAX);
-	return true;
+		return;
+	kspan_depot_return(central, giving->magazines);
+	giving->pages += kspan_central_trim(central, false, giving->want - giving->pages);
+	giving->any = true;
+}
+
+static bool gave_enough(const struct giving_up *giving)
+{
+	return giving->pages >= giving->want;
+}
+
+static void give_up_centrals(struct kspan_heap *heap, struct giving_up *giving)
+{
+	struct kspan_central *central;
+	unsigned int class;
+	int nid;
+
+	for_each_set_bit(class, heap->private->used, KSPAN_NR_CLASSES) {
+		for_each_node(nid) {
+			central = kspan_heap_central(heap, nid, class);
+			if (central && !gave_enough(giving))
+				give_up_central(heap, central, giving);
+		}
+	}
 }
 
 /*
  * Give up what the heap keeps. A request that fails at the limit is to cost little: where
- * there is nothing, that takes some loads for each class in use. Returns whether there was
- * anything.
+ * there is nothing, that takes some loads for each class in use. Whoever can wait gives up
+ * all of it, whoever can't, with interrupts off maybe, what it takes. Returns whether there
+ * was anything.
  */
-static bool give_up(struct kspan_heap *heap)
+static bool give_up(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
-	const unsigned long *used = heap->private->used;
-	struct kspan_central *central;
+	bool waits = gfpflags_allow_blocking(gfp);
+	struct giving_up giving = {
+		.want = waits ? ULONG_MAX : DIV_ROUND_UP(size, KSPAN_PAGE_SIZE),
+		.magazines = waits ? UINT_MAX : KSPAN_GIVE_UP_MAGAZINES,
+	};
 	unsigned int class;
-	bool any = false;
-	int nid;
 
+	/* What has only to be taken. */
+	if (!waits)
+		give_up_centrals(heap, &giving);
+	if (gave_enough(&giving))
+		return true;
 	/* A hint: the task may move. */
-	for_each_set_bit(class, used, KSPAN_NR_CLASSES)
-		any |= kspan_cpu_cache_holds(raw_cpu_ptr(heap->cpu), class);
-	if (any)
+	for_each_set_bit(class, heap->private->used, KSPAN_NR_CLASSES)
+		giving.any |= kspan_cpu_cache_holds(raw_cpu_ptr(heap->cpu), class);
+	if (giving.any)
 		kspan_cpu_cache_empty(heap);
-	for_each_set_bit(class, used, KSPAN_NR_CLASSES) {
-		for_each_node(nid) {
-			central = kspan_heap_central(heap, nid, class);
-			if (central)
-				any |= give_up_central(heap, central);
-		}
-	}
-	return any;
+	give_up_centrals(heap, &giving);
+	return giving.any;
 }
 
 /** __kspan_private_relieve() - kspan_private_relieve() of a private heap */
@@ -238,19 +279,20 @@ bool __kspan_private_relieve(struct kspan_heap *heap, size_t size, unsigned int 
 {
 	struct kspan_private *private = heap->private;
 
-	if ((gfp & KSPAN_GFP_NOLOCK) || *attempt > 1)
+	if ((gfp & KSPAN_GFP_NOLOCK) || *attempt > KSPAN_GIVE_UPS)
 		return false;
 	/* Who finds nothing goes on to the callback at once. */
-	if (!(*attempt)++) {
+	if (*attempt < KSPAN_GIVE_UPS) {
+		*attempt = gfpflags_allow_blocking(gfp) ? KSPAN_GIVE_UPS : *attempt + 1;
 		kspan_large_merge(&private->large);
-		if (give_up(heap))
+		if (give_up(heap, size, gfp))
 			return true;
-		(*attempt)++;
 	}
+	*attempt = KSPAN_GIVE_UPS + 1;
 	if (!private->pressure)
 		return false;
 	private->pressure(heap, size, private->data);
-	give_up(heap);
+	give_up(heap, size, gfp);
 	return true;
 }
 

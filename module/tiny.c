@@ -24,7 +24,6 @@
  */
 #include <linux/kmemleak.h>
 
-#include "bad_free.h"
 #include "kunit_export.h"
 #include "lookup.h"
 #include "tiny.h"
@@ -216,14 +215,10 @@ static u16 object_bits(struct blocks blocks, unsigned long addr)
 	return bits;
 }
 
-static void report(const struct kspan_found *found, unsigned long addr)
+static enum kspan_bad_free_kind kind_of(const struct kspan_found *found, unsigned long addr)
 {
-	enum kspan_bad_free_kind kind = KSPAN_BAD_FREE_DOUBLE;
-
-	if (block_index(blocks_found(found), addr) >= found->high)
-		kind = KSPAN_BAD_FREE_NEVER_ALLOCATED;
-	kspan_bad_free_report_in(kind, addr, KSPAN_CLASS_TINY, KSPAN_TINY_BLOCK,
-				 found->central->name);
+	return block_index(blocks_found(found), addr) < found->high ?
+	       KSPAN_BAD_FREE_DOUBLE : KSPAN_BAD_FREE_NEVER_ALLOCATED;
 }
 
 /**
@@ -232,16 +227,17 @@ static void report(const struct kspan_found *found, unsigned long addr)
  * @central:	set to that of its block, if the object was freed; it stays as long as
  *		preemption is off
  * @empty:	set to the block, if that was its last object: the caller frees it
+ * @kind:	set to what is wrong with the address: the caller reports it
  *
- * Frees the object, or reports what is wrong with the address. Which of the
- * places in a block where no object starts once were one is not known; they
- * are reported as double frees.
+ * Which of the places in a block where no object starts once were one is not known;
+ * they are double frees.
  *
  * Context: any, NMI included; preemption off.
  * Return: -ENOENT, and nothing done, when @addr is not in a span of tiny
  * objects; 0 when the object was freed; -EINVAL for a wrong address.
  */
-int kspan_tiny_free(unsigned long addr, struct kspan_central **central, void **empty)
+int kspan_tiny_free(unsigned long addr, struct kspan_central **central, void **empty,
+		    enum kspan_bad_free_kind *kind)
 {
 	u16 bit = BIT(addr % KSPAN_TINY_BLOCK), old;
 	struct kspan_found found;
@@ -261,7 +257,7 @@ int kspan_tiny_free(unsigned long addr, struct kspan_central **central, void **e
 	}
 	*central = found.central;
 	if (err)
-		report(&found, addr);
+		*kind = kind_of(&found, addr);
 	return err;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_tiny_free);

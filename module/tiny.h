@@ -3,6 +3,7 @@
 #ifndef KSPAN_TINY_H
 #define KSPAN_TINY_H
 
+#include "bad_free.h"
 #include "central.h"
 
 #define KSPAN_TINY_BLOCK	16
@@ -23,7 +24,8 @@ void *kspan_tiny_pack(struct kspan_tiny *tiny, unsigned int size);
 void *kspan_tiny_open(struct kspan_tiny *tiny, void *block, unsigned int size);
 void kspan_tiny_close(struct kspan_tiny *tiny);
 
-int kspan_tiny_free(unsigned long addr, struct kspan_central **central, void **empty);
+int kspan_tiny_free(unsigned long addr, struct kspan_central **central, void **empty,
+		    enum kspan_bad_free_kind *kind);
 size_t kspan_tiny_size(unsigned long addr);
 
 #endif /* KSPAN_TINY_H */
