@@ -130,7 +130,7 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_drawn);
 /* Bytes that the heap's magazines of a CPU may hold, 0 for no limit. */
 static unsigned int most_bytes(const struct kspan_heap *heap)
 {
-	return min_not_zero(READ_ONCE(kspan_cpu_cache_bytes), heap->cache_share);
+	return min_not_zero(READ_ONCE(kspan_cpu_cache_bytes), heap->cache_most);
 }
 
 /* More than before was drawn by the caller; less goes back. */

@@ -89,7 +89,7 @@ struct kspan_cpu_cache {
  * @central:	for each possible node one per class; in a private heap NULL until the
  *		first object of that class and node is allocated
  * @name:	shown in reports
- * @cache_share: most bytes of objects that the magazines of a CPU may hold, besides
+ * @cache_most: most bytes of objects that the magazines of a CPU may hold, besides
  *		kspan_cpu_cache_bytes; 0 for no such limit
  * @budget:	what its caches may hold, and do
  * @tracked:	a private heap whose objects' call sites are noted
@@ -102,7 +102,7 @@ struct kspan_heap {
 	unsigned int nr_classes;
 	struct kspan_central **central;
 	const char *name;
-	unsigned int cache_share;
+	unsigned int cache_most;
 	struct kspan_budget budget;
 	bool tracked;
 	atomic_long_t failures;

@@ -75,7 +75,7 @@ struct kspan_heap *kspan_private_create(const char *name, const struct kspan_siz
 	INIT_LIST_HEAD(&private->list);
 	kspan_large_owner_init(&private->large, &private->account);
 	memory->heap.private = private;
-	memory->heap.cache_share = KSPAN_PRIVATE_CACHE_BYTES;
+	memory->heap.cache_most = KSPAN_PRIVATE_CACHE_BYTES;
 	if (slot) {
 		private->typed = true;
 		private->slot[1] = *slot;

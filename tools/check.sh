@@ -259,7 +259,9 @@ run_guest() {
 	case $kind in
 	# Its time goes to waiting for RCU, at each module that comes or goes.
 	kselftest) options=(--cpus 2 --nodes 2 --append rcupdate.rcu_expedited=1) ;;
-	kunit-numa) options=(--cpus 4 --nodes 4 --memoryless 2) ;;
+	kunit-numa)
+		options=(--cpus 4 --nodes 4 --memoryless 2 --append init_on_free=1)
+		;;
 	speed)
 		options=(--icount --env BENCH_WHAT=pairs --env
 			 "BENCH=rounds=5 pattern=$(golden_list 2) size=$(golden_list 3) n=$(golden_list 4)")

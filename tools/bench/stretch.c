@@ -470,7 +470,6 @@ static void prefill(void **p, unsigned int most)
 			div_u64(filled, many[i]), div_u64(taken, many[i]));
 		for (j = 0; j < many[i]; j++)
 			kspan_free(p[j]);
-		start = ticks();
 		kspan_prefill(64, 0, GFP_KERNEL);
 	}
 	kspan_trim();

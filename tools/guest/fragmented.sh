@@ -15,11 +15,6 @@
 . /guest/lib.sh
 . /guest/ktap.sh
 
-# tune NAME VALUE: a sysctl, where the kernel has it
-tune() {
-	[ ! -w "/proc/sys/$1" ] || echo "$2" >"/proc/sys/$1"
-}
-
 judge() {
 	local large=2
 	case $(uname -r) in

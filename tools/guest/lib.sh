@@ -16,6 +16,15 @@ load() {
 	insmod "$@"
 }
 
+# tune NAME VALUE: a sysctl; fails where the kernel does not have it
+tune() {
+	[ -w "/proc/sys/$1" ] && echo "$2" >"/proc/sys/$1"
+}
+
+uptime_seconds() {
+	cut -d. -f1 /proc/uptime
+}
+
 # Free memory in kB: MemFree, what the page allocator keeps on its per-CPU lists, and
 # what alloc_percpu() has, pages and descriptions, as the kernel keeps an empty chunk of
 # it (several MiB each that come and go, free all the same).

@@ -26,11 +26,6 @@ reserve_kb() {
 	awk '$1 == "min" { pages += $2 } END { print pages * 4 }' /proc/zoneinfo
 }
 
-# tune NAME VALUE: a sysctl, where the kernel has them
-tune() {
-	[ -w "/proc/sys/$1" ] && echo "$2" >"/proc/sys/$1"
-}
-
 # ask FILE VALUE: of the module
 ask() {
 	echo "$2" >"$CONTROL/$1"

@@ -68,10 +68,6 @@ read_loop() {
 	done
 }
 
-uptime_seconds() {
-	cut -d. -f1 /proc/uptime
-}
-
 progress() {
 	echo "# $1 of $SECONDS_ASKED s: $(value_of operations $COUNTERS) operations;" \
 	     "CPUs went and came $(count hotplug) times, memory got scarce $(count pressure) times," \

@@ -11,10 +11,6 @@
 SECONDS_ASKED=$((${STRESS_SECONDS:-60} / 2))
 COUNTERS=/sys/kernel/debug/kspan_wrong
 
-uptime_seconds() {
-	cut -d. -f1 /proc/uptime
-}
-
 # run LOOKS: leaves the module's last word in the kernel's log
 run() {
 	local start passed=0
