@@ -477,6 +477,120 @@ static void many_use_it_as_it_shrinks(struct kunit *test)
 	finish(test, shared);
 }
 
+/* Memory that is not zero, which the next span may have. */
+static void make_dirt(struct kunit *test)
+{
+	void *p = kspan_malloc(SZ_1M, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	memset(p, 0xdd, SZ_1M);
+	kspan_free(p);
+}
+
+/* The kernel was booted with init_on_alloc=1, or seems so from here on; else skipped. */
+static bool begin_init_on_alloc(struct kunit *test)
+{
+	if (want_init_on_free()) {
+		kunit_skip(test, "init_on_free=1 makes init_on_alloc= void for pages");
+		return false;
+	}
+	if (want_init_on_alloc(0))
+		return false;
+	static_branch_enable(&init_on_alloc);
+	return true;
+}
+
+static void end_init_on_alloc(bool turned_on)
+{
+	if (turned_on)
+		static_branch_disable(&init_on_alloc);
+}
+
+/* A reader under RCU may look at an object that somebody takes again. */
+static void init_on_alloc_leaves_what_readers_see(struct kunit *test)
+{
+	bool turned_on = begin_init_on_alloc(test);
+	struct kspan_cache *cache;
+	unsigned int i;
+	void *p, *bulk[2];
+
+	make_dirt(test);
+	cache = make_cache(test, 200, 0, KSPAN_TYPESAFE_BY_RCU, NULL);
+	kspan_kunit_pin(test);
+	make_many(test, cache, 100);
+	for (i = 0; i < 100; i++) {
+		KUNIT_EXPECT_NULL_MSG(test, memchr_inv(objects[i], 0, 200), "of a new span");
+		memset(objects[i], 's', 200);
+	}
+	free_many(cache, 100);
+	p = make(test, cache);
+	KUNIT_EXPECT_NULL_MSG(test, memchr_inv(p, 's', 200), "taken again");
+	KUNIT_ASSERT_EQ(test, kspan_cache_alloc_bulk(cache, GFP_KERNEL, 2, bulk), 2U);
+	KUNIT_EXPECT_NULL_MSG(test, memchr_inv(bulk[1], 's', 200), "taken with others");
+	kspan_cache_free(cache, p);
+	p = kspan_cache_zalloc(cache, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	KUNIT_EXPECT_NULL_MSG(test, memchr_inv(p, 0, 200), "zeroed, as was asked for");
+	end_init_on_alloc(turned_on);
+	kspan_cache_free(cache, p);
+	kspan_cache_free_bulk(cache, 2, bulk);
+	KUNIT_EXPECT_EQ(test, kspan_cache_destroy(cache), 0);
+}
+
+static void construct_a_word(void *object)
+{
+	*(unsigned long *)object = 1;
+}
+
+/* What a constructor does not write is not what others had there. */
+static void init_on_alloc_comes_before_the_constructor(struct kunit *test)
+{
+	bool turned_on = begin_init_on_alloc(test);
+	struct kspan_cache *cache;
+	unsigned int i;
+
+	make_dirt(test);
+	cache = make_cache(test, 200, 0, 0, construct_a_word);
+	make_many(test, cache, 100);
+	end_init_on_alloc(turned_on);
+	for (i = 0; i < 100; i++) {
+		KUNIT_EXPECT_EQ(test, *(unsigned long *)objects[i], 1UL);
+		KUNIT_EXPECT_NULL(test, memchr_inv(objects[i] + 8, 0, 192));
+	}
+	free_many(cache, 100);
+	KUNIT_EXPECT_EQ(test, kspan_cache_destroy(cache), 0);
+}
+
+/* Contents that are kept from one owner to the next go with their pages. */
+static void init_on_free_leaves_nothing_of_a_cache(struct kunit *test)
+{
+	static const struct { unsigned long flags; void (*ctor)(void *object); } kinds[] = {
+		{ 0, construct_a_word }, { KSPAN_TYPESAFE_BY_RCU, NULL },
+		{ KSPAN_TYPESAFE_BY_RCU, construct_a_word }, { 0, NULL },
+	};
+	struct kspan_cache *cache;
+	unsigned int i, j, ours;
+
+	if (!want_init_on_free())
+		kunit_skip(test, "the kernel was not booted with init_on_free=1");
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		cache = make_cache(test, 200, 0, kinds[i].flags, kinds[i].ctor);
+		make_many(test, cache, MANY);
+		for (j = 0; j < MANY; j++)
+			memset(objects[j], 's', 200);
+		free_many(cache, MANY);
+		KUNIT_EXPECT_EQ(test, kspan_cache_destroy(cache), 0);
+		/* What is the kernel's again, it wipes itself. */
+		for (j = ours = 0; j < MANY; j++) {
+			if (kspan_page_heap_state((unsigned long)objects[j]) != KSPAN_PAGE_WAS_USED)
+				continue;
+			ours++;
+			KUNIT_EXPECT_NULL_MSG(test, memchr_inv(objects[j], 0, 200), "kind %u", i);
+		}
+		KUNIT_EXPECT_GT(test, ours, 0U);
+	}
+}
+
 static struct kunit_case cache_cases[] = {
 	KUNIT_CASE(sizes_are_exact),
 	KUNIT_CASE(alignments_are_kept),
@@ -492,6 +606,9 @@ static struct kunit_case cache_cases[] = {
 	KUNIT_CASE(wrong_arguments_are_refused),
 	KUNIT_CASE(every_context_may_use_it),
 	KUNIT_CASE(many_use_it_as_it_shrinks),
+	KUNIT_CASE(init_on_alloc_leaves_what_readers_see),
+	KUNIT_CASE(init_on_alloc_comes_before_the_constructor),
+	KUNIT_CASE(init_on_free_leaves_nothing_of_a_cache),
 	{}
 };
 

@@ -199,6 +199,48 @@ static void pool_over_a_buffer(struct kunit *test)
 	destroy();
 }
 
+/* The last block has its size, and nothing behind it. */
+static void last_block_of_a_buffer_is_no_longer_than_it_is(struct kunit *test)
+{
+	bool was_on = want_init_on_alloc(0);
+	u8 buffer[24] __aligned(8);
+	void *block;
+
+	memset(buffer, 0xee, sizeof(buffer));
+	pool = kspan_fixed_pool_create_over(buffer, 9, 1, 0, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, pool);
+	KUNIT_EXPECT_EQ(test, kspan_fixed_pool_available(pool), 2U);
+	if (!was_on)
+		static_branch_enable(&init_on_alloc);
+	while ((block = kspan_fixed_pool_alloc(pool)))
+		*(u8 *)block = 1;
+	if (!was_on)
+		static_branch_disable(&init_on_alloc);
+	kspan_fixed_pool_free_all(pool);
+	KUNIT_EXPECT_NULL(test, memchr_inv(buffer + 9, 0xee, sizeof(buffer) - 9));
+	destroy();
+}
+
+static void init_on_free_leaves_nothing_of_a_pool(struct kunit *test)
+{
+	unsigned int i, ours = 0;
+
+	if (!want_init_on_free())
+		kunit_skip(test, "the kernel was not booted with init_on_free=1");
+	create(test, 200, 0, 1000);
+	take_all(test);
+	for (i = 0; i < 1000; i++)
+		memset(blocks[i], 's', 200);
+	destroy();
+	for (i = 0; i < 1000; i++) {
+		if (kspan_page_heap_state((unsigned long)blocks[i]) != KSPAN_PAGE_WAS_USED)
+			continue;
+		ours++;
+		KUNIT_EXPECT_NULL(test, memchr_inv(blocks[i], 0, 200));
+	}
+	KUNIT_EXPECT_GT(test, ours, 0U);
+}
+
 static void free_all_frees_all(struct kunit *test)
 {
 	unsigned int i;
@@ -545,6 +587,8 @@ static struct kunit_case fixed_pool_cases[] = {
 	KUNIT_CASE(without_memory_there_is_no_pool),
 	KUNIT_CASE(creation_survives_each_failure),
 	KUNIT_CASE(pool_over_a_buffer),
+	KUNIT_CASE(last_block_of_a_buffer_is_no_longer_than_it_is),
+	KUNIT_CASE(init_on_free_leaves_nothing_of_a_pool),
 	KUNIT_CASE(free_all_frees_all),
 	KUNIT_CASE(model_agrees),
 	KUNIT_CASE(freed_block_comes_next),

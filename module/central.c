@@ -588,7 +588,7 @@ unsigned long kspan_central_release(struct kspan_central *central, struct list_h
 	list_for_each_entry(span, detached, list) {
 		if (dropped)
 			forget_objects(span);
-		if (dropped && want_init_on_free())
+		if ((dropped || central->keeps_contents) && want_init_on_free())
 			kspan_span_wipe(span);
 		pages += kspan_span_nr_pages(span);
 		kspan_span_unformat(span);
@@ -1191,7 +1191,7 @@ bool kspan_central_make_spans(struct kspan_central *central, unsigned int n,
 	unsigned int want = min(DIV_ROUND_UP(n, sc->slots), KSPAN_GROW_MAX), made;
 	struct kspan_span *span;
 
-	if (kspan_span_bitmap_bytes(sc) || central->ctor || central->tracked ||
+	if (kspan_span_bitmap_bytes(sc) || central->keeps_contents || central->tracked ||
 	    !kspan_account_charge(central->account, want * sc->pages, 0))
 		return false;
 	made = kspan_page_heap_alloc_spans(central->nid, sc->pages, sc->align,

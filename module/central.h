@@ -23,6 +23,8 @@ struct kspan_heap;
  * @account:	of a private heap, which keeps spans without an object; fixed
  * @tracked:	spans have room for the call sites of their objects; fixed
  * @ctor:	called once for every slot of a new span, or NULL; fixed
+ * @keeps_contents: what is in a slot stays when it is freed, for the next owner or for
+ *		readers under RCU; fixed
  * @partial:	spans with a free slot, the one to take from first
  * @full:	spans without
  * @depot_full:	magazines that hold objects
@@ -52,6 +54,7 @@ struct kspan_central {
 	struct kspan_budget *budget;
 	struct kspan_account *account;
 	void (*ctor)(void *object);
+	bool keeps_contents;
 	struct list_head partial;
 	struct list_head full;
 	struct list_head depot_full;

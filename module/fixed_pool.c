@@ -95,7 +95,7 @@ static bool take_from_any(struct kspan_fixed_pool *pool, unsigned int first, uns
 
 static noinline void *wiped(struct kspan_fixed_pool *pool, void *block)
 {
-	return memset(block, 0, pool->stride);
+	return memset(block, 0, pool->size);
 }
 
 static __always_inline void *initialised(struct kspan_fixed_pool *pool, unsigned int i)
@@ -224,6 +224,16 @@ void kspan_fixed_pool_free(struct kspan_fixed_pool *pool, void *block)
 }
 EXPORT_SYMBOL_GPL(kspan_fixed_pool_free);
 
+/* What is in blocks that are out. */
+static void wipe_taken(struct kspan_fixed_pool *pool)
+{
+	unsigned int i;
+
+	for (i = 0; i < pool->count; i++)
+		if (test_bit(i, pool->bits))
+			wiped(pool, block_at(pool, i));
+}
+
 /**
  * kspan_fixed_pool_free_all() - give all blocks back
  * @pool: the pool
@@ -234,12 +244,10 @@ EXPORT_SYMBOL_GPL(kspan_fixed_pool_free);
  */
 void kspan_fixed_pool_free_all(struct kspan_fixed_pool *pool)
 {
-	unsigned int word, i;
+	unsigned int word;
 
 	if (want_init_on_free())
-		for (i = 0; i < pool->count; i++)
-			if (test_bit(i, pool->bits))
-				wiped(pool, block_at(pool, i));
+		wipe_taken(pool);
 	for (word = 0; word < pool->nr_words; word++)
 		xchg(&pool->bits[word], tail_bits(pool, word));
 	this_cpu_inc(pool->cpu->frees);
@@ -311,15 +319,18 @@ static void set_hints(struct kspan_fixed_pool *pool)
 
 static void free_pool(struct kspan_fixed_pool *pool)
 {
-	if (pool->is_owner)
+	if (pool->is_owner) {
+		if (want_init_on_free())
+			wipe_taken(pool);
 		free_chunks(pool);
+	}
 	free_percpu(pool->cpu);
 	kspan_free(pool->bits);
 	kspan_free(pool);
 }
 
 /* A pool that lacks its chunks. */
-static struct kspan_fixed_pool *make_pool(size_t stride, unsigned int count,
+static struct kspan_fixed_pool *make_pool(size_t size, size_t stride, unsigned int count,
 					  unsigned int per_chunk, gfp_t gfp)
 {
 	unsigned int nr_chunks = DIV_ROUND_UP(count, per_chunk), word;
@@ -328,6 +339,7 @@ static struct kspan_fixed_pool *make_pool(size_t stride, unsigned int count,
 	pool = kspan_zalloc(struct_size(pool, chunks, nr_chunks), gfp);
 	if (!pool)
 		return NULL;
+	pool->size = size;
 	pool->stride = stride;
 	pool->count = count;
 	pool->per_chunk = per_chunk;
@@ -347,10 +359,10 @@ static struct kspan_fixed_pool *make_pool(size_t stride, unsigned int count,
 	return pool;
 }
 
-static struct kspan_fixed_pool *make_owner(size_t stride, unsigned int count,
+static struct kspan_fixed_pool *make_owner(size_t size, size_t stride, unsigned int count,
 					   unsigned int per_chunk, gfp_t gfp)
 {
-	struct kspan_fixed_pool *pool = make_pool(stride, count, per_chunk, gfp);
+	struct kspan_fixed_pool *pool = make_pool(size, stride, count, per_chunk, gfp);
 
 	if (!pool)
 		return NULL;
@@ -400,7 +412,7 @@ struct kspan_fixed_pool *kspan_fixed_pool_create(size_t size, size_t align, unsi
 	for (; !pool && per_chunk; per_chunk = next) {
 		next = per_chunk * stride > KSPAN_PAGE_SIZE ? per_chunk / 2 : 0;
 		/* The system need not do all that it can for chunks that may be shorter. */
-		pool = make_owner(stride, count, per_chunk,
+		pool = make_owner(size, stride, count, per_chunk,
 				  next ? gfp | __GFP_NOWARN | __GFP_NORETRY : gfp);
 	}
 	return pool;
@@ -435,7 +447,7 @@ struct kspan_fixed_pool *kspan_fixed_pool_create_over(void *buffer, size_t bytes
 	count = min_t(size_t, bytes - skip + stride - size, U32_MAX) / stride;
 	if (!count)
 		return NULL;
-	pool = make_pool(stride, count, count, gfp);
+	pool = make_pool(size, stride, count, count, gfp);
 	if (pool)
 		pool->chunks[pool->nr_chunks++] = buffer + skip;
 	return pool;

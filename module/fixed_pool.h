@@ -22,6 +22,7 @@ struct kspan_fixed_cpu {
  * @bits:	a bit per block, set while it is out, and beyond the last; atomic
  * @nr_words:	of @bits
  * @cpu:	per CPU, changed by this_cpu_...() in any context
+ * @size:	bytes of a block
  * @stride:	bytes from one block to the next
  * @per_chunk:	blocks of a chunk, of the last one maybe less
  * @chunk_bytes: of these
@@ -38,6 +39,7 @@ struct kspan_fixed_pool {
 	unsigned long *bits;
 	unsigned int nr_words;
 	struct kspan_fixed_cpu __percpu *cpu;
+	size_t size;
 	size_t stride;
 	unsigned int per_chunk;
 	size_t chunk_bytes;

@@ -38,6 +38,7 @@ static struct kspan_central *make_central(struct kspan_heap *heap, int nid, unsi
 	if (heap->private) {
 		central->account = &heap->private->account;
 		central->ctor = heap->private->ctor;
+		central->keeps_contents = kspan_heap_keeps_contents(heap);
 		central->tracked = heap->tracked;
 		if (class != KSPAN_CLASS_TINY)
 			central->page_class = KSPAN_CLASS_PRIVATE;
@@ -232,6 +233,9 @@ static void *adopt_run(struct kspan_heap *heap, struct kspan_span *span, unsigne
 
 	if (!central || kspan_span_format(span, &heap->classes[class], central->tracked, gfp))
 		return NULL;
+	/* The only time that they are initialised. */
+	if (central->keeps_contents && want_init_on_alloc(0))
+		kspan_span_wipe(span);
 	if (central->ctor)
 		construct_slots(central, span);
 	object = kspan_central_adopt(central, span, gfp);
@@ -359,7 +363,8 @@ static void *free_slot_elsewhere(struct kspan_heap *heap, unsigned int class, in
 static bool may_make_spans(const struct kspan_central *central, gfp_t gfp)
 {
 	return !(gfp & KSPAN_GFP_NOLOCK) ||
-	       !(kspan_span_bitmap_bytes(central->sc) || central->ctor || central->tracked);
+	       !(kspan_span_bitmap_bytes(central->sc) || central->keeps_contents ||
+		 central->tracked);
 }
 
 /**

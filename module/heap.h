@@ -3,6 +3,7 @@
 #ifndef KSPAN_HEAP_H
 #define KSPAN_HEAP_H
 
+#include <linux/kspan.h>
 #include <linux/module.h>
 #include <linux/workqueue.h>
 
@@ -41,6 +42,16 @@ struct kspan_private {
 	unsigned int seen;
 	struct rcu_work work;
 };
+
+/*
+ * What is in an object stays when it is freed: what its constructor made for the next owner,
+ * or what readers under RCU may look at.
+ */
+static inline bool kspan_heap_keeps_contents(const struct kspan_heap *heap)
+{
+	return heap->private &&
+	       (heap->private->ctor || (heap->private->flags & KSPAN_TYPESAFE_BY_RCU));
+}
 
 /* Bytes of objects that a CPU may keep of each private heap at most. */
 #define KSPAN_PRIVATE_CACHE_BYTES	(256 * 1024)

@@ -107,16 +107,22 @@ void kspan_count_node(struct kspan_heap *heap, const void *object, int wanted)
  * @class:	its class
  * @gfp:	the caller's flags
  *
- * What a constructor has made of it stays.
+ * What a constructor has made of it stays. What readers under RCU may look at stays, too,
+ * unless the caller himself wants it to be zeroed: for init_on_alloc= it was, once, with its
+ * span.
  *
  * Return: @object.
  */
 void *kspan_initialise_slot(const struct kspan_heap *heap, void *object, unsigned int class,
 			    gfp_t gfp)
 {
-	if (!heap->private || !heap->private->ctor)
-		return kspan_initialise(object, heap->classes[class].size, gfp, gfp);
-	kspan_remember(object, heap->classes[class].size, gfp);
+	size_t size = heap->classes[class].size;
+
+	if (!kspan_heap_keeps_contents(heap))
+		return kspan_initialise(object, size, gfp, gfp);
+	if ((gfp & __GFP_ZERO) && !heap->private->ctor)
+		memset(object, 0, size);
+	kspan_remember(object, size, gfp);
 	return object;
 }
 
@@ -877,15 +883,10 @@ void kspan_let_go(const struct kspan_found *held)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_let_go);
 
-/* What a constructor made, and what may be looked at after it was freed, is left alone. */
 static bool keeps_contents(const struct kspan_found *held)
 {
-	const struct kspan_private *private;
-
-	if (held->class != KSPAN_CLASS_PRIVATE)
-		return false;
-	private = held->central->heap->private;
-	return private && (private->ctor || (private->flags & KSPAN_TYPESAFE_BY_RCU));
+	return held->class == KSPAN_CLASS_PRIVATE &&
+	       kspan_heap_keeps_contents(held->central->heap);
 }
 
 /* init_on_free: only what certainly is an object in use is overwritten. */
