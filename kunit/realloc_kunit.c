@@ -101,6 +101,28 @@ static void every_slot_is_filled_in_place(struct kunit *test)
 	}
 }
 
+/* For the compiler, too, the new object may be the old one. */
+static noinline int written_by_the_old_name(u8 *p, size_t size)
+{
+	u8 *q = kspan_realloc(p, size, GFP_KERNEL), a;
+
+	if (!q)
+		return -ENOMEM;
+	a = q[0];
+	if (q == p)
+		p[0] = a + 1;
+	a = q[0] - a;
+	kspan_free(q);
+	return a;
+}
+
+static void object_in_place_is_the_same_object(struct kunit *test)
+{
+	u8 *p = filled(test, 40, 'p');
+
+	KUNIT_EXPECT_EQ(test, written_by_the_old_name(p, 48), 1);
+}
+
 static void small_object_beyond_its_slot_moves(struct kunit *test)
 {
 	unsigned int class;
@@ -472,6 +494,7 @@ static void wrong_pointers_give_null_and_a_report(struct kunit *test)
 
 static struct kunit_case realloc_cases[] = {
 	KUNIT_CASE(every_slot_is_filled_in_place),
+	KUNIT_CASE(object_in_place_is_the_same_object),
 	KUNIT_CASE(small_object_beyond_its_slot_moves),
 	KUNIT_CASE(large_object_grows_into_free_pages),
 	KUNIT_CASE(large_object_fills_a_gap_to_the_last_page),

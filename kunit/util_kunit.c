@@ -291,7 +291,7 @@ do {										\
 										\
 	OPTIMIZER_HIDE_VAR(hidden);						\
 	variable = kspan_malloc(hidden, GFP_KERNEL);				\
-	direct = kspan_malloc_class(kspan_size_class(hidden), GFP_KERNEL);	\
+	direct = kspan_malloc_class(kspan_size_class(hidden), GFP_KERNEL, hidden); \
 	KUNIT_ASSERT_NOT_NULL(test, constant);					\
 	KUNIT_EXPECT_EQ(test, kspan_object_class(constant), kspan_size_class(hidden)); \
 	KUNIT_EXPECT_EQ(test, kspan_object_class(variable), kspan_size_class(hidden)); \
@@ -300,6 +300,35 @@ do {										\
 	kspan_free(variable);							\
 	kspan_free(direct);							\
 } while (0)
+
+/* FORTIFY asks the compiler how long an object is, as it does for those of kmalloc(). */
+static void compiler_knows_how_long_objects_are(struct kunit *test)
+{
+#if __has_builtin(__builtin_dynamic_object_size)
+	void *constant = kspan_malloc(100, GFP_KERNEL), *zeroed = kspan_zalloc(100, GFP_KERNEL);
+	size_t size = 1000;
+	void *variable, *array, *copy, *grown;
+
+	OPTIMIZER_HIDE_VAR(size);
+	variable = kspan_malloc(size, GFP_KERNEL);
+	array = kspan_calloc(size, 2, GFP_KERNEL);
+	copy = kspan_memdup(test, size, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, __builtin_object_size(constant, 1), (size_t)100);
+	KUNIT_EXPECT_EQ(test, __builtin_object_size(zeroed, 1), (size_t)100);
+	KUNIT_EXPECT_EQ(test, __builtin_dynamic_object_size(variable, 1), size);
+	KUNIT_EXPECT_EQ(test, __builtin_dynamic_object_size(array, 1), 2 * size);
+	KUNIT_EXPECT_EQ(test, __builtin_dynamic_object_size(copy, 1), size);
+	grown = kspan_realloc(variable, 2 * size, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, __builtin_dynamic_object_size(grown, 1), 2 * size);
+	kspan_free(constant);
+	kspan_free(zeroed);
+	kspan_free(array);
+	kspan_free(copy);
+	kspan_free(grown);
+#else
+	kunit_skip(test, "the compiler has no __builtin_dynamic_object_size()");
+#endif
+}
 
 static void constant_sizes_get_the_class_of_variable_ones(struct kunit *test)
 {
@@ -428,6 +457,7 @@ static struct kunit_case util_cases[] = {
 	KUNIT_CASE(mempool_takes_its_elements_from_kspan),
 	KUNIT_CASE(mempool_has_elements_when_kspan_has_none),
 	KUNIT_CASE(end_of_the_scope_frees),
+	KUNIT_CASE(compiler_knows_how_long_objects_are),
 	KUNIT_CASE(constant_sizes_get_the_class_of_variable_ones),
 	KUNIT_CASE(larger_constant_sizes_do_so_too),
 	KUNIT_CASE(constant_sizes_without_a_class),

@@ -377,11 +377,12 @@ EXPORT_SYMBOL_GPL(kspan_malloc);
  * kspan_malloc_class() - what kspan_malloc() of a constant size is
  * @class:	size class, folded by the compiler
  * @gfp:	as for kspan_malloc()
+ * @size:	not used here: the compiler sees it
  *
  * Context: as kspan_malloc().
  * Return: the memory or NULL.
  */
-void *kspan_malloc_class(unsigned int class, gfp_t gfp)
+void *kspan_malloc_class(unsigned int class, gfp_t gfp, size_t size)
 {
 	return kspan_malloc_class_of(&kspan_default_heap, class, gfp);
 }

@@ -45,8 +45,9 @@ void *kspan_malloc_array(size_t n, size_t size, gfp_t gfp) __alloc_size(1, 2);
 void *kspan_calloc(size_t n, size_t size, gfp_t gfp) __alloc_size(1, 2);
 void *kspan_malloc_aligned(size_t size, size_t align, gfp_t gfp) __alloc_size(1);
 void *kspan_tiny_alloc(size_t size, gfp_t gfp) __alloc_size(1);
-void *kspan_realloc(const void *p, size_t size, gfp_t gfp) __alloc_size(2);
-void *kspan_realloc_array(const void *p, size_t n, size_t size, gfp_t gfp) __alloc_size(2, 3);
+/* Not __alloc_size(): the object may be @p still. */
+void *kspan_realloc(const void *p, size_t size, gfp_t gfp) __realloc_size(2);
+void *kspan_realloc_array(const void *p, size_t n, size_t size, gfp_t gfp) __realloc_size(2, 3);
 
 unsigned int kspan_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p);
 
@@ -57,7 +58,7 @@ size_t kspan_size(const void *p);
 size_t kspan_size_roundup(size_t size);
 bool kspan_owns(const void *p);
 
-void *kspan_memdup(const void *src, size_t len, gfp_t gfp);
+void *kspan_memdup(const void *src, size_t len, gfp_t gfp) __alloc_size(2);
 char *kspan_strdup(const char *s, gfp_t gfp);
 char *kspan_strndup(const char *s, size_t max, gfp_t gfp);
 char *kspan_tiny_strdup(const char *s, gfp_t gfp);
@@ -135,10 +136,11 @@ void *kspan_heap_malloc_aligned(struct kspan_heap *heap, size_t size, size_t ali
 	__alloc_size(2);
 void *kspan_heap_tiny_alloc(struct kspan_heap *heap, size_t size, gfp_t gfp) __alloc_size(2);
 void *kspan_heap_realloc(struct kspan_heap *heap, const void *p, size_t size, gfp_t gfp)
-	__alloc_size(3);
+	__realloc_size(3);
 unsigned int kspan_heap_alloc_bulk(struct kspan_heap *heap, size_t size, gfp_t gfp,
 				   unsigned int n, void **p);
-void *kspan_heap_memdup(struct kspan_heap *heap, const void *src, size_t len, gfp_t gfp);
+void *kspan_heap_memdup(struct kspan_heap *heap, const void *src, size_t len, gfp_t gfp)
+	__alloc_size(3);
 char *kspan_heap_strdup(struct kspan_heap *heap, const char *s, gfp_t gfp);
 char *kspan_heap_strndup(struct kspan_heap *heap, const char *s, size_t max, gfp_t gfp);
 char *kspan_heap_tiny_strdup(struct kspan_heap *heap, const char *s, gfp_t gfp);
@@ -180,12 +182,13 @@ void kspan_mempool_free(void *element, void *size);
 DEFINE_FREE(kspan_free, void *, if (!IS_ERR_OR_NULL(_T)) kspan_free(_T))
 #endif
 
-void *kspan_malloc_class(unsigned int class, gfp_t gfp);
+/* @size is for the compiler, and for FORTIFY: it knows then how long the object is. */
+void *kspan_malloc_class(unsigned int class, gfp_t gfp, size_t size) __alloc_size(3);
 
 static __always_inline void *__kspan_malloc_constant(size_t size, gfp_t gfp) __alloc_size(1);
 static __always_inline void *__kspan_malloc_constant(size_t size, gfp_t gfp)
 {
-	return kspan_malloc_class(kspan_constant_class(size), gfp);
+	return kspan_malloc_class(kspan_constant_class(size), gfp, size);
 }
 
 /* The class of a constant size is found by the compiler. */

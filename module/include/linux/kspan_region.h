@@ -73,7 +73,8 @@ void *kspan_region_alloc_slow(struct kspan_region *r, size_t size, gfp_t gfp) __
 void *kspan_region_zalloc(struct kspan_region *r, size_t size, gfp_t gfp) __alloc_size(2);
 void *kspan_region_alloc_aligned(struct kspan_region *r, size_t size, size_t align, gfp_t gfp)
 	__alloc_size(2);
-void *kspan_region_memdup(struct kspan_region *r, const void *src, size_t len, gfp_t gfp);
+void *kspan_region_memdup(struct kspan_region *r, const void *src, size_t len, gfp_t gfp)
+	__alloc_size(3);
 char *kspan_region_strdup(struct kspan_region *r, const char *s, gfp_t gfp);
 
 struct kspan_region_mark kspan_region_mark(const struct kspan_region *r);
