@@ -52,7 +52,8 @@
  * Every instruction but where the kernel's own checks make each run of a story
  * take tens of milliseconds: there it is a sample, another one each time.
  */
-#define STRIDE	(IS_ENABLED(CONFIG_KASAN) ? 61 : IS_ENABLED(CONFIG_PROVE_LOCKING) ? 11 : 1)
+#define STRIDE	(IS_ENABLED(CONFIG_KASAN) ? 61 : \
+		 IS_ENABLED(CONFIG_PROVE_LOCKING) || IS_ENABLED(CONFIG_KCSAN) ? 11 : 1)
 
 #if defined(CONFIG_HAVE_HW_BREAKPOINT) && defined(CONFIG_X86)
 
@@ -714,6 +715,7 @@ static unsigned int interrupt_all(struct kunit *test, unsigned int first, void (
 		done += *mark == INTERRUPTED;
 		if (++tried % 64 == 0)
 			expect_all_is_well(test, steps[i], books->live, books->bad);
+		cond_resched();
 	}
 	return done;
 }
@@ -866,9 +868,11 @@ static void free_stale_at_each_step(struct kunit *test, void (*story)(void))
 	tell_traced(story);
 	kspan_free(got.p);
 	run.visit = raise_free_stale;
-	for (i = sample; i < nr_steps; i += STRIDE)
+	for (i = sample; i < nr_steps; i += STRIDE) {
 		if (free_stale_at(test, steps[i], story))
 			*(stale.refused ? &refused : &accepted) += 1;
+		cond_resched();
+	}
 	run.visit = reenter;
 	kspan_free(behind);
 	kunit_info(test, "freed at %u instructions, refused before at %u\n", accepted, refused);
