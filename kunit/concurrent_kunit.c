@@ -18,6 +18,9 @@
 #include <linux/kthread.h>
 #include <linux/smp.h>
 #include <linux/timer.h>
+#ifdef CONFIG_KCSAN
+#include <trace/events/printk.h>
+#endif
 
 #include "model.h"
 
@@ -346,9 +349,78 @@ static void capacity_moves_meanwhile(struct kunit *test)
 	KUNIT_EXPECT_GT(test, kspan_cpu_caches_events(&kspan_default_heap, KSPAN_STEAL), before);
 }
 
+#ifdef CONFIG_KCSAN
+
+/* Most reports of one race: each pair of its accesses may be told. */
+#define REPORTS		8
+#define RACE_SECONDS	30
+
+static struct {
+	unsigned long count;
+	bool told;
+} race;
+
+static noinline void count_unmarked(void)
+{
+	race.count++;
+	/* Nor is the loop made one addition. */
+	barrier();
+}
+
+static int race_thread(void *unused)
+{
+	while (!kthread_should_stop()) {
+		count_unmarked();
+		cond_resched();
+	}
+	return 0;
+}
+
+static void look_for_report(void *unused, const char *text, size_t len)
+{
+	if (strnstr(text, "KCSAN: data-race in count_unmarked", len))
+		WRITE_ONCE(race.told, true);
+}
+
+/* Two count without a lock: a kernel that looks for data races tells of it. */
+static void data_race_is_told(struct kunit *test)
+{
+	unsigned long end = jiffies + RACE_SECONDS * HZ;
+	struct task_struct *other;
+	unsigned int i;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two CPUs");
+	for (i = 0; i < REPORTS; i++)
+		pr_info("kspan-expect: %s\n", "data-race in count_unmarked");
+	race.told = false;
+	other = kthread_create(race_thread, NULL, "kspan_kunit/race");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(other));
+	KUNIT_ASSERT_EQ(test, register_trace_console(look_for_report, NULL), 0);
+	wake_up_process(other);
+	while (!READ_ONCE(race.told) && time_before(jiffies, end)) {
+		count_unmarked();
+		cond_resched();
+	}
+	kthread_stop(other);
+	unregister_trace_console(look_for_report, NULL);
+	tracepoint_synchronize_unregister();
+	KUNIT_EXPECT_TRUE(test, race.told);
+}
+
+#else
+
+static void data_race_is_told(struct kunit *test)
+{
+	kunit_skip(test, "CONFIG_KCSAN is off");
+}
+
+#endif
+
 static struct kunit_case concurrent_cases[] = {
 	KUNIT_CASE(threads_and_hardirqs_exchange_objects),
 	KUNIT_CASE(capacity_moves_meanwhile),
+	KUNIT_CASE(data_race_is_told),
 	{}
 };
 

@@ -49,7 +49,7 @@ static void *new_thing(gfp_t gfp)
 {
 	struct thing *thing;
 
-	fixture.gfp = gfp;
+	WRITE_ONCE(fixture.gfp, gfp);
 	thing = fixture.fail ? NULL : kspan_malloc(sizeof(*thing), gfp);
 	if (!thing)
 		return NULL;

@@ -629,6 +629,26 @@ static void live_objects_are_told_by_call_site(struct kunit *test)
 	kspan_heap_destroy(tracked);
 }
 
+/* As of an object that was freed by others meanwhile, whose pages are another heap's now. */
+static void other_spans_have_no_sites(struct kunit *test)
+{
+	u8 *p = kspan_malloc(1024, GFP_KERNEL);
+	unsigned long *behind, before;
+	struct kspan_span *span;
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	span = kspan_map_span((unsigned long)p);
+	behind = kspan_span_sites(span) + (p - (u8 *)span->start) / span->size;
+	/* Of others, whose redzone it may be. */
+	before = READ_ONCE_NOCHECK(*behind);
+	__kspan_track(p, ~before);
+	KUNIT_EXPECT_EQ(test, READ_ONCE_NOCHECK(*behind), before);
+	kspan_free(p);
+	/* No object any more. */
+	__kspan_track(p, ~before);
+	KUNIT_EXPECT_EQ(test, READ_ONCE_NOCHECK(*behind), before);
+}
+
 static void many_heaps_at_once(struct kunit *test)
 {
 	struct kspan_heap **heaps = kvcalloc(HEAPS, sizeof(*heaps), GFP_KERNEL);
@@ -889,6 +909,7 @@ static struct kunit_case private_cases[] = {
 	KUNIT_CASE(bulk_calls_mix_heaps),
 	KUNIT_CASE(regions_take_from_the_heap),
 	KUNIT_CASE(live_objects_are_told_by_call_site),
+	KUNIT_CASE(other_spans_have_no_sites),
 	KUNIT_CASE(many_heaps_at_once),
 	KUNIT_CASE(wrong_arguments_make_no_heap),
 	KUNIT_CASE(every_context_may_free_and_allocate),

@@ -16,10 +16,15 @@
  * breakpoint at the return address waits for it, so nothing of the kernel's is
  * stepped through. An instruction is stopped at in the first story that has it.
  *
+ * There is a second handler, for which the breakpoint only raises an interrupt: it comes
+ * before that instruction, or as soon as interrupts are on. It frees a stale pointer, to
+ * what the story is about to get, and allocates what may get the descriptor.
+ *
  * perf owns the breakpoints, and so knows of them; their addresses are changed
  * behind its back, or each instruction would take milliseconds.
  */
 #include <linux/hw_breakpoint.h>
+#include <linux/irq_work.h>
 #include <linux/kdebug.h>
 #include <linux/kspan.h>
 #include <linux/perf_event.h>
@@ -47,7 +52,8 @@
  * Every instruction but where the kernel's own checks make each run of a story
  * take tens of milliseconds: there it is a sample, another one each time.
  */
-#define STRIDE	(IS_ENABLED(CONFIG_KASAN) ? 61 : IS_ENABLED(CONFIG_PROVE_LOCKING) ? 11 : 1)
+#define STRIDE	(IS_ENABLED(CONFIG_KASAN) ? 61 : \
+		 IS_ENABLED(CONFIG_PROVE_LOCKING) || IS_ENABLED(CONFIG_KCSAN) ? 11 : 1)
 
 #if defined(CONFIG_HAVE_HW_BREAKPOINT) && defined(CONFIG_X86)
 
@@ -82,6 +88,7 @@ static struct {
 	unsigned int outside;	/* instructions since it left */
 	unsigned long way_back;
 	unsigned int visits;
+	void (*visit)(unsigned int visit);
 	void *small[VISITS];
 	void *large[VISITS];
 	void *tiny[VISITS];
@@ -133,6 +140,35 @@ static void reenter(unsigned int visit)
 		kspan_free_bulk(ARRAY_SIZE(bulk), bulk);
 }
 
+/* A pointer to what was freed, which the story gets next; and what others get meanwhile. */
+static struct {
+	void *p;
+	bool freed;
+	bool refused;
+	void *others[4];
+} stale;
+
+/* More pages than the story has: none is put where that was. */
+static void free_stale(struct irq_work *work)
+{
+	u64 bad = kspan_bad_frees();
+	unsigned int i;
+
+	kspan_free(stale.p);
+	stale.freed = true;
+	stale.refused = kspan_bad_frees() != bad;
+	for (i = 0; i < ARRAY_SIZE(stale.others); i++)
+		stale.others[i] = kspan_malloc(2 * LARGE, GFP_ATOMIC | __GFP_NOWARN);
+}
+
+static struct irq_work stale_work = IRQ_WORK_INIT_HARD(free_stale);
+
+static void raise_free_stale(unsigned int visit)
+{
+	if (!visit)
+		irq_work_queue(&stale_work);
+}
+
 static bool is_in(const struct text *text, unsigned long addr)
 {
 	return addr - text->start < text->end - text->start;
@@ -148,7 +184,7 @@ static void at_target(struct perf_event *event, struct perf_sample_data *data,
 		      struct pt_regs *regs)
 {
 	if (current == run.task && run.visits < VISITS && in_nmi())
-		reenter(run.visits++);
+		run.visit(run.visits++);
 }
 
 static void note_step(unsigned long addr)
@@ -601,11 +637,8 @@ static void clear_state(void)
 	run.none = 0;
 }
 
-static void trace_story(struct kunit *test, void (*story)(void), bool cold)
+static void tell_traced(void (*story)(void))
 {
-	prepare(test);
-	if (cold)
-		kspan_kunit_settle();
 	run.task = current;
 	run.tracing = true;
 	run.stepping = true;
@@ -617,7 +650,24 @@ static void trace_story(struct kunit *test, void (*story)(void), bool cold)
 	WRITE_ONCE(run.stepping, false);
 	move(&way_back, 0);
 	run.task = NULL;
+}
+
+static void trace_story(struct kunit *test, void (*story)(void), bool cold)
+{
+	prepare(test);
+	if (cold)
+		kspan_kunit_settle();
+	tell_traced(story);
 	clean_up();
+}
+
+static void tell_interrupted(void (*story)(void), unsigned long addr)
+{
+	run.task = current;
+	move(&target, addr);
+	story();
+	move(&target, 0);
+	run.task = NULL;
 }
 
 static void interrupt_at(struct kunit *test, unsigned long addr, void (*story)(void), bool cold)
@@ -625,11 +675,7 @@ static void interrupt_at(struct kunit *test, unsigned long addr, void (*story)(v
 	prepare(test);
 	if (cold)
 		kspan_kunit_settle();
-	run.task = current;
-	move(&target, addr);
-	story();
-	move(&target, 0);
-	run.task = NULL;
+	tell_interrupted(story, addr);
 	clean_up();
 	KUNIT_EXPECT_NULL_MSG(test, run.wrong, "%pS: %s", (void *)addr, run.wrong);
 	run.wrong = NULL;
@@ -669,6 +715,7 @@ static unsigned int interrupt_all(struct kunit *test, unsigned int first, void (
 		done += *mark == INTERRUPTED;
 		if (++tried % 64 == 0)
 			expect_all_is_well(test, steps[i], books->live, books->bad);
+		cond_resched();
 	}
 	return done;
 }
@@ -764,6 +811,98 @@ static void arenas(struct kunit *test)
 	interrupt_each_step(test, arena_story);
 }
 
+/* What the stories of stale pointers get, and from where. */
+static struct {
+	struct kspan_heap *heap;
+	void *p;
+} got;
+
+static void get_large(void)
+{
+	got.p = kspan_malloc(LARGE, GFP_KERNEL);
+}
+
+static void get_large_of_heap(void)
+{
+	got.p = kspan_heap_malloc(got.heap, LARGE, GFP_KERNEL);
+}
+
+/* As was free before; its address is the stale pointer. */
+static void free_what_is_next(void (*story)(void))
+{
+	story();
+	stale.p = got.p;
+	kspan_free(got.p);
+}
+
+/* Returns whether the stale pointer was freed while the story was told. */
+static bool free_stale_at(struct kunit *test, unsigned long addr, void (*story)(void))
+{
+	unsigned int i;
+
+	free_what_is_next(story);
+	run.visits = 0;
+	stale.freed = false;
+	tell_interrupted(story, addr);
+	irq_work_sync(&stale_work);
+	KUNIT_EXPECT_PTR_EQ_MSG(test, got.p, stale.p, "%pS", (void *)addr);
+	/* If not, it was the story's object already, which is free now. */
+	if (!stale.freed || stale.refused)
+		kspan_free(got.p);
+	for (i = 0; stale.freed && i < ARRAY_SIZE(stale.others); i++)
+		kspan_free(stale.others[i]);
+	return stale.freed;
+}
+
+/* The object that is given out is the one that was free, whoever frees that, too. */
+static void free_stale_at_each_step(struct kunit *test, void (*story)(void))
+{
+	unsigned int refused = 0, accepted = 0, i;
+	void *behind;
+
+	story();
+	/* Nothing of other sizes fits where it was. */
+	behind = kspan_malloc(LARGE, GFP_KERNEL);
+	kspan_free(got.p);
+	free_what_is_next(story);
+	tell_traced(story);
+	kspan_free(got.p);
+	run.visit = raise_free_stale;
+	for (i = sample; i < nr_steps; i += STRIDE) {
+		if (free_stale_at(test, steps[i], story))
+			*(stale.refused ? &refused : &accepted) += 1;
+		cond_resched();
+	}
+	run.visit = reenter;
+	kspan_free(behind);
+	kunit_info(test, "freed at %u instructions, refused before at %u\n", accepted, refused);
+	KUNIT_EXPECT_GT(test, refused, 0U);
+	if (STRIDE == 1)
+		KUNIT_EXPECT_GT(test, accepted, 0U);
+}
+
+static void stale_pointer_to_a_large_object(struct kunit *test)
+{
+	unsigned int bytes = kspan_large_cache_bytes;
+
+	kspan_large_cache_bytes = 0;
+	free_stale_at_each_step(test, get_large);
+	kspan_large_cache_bytes = bytes;
+}
+
+static void stale_pointer_to_a_cached_one(struct kunit *test)
+{
+	free_stale_at_each_step(test, get_large);
+}
+
+static void stale_pointer_to_one_of_a_heap(struct kunit *test)
+{
+	got.heap = kspan_heap_create("reentry", 0, 0);
+	KUNIT_ASSERT_NOT_NULL(test, got.heap);
+	free_stale_at_each_step(test, get_large_of_heap);
+	kspan_heap_destroy(got.heap);
+}
+
 #define FIRST_OF(function)	((const void *)(function))
 /* The macros of the same names are for calls. */
 #undef kspan_malloc
@@ -818,6 +957,7 @@ static int reentry_init(struct kunit *test)
 	int err = kspan_kunit_init(test);
 
 	depot_bytes = kspan_depot_bytes;
+	run.visit = reenter;
 	return err ?: open_breakpoints();
 }
 
@@ -841,6 +981,9 @@ static struct kunit_case reentry_cases[] = {
 	KUNIT_CASE(deferred_frees),
 	KUNIT_CASE(busy_cache),
 	KUNIT_CASE(arenas),
+	KUNIT_CASE(stale_pointer_to_a_large_object),
+	KUNIT_CASE(stale_pointer_to_a_cached_one),
+	KUNIT_CASE(stale_pointer_to_one_of_a_heap),
 	KUNIT_CASE(all_paths_were_passed),
 	{}
 };

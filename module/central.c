@@ -648,13 +648,13 @@ bool kspan_central_keeps(struct kspan_central *central)
 	struct list_head *last;
 	bool keeps;
 
-	if (READ_ONCE(central->nr_depot_objects))
+	if (kspan_glance(central->nr_depot_objects))
 		return true;
 	/* Whatever becomes of the span, its descriptor stays one. */
 	rcu_read_lock();
-	last = READ_ONCE(central->partial.prev);
+	last = kspan_glance(central->partial.prev);
 	keeps = last != &central->partial &&
-		!READ_ONCE(list_entry(last, struct kspan_span, list)->used);
+		!kspan_glance(list_entry(last, struct kspan_span, list)->used);
 	rcu_read_unlock();
 	return keeps;
 }
@@ -672,8 +672,8 @@ unsigned long kspan_central_drop(struct kspan_central *central)
 	unsigned long out;
 
 	kspan_central_merge_all(central);
-	out = READ_ONCE(central->nr_out);
-	while (READ_ONCE(central->nr_spans)) {
+	out = kspan_glance(central->nr_out);
+	while (kspan_glance(central->nr_spans)) {
 		LIST_HEAD(detached);
 
 		if (detach_some(central, &central->full, true, &detached) ||
@@ -1050,7 +1050,7 @@ void kspan_depot_provision(struct kspan_central *central, gfp_t gfp)
 	struct kspan_magazine *mag;
 	unsigned long flags;
 
-	if (likely(!READ_ONCE(central->wanted)))
+	if (likely(!kspan_glance(central->wanted)))
 		return;
 	mag = kmalloc(kspan_magazine_sizeof(central->sc),
 		      kspan_gfp_metadata(gfp) | __GFP_NOWARN);
@@ -1447,7 +1447,7 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_depot_flush);
  */
 void kspan_depot_reap(struct kspan_central *central)
 {
-	unsigned int n = READ_ONCE(central->depot_low);
+	unsigned int n = kspan_glance(central->depot_low);
 	unsigned long flags;
 
 	kspan_central_merge_all(central);

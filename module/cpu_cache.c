@@ -61,11 +61,17 @@ static void set_cap(struct kspan_magazine *mag, unsigned int limit)
 		WRITE_ONCE(mag->cap, max(mag->count, limit));
 }
 
+static void show(struct kspan_magazine **where, struct kspan_magazine *mag)
+{
+	/* Pairs with the address dependency of who looks into magazines of other CPUs. */
+	smp_store_release(where, mag);
+}
+
 static void load(struct kspan_cpu_cache *cache, unsigned int class, struct kspan_magazine *mag)
 {
 	set_cap(mag, cache->class[class].limit);
-	cache->class[class].previous = cache->class[class].loaded;
-	WRITE_ONCE(cache->class[class].loaded, mag);
+	show(&cache->class[class].previous, cache->class[class].loaded);
+	show(&cache->class[class].loaded, mag);
 }
 
 /* In place of the only magazine that the class has. */
@@ -73,7 +79,7 @@ static void reload_only(struct kspan_cpu_cache *cache, unsigned int class,
 			struct kspan_magazine *mag)
 {
 	set_cap(mag, cache->class[class].limit);
-	WRITE_ONCE(cache->class[class].loaded, mag);
+	show(&cache->class[class].loaded, mag);
 }
 
 static void swap_magazines(struct kspan_cpu_cache *cache, unsigned int class)
@@ -145,7 +151,7 @@ static void set_limit(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 		kspan_scavenger_wake();
 	WRITE_ONCE(cache->capacity, cache->capacity + capacity_of(heap, class, limit) -
 				    capacity_of(heap, class, cache->class[class].limit));
-	cache->class[class].limit = limit;
+	WRITE_ONCE(cache->class[class].limit, limit);
 	set_cap(cache->class[class].loaded, limit);
 	set_cap(cache->class[class].previous, limit);
 	if (limit < old)
@@ -705,7 +711,7 @@ bool kspan_cpu_cache_holds_any(const struct kspan_heap *heap, unsigned int cpu)
 	const struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
 	unsigned int class;
 
-	if (READ_ONCE(cache->tiny.block) || READ_ONCE(cache->large.count) ||
+	if (kspan_glance(cache->tiny.block) || READ_ONCE(cache->large.count) ||
 	    READ_ONCE(cache->capacity))
 		return true;
 	for (class = 1; class < heap->nr_classes; class++)
@@ -718,13 +724,13 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_holds_any);
 /* A number that is another one whenever the cache was used, as good as always. */
 static u64 use_of(const struct kspan_heap *heap, const struct kspan_cpu_cache *cache)
 {
-	u64 use = READ_ONCE(cache->events[KSPAN_LARGE_ALLOC]) + READ_ONCE(cache->large.pages) +
-		  READ_ONCE(cache->events[KSPAN_TINY_ALLOC]) +
-		  READ_ONCE(cache->events[KSPAN_TINY_FREE]);
+	u64 use = kspan_glance(cache->events[KSPAN_LARGE_ALLOC]) + READ_ONCE(cache->large.pages) +
+		  kspan_glance(cache->events[KSPAN_TINY_ALLOC]) +
+		  kspan_glance(cache->events[KSPAN_TINY_FREE]);
 	unsigned int class;
 
 	for (class = 1; class < heap->nr_classes; class++)
-		use = use * 31 + READ_ONCE(cache->class[class].allocs) +
+		use = use * 31 + kspan_glance(cache->class[class].allocs) +
 		      kspan_cpu_cache_holds(cache, class);
 	return use;
 }
@@ -921,11 +927,11 @@ void kspan_cpu_caches_exit(struct kspan_heap *heap)
 
 static bool magazine_holds(const struct kspan_magazine *mag, const void *object)
 {
-	unsigned int count = min_t(unsigned int, READ_ONCE(mag->count), READ_ONCE(mag->cap));
+	unsigned int count = min_t(unsigned int, kspan_glance(mag->count), kspan_glance(mag->cap));
 	unsigned int i;
 
 	for (i = 0; i < count; i++)
-		if (READ_ONCE(mag->slot[i]) == object)
+		if (kspan_glance(mag->slot[i]) == object)
 			return true;
 	return false;
 }
@@ -968,8 +974,8 @@ unsigned int kspan_cpu_cache_holds(const struct kspan_cpu_cache *cache, unsigned
 
 	/* Keeps retired magazines readable. */
 	rcu_read_lock();
-	count = READ_ONCE(READ_ONCE(cache->class[class].loaded)->count) +
-		READ_ONCE(READ_ONCE(cache->class[class].previous)->count);
+	count = kspan_glance(READ_ONCE(cache->class[class].loaded)->count) +
+		kspan_glance(READ_ONCE(cache->class[class].previous)->count);
 	rcu_read_unlock();
 	return count;
 }
@@ -994,7 +1000,7 @@ void kspan_cpu_caches_count(struct kspan_heap *heap, unsigned int class,
 		struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
 
 		*cached += kspan_cpu_cache_holds(cache, class);
-		*allocs += READ_ONCE(cache->class[class].allocs);
+		*allocs += kspan_glance(cache->class[class].allocs);
 	}
 }
 
@@ -1033,7 +1039,7 @@ u64 kspan_cpu_caches_events(struct kspan_heap *heap, enum kspan_event event)
 	u64 sum = 0;
 
 	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(per_cpu_ptr(heap->cpu, cpu)->events[event]);
+		sum += kspan_glance(per_cpu_ptr(heap->cpu, cpu)->events[event]);
 	return sum;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_caches_events);

@@ -146,10 +146,10 @@ static __always_inline bool kspan_cpu_cache_mark(struct kspan_heap *heap,
 						 struct kspan_cpu_cache **cache)
 {
 	*cache = kspan_cpu_cache_here(heap);
-	/* Only this CPU writes the mark, an interrupt leaves it as it was. */
-	if (unlikely((*cache)->busy))
+	/* Only this CPU writes the mark, an interrupt leaves it as it was: that is no data race. */
+	if (unlikely(data_race((*cache)->busy)))
 		return false;
-	(*cache)->busy = 1;
+	WRITE_ONCE((*cache)->busy, 1);
 	/* To interrupts the mark stands before all that is done under it. */
 	barrier();
 	return true;
@@ -159,7 +159,7 @@ static __always_inline bool kspan_cpu_cache_mark(struct kspan_heap *heap,
 static __always_inline void kspan_cpu_cache_unmark(struct kspan_cpu_cache *cache)
 {
 	barrier();
-	cache->busy = 0;
+	WRITE_ONCE(cache->busy, 0);
 }
 
 /**

@@ -58,7 +58,7 @@ static u64 count_frees(struct kspan_fixed_pool *pool)
 	u64 sum = 0;
 
 	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(per_cpu_ptr(pool->cpu, cpu)->frees);
+		sum += kspan_glance(per_cpu_ptr(pool->cpu, cpu)->frees);
 	return sum;
 }
 

@@ -51,11 +51,11 @@ unsigned long kspan_central_hollow_count(const struct kspan_central *central)
 
 	if (!may_be_hollow(central))
 		return 0;
-	pages = READ_ONCE(central->base_pages) >> KSPAN_PAGE_ORDER;
+	pages = kspan_glance(central->base_pages) >> KSPAN_PAGE_ORDER;
 	slots = pages * sc->slots / sc->pages;
 	if (!slots)
 		return 0;
-	out = min(READ_ONCE(central->nr_out), slots);
+	out = min(kspan_glance(central->nr_out), slots);
 	/* A page has no object if all slots that touch it are free, in 1/256. */
 	free = 256 - DIV_ROUND_UP(256 * out, slots);
 	for (i = 0; i <= sc->slots / sc->pages; i++)

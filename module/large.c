@@ -38,28 +38,35 @@ static unsigned int size_to_align(size_t size)
 
 /*
  * The last that is said of a large object that is new: nobody could free it before, however
- * stale his pointer. @owner is NULL for the default heap.
+ * stale his pointer. From here on the descriptor may become another span's, so the object is
+ * returned. @owner is NULL for the default heap.
  */
-static void publish(struct kspan_large_owner *owner, struct kspan_span *span, bool chunk)
+static void *publish(struct kspan_large_owner *owner, struct kspan_span *span, bool chunk)
 {
+	void *object = (void *)span->start;
+
 	if (chunk)
 		kspan_span_set_state(span, KSPAN_SPAN_CHUNK);
 	/* Release: whoever knows the owner finds it in his list, or locks that. */
 	smp_store_release(&span->owner, owner);
+	return object;
 }
 
-static void own(struct kspan_large_owner *owner, struct kspan_span *span, bool chunk)
+static void *own(struct kspan_large_owner *owner, struct kspan_span *span, bool chunk)
 {
 	unsigned long flags;
+	void *object;
 
 	raw_spin_lock_irqsave(&owner->lock, flags);
 	span->site = 0;
-	publish(owner, span, chunk);
+	/* Whoever frees it waits for the lock. */
+	object = publish(owner, span, chunk);
 	list_add(&span->list, &owner->spans);
 	owner->objects++;
 	owner->pages += kspan_span_npages(span);
 	owner->allocs++;
 	raw_spin_unlock_irqrestore(&owner->lock, flags);
+	return object;
 }
 
 static void disown_locked(struct kspan_large_owner *owner, struct kspan_span *span)
@@ -70,8 +77,8 @@ static void disown_locked(struct kspan_large_owner *owner, struct kspan_span *sp
 	kspan_account_uncharge(owner->account, kspan_span_npages(span));
 }
 
-static struct kspan_span *alloc_owned(struct kspan_large_owner *owner, size_t size, int nid,
-				      gfp_t gfp, bool chunk)
+static void *alloc_owned(struct kspan_large_owner *owner, size_t size, int nid, gfp_t gfp,
+			 bool chunk)
 {
 	unsigned int npages = size_to_pages(size);
 	struct kspan_span *span;
@@ -82,24 +89,19 @@ static struct kspan_span *alloc_owned(struct kspan_large_owner *owner, size_t si
 	kspan_large_merge(owner);
 	span = kspan_page_heap_alloc(nid, npages, size_to_align(size), 0, gfp);
 	if (span)
-		own(owner, span, chunk);
-	else
-		kspan_account_uncharge(owner->account, npages);
-	return span;
+		return own(owner, span, chunk);
+	kspan_account_uncharge(owner->account, npages);
+	return NULL;
 }
 
 static void *alloc(struct kspan_large_owner *owner, size_t size, int nid, gfp_t gfp, bool chunk)
 {
 	struct kspan_span *span;
 
-	if (owner) {
-		span = alloc_owned(owner, size, nid, gfp, chunk);
-	} else {
-		span = kspan_page_heap_alloc(nid, size_to_pages(size), size_to_align(size), 0, gfp);
-		if (span)
-			publish(NULL, span, chunk);
-	}
-	return span ? (void *)span->start : NULL;
+	if (owner)
+		return alloc_owned(owner, size, nid, gfp, chunk);
+	span = kspan_page_heap_alloc(nid, size_to_pages(size), size_to_align(size), 0, gfp);
+	return span ? publish(NULL, span, chunk) : NULL;
 }
 
 /**
@@ -140,13 +142,10 @@ void *kspan_large_alloc_emergency(struct kspan_large_owner *owner, size_t size, 
 	span = kspan_page_heap_alloc_emergency(nid, size, gfp);
 	if (!span)
 		return NULL;
-	if (owner) {
-		kspan_account_charge(owner->account, kspan_span_npages(span), __GFP_NOFAIL);
-		own(owner, span, false);
-	} else {
-		publish(NULL, span, false);
-	}
-	return (void *)span->start;
+	if (!owner)
+		return publish(NULL, span, false);
+	kspan_account_charge(owner->account, kspan_span_npages(span), __GFP_NOFAIL);
+	return own(owner, span, false);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_alloc_emergency);
 
@@ -294,15 +293,19 @@ void *kspan_large_cache_take(struct kspan_large_cache *cache, size_t size)
 {
 	unsigned int npages = size_to_pages(size), i;
 	struct kspan_span *span;
+	unsigned long start;
 
 	for (i = 0; cache->count && i < KSPAN_LARGE_CACHED; i++) {
 		span = cache->span[i];
-		if (!span || kspan_span_npages(span) != npages ||
-		    (span->start & ((size & -size) - 1)))
+		if (!span || kspan_span_npages(span) != npages)
+			continue;
+		start = span->start;
+		if (start & ((size & -size) - 1))
 			continue;
 		remove_entry(cache, i);
+		/* From here on whoever has a stale pointer may free it. */
 		kspan_span_set_state(span, KSPAN_SPAN_LARGE);
-		return (void *)span->start;
+		return (void *)start;
 	}
 	return NULL;
 }
@@ -571,7 +574,7 @@ unsigned long kspan_large_drop(struct kspan_large_owner *owner)
 	struct kspan_span *span;
 	unsigned long n = 0;
 
-	while (READ_ONCE(owner->objects)) {
+	while (kspan_glance(owner->objects)) {
 		kspan_large_merge(owner);
 		span = take_first(owner);
 		if (!span)

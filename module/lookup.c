@@ -17,19 +17,19 @@ static union kspan_span_word read_word(const struct kspan_span *span)
 
 static void copy(const struct kspan_span *span, struct kspan_found *found)
 {
-	found->start = READ_ONCE(span->start);
+	found->start = kspan_glance(span->start);
 	found->bytes = kspan_span_bytes(span);
-	found->class = READ_ONCE(span->class);
-	found->recount = READ_ONCE(span->recount);
-	found->nid = READ_ONCE(span->nid);
-	found->gone_pages = READ_ONCE(span->gone_pages);
-	found->nslots = READ_ONCE(span->nslots);
-	found->high = READ_ONCE(span->high);
-	found->size = READ_ONCE(span->size);
-	found->magic = READ_ONCE(span->magic);
-	found->central = READ_ONCE(span->central);
-	found->alloc_bits = READ_ONCE(span->alloc_bits);
-	found->starts = READ_ONCE(span->starts);
+	found->class = kspan_glance(span->class);
+	found->recount = kspan_glance(span->recount);
+	found->nid = kspan_glance(span->nid);
+	found->gone_pages = kspan_glance(span->gone_pages);
+	found->nslots = kspan_glance(span->nslots);
+	found->high = kspan_glance(span->high);
+	found->size = kspan_glance(span->size);
+	found->magic = kspan_glance(span->magic);
+	found->central = kspan_glance(span->central);
+	found->alloc_bits = kspan_glance(span->alloc_bits);
+	found->starts = kspan_glance(span->starts);
 }
 
 /* Of pages that a hollow span has no longer it is none. */
@@ -88,7 +88,7 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_found_stays);
 
 static bool is_set(const u64 *bits, unsigned int slot)
 {
-	return READ_ONCE(bits[slot / 64]) & BIT_ULL(slot % 64);
+	return kspan_glance(bits[slot / 64]) & BIT_ULL(slot % 64);
 }
 
 /**

@@ -381,13 +381,13 @@ static bool ensure_spare(struct kspan_page_heap *ph, gfp_t gfp)
 	unsigned long flags;
 
 	if (gfp & KSPAN_GFP_NOLOCK)
-		return READ_ONCE(ph->nr_spares);
-	while (unlikely(READ_ONCE(ph->nr_spares) < KSPAN_SPARES_MIN)) {
+		return kspan_glance(ph->nr_spares);
+	while (unlikely(kspan_glance(ph->nr_spares) < KSPAN_SPARES_MIN)) {
 		LIST_HEAD(spans);
 		unsigned int n = kspan_span_alloc_descriptors(&spans, kspan_gfp_metadata(gfp));
 
 		if (!n)
-			return READ_ONCE(ph->nr_spares);
+			return kspan_glance(ph->nr_spares);
 		raw_spin_lock_irqsave(&ph->lock, flags);
 		list_splice(&spans, &ph->spares);
 		ph->nr_spares += n;
@@ -484,7 +484,7 @@ static struct kspan_span *alloc_from_arenas(int nid, unsigned int npages, unsign
 	unsigned long flags;
 
 	kspan_page_heap_merge(ph, gfp);
-	if (!READ_ONCE(ph->filled))
+	if (!kspan_glance(ph->filled))
 		return NULL;
 	if (!lock_with_spare(ph, &flags, gfp))
 		return NULL;
@@ -570,7 +570,7 @@ static unsigned int arena_most(const struct kspan_page_heap *ph, unsigned int np
 
 	if (!READ_ONCE(kspan_arena_growth))
 		return KSPAN_ARENA_PAGES;
-	pages = READ_ONCE(ph->pages) * READ_ONCE(kspan_arena_growth) / 100;
+	pages = kspan_glance(ph->pages) * READ_ONCE(kspan_arena_growth) / 100;
 	if (!class)
 		pages = max(pages, 4 * roundup_pow_of_two(npages));
 	return rounddown_pow_of_two(clamp_t(unsigned long, pages, KSPAN_ARENA_LEAST,
@@ -675,7 +675,7 @@ void kspan_page_heap_alloc_loose(const struct kspan_request *rq, unsigned int or
 	unsigned int got = 0, spares;
 	struct page *page;
 
-	spares = READ_ONCE(ph->nr_spares);
+	spares = kspan_glance(ph->nr_spares);
 	n = min3(n, KSPAN_LOOSE_MOST, spares - min(spares, KSPAN_SPARES_LEFT));
 	if (!n || !kspan_block_is_spare(rq->nid, order + order_base_2(n)))
 		return;
@@ -756,7 +756,7 @@ unsigned int kspan_page_heap_alloc_spans(int nid, unsigned int npages, unsigned 
 	unsigned long flags;
 
 	kspan_page_heap_merge(ph, 0);
-	if (!READ_ONCE(ph->filled))
+	if (!kspan_glance(ph->filled))
 		return 0;
 	raw_spin_lock_irqsave(&ph->lock, flags);
 	n = min(n, ph->nr_spares - min(ph->nr_spares, KSPAN_SPARES_LEFT));
@@ -782,7 +782,7 @@ static struct kspan_span *alloc_from_other_nodes(int nid, unsigned int npages, u
 	if (nr_node_ids == 1)
 		return NULL;
 	while (!span && (other = kspan_nearest_node(nid, &tried)) != NUMA_NO_NODE)
-		if (READ_ONCE(page_heaps[other]->nr_arenas) && kspan_node_allowed(other))
+		if (kspan_glance(page_heaps[other]->nr_arenas) && kspan_node_allowed(other))
 			span = alloc_from_arenas(other, npages, align, class, gfp);
 	return span;
 }
@@ -866,7 +866,7 @@ static struct kspan_span *alloc_shorter(const struct kspan_request *rq)
 
 	if (READ_ONCE(ph->skip))
 		order = max(rq->least, min_t(unsigned int, order, READ_ONCE(ph->loose_most)));
-	if (!READ_ONCE(ph->filled))
+	if (!kspan_glance(ph->filled))
 		npages = 0;
 	for (; !span && npages && npages << KSPAN_PAGE_ORDER >= 1U << rq->least; npages /= 2)
 		span = alloc_from_arenas(rq->nid, npages, min(rq->align, npages), rq->class, gfp);
@@ -987,7 +987,7 @@ static bool arena_is_surplus(struct kspan_page_heap *ph, struct kspan_arena *are
 
 	return !arena->used && !arena->releasing &&
 	       (arena->holes ||
-		(ph->empty_pages > most && ph->pages > READ_ONCE(ph->keep)) ||
+		(ph->empty_pages > most && ph->pages > kspan_glance(ph->keep)) ||
 		ph->empty_pages > kspan_idle_allowance(ph->nid));
 }
 
@@ -1578,7 +1578,7 @@ static void trim_spares(struct kspan_page_heap *ph)
 		move_excess_spares(ph, &leftover.descriptors);
 		raw_spin_unlock_irqrestore(&ph->lock, flags);
 		leftover_release(&leftover);
-	} while (READ_ONCE(ph->nr_spares) >= KSPAN_SPARES_MAX + KSPAN_SPAN_BATCH);
+	} while (kspan_glance(ph->nr_spares) >= KSPAN_SPARES_MAX + KSPAN_SPAN_BATCH);
 }
 
 /** kspan_page_heap_trim() - give all free pages back, the reserve included */

@@ -45,6 +45,7 @@
 #include "kunit_export.h"
 #include "pool.h"
 #include "shrinker.h"
+#include "types.h"
 
 /* Objects that are destroyed at a time, after the cache was left. */
 #define KSPAN_POOL_BATCH	16
@@ -879,7 +880,7 @@ static u64 events(struct kspan_pool *pool, enum kspan_pool_event event)
 	u64 sum = 0;
 
 	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(per_cpu_ptr(pool->cpu, cpu)->events[event]);
+		sum += kspan_glance(per_cpu_ptr(pool->cpu, cpu)->events[event]);
 	return sum;
 }
 
@@ -898,13 +899,13 @@ void kspan_pool_stats_read(struct kspan_pool *pool, struct kspan_pool_stats *sta
 	for_each_possible_cpu(cpu) {
 		struct kspan_pool_cpu *pc = per_cpu_ptr(pool->cpu, cpu);
 
-		stats->hits += READ_ONCE(pc->hits);
-		stats->puts += READ_ONCE(pc->puts);
+		stats->hits += kspan_glance(pc->hits);
+		stats->puts += kspan_glance(pc->puts);
 	}
 	stats->gets = stats->hits + events(pool, KSPAN_POOL_MISS);
 	stats->news = events(pool, KSPAN_POOL_MISS) - events(pool, KSPAN_POOL_FAIL);
 	stats->drops = events(pool, KSPAN_POOL_DROP);
-	stats->generations = READ_ONCE(pool->generations);
+	stats->generations = kspan_glance(pool->generations);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_pool_stats_read);
 

@@ -137,12 +137,12 @@ static __always_inline bool kspan_pool_enter(struct kspan_pool *pool, struct ksp
 {
 	preempt_disable();
 	*pc = this_cpu_ptr(pool->cpu);
-	/* Only this CPU writes the mark, an interrupt leaves it as it was. */
-	if (unlikely((*pc)->busy)) {
+	/* Only this CPU writes the mark, an interrupt leaves it as it was: that is no data race. */
+	if (unlikely(data_race((*pc)->busy))) {
 		preempt_enable();
 		return false;
 	}
-	(*pc)->busy = 1;
+	WRITE_ONCE((*pc)->busy, 1);
 	/* To interrupts the mark stands before all that is done under it. */
 	barrier();
 	return true;
@@ -152,7 +152,7 @@ static __always_inline bool kspan_pool_enter(struct kspan_pool *pool, struct ksp
 static __always_inline void kspan_pool_leave(struct kspan_pool_cpu *pc)
 {
 	barrier();
-	pc->busy = 0;
+	WRITE_ONCE(pc->busy, 0);
 	preempt_enable();
 }
 

@@ -356,14 +356,14 @@ EXPORT_SYMBOL_GPL(kspan_heap_reset);
  */
 unsigned long kspan_private_live(struct kspan_heap *heap)
 {
-	unsigned long live = READ_ONCE(heap->private->large.objects), cached;
+	unsigned long live = kspan_glance(heap->private->large.objects), cached;
 	struct kspan_central *central;
 	unsigned int i = 0;
 	u64 allocs;
 
 	while ((central = kspan_heap_next_central(heap, &i))) {
 		kspan_central_merge_all(central);
-		live += READ_ONCE(central->nr_out) - READ_ONCE(central->nr_depot_objects);
+		live += kspan_glance(central->nr_out) - kspan_glance(central->nr_depot_objects);
 	}
 	for (i = 1; i < heap->nr_classes; i++) {
 		kspan_cpu_caches_count(heap, i, &cached, &allocs);
@@ -386,7 +386,7 @@ static void drop_class(struct kspan_heap *heap, unsigned int class)
 		central = kspan_heap_central(heap, nid, class);
 		if (!central)
 			continue;
-		depot += READ_ONCE(central->nr_depot_objects);
+		depot += kspan_glance(central->nr_depot_objects);
 		live += kspan_central_drop(central);
 	}
 	kspan_heap_report_live(heap, class, live - min(live, cached + depot));

@@ -265,21 +265,21 @@ static bool is_typesafe(const struct kspan_heap *heap)
 static unsigned long free_pages_of_node(int nid)
 {
 	const struct kspan_page_heap *ph = kspan_page_heap(nid);
-	unsigned long pages = READ_ONCE(ph->pages), used = READ_ONCE(ph->used);
+	unsigned long pages = kspan_glance(ph->pages), used = kspan_glance(ph->used);
 
 	return pages - min(used, pages);
 }
 
 static bool mostly_free(const struct kspan_page_heap *ph)
 {
-	return READ_ONCE(ph->used) < READ_ONCE(ph->pages) / 2;
+	return kspan_glance(ph->used) < kspan_glance(ph->pages) / 2;
 }
 
 /* The pages that spans have, hollow and short ones less. */
 static unsigned long pages_of_spans(const struct kspan_central *central, unsigned long spans)
 {
 	return min(spans * central->sc->pages,
-		   READ_ONCE(central->base_pages) >> KSPAN_PAGE_ORDER);
+		   kspan_glance(central->base_pages) >> KSPAN_PAGE_ORDER);
 }
 
 /*
@@ -288,8 +288,8 @@ static unsigned long pages_of_spans(const struct kspan_central *central, unsigne
  */
 static unsigned long sure_pages(const struct kspan_central *central)
 {
-	unsigned long spans = READ_ONCE(central->nr_spans), out = READ_ONCE(central->nr_out);
-	unsigned long depot = READ_ONCE(central->nr_depot_objects);
+	unsigned long spans = kspan_glance(central->nr_spans), out = kspan_glance(central->nr_out);
+	unsigned long depot = kspan_glance(central->nr_depot_objects);
 
 	out -= min(out, depot);
 	return pages_of_spans(central, spans - min(spans, out));
@@ -298,8 +298,8 @@ static unsigned long sure_pages(const struct kspan_central *central)
 /* Pages that would be free then if the other spans were full. */
 static unsigned long most_pages(const struct kspan_central *central)
 {
-	unsigned long spans = READ_ONCE(central->nr_spans), out = READ_ONCE(central->nr_out);
-	unsigned long depot = READ_ONCE(central->nr_depot_objects), full;
+	unsigned long spans = kspan_glance(central->nr_spans), out = kspan_glance(central->nr_out);
+	unsigned long depot = kspan_glance(central->nr_depot_objects), full;
 
 	full = DIV_ROUND_UP(out - min(out, depot), central->sc->slots);
 	return pages_of_spans(central, spans - min(spans, full));
@@ -309,7 +309,7 @@ static unsigned long most_pages(const struct kspan_central *central)
 static bool is_worth_draining(const struct kspan_heap *heap, struct kspan_central *central,
 			      bool waits)
 {
-	bool keeps = is_typesafe(heap) ? READ_ONCE(central->nr_depot_objects) :
+	bool keeps = is_typesafe(heap) ? kspan_glance(central->nr_depot_objects) :
 					 kspan_central_keeps(central);
 
 	if (!keeps)
@@ -317,7 +317,7 @@ static bool is_worth_draining(const struct kspan_heap *heap, struct kspan_centra
 	/* For who can do without only where most of the spans are not needed. */
 	return waits ? most_pages(central) :
 		       2 * most_pages(central) >
-		       pages_of_spans(central, READ_ONCE(central->nr_spans));
+		       pages_of_spans(central, kspan_glance(central->nr_spans));
 }
 
 static bool has_enough(const struct visit *visit)
@@ -332,7 +332,7 @@ static bool has_enough(const struct visit *visit)
 static void drain_central(struct kspan_heap *heap, struct kspan_central *central,
 			  struct visit *visit)
 {
-	unsigned long bytes = READ_ONCE(central->nr_depot_objects) * central->sc->size;
+	unsigned long bytes = kspan_glance(central->nr_depot_objects) * central->sc->size;
 
 	visit->bytes -= min(visit->bytes, bytes);
 	visit->worked = true;
@@ -340,7 +340,7 @@ static void drain_central(struct kspan_heap *heap, struct kspan_central *central
 	/* Else a grace period would have to be waited for. */
 	if (heap->private && !is_typesafe(heap))
 		kspan_central_trim(central, false, visit->want - visit->pages);
-	if (READ_ONCE(kspan_page_heap(visit->nid)->empty_pages))
+	if (kspan_glance(kspan_page_heap(visit->nid)->empty_pages))
 		visit->pages += kspan_page_heap_release(visit->nid, visit->want - visit->pages,
 							false);
 }
@@ -435,7 +435,7 @@ static u64 released_pages_of(int nid)
 {
 	struct kspan_page_heap *ph = kspan_page_heap(nid);
 
-	return READ_ONCE(ph->released) + (READ_ONCE(ph->loose_released) >> KSPAN_PAGE_ORDER);
+	return kspan_glance(ph->released) + (kspan_glance(ph->loose_released) >> KSPAN_PAGE_ORDER);
 }
 
 static u64 released_pages(void)
@@ -544,7 +544,7 @@ static void count_cached(struct kspan_heap *heap, void *data)
 		if (!central || !is_worth_draining(heap, central, waits))
 			continue;
 		visit->pages += sure_pages(central);
-		visit->bytes += READ_ONCE(central->nr_depot_objects) * central->sc->size;
+		visit->bytes += kspan_glance(central->nr_depot_objects) * central->sc->size;
 		visit->want += most_pages(central) - min(most_pages(central), sure_pages(central));
 	}
 	if (!waits)
@@ -583,7 +583,7 @@ unsigned long kspan_shrink_count(struct shrinker *shrinker, struct shrink_contro
 
 	visit.pages = visit.how & KSPAN_RECLAIM_HOLES ?
 		      free_pages_of_node(sc->nid) :
-		      READ_ONCE(kspan_page_heap(sc->nid)->empty_pages);
+		      kspan_glance(kspan_page_heap(sc->nid)->empty_pages);
 	kspan_peek_heaps(count_cached, &visit);
 	visit.pages += min(visit.bytes >> KSPAN_PAGE_SHIFT, visit.want);
 	return visit.pages << KSPAN_PAGE_ORDER ?: SHRINK_EMPTY;
@@ -852,15 +852,15 @@ static void scavenge_node(int nid, u64 deadline)
 	bool hurry = kspan_is_short(nid);
 	bool worked = false;
 
-	held = READ_ONCE(ph->pages);
+	held = kspan_glance(ph->pages);
 	if (hurry && held > goal)
 		pages += drain_depots(nid, held - goal, 0, &worked);
-	held = READ_ONCE(ph->pages);
+	held = kspan_glance(ph->pages);
 	if (held > (hurry ? goal : 2 * goal))
 		hollow_node(nid, held - goal, KSPAN_LOOKS_OF_SCAVENGER);
 	do {
 		/* One arena at a time. */
-		held = READ_ONCE(ph->pages);
+		held = kspan_glance(ph->pages);
 		n = held > goal ? kspan_page_heap_release(nid, 1, hurry || held > 2 * goal) : 0;
 		pages += n;
 		cond_resched();
@@ -904,7 +904,7 @@ static void scavenge_heap(struct kspan_heap *heap, void *data)
 	}
 	while ((central = kspan_heap_next_central(heap, &i))) {
 		kspan_depot_reap(central);
-		if (READ_ONCE(central->nr_depot_full))
+		if (kspan_glance(central->nr_depot_full))
 			visit->found = true;
 		cond_resched();
 	}
@@ -918,11 +918,11 @@ static void scavenge_heap(struct kspan_heap *heap, void *data)
 /* It keeps more than it would if nothing changed any more. */
 static bool is_unsettled(struct kspan_page_heap *ph)
 {
-	unsigned long pages = READ_ONCE(ph->pages), recent = READ_ONCE(ph->recent);
-	unsigned long used = READ_ONCE(ph->used), goal = READ_ONCE(ph->keep);
+	unsigned long pages = kspan_glance(ph->pages), recent = kspan_glance(ph->recent);
+	unsigned long used = kspan_glance(ph->used), goal = kspan_glance(ph->keep);
 
 	return recent > max(used, KSPAN_RETAIN_LEAST) || pages > 2 * with_tenth(recent) ||
-	       (pages > goal && (READ_ONCE(ph->nr_empty) || kspan_is_short(ph->nid)));
+	       (pages > goal && (kspan_glance(ph->nr_empty) || kspan_is_short(ph->nid)));
 }
 
 /**

@@ -163,9 +163,9 @@ static void add_cache_of_heap(struct kspan_heap *heap, void *data)
 	stats->capacity += READ_ONCE(cache->capacity);
 	stats->large_objects += READ_ONCE(cache->large.count);
 	stats->large_bytes += (u64)READ_ONCE(cache->large.pages) << KSPAN_PAGE_SHIFT;
-	stats->refills += READ_ONCE(cache->events[KSPAN_REFILL]);
-	stats->spills += READ_ONCE(cache->events[KSPAN_SPILL]);
-	stats->steals += READ_ONCE(cache->events[KSPAN_STEAL]);
+	stats->refills += kspan_glance(cache->events[KSPAN_REFILL]);
+	stats->spills += kspan_glance(cache->events[KSPAN_SPILL]);
+	stats->steals += kspan_glance(cache->events[KSPAN_STEAL]);
 	for (class = 1; class < heap->nr_classes; class++)
 		stats->cached += (u64)kspan_cpu_cache_holds(cache, class) *
 				 heap->classes[class].size;

@@ -29,28 +29,45 @@
 
 bool kspan_track_heaps;
 
+static void note(const struct kspan_found *found, unsigned long addr, unsigned long site)
+{
+	struct kspan_span *span = found->span;
+	bool exact;
+
+	if (!found->central->tracked || kspan_found_slot(found, addr) != KSPAN_SLOT_OUT)
+		return;
+	WRITE_ONCE(kspan_span_sites(span)[kspan_slot_index(span->magic, addr - span->start,
+							   &exact)], site);
+}
+
 /**
  * __kspan_track() - note where an object was allocated
  * @object:	of a tracked heap
  * @site:	return address
+ *
+ * Whoever has a stale pointer may have freed it meanwhile, and its span may be another one.
  */
 void __kspan_track(const void *object, unsigned long site)
 {
 	unsigned long addr = (unsigned long)object;
-	struct kspan_span *span;
-	bool exact;
+	struct kspan_found found;
+	bool pinned;
 
 	if (ZERO_OR_NULL_PTR(object))
 		return;
 	rcu_read_lock_sched();
-	span = kspan_map_span(addr);
-	/* The object is the caller's, so the span stays what it is. */
-	if (span && kspan_span_is_small(span->state))
-		kspan_span_sites(span)[kspan_slot_index(span->magic, addr - span->start,
-							&exact)] = site;
-	else if (span)
-		span->site = site;
+	pinned = kspan_lookup(addr, &found) && kspan_span_is_small(found.word.state) &&
+		 kspan_found_pin(&found);
 	rcu_read_unlock_sched();
+	if (pinned) {
+		/* A tiny object's block: it may start within. */
+		note(&found, found.class == KSPAN_CLASS_TINY ?
+			     ALIGN_DOWN(addr, KSPAN_TINY_BLOCK) : addr, site);
+		kspan_span_unpin(found.span);
+	} else if (kspan_large_hold(addr, &found)) {
+		found.span->site = site;
+		kspan_large_let_go(&found);
+	}
 }
 KSPAN_EXPORT_FOR_KUNIT(__kspan_track);
 

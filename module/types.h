@@ -90,6 +90,13 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
+/*
+ * Read what others may write meanwhile, by plain writes of a word or less: they own it or have
+ * its lock. Good for statistics and hints, and where it is seen afterwards whether what was
+ * read holds.
+ */
+#define kspan_glance(x)		data_race(READ_ONCE(x))
+
 #ifndef CONFIG_64BIT
 #error "kspan needs a 64-bit kernel: every page it uses must be in the direct map"
 #endif

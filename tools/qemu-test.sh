@@ -43,6 +43,8 @@ expect "fail: silent for $LIMIT s, in runner, after says something now and then"
 expect "fail: the kernel complained: *; silent for $LIMIT s, in runner, after says something now and then" \
 	stall 1 --silence $LIMIT
 expect 'fail: no verdict within 30 s, in runner*' talk-late 1000 --silence $LIMIT --timeout 30
+expect 'fail: the kernel complained: *KCSAN: data-race in *' race 1 --silence $LIMIT
+expect pass strange 1 --silence $LIMIT
 # Twice, as nothing else went wrong.
 expect 'fail: *exc_debug_kernel* (boot repeated: the kernel complained: *' emulator 1 --silence $LIMIT
 echo "runner $PASSED $FAILED 0"

@@ -745,6 +745,8 @@ static void judge(char *why, size_t size, const struct stress_counts *sums)
 	check_heap(&kspan_default_heap, why, size);
 	kspan_heap_flush(heap);
 	check_heap(heap, why, size);
+	/* Whoever frees what is in its spans has it in a magazine. */
+	kspan_heap_flush(bystander_heap);
 	check_heap(bystander_heap, why, size);
 	kspan_heap_flush((struct kspan_heap *)cache);
 	check_heap((struct kspan_heap *)cache, why, size);
