@@ -202,6 +202,20 @@ kspan_cpu_class(struct kspan_cpu_cache *cache, unsigned int class)
 	return of_class;
 }
 
+/* kspan_cpu_cache_pop() where the caller knows what the CPU has of the class. */
+static __always_inline bool kspan_cpu_class_pop(struct kspan_cpu_class *of_class, void **object)
+{
+	struct kspan_magazine *mag = of_class->loaded;
+	u32 count = mag->count;
+
+	if (unlikely(!count))
+		return false;
+	*object = mag->slot[--count];
+	mag->count = count;
+	of_class->allocs++;
+	return true;
+}
+
 /**
  * kspan_cpu_cache_pop() - take an object from the loaded magazine
  * @cache:	an entered cache
@@ -213,16 +227,7 @@ kspan_cpu_class(struct kspan_cpu_cache *cache, unsigned int class)
 static __always_inline bool kspan_cpu_cache_pop(struct kspan_cpu_cache *cache,
 						unsigned int class, void **object)
 {
-	struct kspan_cpu_class *of_class = kspan_cpu_class(cache, class);
-	struct kspan_magazine *mag = of_class->loaded;
-	u32 count = mag->count;
-
-	if (unlikely(!count))
-		return false;
-	*object = mag->slot[--count];
-	mag->count = count;
-	of_class->allocs++;
-	return true;
+	return kspan_cpu_class_pop(kspan_cpu_class(cache, class), object);
 }
 
 /* The newest object of a magazine; of an empty one, what is no object. */

@@ -182,13 +182,16 @@ void kspan_mempool_free(void *element, void *size);
 DEFINE_FREE(kspan_free, void *, if (!IS_ERR_OR_NULL(_T)) kspan_free(_T))
 #endif
 
-/* @size is for the compiler, and for FORTIFY: it knows then how long the object is. */
-void *kspan_malloc_class(unsigned int class, gfp_t gfp, size_t size) __alloc_size(3);
+/* log2 of the bytes that a CPU's cache has for each class. */
+#define KSPAN_CLASS_SHIFT	5
+
+void *kspan_malloc_class(unsigned long offset, gfp_t gfp, size_t size) __alloc_size(3);
 
 static __always_inline void *__kspan_malloc_constant(size_t size, gfp_t gfp) __alloc_size(1);
 static __always_inline void *__kspan_malloc_constant(size_t size, gfp_t gfp)
 {
-	return kspan_malloc_class(kspan_constant_class(size), gfp, size);
+	return kspan_malloc_class((unsigned long)kspan_constant_class(size) << KSPAN_CLASS_SHIFT,
+				  gfp, size);
 }
 
 /* The class of a constant size is found by the compiler. */
