@@ -663,6 +663,8 @@ static void wrong_arguments_make_no_heap(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, odd);
 	kspan_heap_destroy(odd);
 	KUNIT_EXPECT_NULL(test, kspan_heap_create("flags", 0, BIT(20)));
+	KUNIT_EXPECT_NULL(test, kspan_heap_create("flags", 0, KSPAN_HWCACHE_ALIGN));
+	KUNIT_EXPECT_NULL(test, kspan_heap_create("flags", 0, KSPAN_TYPESAFE_BY_RCU));
 	KUNIT_EXPECT_NULL(test, kspan_heap_create(NULL, 0, 0));
 	kspan_heap_destroy(NULL);
 }

@@ -24,6 +24,9 @@
 /* The only class of a typed cache. */
 #define ONLY_CLASS	1
 
+/* As long as flags are: the complement has all other bits. */
+#define CACHE_FLAGS	((unsigned long)(KSPAN_HWCACHE_ALIGN | KSPAN_TYPESAFE_BY_RCU))
+
 struct kspan_cache {
 	struct kspan_heap heap;
 };
@@ -99,8 +102,7 @@ struct kspan_cache *__kspan_cache_create(const char *name, unsigned int size, un
 	struct kspan_heap *heap;
 
 	if (!name || !size || size > KSPAN_MAX_SIZE || align > KSPAN_MAX_SIZE ||
-	    (align && !is_power_of_2(align)) ||
-	    (flags & ~(KSPAN_HWCACHE_ALIGN | KSPAN_TYPESAFE_BY_RCU))) {
+	    (align && !is_power_of_2(align)) || (flags & ~CACHE_FLAGS)) {
 		pr_err("cache %s can't be made: size %u, alignment %u, flags %#lx; see kspan_cache_create()\n",
 		       name ?: "(null)", size, align, flags);
 		return NULL;

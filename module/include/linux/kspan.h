@@ -110,7 +110,10 @@ unsigned long kspan_trim(void);
  * Private heaps. kspan_free() and its kin take their objects as any others; a
  * kspan_realloc() of one stays in its heap.
  */
-/* Note where objects are allocated; what is live in the end is told by that. */
+/*
+ * Note where objects are allocated; what is live in the end is told by that. Flags of caches
+ * are other bits: kspan_heap_create() refuses them, and kspan_cache_create() this one.
+ */
 #define KSPAN_HEAP_TRACK	0x1U
 
 struct kspan_heap *__kspan_heap_create(const char *name, size_t limit, unsigned int flags,
@@ -153,9 +156,9 @@ char *kspan_heap_vasprintf(struct kspan_heap *heap, gfp_t gfp, const char *fmt, 
 struct kspan_cache;
 
 /* Aligned to a cache line, or what part of one an object fits into. */
-#define KSPAN_HWCACHE_ALIGN	0x1U
+#define KSPAN_HWCACHE_ALIGN	0x100U
 /* The memory of a freed object stays an object of the cache for a grace period. */
-#define KSPAN_TYPESAFE_BY_RCU	0x2U
+#define KSPAN_TYPESAFE_BY_RCU	0x200U
 
 struct kspan_cache *__kspan_cache_create(const char *name, unsigned int size, unsigned int align,
 					 unsigned long flags, void (*ctor)(void *object),
