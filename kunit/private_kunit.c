@@ -326,6 +326,52 @@ static void pressure_is_told_once_before_a_failure(struct kunit *test)
 	kspan_heap_destroy(small);
 }
 
+struct greedy {
+	struct kspan_heap *heap;
+	unsigned int depth, deepest, calls;
+	bool got;
+};
+
+static void want_more(struct kspan_heap *of, size_t size, void *data)
+{
+	struct greedy *greedy = data;
+
+	greedy->calls++;
+	greedy->depth++;
+	greedy->deepest = max(greedy->deepest, greedy->depth);
+	/* Long before the stack ends. */
+	if (greedy->depth < 20)
+		greedy->got |= !!kspan_heap_malloc(greedy->heap, size, GFP_KERNEL);
+	greedy->depth--;
+}
+
+/* Its own request fails, be it made by the callback of another heap. */
+static void pressure_does_not_call_itself(struct kunit *test)
+{
+	struct kspan_heap *small = make_heap(test, "small", SZ_256K);
+	struct kspan_heap *other = make_heap(test, "other", SZ_256K);
+	struct greedy first = { .heap = small }, second = { .heap = small };
+	unsigned long before = kspan_refused(KSPAN_REFUSED_PRESSURE);
+
+	kspan_heap_set_pressure(small, want_more, &first);
+	KUNIT_EXPECT_NULL(test, kspan_heap_malloc(small, SZ_512K, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, first.deepest, 1U);
+	KUNIT_EXPECT_FALSE(test, first.got);
+	KUNIT_EXPECT_EQ(test, kspan_refused(KSPAN_REFUSED_PRESSURE) - before, 1UL);
+	first = (struct greedy) { .heap = other };
+	kspan_heap_set_pressure(other, want_more, &second);
+	KUNIT_EXPECT_NULL(test, kspan_heap_malloc(small, SZ_512K, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, first.deepest, 1U);
+	KUNIT_EXPECT_EQ(test, second.deepest, 1U);
+	KUNIT_EXPECT_EQ(test, kspan_refused(KSPAN_REFUSED_PRESSURE) - before, 2UL);
+	/* One after the other is no recursion. */
+	first.calls = 0;
+	KUNIT_EXPECT_NULL(test, kspan_heap_malloc(small, SZ_512K, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, first.calls, 1U);
+	kspan_heap_destroy(small);
+	kspan_heap_destroy(other);
+}
+
 /* With interrupts off the heap gives up what it takes, and no more; who can wait, all. */
 static void whoever_cannot_wait_takes_what_it_needs(struct kunit *test)
 {
@@ -881,6 +927,7 @@ static struct kunit_case private_cases[] = {
 	KUNIT_CASE(limit_is_kept),
 	KUNIT_CASE(request_that_must_not_fail_goes_beyond_the_limit),
 	KUNIT_CASE(pressure_is_told_once_before_a_failure),
+	KUNIT_CASE(pressure_does_not_call_itself),
 	KUNIT_CASE(whoever_cannot_wait_takes_what_it_needs),
 	KUNIT_CASE(failures_leave_nothing_behind),
 	KUNIT_CASE(trim_gives_back_what_is_kept),

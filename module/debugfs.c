@@ -93,6 +93,7 @@ static int stats_show(struct seq_file *m, void *unused)
 	show(m, "RefusedSize", kspan_refused(KSPAN_REFUSED_SIZE));
 	show(m, "RefusedAlign", kspan_refused(KSPAN_REFUSED_ALIGN));
 	show(m, "RefusedMark", kspan_refused(KSPAN_REFUSED_MARK));
+	show(m, "RefusedPressure", kspan_refused(KSPAN_REFUSED_PRESSURE));
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(stats);

@@ -73,6 +73,8 @@ struct kspan_heap *kspan_private_create(const char *name, const struct kspan_siz
 	private->ctor = ctor;
 	strscpy(private->module, owner ? owner->name : "(built-in)", sizeof(private->module));
 	INIT_LIST_HEAD(&private->list);
+	INIT_LIST_HEAD(&private->pressing);
+	raw_spin_lock_init(&private->pressing_lock);
 	kspan_large_owner_init(&private->large, &private->account);
 	memory->heap.private = private;
 	memory->heap.cache_most = KSPAN_PRIVATE_CACHE_BYTES;
@@ -159,7 +161,8 @@ EXPORT_SYMBOL_GPL(__kspan_heap_create);
  * @pressure:	called once per request that can't be served, in the context of the
  *		request and with its locks held, with the bytes asked for; it may
  *		free objects of the heap, also by kspan_free_bulk(), and must not
- *		allocate from it. NULL for none.
+ *		allocate from it: a request of its own that can't be served fails, with a
+ *		warning the first time. NULL for none.
  * @data:	for @pressure
  *
  * To be called before the heap is used.
@@ -273,6 +276,64 @@ static bool give_up(struct kspan_heap *heap, size_t size, gfp_t gfp)
 	return giving.any;
 }
 
+/**
+ * struct pressing - a call of a pressure callback
+ * @list:	in kspan_private.pressing
+ * @task:	that it is in, or that was interrupted, by
+ * @level:	so many interrupts
+ */
+struct pressing {
+	struct list_head list;
+	const struct task_struct *task;
+	unsigned char level;
+};
+
+/* Begin a call, unless it would come out of another one of the same callback. */
+static bool begin_pressing(struct kspan_private *private, struct pressing *mine)
+{
+	const struct pressing *other;
+	unsigned long flags;
+	bool within = false;
+
+	raw_spin_lock_irqsave(&private->pressing_lock, flags);
+	list_for_each_entry(other, &private->pressing, list)
+		within |= other->task == mine->task && other->level == mine->level;
+	if (!within)
+		list_add(&mine->list, &private->pressing);
+	raw_spin_unlock_irqrestore(&private->pressing_lock, flags);
+	return !within;
+}
+
+static void end_pressing(struct kspan_private *private, struct pressing *mine)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&private->pressing_lock, flags);
+	list_del(&mine->list);
+	raw_spin_unlock_irqrestore(&private->pressing_lock, flags);
+}
+
+/*
+ * Call the callback. One that allocates from its heap, itself or by way of the callback of
+ * another heap, would be called again and again until the stack ends. Returns whether it was
+ * called.
+ */
+static bool press(struct kspan_heap *heap, size_t size, gfp_t gfp)
+{
+	struct kspan_private *private = heap->private;
+	struct pressing mine = { .task = current, .level = interrupt_context_level() };
+
+	if (!begin_pressing(private, &mine)) {
+		kspan_refuse(KSPAN_REFUSED_PRESSURE,
+			     "a pressure callback allocates from its own heap, which has nothing left",
+			     size, gfp);
+		return false;
+	}
+	private->pressure(heap, size, private->data);
+	end_pressing(private, &mine);
+	return true;
+}
+
 /** __kspan_private_relieve() - kspan_private_relieve() of a private heap */
 bool __kspan_private_relieve(struct kspan_heap *heap, size_t size, unsigned int *attempt,
 			     gfp_t gfp)
@@ -289,9 +350,8 @@ bool __kspan_private_relieve(struct kspan_heap *heap, size_t size, unsigned int 
 			return true;
 	}
 	*attempt = KSPAN_GIVE_UPS + 1;
-	if (!private->pressure)
+	if (!private->pressure || !press(heap, size, gfp))
 		return false;
-	private->pressure(heap, size, private->data);
 	give_up(heap, size, gfp);
 	return true;
 }
