@@ -161,6 +161,54 @@ static void realloc_stays_in_the_heap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kspan_private_live(heap), 0UL);
 }
 
+/* Where a heap is to be named, NULL is the default heap. */
+static void null_is_the_default_heap(struct kunit *test)
+{
+	void *made[20] = { };
+	unsigned int n = 0, i;
+
+	made[n++] = kspan_heap_malloc(NULL, 100, GFP_KERNEL);
+	made[n++] = kspan_heap_malloc(NULL, 100000, GFP_KERNEL);
+	made[n++] = kspan_heap_zalloc(NULL, 100, GFP_KERNEL);
+	made[n++] = kspan_heap_malloc_node(NULL, 100, GFP_KERNEL, NUMA_NO_NODE);
+	made[n++] = kspan_heap_malloc_array(NULL, 10, 30, GFP_KERNEL);
+	made[n++] = kspan_heap_calloc(NULL, 10, 30, GFP_KERNEL);
+	made[n++] = kspan_heap_malloc_aligned(NULL, 100, 512, GFP_KERNEL);
+	made[n++] = kspan_heap_tiny_alloc(NULL, 5, GFP_KERNEL);
+	made[n++] = kspan_heap_realloc(NULL, NULL, 100, GFP_KERNEL);
+	made[n - 1] = kspan_heap_realloc(NULL, made[n - 1], 1000, GFP_KERNEL);
+	made[n++] = kspan_heap_memdup(NULL, "xyz", 4, GFP_KERNEL);
+	made[n++] = kspan_heap_strdup(NULL, "a string", GFP_KERNEL);
+	made[n++] = kspan_heap_strndup(NULL, "a string", 3, GFP_KERNEL);
+	made[n++] = kspan_heap_tiny_strdup(NULL, "tiny", GFP_KERNEL);
+	made[n++] = kspan_heap_asprintf(NULL, GFP_KERNEL, "%d and %s", 5, "six");
+	KUNIT_EXPECT_STREQ(test, (char *)made[n - 1], "5 and six");
+	KUNIT_EXPECT_EQ(test, kspan_heap_alloc_bulk(NULL, 96, GFP_KERNEL, 2, &made[n]), 2U);
+	n += 2;
+	for (i = 0; i < n; i++) {
+		KUNIT_EXPECT_NOT_NULL_MSG(test, made[i], "call %u", i);
+		KUNIT_EXPECT_PTR_EQ(test, kspan_object_heap(made[i]), &kspan_default_heap);
+		kspan_free(made[i]);
+	}
+	kspan_heap_trim(NULL);
+}
+
+/* The default heap has no limit, and stays. */
+static void default_heap_is_not_reset(struct kunit *test)
+{
+	unsigned long before = kspan_refused(KSPAN_REFUSED_HEAP);
+	void *p = kspan_malloc(100, GFP_KERNEL);
+
+	kspan_heap_reset(NULL);
+	KUNIT_EXPECT_EQ(test, kspan_refused(KSPAN_REFUSED_HEAP) - before, 1UL);
+	kspan_heap_set_pressure(NULL, NULL, NULL);
+	KUNIT_EXPECT_EQ(test, kspan_refused(KSPAN_REFUSED_HEAP) - before, 2UL);
+	kspan_heap_destroy(NULL);
+	KUNIT_EXPECT_EQ(test, kspan_refused(KSPAN_REFUSED_HEAP) - before, 3UL);
+	KUNIT_EXPECT_TRUE(test, kspan_owns(p));
+	kspan_free(p);
+}
+
 static int by_address(const void *a, const void *b)
 {
 	unsigned long left = *(unsigned long *)a, right = *(unsigned long *)b;
@@ -712,7 +760,6 @@ static void wrong_arguments_make_no_heap(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, kspan_heap_create("flags", 0, KSPAN_HWCACHE_ALIGN));
 	KUNIT_EXPECT_NULL(test, kspan_heap_create("flags", 0, KSPAN_TYPESAFE_BY_RCU));
 	KUNIT_EXPECT_NULL(test, kspan_heap_create(NULL, 0, 0));
-	kspan_heap_destroy(NULL);
 }
 
 struct deed {
@@ -923,6 +970,8 @@ static struct kunit_case private_cases[] = {
 	KUNIT_CASE(every_size_is_served),
 	KUNIT_CASE(variants_are_of_the_heap),
 	KUNIT_CASE(realloc_stays_in_the_heap),
+	KUNIT_CASE(null_is_the_default_heap),
+	KUNIT_CASE(default_heap_is_not_reset),
 	KUNIT_CASE(memory_of_a_heap_is_not_used_by_another),
 	KUNIT_CASE(limit_is_kept),
 	KUNIT_CASE(request_that_must_not_fail_goes_beyond_the_limit),

@@ -93,6 +93,8 @@ struct kspan_cpu_cache {
  *		kspan_cpu_cache_bytes; 0 for no such limit
  * @budget:	what its caches may hold, and do
  * @tracked:	a private heap whose objects' call sites are noted
+ * @most_at_once: largest size that kspan_heap_malloc() has nothing more to do for: 0 if
+ *		@tracked, else KSPAN_MAX_SMALL
  * @failures:	requests that got NULL
  * @private:	what the default heap has not
  */
@@ -105,6 +107,7 @@ struct kspan_heap {
 	unsigned int cache_most;
 	struct kspan_budget budget;
 	bool tracked;
+	size_t most_at_once;
 	atomic_long_t failures;
 	struct kspan_private *private;
 };

@@ -94,6 +94,7 @@ static int stats_show(struct seq_file *m, void *unused)
 	show(m, "RefusedAlign", kspan_refused(KSPAN_REFUSED_ALIGN));
 	show(m, "RefusedMark", kspan_refused(KSPAN_REFUSED_MARK));
 	show(m, "RefusedPressure", kspan_refused(KSPAN_REFUSED_PRESSURE));
+	show(m, "RefusedHeap", kspan_refused(KSPAN_REFUSED_HEAP));
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(stats);

@@ -145,6 +145,8 @@ struct kspan_heap *__kspan_heap_create(const char *name, size_t limit, unsigned 
 	if (!heap)
 		return NULL;
 	heap->tracked = (flags & KSPAN_HEAP_TRACK) || READ_ONCE(kspan_track_heaps);
+	if (heap->tracked)
+		heap->most_at_once = 0;
 	account = &heap->private->account;
 	account->limit = limit / KSPAN_PAGE_SIZE + !!(limit % KSPAN_PAGE_SIZE);
 	/* What is kept is not to use up the limit, by whomever: those that need it have it. */
@@ -155,9 +157,20 @@ struct kspan_heap *__kspan_heap_create(const char *name, size_t limit, unsigned 
 }
 EXPORT_SYMBOL_GPL(__kspan_heap_create);
 
+/* Where the default heap can't be meant: whether NULL was given, which is told then. */
+static bool is_missing(const struct kspan_heap *heap)
+{
+	if (heap)
+		return false;
+	kspan_refuse(KSPAN_REFUSED_HEAP,
+		     "NULL is no private heap: the default heap is not reset, destroyed or put under pressure",
+		     0, 0);
+	return true;
+}
+
 /**
  * kspan_heap_set_pressure() - have a function called before a request fails
- * @heap:	the heap
+ * @heap:	the heap; NULL does nothing but warn the first time: the default heap has none
  * @pressure:	called once per request that can't be served, in the context of the
  *		request and with its locks held, with the bytes asked for; it may
  *		free objects of the heap, also by kspan_free_bulk(), and must not
@@ -171,6 +184,8 @@ void kspan_heap_set_pressure(struct kspan_heap *heap,
 			     void (*pressure)(struct kspan_heap *heap, size_t size, void *data),
 			     void *data)
 {
+	if (is_missing(heap))
+		return;
 	heap->private->data = data;
 	heap->private->pressure = pressure;
 }
@@ -371,20 +386,20 @@ size_t kspan_private_trim(struct kspan_heap *heap)
 
 /**
  * kspan_heap_trim() - give back what a private heap keeps without using it
- * @heap: the heap
+ * @heap: the heap; NULL is kspan_trim(), as the default heap has nothing of its own
  *
  * Context: task; sleeps.
  * Return: bytes that it holds less.
  */
 size_t kspan_heap_trim(struct kspan_heap *heap)
 {
-	return kspan_private_trim(heap);
+	return heap ? kspan_private_trim(heap) : kspan_trim();
 }
 EXPORT_SYMBOL_GPL(kspan_heap_trim);
 
 /**
  * kspan_heap_reset() - free all objects of a private heap
- * @heap: the heap, which nobody uses meanwhile
+ * @heap: the heap, which nobody uses meanwhile; NULL does nothing but warn the first time
  *
  * The heap keeps the spans of small objects for those to come. Objects that wait for a
  * grace period after kspan_free_rcu() are freed a second time when it ends: call
@@ -398,6 +413,8 @@ void kspan_heap_reset(struct kspan_heap *heap)
 	unsigned int i = 0;
 	u64 tiny;
 
+	if (is_missing(heap))
+		return;
 	kspan_heap_flush(heap);
 	while ((central = kspan_heap_next_central(heap, &i)))
 		kspan_central_reset(central);
@@ -488,7 +505,7 @@ void kspan_private_destroy(struct kspan_heap *heap)
 
 /**
  * kspan_heap_destroy() - destroy a private heap with all its objects
- * @heap: the heap, which nobody uses any more; NULL does nothing
+ * @heap: the heap, which nobody uses any more; NULL does nothing but warn the first time
  *
  * All its pages go back at once, at a cost that follows spans, not objects. What was
  * never freed is told by class. To free one of its objects afterwards is a wrong free
@@ -499,7 +516,7 @@ void kspan_private_destroy(struct kspan_heap *heap)
  */
 void kspan_heap_destroy(struct kspan_heap *heap)
 {
-	if (heap)
+	if (!is_missing(heap))
 		kspan_private_destroy(heap);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_destroy);
@@ -631,15 +648,20 @@ void kspan_private_exit(void)
 	destroy_workqueue(workqueue);
 }
 
-static noinline void *malloc_tracked(struct kspan_heap *heap, size_t size, gfp_t gfp,
-				     unsigned long site)
+/*
+ * What the fast path of kspan_heap_malloc() does not serve. Of NULL, of large objects and of
+ * heaps that are tracked it knows by two compares.
+ */
+static noinline void *malloc_otherwise(struct kspan_heap *heap, size_t size, gfp_t gfp,
+				       unsigned long site)
 {
+	heap = kspan_heap_or_default(heap);
 	return kspan_track(heap, kspan_malloc_of(heap, size, gfp), site);
 }
 
 /**
  * kspan_heap_malloc() - kspan_malloc() from a private heap
- * @heap:	the heap
+ * @heap:	the heap; NULL for the default heap, as in all calls here that allocate
  * @size:	bytes; 0 gives ZERO_SIZE_PTR
  * @gfp:	as for kspan_malloc()
  *
@@ -649,52 +671,57 @@ static noinline void *malloc_tracked(struct kspan_heap *heap, size_t size, gfp_t
 void *kspan_heap_malloc(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
 	/* Else the rest would not be a tail call. */
-	if (unlikely(heap->tracked))
-		return malloc_tracked(heap, size, gfp, _RET_IP_);
-	return kspan_malloc_of(heap, size, gfp);
+	if (unlikely(!heap || size > heap->most_at_once))
+		return malloc_otherwise(heap, size, gfp, _RET_IP_);
+	return kspan_malloc_class_of(heap, kspan_size_class(size), gfp);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_malloc);
 
-/** kspan_heap_zalloc() - kspan_zalloc() from a private heap */
+/** kspan_heap_zalloc() - kspan_zalloc() from a heap; NULL: the default heap */
 void *kspan_heap_zalloc(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
-	if (unlikely(heap->tracked))
-		return malloc_tracked(heap, size, gfp | __GFP_ZERO, _RET_IP_);
-	return kspan_malloc_of(heap, size, gfp | __GFP_ZERO);
+	if (unlikely(!heap || size > heap->most_at_once))
+		return malloc_otherwise(heap, size, gfp | __GFP_ZERO, _RET_IP_);
+	return kspan_malloc_class_of(heap, kspan_size_class(size), gfp | __GFP_ZERO);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_zalloc);
 
-/** kspan_heap_malloc_node() - kspan_malloc_node() from a private heap */
+/** kspan_heap_malloc_node() - kspan_malloc_node() from a heap; NULL: the default heap */
 void *kspan_heap_malloc_node(struct kspan_heap *heap, size_t size, gfp_t gfp, int node)
 {
+	heap = kspan_heap_or_default(heap);
 	return kspan_track(heap, kspan_malloc_node_of(heap, size, gfp, node), _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_malloc_node);
 
-/** kspan_heap_malloc_array() - kspan_malloc_array() from a private heap */
+/** kspan_heap_malloc_array() - kspan_malloc_array() from a heap; NULL: the default heap */
 void *kspan_heap_malloc_array(struct kspan_heap *heap, size_t n, size_t size, gfp_t gfp)
 {
+	heap = kspan_heap_or_default(heap);
 	return kspan_track(heap, kspan_malloc_array_of(heap, n, size, gfp), _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_malloc_array);
 
-/** kspan_heap_calloc() - kspan_calloc() from a private heap */
+/** kspan_heap_calloc() - kspan_calloc() from a heap; NULL: the default heap */
 void *kspan_heap_calloc(struct kspan_heap *heap, size_t n, size_t size, gfp_t gfp)
 {
+	heap = kspan_heap_or_default(heap);
 	return kspan_track(heap, kspan_malloc_array_of(heap, n, size, gfp | __GFP_ZERO), _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_calloc);
 
-/** kspan_heap_malloc_aligned() - kspan_malloc_aligned() from a private heap */
+/** kspan_heap_malloc_aligned() - kspan_malloc_aligned() from a heap; NULL: the default heap */
 void *kspan_heap_malloc_aligned(struct kspan_heap *heap, size_t size, size_t align, gfp_t gfp)
 {
+	heap = kspan_heap_or_default(heap);
 	return kspan_track(heap, kspan_malloc_aligned_of(heap, size, align, gfp), _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_malloc_aligned);
 
-/** kspan_heap_tiny_alloc() - kspan_tiny_alloc() from a private heap */
+/** kspan_heap_tiny_alloc() - kspan_tiny_alloc() from a heap; NULL: the default heap */
 void *kspan_heap_tiny_alloc(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
+	heap = kspan_heap_or_default(heap);
 	return kspan_track(heap, kspan_tiny_alloc_of(heap, size, gfp), _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_tiny_alloc);
