@@ -9,6 +9,7 @@
 #include "context.h"
 #include "model.h"
 #include "private.h"
+#include "region.h"
 #include "track.h"
 
 /* Debug kernels take ten times as long for each. */
@@ -651,6 +652,67 @@ static void regions_take_from_the_heap(struct kunit *test)
 	kspan_heap_destroy(small);
 }
 
+/* Fills up with objects, and gives how many chunks that took. */
+static unsigned int fill_region(struct kunit *test, struct kspan_region *region, u8 with)
+{
+	struct kspan_region_stats stats;
+	unsigned int i;
+	u8 *p;
+
+	for (i = 0; i < 3 * SZ_32K / 1000; i++) {
+		p = kspan_region_alloc(region, 1000, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, p);
+		memset(p, with, 1000);
+	}
+	kspan_region_stats_read(region, &stats);
+	return stats.held / SZ_32K;
+}
+
+/*
+ * With the heap's reset the chunks of the old region go, and the new region has them. What
+ * then is done to the old one is told, and not done to the new one.
+ */
+static void region_that_outlives_a_reset_leaves_others_alone(struct kunit *test)
+{
+	u64 before = kspan_bad_free_count(KSPAN_BAD_FREE_DESTROYED);
+	struct kspan_region *old, *new, *spare;
+	bool poison = kspan_region_poison;
+	unsigned int chunks;
+	unsigned long pages;
+	u8 *p;
+
+	old = kspan_region_create(heap, SZ_32K, GFP_KERNEL);
+	spare = kspan_region_create(heap, SZ_32K, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, old);
+	KUNIT_ASSERT_NOT_NULL(test, spare);
+	chunks = fill_region(test, old, 'o') + fill_region(test, spare, 's');
+	kspan_region_reset(spare);
+	kspan_heap_reset(heap);
+	KUNIT_EXPECT_EQ(test, held(heap), 0UL);
+	new = kspan_region_create(heap, SZ_32K, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, new);
+	p = kspan_region_alloc(new, 1000, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	memset(p, 'n', 1000);
+	while (chunks > fill_region(test, new, 'n'))
+		;
+	pages = held(heap);
+	kspan_region_poison = true;
+	kspan_region_reset(old);
+	kspan_region_destroy(old);
+	kspan_region_reset(spare);
+	/* It is as new. */
+	KUNIT_EXPECT_NOT_NULL(test, kspan_region_alloc(spare, 1000, GFP_KERNEL));
+	kspan_region_destroy(spare);
+	kspan_region_poison = poison;
+	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_DESTROYED) - before, (u64)chunks);
+	KUNIT_EXPECT_EQ(test, held(heap), pages);
+	KUNIT_EXPECT_NULL(test, memchr_inv(p, 'n', 1000));
+	kspan_region_destroy(new);
+	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_DESTROYED) - before, (u64)chunks);
+	KUNIT_EXPECT_EQ(test, held(heap), 0UL);
+}
+
 static noinline void *from_here(struct kspan_heap *from, size_t size)
 {
 	void *p = kspan_heap_malloc(from, size, GFP_KERNEL);
@@ -986,6 +1048,7 @@ static struct kunit_case private_cases[] = {
 	KUNIT_CASE(wrong_frees_are_found),
 	KUNIT_CASE(bulk_calls_mix_heaps),
 	KUNIT_CASE(regions_take_from_the_heap),
+	KUNIT_CASE(region_that_outlives_a_reset_leaves_others_alone),
 	KUNIT_CASE(live_objects_are_told_by_call_site),
 	KUNIT_CASE(many_heaps_at_once),
 	KUNIT_CASE(wrong_arguments_make_no_heap),

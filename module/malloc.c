@@ -266,7 +266,7 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_heap_alloc_chunk);
 
 /**
  * kspan_heap_free_chunk() - undo kspan_heap_alloc_chunk()
- * @chunk: the chunk; that its heap was destroyed meanwhile is reported
+ * @chunk: the chunk; that its heap was destroyed or reset meanwhile is reported
  */
 void kspan_heap_free_chunk(void *chunk)
 {

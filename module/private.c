@@ -403,7 +403,8 @@ EXPORT_SYMBOL_GPL(kspan_heap_trim);
  *
  * The heap keeps the spans of small objects for those to come. Objects that wait for a
  * grace period after kspan_free_rcu() are freed a second time when it ends: call
- * kspan_barrier() before, if there are any. What regions hold of the heap goes, too.
+ * kspan_barrier() before, if there are any. What regions hold of the heap goes, too: they may
+ * be reset or destroyed afterwards, which is reported, and nothing else.
  *
  * Context: task; sleeps.
  */
