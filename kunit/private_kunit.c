@@ -812,12 +812,49 @@ static void many_heaps_at_once(struct kunit *test)
 	kvfree(heaps);
 }
 
+/* A user's name can't forge a line of the log, nor a row of a table. */
+static void names_are_printable(struct kunit *test)
+{
+	struct kspan_heap *odd = kspan_heap_create("a b\n\x1b[31m\\\xe9", 0, 0), *none, *forger;
+	struct kmsg_dump_iter log;
+
+	KUNIT_ASSERT_NOT_NULL(test, odd);
+	KUNIT_EXPECT_STREQ(test, odd->name, "a b\\012\\033[31m\\134\\351");
+	none = make_heap(test, "", 0);
+	KUNIT_EXPECT_STREQ(test, none->name, "-");
+	forger = make_heap(test, "x\nkspan: forged", 0);
+	make(test, forger, 64);
+	kspan_kunit_log_begin(&log);
+	kspan_heap_destroy(forger);
+	KUNIT_EXPECT_TRUE(test, kspan_kunit_logged(&log, "heap x\\012kspan: forged: 1 objects"));
+	KUNIT_EXPECT_NULL(test, kspan_heap_create("y\nkspan: z", 0, BIT(20)));
+	KUNIT_EXPECT_TRUE(test, kspan_kunit_logged(&log, "heap y\\012kspan: z can't be made"));
+	KUNIT_EXPECT_NULL(test, kspan_cache_create("y\nkspan: z", 0, 0, 0, NULL));
+	KUNIT_EXPECT_TRUE(test, kspan_kunit_logged(&log, "cache y\\012kspan: z can't be made"));
+	kspan_heap_destroy(odd);
+	kspan_heap_destroy(none);
+}
+
+/* As of a module that is gone. */
+static void site_without_a_name_is_hashed(struct kunit *test)
+{
+	struct kspan_heap *tracked = kspan_heap_create("tracked", 0, KSPAN_HEAP_TRACK);
+	struct kmsg_dump_iter log;
+	char raw[20];
+	void *p;
+
+	KUNIT_ASSERT_NOT_NULL(test, tracked);
+	p = make(test, tracked, 64);
+	__kspan_track(p, (unsigned long)p);
+	snprintf(raw, sizeof(raw), "%lx", (unsigned long)p);
+	kspan_kunit_log_begin(&log);
+	kspan_heap_destroy(tracked);
+	KUNIT_EXPECT_TRUE(test, kspan_kunit_logged(&log, "heap tracked: 1 objects, 64 bytes"));
+	KUNIT_EXPECT_FALSE(test, kspan_kunit_logged(&log, raw));
+}
+
 static void wrong_arguments_make_no_heap(struct kunit *test)
 {
-	struct kspan_heap *odd = kspan_heap_create("odd\nname", 0, 0);
-
-	KUNIT_EXPECT_NOT_NULL(test, odd);
-	kspan_heap_destroy(odd);
 	KUNIT_EXPECT_NULL(test, kspan_heap_create("flags", 0, BIT(20)));
 	KUNIT_EXPECT_NULL(test, kspan_heap_create("flags", 0, KSPAN_HWCACHE_ALIGN));
 	KUNIT_EXPECT_NULL(test, kspan_heap_create("flags", 0, KSPAN_TYPESAFE_BY_RCU));
@@ -1051,6 +1088,8 @@ static struct kunit_case private_cases[] = {
 	KUNIT_CASE(region_that_outlives_a_reset_leaves_others_alone),
 	KUNIT_CASE(live_objects_are_told_by_call_site),
 	KUNIT_CASE(many_heaps_at_once),
+	KUNIT_CASE(names_are_printable),
+	KUNIT_CASE(site_without_a_name_is_hashed),
 	KUNIT_CASE(wrong_arguments_make_no_heap),
 	KUNIT_CASE(every_context_may_free_and_allocate),
 	KUNIT_CASE(heaps_come_and_go_as_others_look),

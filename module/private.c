@@ -29,6 +29,7 @@
 
 #include "kunit_export.h"
 #include "malloc.h"
+#include "name.h"
 #include "private.h"
 #include "track.h"
 
@@ -45,7 +46,7 @@ struct private_heap {
 
 /**
  * kspan_private_create() - make a heap that nobody knows yet
- * @name:	shown in debugfs and reports, copied
+ * @name:	shown in debugfs and reports, copied as name.c has it
  * @slot:	of a typed cache what its slots are; NULL for the usual size classes
  * @flags:	as in struct kspan_private
  * @ctor:	called once for every slot, or NULL
@@ -60,13 +61,13 @@ struct kspan_heap *kspan_private_create(const char *name, const struct kspan_siz
 {
 	const struct kspan_size_class *classes = kspan_size_classes;
 	unsigned int nr_classes = KSPAN_NR_CLASSES;
-	size_t length = strlen(name) + 1;
-	struct private_heap *memory = kzalloc(struct_size(memory, name, length), GFP_KERNEL);
 	struct kspan_private *private;
+	struct private_heap *memory;
 
+	memory = kzalloc(struct_size(memory, name, kspan_name_bytes(name)), GFP_KERNEL);
 	if (!memory)
 		return NULL;
-	memcpy(memory->name, name, length);
+	kspan_name_copy(memory->name, name);
 	private = &memory->private;
 	private->heap = &memory->heap;
 	private->flags = flags;
@@ -116,7 +117,8 @@ static void unpublish(struct kspan_heap *heap)
 
 /**
  * __kspan_heap_create() - what kspan_heap_create() calls
- * @name:	shown in debugfs and in reports, copied
+ * @name:	shown in debugfs and in reports, copied; what is not printable ASCII, and the
+ *		backslash, as \\ooo
  * @limit:	most bytes that the heap may hold, rounded up to pages of 8 KiB; 0 for no
  *		limit. What counts is spans, used or kept, so it takes some more than the
  *		objects.
@@ -137,8 +139,8 @@ struct kspan_heap *__kspan_heap_create(const char *name, size_t limit, unsigned 
 	struct kspan_heap *heap;
 
 	if (!name || (flags & ~KSPAN_HEAP_TRACK)) {
-		pr_err("heap %s can't be made: flags %#x; see kspan_heap_create()\n",
-		       name ?: "(null)", flags);
+		pr_err("heap %*pEop can't be made: flags %#x; see kspan_heap_create()\n",
+		       kspan_name_width(name ?: "(null)"), name ?: "(null)", flags);
 		return NULL;
 	}
 	heap = kspan_private_create(name, NULL, flags, NULL, owner);
