@@ -377,6 +377,8 @@ static void wrong_arguments_are_refused(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, kspan_cache_create("crooked", 8, 24, 0, NULL));
 	KUNIT_EXPECT_NULL(test, kspan_cache_create("huge", KSPAN_MAX_SIZE + 1, 0, 0, NULL));
 	KUNIT_EXPECT_NULL(test, kspan_cache_create("flags", 8, 0, BIT(20), NULL));
+	KUNIT_EXPECT_NULL(test, kspan_cache_create("flags", 8, 0, BIT(40), NULL));
+	KUNIT_EXPECT_NULL(test, kspan_cache_create("flags", 8, 0, KSPAN_HEAP_TRACK, NULL));
 	KUNIT_EXPECT_NULL(test, kspan_cache_create(NULL, 8, 0, 0, NULL));
 }
 

@@ -269,6 +269,40 @@ size_t kspan_kunit_align(size_t size)
 	return max_t(size_t, size & -size, 8);
 }
 
+static char line[1024];
+
+/**
+ * kspan_kunit_log_begin() - look at the kernel's log from here on
+ * @log: for kspan_kunit_logged()
+ */
+void kspan_kunit_log_begin(struct kmsg_dump_iter *log)
+{
+	size_t len;
+
+	kmsg_dump_rewind(log);
+	while (kmsg_dump_get_line(log, false, line, sizeof(line), &len))
+		;
+}
+
+/**
+ * kspan_kunit_logged() - whether something was printed
+ * @log:	from where on
+ * @text:	within a line
+ * Return: whether it was.
+ */
+bool kspan_kunit_logged(const struct kmsg_dump_iter *log, const char *text)
+{
+	struct kmsg_dump_iter at = *log;
+	size_t len;
+
+	while (kmsg_dump_get_line(&at, false, line, sizeof(line) - 1, &len)) {
+		line[len] = '\0';
+		if (strstr(line, text))
+			return true;
+	}
+	return false;
+}
+
 /**
  * kspan_kunit_random_seed() - where a random sequence starts
  * @test: the case, whose log shows it

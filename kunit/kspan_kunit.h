@@ -4,6 +4,7 @@
 #define KSPAN_KUNIT_H
 
 #include <kunit/test.h>
+#include <linux/kmsg_dump.h>
 #include <linux/prandom.h>
 
 #include "bad_free.h"
@@ -45,6 +46,9 @@ int kspan_kunit_other_node(int nid);
 size_t kspan_kunit_align(size_t size);
 u64 kspan_kunit_random_seed(struct kunit *test);
 unsigned long kspan_kunit_out(struct kspan_heap *heap, unsigned int class);
+
+void kspan_kunit_log_begin(struct kmsg_dump_iter *log);
+bool kspan_kunit_logged(const struct kmsg_dump_iter *log, const char *text);
 
 void kspan_kunit_needs_faults(struct kunit *test);
 void kspan_kunit_fail_arenas(unsigned int first, int times);

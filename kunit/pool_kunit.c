@@ -665,6 +665,23 @@ static void file_has_a_line_per_pool(struct kunit *test)
 				  "%s", m.buf);
 }
 
+/* Whatever is in it. */
+static void name_is_a_word(struct kunit *test)
+{
+	struct kspan_pool_ops ops = { .name = "a b\nc\x1b", .size = 64 };
+	struct seq_file m = { .size = 2048 };
+	struct kspan_pool *pool;
+
+	m.buf = kunit_kzalloc(test, m.size, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, m.buf);
+	pool = kspan_pool_create(&ops, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, pool);
+	kspan_pools_show(&m);
+	KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(m.buf, "\na\\040b\\012c\\033 kspan_kunit 0 0 "),
+				  "%s", m.buf);
+	kspan_pool_destroy(pool);
+}
+
 /* Interrupts */
 
 static void get_and_put(void *data)
@@ -1018,6 +1035,7 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(clock_sleeps_while_pools_are_empty),
 	KUNIT_CASE(clock_of_another_cpu_sleeps_too),
 	KUNIT_CASE(file_has_a_line_per_pool),
+	KUNIT_CASE(name_is_a_word),
 	KUNIT_CASE(any_context_will_do),
 	KUNIT_CASE(interrupts_keep_away_from_a_busy_cache),
 	KUNIT_CASE(nmi_waits_for_no_lock),

@@ -9,6 +9,7 @@
 #include "context.h"
 #include "model.h"
 #include "private.h"
+#include "region.h"
 #include "track.h"
 
 /* Debug kernels take ten times as long for each. */
@@ -159,6 +160,54 @@ static void realloc_stays_in_the_heap(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, kspan_object_heap(p), heap);
 	kspan_free(p);
 	KUNIT_EXPECT_EQ(test, kspan_private_live(heap), 0UL);
+}
+
+/* Where a heap is to be named, NULL is the default heap. */
+static void null_is_the_default_heap(struct kunit *test)
+{
+	void *made[20] = { };
+	unsigned int n = 0, i;
+
+	made[n++] = kspan_heap_malloc(NULL, 100, GFP_KERNEL);
+	made[n++] = kspan_heap_malloc(NULL, 100000, GFP_KERNEL);
+	made[n++] = kspan_heap_zalloc(NULL, 100, GFP_KERNEL);
+	made[n++] = kspan_heap_malloc_node(NULL, 100, GFP_KERNEL, NUMA_NO_NODE);
+	made[n++] = kspan_heap_malloc_array(NULL, 10, 30, GFP_KERNEL);
+	made[n++] = kspan_heap_calloc(NULL, 10, 30, GFP_KERNEL);
+	made[n++] = kspan_heap_malloc_aligned(NULL, 100, 512, GFP_KERNEL);
+	made[n++] = kspan_heap_tiny_alloc(NULL, 5, GFP_KERNEL);
+	made[n++] = kspan_heap_realloc(NULL, NULL, 100, GFP_KERNEL);
+	made[n - 1] = kspan_heap_realloc(NULL, made[n - 1], 1000, GFP_KERNEL);
+	made[n++] = kspan_heap_memdup(NULL, "xyz", 4, GFP_KERNEL);
+	made[n++] = kspan_heap_strdup(NULL, "a string", GFP_KERNEL);
+	made[n++] = kspan_heap_strndup(NULL, "a string", 3, GFP_KERNEL);
+	made[n++] = kspan_heap_tiny_strdup(NULL, "tiny", GFP_KERNEL);
+	made[n++] = kspan_heap_asprintf(NULL, GFP_KERNEL, "%d and %s", 5, "six");
+	KUNIT_EXPECT_STREQ(test, (char *)made[n - 1], "5 and six");
+	KUNIT_EXPECT_EQ(test, kspan_heap_alloc_bulk(NULL, 96, GFP_KERNEL, 2, &made[n]), 2U);
+	n += 2;
+	for (i = 0; i < n; i++) {
+		KUNIT_EXPECT_NOT_NULL_MSG(test, made[i], "call %u", i);
+		KUNIT_EXPECT_PTR_EQ(test, kspan_object_heap(made[i]), &kspan_default_heap);
+		kspan_free(made[i]);
+	}
+	kspan_heap_trim(NULL);
+}
+
+/* The default heap has no limit, and stays. */
+static void default_heap_is_not_reset(struct kunit *test)
+{
+	unsigned long before = kspan_refused(KSPAN_REFUSED_HEAP);
+	void *p = kspan_malloc(100, GFP_KERNEL);
+
+	kspan_heap_reset(NULL);
+	KUNIT_EXPECT_EQ(test, kspan_refused(KSPAN_REFUSED_HEAP) - before, 1UL);
+	kspan_heap_set_pressure(NULL, NULL, NULL);
+	KUNIT_EXPECT_EQ(test, kspan_refused(KSPAN_REFUSED_HEAP) - before, 2UL);
+	kspan_heap_destroy(NULL);
+	KUNIT_EXPECT_EQ(test, kspan_refused(KSPAN_REFUSED_HEAP) - before, 3UL);
+	KUNIT_EXPECT_TRUE(test, kspan_owns(p));
+	kspan_free(p);
 }
 
 static int by_address(const void *a, const void *b)
@@ -324,6 +373,52 @@ static void pressure_is_told_once_before_a_failure(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hoard.calls, 2U);
 	kspan_free(p);
 	kspan_heap_destroy(small);
+}
+
+struct greedy {
+	struct kspan_heap *heap;
+	unsigned int depth, deepest, calls;
+	bool got;
+};
+
+static void want_more(struct kspan_heap *of, size_t size, void *data)
+{
+	struct greedy *greedy = data;
+
+	greedy->calls++;
+	greedy->depth++;
+	greedy->deepest = max(greedy->deepest, greedy->depth);
+	/* Long before the stack ends. */
+	if (greedy->depth < 20)
+		greedy->got |= !!kspan_heap_malloc(greedy->heap, size, GFP_KERNEL);
+	greedy->depth--;
+}
+
+/* Its own request fails, be it made by the callback of another heap. */
+static void pressure_does_not_call_itself(struct kunit *test)
+{
+	struct kspan_heap *small = make_heap(test, "small", SZ_256K);
+	struct kspan_heap *other = make_heap(test, "other", SZ_256K);
+	struct greedy first = { .heap = small }, second = { .heap = small };
+	unsigned long before = kspan_refused(KSPAN_REFUSED_PRESSURE);
+
+	kspan_heap_set_pressure(small, want_more, &first);
+	KUNIT_EXPECT_NULL(test, kspan_heap_malloc(small, SZ_512K, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, first.deepest, 1U);
+	KUNIT_EXPECT_FALSE(test, first.got);
+	KUNIT_EXPECT_EQ(test, kspan_refused(KSPAN_REFUSED_PRESSURE) - before, 1UL);
+	first = (struct greedy) { .heap = other };
+	kspan_heap_set_pressure(other, want_more, &second);
+	KUNIT_EXPECT_NULL(test, kspan_heap_malloc(small, SZ_512K, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, first.deepest, 1U);
+	KUNIT_EXPECT_EQ(test, second.deepest, 1U);
+	KUNIT_EXPECT_EQ(test, kspan_refused(KSPAN_REFUSED_PRESSURE) - before, 2UL);
+	/* One after the other is no recursion. */
+	first.calls = 0;
+	KUNIT_EXPECT_NULL(test, kspan_heap_malloc(small, SZ_512K, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, first.calls, 1U);
+	kspan_heap_destroy(small);
+	kspan_heap_destroy(other);
 }
 
 /* With interrupts off the heap gives up what it takes, and no more; who can wait, all. */
@@ -557,6 +652,67 @@ static void regions_take_from_the_heap(struct kunit *test)
 	kspan_heap_destroy(small);
 }
 
+/* Fills up with objects, and gives how many chunks that took. */
+static unsigned int fill_region(struct kunit *test, struct kspan_region *region, u8 with)
+{
+	struct kspan_region_stats stats;
+	unsigned int i;
+	u8 *p;
+
+	for (i = 0; i < 3 * SZ_32K / 1000; i++) {
+		p = kspan_region_alloc(region, 1000, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, p);
+		memset(p, with, 1000);
+	}
+	kspan_region_stats_read(region, &stats);
+	return stats.held / SZ_32K;
+}
+
+/*
+ * With the heap's reset the chunks of the old region go, and the new region has them. What
+ * then is done to the old one is told, and not done to the new one.
+ */
+static void region_that_outlives_a_reset_leaves_others_alone(struct kunit *test)
+{
+	u64 before = kspan_bad_free_count(KSPAN_BAD_FREE_DESTROYED);
+	struct kspan_region *old, *new, *spare;
+	bool poison = kspan_region_poison;
+	unsigned int chunks;
+	unsigned long pages;
+	u8 *p;
+
+	old = kspan_region_create(heap, SZ_32K, GFP_KERNEL);
+	spare = kspan_region_create(heap, SZ_32K, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, old);
+	KUNIT_ASSERT_NOT_NULL(test, spare);
+	chunks = fill_region(test, old, 'o') + fill_region(test, spare, 's');
+	kspan_region_reset(spare);
+	kspan_heap_reset(heap);
+	KUNIT_EXPECT_EQ(test, held(heap), 0UL);
+	new = kspan_region_create(heap, SZ_32K, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, new);
+	p = kspan_region_alloc(new, 1000, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	memset(p, 'n', 1000);
+	while (chunks > fill_region(test, new, 'n'))
+		;
+	pages = held(heap);
+	kspan_region_poison = true;
+	kspan_region_reset(old);
+	kspan_region_destroy(old);
+	kspan_region_reset(spare);
+	/* It is as new. */
+	KUNIT_EXPECT_NOT_NULL(test, kspan_region_alloc(spare, 1000, GFP_KERNEL));
+	kspan_region_destroy(spare);
+	kspan_region_poison = poison;
+	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_DESTROYED) - before, (u64)chunks);
+	KUNIT_EXPECT_EQ(test, held(heap), pages);
+	KUNIT_EXPECT_NULL(test, memchr_inv(p, 'n', 1000));
+	kspan_region_destroy(new);
+	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_DESTROYED) - before, (u64)chunks);
+	KUNIT_EXPECT_EQ(test, held(heap), 0UL);
+}
+
 static noinline void *from_here(struct kspan_heap *from, size_t size)
 {
 	void *p = kspan_heap_malloc(from, size, GFP_KERNEL);
@@ -676,15 +832,53 @@ static void many_heaps_at_once(struct kunit *test)
 	kvfree(heaps);
 }
 
+/* A user's name can't forge a line of the log, nor a row of a table. */
+static void names_are_printable(struct kunit *test)
+{
+	struct kspan_heap *odd = kspan_heap_create("a b\n\x1b[31m\\\xe9", 0, 0), *none, *forger;
+	struct kmsg_dump_iter log;
+
+	KUNIT_ASSERT_NOT_NULL(test, odd);
+	KUNIT_EXPECT_STREQ(test, odd->name, "a b\\012\\033[31m\\134\\351");
+	none = make_heap(test, "", 0);
+	KUNIT_EXPECT_STREQ(test, none->name, "-");
+	forger = make_heap(test, "x\nkspan: forged", 0);
+	make(test, forger, 64);
+	kspan_kunit_log_begin(&log);
+	kspan_heap_destroy(forger);
+	KUNIT_EXPECT_TRUE(test, kspan_kunit_logged(&log, "heap x\\012kspan: forged: 1 objects"));
+	KUNIT_EXPECT_NULL(test, kspan_heap_create("y\nkspan: z", 0, BIT(20)));
+	KUNIT_EXPECT_TRUE(test, kspan_kunit_logged(&log, "heap y\\012kspan: z can't be made"));
+	KUNIT_EXPECT_NULL(test, kspan_cache_create("y\nkspan: z", 0, 0, 0, NULL));
+	KUNIT_EXPECT_TRUE(test, kspan_kunit_logged(&log, "cache y\\012kspan: z can't be made"));
+	kspan_heap_destroy(odd);
+	kspan_heap_destroy(none);
+}
+
+/* As of a module that is gone. */
+static void site_without_a_name_is_hashed(struct kunit *test)
+{
+	struct kspan_heap *tracked = kspan_heap_create("tracked", 0, KSPAN_HEAP_TRACK);
+	struct kmsg_dump_iter log;
+	char raw[20];
+	void *p;
+
+	KUNIT_ASSERT_NOT_NULL(test, tracked);
+	p = make(test, tracked, 64);
+	__kspan_track(p, (unsigned long)p);
+	snprintf(raw, sizeof(raw), "%lx", (unsigned long)p);
+	kspan_kunit_log_begin(&log);
+	kspan_heap_destroy(tracked);
+	KUNIT_EXPECT_TRUE(test, kspan_kunit_logged(&log, "heap tracked: 1 objects, 64 bytes"));
+	KUNIT_EXPECT_FALSE(test, kspan_kunit_logged(&log, raw));
+}
+
 static void wrong_arguments_make_no_heap(struct kunit *test)
 {
-	struct kspan_heap *odd = kspan_heap_create("odd\nname", 0, 0);
-
-	KUNIT_EXPECT_NOT_NULL(test, odd);
-	kspan_heap_destroy(odd);
 	KUNIT_EXPECT_NULL(test, kspan_heap_create("flags", 0, BIT(20)));
+	KUNIT_EXPECT_NULL(test, kspan_heap_create("flags", 0, KSPAN_HWCACHE_ALIGN));
+	KUNIT_EXPECT_NULL(test, kspan_heap_create("flags", 0, KSPAN_TYPESAFE_BY_RCU));
 	KUNIT_EXPECT_NULL(test, kspan_heap_create(NULL, 0, 0));
-	kspan_heap_destroy(NULL);
 }
 
 struct deed {
@@ -895,10 +1089,13 @@ static struct kunit_case private_cases[] = {
 	KUNIT_CASE(every_size_is_served),
 	KUNIT_CASE(variants_are_of_the_heap),
 	KUNIT_CASE(realloc_stays_in_the_heap),
+	KUNIT_CASE(null_is_the_default_heap),
+	KUNIT_CASE(default_heap_is_not_reset),
 	KUNIT_CASE(memory_of_a_heap_is_not_used_by_another),
 	KUNIT_CASE(limit_is_kept),
 	KUNIT_CASE(request_that_must_not_fail_goes_beyond_the_limit),
 	KUNIT_CASE(pressure_is_told_once_before_a_failure),
+	KUNIT_CASE(pressure_does_not_call_itself),
 	KUNIT_CASE(whoever_cannot_wait_takes_what_it_needs),
 	KUNIT_CASE(failures_leave_nothing_behind),
 	KUNIT_CASE(trim_gives_back_what_is_kept),
@@ -908,9 +1105,12 @@ static struct kunit_case private_cases[] = {
 	KUNIT_CASE(wrong_frees_are_found),
 	KUNIT_CASE(bulk_calls_mix_heaps),
 	KUNIT_CASE(regions_take_from_the_heap),
+	KUNIT_CASE(region_that_outlives_a_reset_leaves_others_alone),
 	KUNIT_CASE(live_objects_are_told_by_call_site),
 	KUNIT_CASE(other_spans_have_no_sites),
 	KUNIT_CASE(many_heaps_at_once),
+	KUNIT_CASE(names_are_printable),
+	KUNIT_CASE(site_without_a_name_is_hashed),
 	KUNIT_CASE(wrong_arguments_make_no_heap),
 	KUNIT_CASE(every_context_may_free_and_allocate),
 	KUNIT_CASE(heaps_come_and_go_as_others_look),

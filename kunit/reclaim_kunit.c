@@ -607,6 +607,27 @@ static void hard_limit_holds(struct kunit *test)
 }
 
 /* What is free, but of no use for the request, goes before the request fails. */
+/* Less than a page of the kernel's is a limit, too. */
+static void least_hard_limit_is_one(struct kunit *test)
+{
+	static const unsigned long limits[] = { 1, PAGE_SIZE - 1, PAGE_SIZE };
+	unsigned int i;
+	void *object;
+
+	for (i = 0; i < ARRAY_SIZE(limits); i++) {
+		kspan_hard_limit = limits[i];
+		object = kspan_malloc(KSPAN_ARENA_SIZE, GFP_KERNEL | __GFP_NOWARN);
+		kspan_hard_limit = 0;
+		KUNIT_EXPECT_NULL_MSG(test, object, "limit %lu", limits[i]);
+		kspan_free(object);
+	}
+	kspan_hard_limit = ULONG_MAX;
+	object = kspan_malloc(KSPAN_ARENA_SIZE, GFP_KERNEL);
+	kspan_hard_limit = 0;
+	KUNIT_EXPECT_NOT_NULL(test, object);
+	kspan_free(object);
+}
+
 static void idle_memory_goes_before_a_request_fails(struct kunit *test)
 {
 	unsigned int i, n = 2 * KSPAN_ARENA_SIZE / LARGE;
@@ -863,6 +884,7 @@ static struct kunit_case reclaim_cases[] = {
 	KUNIT_CASE(scavenger_trims_heaps_that_rest),
 	KUNIT_CASE(scavenger_wakes_and_sleeps),
 	KUNIT_CASE(hard_limit_holds),
+	KUNIT_CASE(least_hard_limit_is_one),
 	KUNIT_CASE(idle_memory_goes_before_a_request_fails),
 	KUNIT_CASE(caches_go_before_a_request_fails),
 	KUNIT_CASE(failing_requests_leave_caches_alone),

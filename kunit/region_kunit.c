@@ -292,7 +292,10 @@ static void stale_marks_are_refused(struct kunit *test)
 {
 	struct kspan_region *r = make_region(test, CHUNK);
 	struct kspan_region_mark outer, inner, large, fresh;
+	struct kmsg_dump_iter log;
+	char raw[20];
 
+	kspan_kunit_log_begin(&log);
 	object(test, r, 8);
 	outer = kspan_region_mark(r);
 	object(test, r, 8);
@@ -302,6 +305,9 @@ static void stale_marks_are_refused(struct kunit *test)
 	kspan_region_release(r, outer);
 	/* Beyond what is in use; then, when that was allocated again, inside of it. */
 	KUNIT_EXPECT_TRUE(test, refused(r, inner));
+	/* The first is told, without its address. */
+	snprintf(raw, sizeof(raw), "%lx", inner.next);
+	KUNIT_EXPECT_FALSE(test, kspan_kunit_logged(&log, raw));
 	KUNIT_EXPECT_TRUE(test, refused(r, large));
 	object(test, r, 8);
 	object(test, r, 2 * CHUNK);

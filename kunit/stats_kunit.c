@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Statistics: exact when the system is quiet. */
+#include <linux/debugfs.h>
+#include <linux/fs.h>
 #include <linux/kspan.h>
 
 #include "kspan_kunit.h"
@@ -281,6 +283,30 @@ static void cached_bytes_are_those_of_the_classes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, total.heap_cached, cached);
 }
 
+static umode_t mode_of(struct kunit *test, struct dentry *dir, const char *name)
+{
+	struct dentry *file = debugfs_lookup(name, dir);
+	umode_t mode;
+
+	KUNIT_ASSERT_NOT_NULL_MSG(test, file, "%s", name);
+	mode = d_inode(file)->i_mode & 0777;
+	dput(file);
+	return mode;
+}
+
+/* Others than root have no use for the layout of memory, but to attack it. */
+static void layout_is_for_root_alone(struct kunit *test)
+{
+	struct dentry *dir = debugfs_lookup("kspan", NULL);
+
+	KUNIT_ASSERT_NOT_NULL(test, dir);
+	KUNIT_EXPECT_EQ(test, mode_of(test, dir, "arenas"), (umode_t)0400);
+	KUNIT_EXPECT_EQ(test, mode_of(test, dir, "map"), (umode_t)0400);
+	KUNIT_EXPECT_EQ(test, mode_of(test, dir, "trim"), (umode_t)0600);
+	KUNIT_EXPECT_EQ(test, mode_of(test, dir, "stats"), (umode_t)0444);
+	dput(dir);
+}
+
 static struct kunit_case stats_cases[] = {
 	KUNIT_CASE(every_class_counts),
 	KUNIT_CASE(flush_moves_from_cached_to_free),
@@ -294,6 +320,7 @@ static struct kunit_case stats_cases[] = {
 	KUNIT_CASE(objects_count_until_their_grace_period_is_over),
 	KUNIT_CASE(pages_are_used_or_idle),
 	KUNIT_CASE(cached_bytes_are_those_of_the_classes),
+	KUNIT_CASE(layout_is_for_root_alone),
 	{}
 };
 

@@ -291,7 +291,8 @@ do {										\
 										\
 	OPTIMIZER_HIDE_VAR(hidden);						\
 	variable = kspan_malloc(hidden, GFP_KERNEL);				\
-	direct = kspan_malloc_class(kspan_size_class(hidden), GFP_KERNEL, hidden); \
+	direct = kspan_malloc_class((unsigned long)kspan_size_class(hidden) << KSPAN_CLASS_SHIFT, \
+				    GFP_KERNEL, hidden);			\
 	KUNIT_ASSERT_NOT_NULL(test, constant);					\
 	KUNIT_EXPECT_EQ(test, kspan_object_class(constant), kspan_size_class(hidden)); \
 	KUNIT_EXPECT_EQ(test, kspan_object_class(variable), kspan_size_class(hidden)); \

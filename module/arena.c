@@ -167,10 +167,18 @@ static void free_block(struct page *page, unsigned int order)
 	atomic_long_sub(n, &held);
 }
 
+/* Pages that all blocks may have; 0: no limit, which a limit of less than a page is not. */
+static unsigned long limit_in_pages(void)
+{
+	unsigned long limit = READ_ONCE(kspan_hard_limit);
+
+	return limit ? max(limit / PAGE_SIZE, 1UL) : 0;
+}
+
 /* Whether not even the smallest block may be had: then nothing else need be prepared. */
 static bool is_at_limit(unsigned int order)
 {
-	unsigned long limit = READ_ONCE(kspan_hard_limit) >> PAGE_SHIFT;
+	unsigned long limit = limit_in_pages();
 
 	return limit && atomic_long_read(&held) + (1L << order) > limit;
 }
@@ -208,7 +216,7 @@ static gfp_t block_gfp(gfp_t gfp)
 static struct page *alloc_block(int nid, unsigned int order, gfp_t gfp)
 {
 	bool unlimited = gfp & (__GFP_NOFAIL | KSPAN_GFP_EMERGENCY);
-	unsigned long limit = READ_ONCE(kspan_hard_limit) >> PAGE_SHIFT;
+	unsigned long limit = limit_in_pages();
 	struct page *page = NULL;
 
 	if (atomic_long_add_return(1L << order, &held) <= limit || !limit || unlimited)

@@ -112,7 +112,7 @@ static unsigned int alloc_others(struct kspan_heap *heap, size_t size, gfp_t gfp
 	return done;
 }
 
-/** kspan_heap_alloc_bulk() - kspan_alloc_bulk() from a private heap */
+/** kspan_heap_alloc_bulk() - kspan_alloc_bulk() from a heap; NULL: the default heap */
 unsigned int kspan_heap_alloc_bulk(struct kspan_heap *heap, size_t size, gfp_t gfp,
 				   unsigned int n, void **p)
 {
@@ -120,6 +120,7 @@ unsigned int kspan_heap_alloc_bulk(struct kspan_heap *heap, size_t size, gfp_t g
 	unsigned int done, i;
 
 	kspan_check_context(gfp);
+	heap = kspan_heap_or_default(heap);
 	if (class && n > 1 && !(gfp & KSPAN_GFP_REFUSED))
 		done = kspan_alloc_slots(heap, class, gfp, n, p);
 	else

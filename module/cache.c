@@ -19,10 +19,14 @@
 
 #include "bad_free.h"
 #include "malloc.h"
+#include "name.h"
 #include "private.h"
 
 /* The only class of a typed cache. */
 #define ONLY_CLASS	1
+
+/* As long as flags are: the complement has all other bits. */
+#define CACHE_FLAGS	((unsigned long)(KSPAN_HWCACHE_ALIGN | KSPAN_TYPESAFE_BY_RCU))
 
 struct kspan_cache {
 	struct kspan_heap heap;
@@ -80,7 +84,7 @@ static struct kspan_size_class slot_class(unsigned int size, unsigned int align)
 
 /**
  * __kspan_cache_create() - what kspan_cache_create() calls
- * @name:	shown in debugfs and in reports, copied
+ * @name:	as for kspan_heap_create()
  * @size:	bytes of an object, 1 to kmalloc's limit
  * @align:	a power of two up to kmalloc's limit, or 0 for 8
  * @flags:	KSPAN_HWCACHE_ALIGN, KSPAN_TYPESAFE_BY_RCU
@@ -99,10 +103,9 @@ struct kspan_cache *__kspan_cache_create(const char *name, unsigned int size, un
 	struct kspan_heap *heap;
 
 	if (!name || !size || size > KSPAN_MAX_SIZE || align > KSPAN_MAX_SIZE ||
-	    (align && !is_power_of_2(align)) ||
-	    (flags & ~(KSPAN_HWCACHE_ALIGN | KSPAN_TYPESAFE_BY_RCU))) {
-		pr_err("cache %s can't be made: size %u, alignment %u, flags %#lx; see kspan_cache_create()\n",
-		       name ?: "(null)", size, align, flags);
+	    (align && !is_power_of_2(align)) || (flags & ~CACHE_FLAGS)) {
+		pr_err("cache %*pEop can't be made: size %u, alignment %u, flags %#lx; see kspan_cache_create()\n",
+		       kspan_name_width(name ?: "(null)"), name ?: "(null)", size, align, flags);
 		return NULL;
 	}
 	slot = slot_class(size, slot_align(size, align, flags));

@@ -93,6 +93,8 @@ struct kspan_cpu_cache {
  *		kspan_cpu_cache_bytes; 0 for no such limit
  * @budget:	what its caches may hold, and do
  * @tracked:	a private heap whose objects' call sites are noted
+ * @most_at_once: largest size that kspan_heap_malloc() has nothing more to do for: 0 if
+ *		@tracked, else KSPAN_MAX_SMALL
  * @failures:	requests that got NULL
  * @private:	what the default heap has not
  */
@@ -105,6 +107,7 @@ struct kspan_heap {
 	unsigned int cache_most;
 	struct kspan_budget budget;
 	bool tracked;
+	size_t most_at_once;
 	atomic_long_t failures;
 	struct kspan_private *private;
 };
@@ -202,6 +205,20 @@ kspan_cpu_class(struct kspan_cpu_cache *cache, unsigned int class)
 	return of_class;
 }
 
+/* kspan_cpu_cache_pop() where the caller knows what the CPU has of the class. */
+static __always_inline bool kspan_cpu_class_pop(struct kspan_cpu_class *of_class, void **object)
+{
+	struct kspan_magazine *mag = of_class->loaded;
+	u32 count = mag->count;
+
+	if (unlikely(!count))
+		return false;
+	*object = mag->slot[--count];
+	mag->count = count;
+	of_class->allocs++;
+	return true;
+}
+
 /**
  * kspan_cpu_cache_pop() - take an object from the loaded magazine
  * @cache:	an entered cache
@@ -213,16 +230,7 @@ kspan_cpu_class(struct kspan_cpu_cache *cache, unsigned int class)
 static __always_inline bool kspan_cpu_cache_pop(struct kspan_cpu_cache *cache,
 						unsigned int class, void **object)
 {
-	struct kspan_cpu_class *of_class = kspan_cpu_class(cache, class);
-	struct kspan_magazine *mag = of_class->loaded;
-	u32 count = mag->count;
-
-	if (unlikely(!count))
-		return false;
-	*object = mag->slot[--count];
-	mag->count = count;
-	of_class->allocs++;
-	return true;
+	return kspan_cpu_class_pop(kspan_cpu_class(cache, class), object);
 }
 
 /* The newest object of a magazine; of an empty one, what is no object. */

@@ -23,6 +23,7 @@
 
 #include "bad_free.h"
 #include "debugfs.h"
+#include "name.h"
 #include "pool.h"
 #include "private.h"
 #include "reclaim.h"
@@ -93,6 +94,8 @@ static int stats_show(struct seq_file *m, void *unused)
 	show(m, "RefusedSize", kspan_refused(KSPAN_REFUSED_SIZE));
 	show(m, "RefusedAlign", kspan_refused(KSPAN_REFUSED_ALIGN));
 	show(m, "RefusedMark", kspan_refused(KSPAN_REFUSED_MARK));
+	show(m, "RefusedPressure", kspan_refused(KSPAN_REFUSED_PRESSURE));
+	show(m, "RefusedHeap", kspan_refused(KSPAN_REFUSED_HEAP));
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(stats);
@@ -161,8 +164,7 @@ DEFINE_SHOW_ATTRIBUTE(cpus);
 static void show_heap(struct seq_file *m, const char *name, const char *module, const char *kind,
 		      const struct kspan_heap_stats *stats)
 {
-	/* A name is one word here, whatever is in it. */
-	seq_escape(m, name, " \t\n\\");
+	kspan_name_show(m, name);
 	seq_printf(m, " %s %s %llu %llu %llu %llu %llu %llu %llu\n", module, kind, stats->limit,
 		   stats->held, stats->in_use, stats->spans, stats->allocs, stats->frees,
 		   stats->failures);
@@ -435,8 +437,9 @@ void kspan_debugfs_init(void)
 	debugfs_create_file("cpus", 0444, directory, NULL, &cpus_fops);
 	debugfs_create_file("heaps", 0444, directory, NULL, &heaps_fops);
 	debugfs_create_file("pools", 0444, directory, NULL, &pools_fops);
-	debugfs_create_file("arenas", 0444, directory, (void *)&arenas_sops, &arena_file_fops);
-	debugfs_create_file("map", 0444, directory, (void *)&map_sops, &arena_file_fops);
+	/* What they tell of the layout of memory is for root alone. */
+	debugfs_create_file("arenas", 0400, directory, (void *)&arenas_sops, &arena_file_fops);
+	debugfs_create_file("map", 0400, directory, (void *)&map_sops, &arena_file_fops);
 	debugfs_create_file_unsafe("trim", 0600, directory, NULL, &trim_fops);
 	if (kspan_arena_debugfs_init(directory))
 		pr_warn("no failkspan/ in debugfs\n");

@@ -69,6 +69,7 @@ int kspan_heap_build(struct kspan_heap *heap, const char *name,
 	heap->name = name;
 	heap->classes = classes;
 	heap->nr_classes = nr_classes;
+	heap->most_at_once = KSPAN_MAX_SMALL;
 	heap->central = kcalloc(nr_node_ids * nr_classes, sizeof(*heap->central), GFP_KERNEL);
 	if (heap->central && !kspan_cpu_caches_init(heap))
 		return 0;

@@ -17,6 +17,8 @@
  * @large:	its large objects
  * @pressure:	called before a request fails, or NULL
  * @data:	for @pressure
+ * @pressing:	calls of @pressure that are under way; @pressing_lock
+ * @pressing_lock: protects @pressing
  * @ctor:	called once for every slot, or NULL
  * @flags:	KSPAN_HEAP_*, or of a typed cache KSPAN_TYPESAFE_BY_RCU and others
  * @typed:	it is a typed cache, and
@@ -33,6 +35,8 @@ struct kspan_private {
 	struct kspan_large_owner large;
 	void (*pressure)(struct kspan_heap *heap, size_t size, void *data);
 	void *data;
+	struct list_head pressing;
+	raw_spinlock_t pressing_lock;
 	void (*ctor)(void *object);
 	unsigned int flags;
 	bool typed;

@@ -236,6 +236,29 @@ bool kspan_large_free_chunk(unsigned long addr)
 }
 
 /**
+ * kspan_large_chunk_id() - which chunk there is
+ * @addr: any address
+ *
+ * A private heap that is reset or destroyed takes its chunks with it, whoever still knows
+ * their addresses.
+ *
+ * Context: any, NMI included.
+ * Return: what no other chunk has; all zeroes when @addr is not the start of a chunk.
+ */
+struct kspan_chunk_id kspan_large_chunk_id(unsigned long addr)
+{
+	struct kspan_chunk_id id = { };
+	struct kspan_found found;
+
+	rcu_read_lock_sched();
+	if (kspan_lookup(addr, &found) && found.start == addr &&
+	    found.word.state == KSPAN_SPAN_CHUNK && found.owner != KSPAN_OWNER_UNKNOWN)
+		id = (struct kspan_chunk_id) { .span = found.span, .life = found.word.life };
+	rcu_read_unlock_sched();
+	return id;
+}
+
+/**
  * kspan_large_hold() - have a large object stay one while it is read or written
  * @addr:	any address
  * @found:	set to its span, for kspan_large_let_go(), or kspan_large_free_held()

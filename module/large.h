@@ -51,6 +51,16 @@ struct kspan_large_owner {
 	struct kspan_account *account;
 };
 
+/**
+ * struct kspan_chunk_id - what tells a chunk from others that had its pages, or have them now
+ * @span:	its descriptor, only to be compared
+ * @life:	of the descriptor, that the chunk is
+ */
+struct kspan_chunk_id {
+	const struct kspan_span *span;
+	u32 life;
+};
+
 /* Bytes of large objects that a CPU may keep; a module parameter. */
 extern unsigned int kspan_large_cache_bytes;
 
@@ -75,6 +85,7 @@ void *kspan_large_alloc_emergency(struct kspan_large_owner *owner, size_t size, 
 				  gfp_t gfp);
 bool kspan_large_free(unsigned long addr);
 bool kspan_large_free_chunk(unsigned long addr);
+struct kspan_chunk_id kspan_large_chunk_id(unsigned long addr);
 size_t kspan_large_hold(unsigned long addr, struct kspan_found *found);
 void kspan_large_let_go(const struct kspan_found *found);
 void kspan_large_free_held(const struct kspan_found *found);

@@ -148,7 +148,7 @@ MODULE_PARM_DESC(soft_limit,
 		 "bytes of arenas from which on what is idle goes back before another one is taken; 0: no limit (default 0)");
 module_param_named(hard_limit, kspan_hard_limit, ulong, 0644);
 MODULE_PARM_DESC(hard_limit,
-		 "bytes that all arenas may have; requests that want more get NULL, unless with __GFP_NOFAIL; 0: no limit (default 0)");
+		 "bytes that all arenas may have, one page at least; requests that want more get NULL, unless with __GFP_NOFAIL; 0: no limit (default 0)");
 module_param_named(track_heaps, kspan_track_heaps, bool, 0644);
 MODULE_PARM_DESC(track_heaps,
 		 "note where objects of private heaps that are made from now on are allocated, and tell it of those that are live when a heap is destroyed (default N)");

@@ -266,7 +266,7 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_heap_alloc_chunk);
 
 /**
  * kspan_heap_free_chunk() - undo kspan_heap_alloc_chunk()
- * @chunk: the chunk; that its heap was destroyed meanwhile is reported
+ * @chunk: the chunk; that its heap was destroyed or reset meanwhile is reported
  */
 void kspan_heap_free_chunk(void *chunk)
 {
@@ -373,18 +373,44 @@ void *kspan_malloc(size_t size, gfp_t gfp)
 }
 EXPORT_SYMBOL_GPL(kspan_malloc);
 
+static_assert(sizeof(struct kspan_cpu_class) == BIT(KSPAN_CLASS_SHIFT));
+
+/* Hidden, or it would be computed beforehand, where it is not needed yet. */
+static __always_inline unsigned int class_at(unsigned long offset)
+{
+	OPTIMIZER_HIDE_VAR(offset);
+	return offset >> KSPAN_CLASS_SHIFT;
+}
+
 /**
  * kspan_malloc_class() - what kspan_malloc() of a constant size is
- * @class:	size class, folded by the compiler
+ * @offset:	size class << KSPAN_CLASS_SHIFT, folded by the caller's compiler: where a CPU
+ *		has the class
  * @gfp:	as for kspan_malloc()
- * @size:	not used here: the compiler sees it
+ * @size:	bytes; not used here, but by it the caller's compiler, and so FORTIFY_SOURCE,
+ *		knows how long the object is
+ *
+ * As kspan_malloc_class_of(), with the class at hand where it is rarely needed only.
  *
  * Context: as kspan_malloc().
  * Return: the memory or NULL.
  */
-void *kspan_malloc_class(unsigned int class, gfp_t gfp, size_t size)
+void *kspan_malloc_class(unsigned long offset, gfp_t gfp, size_t size)
 {
-	return kspan_malloc_class_of(&kspan_default_heap, class, gfp);
+	struct kspan_heap *heap = &kspan_default_heap;
+	struct kspan_cpu_cache *cache;
+	void *object;
+
+	kspan_check_context(gfp);
+	if (unlikely(gfp & KSPAN_GFP_SPECIAL))
+		return kspan_malloc_special(class_at(offset), gfp, heap);
+	if (unlikely(!kspan_cpu_cache_enter(heap, &cache)))
+		return kspan_malloc_slow(class_at(offset), gfp, heap);
+	if (unlikely(!kspan_cpu_class_pop((void *)cache->class + offset, &object)))
+		return kspan_malloc_refill(class_at(offset), gfp, heap, cache);
+	kspan_cpu_cache_leave(cache);
+	kspan_remember(object, kspan_size_classes[class_at(offset)].size, gfp);
+	return want_init_on_alloc(0) ? kspan_clear_slot(object, class_at(offset)) : object;
 }
 EXPORT_SYMBOL_GPL(kspan_malloc_class);
 
@@ -969,6 +995,10 @@ static size_t private_size(unsigned long addr)
  * kspan_size() - usable size of an object
  * @p: a live object, NULL or ZERO_SIZE_PTR
  *
+ * Not for whoever wants to use all of it, as with ksize(): for the compiler, and
+ * CONFIG_FORTIFY_SOURCE, an object ends where the request did. Round up before, by
+ * kspan_size_roundup(), and ask for that.
+ *
  * Context: as kspan_free().
  * Return: bytes, at least what was asked for; 0 when no object is known to be
  * at @p.
@@ -991,6 +1021,8 @@ EXPORT_SYMBOL_GPL(kspan_size);
 /**
  * kspan_size_roundup() - usable size that a request would get
  * @size: bytes
+ *
+ * A request for that many bytes takes the same slot, and all of it may be used.
  *
  * Context: any.
  * Return: bytes; @size itself when it is 0 or too large to be served.

@@ -18,12 +18,23 @@ enum kspan_refusal {
 	KSPAN_REFUSED_SIZE,
 	KSPAN_REFUSED_ALIGN,
 	KSPAN_REFUSED_MARK,
+	KSPAN_REFUSED_PRESSURE,
+	KSPAN_REFUSED_HEAP,
 	KSPAN_NR_REFUSALS,
 };
 
 unsigned long kspan_refused(enum kspan_refusal refusal);
 void *kspan_refuse(enum kspan_refusal refusal, const char *why, unsigned long value, gfp_t gfp);
 void *kspan_refuse_zone(gfp_t gfp);
+
+/* NULL stands for the default heap in all calls that allocate from a heap. */
+static inline struct kspan_heap *kspan_heap_or_default(struct kspan_heap *heap)
+{
+	/* A jump that is never taken: a conditional move would always be there. */
+	if (unlikely(!heap))
+		heap = &kspan_default_heap;
+	return heap;
+}
 
 void kspan_count_node(struct kspan_heap *heap, const void *object, int wanted);
 void kspan_free_wrong(const void *p);

@@ -129,7 +129,7 @@ static int fill(struct kspan_reserve *chunk, unsigned int class, unsigned int *m
 	for (i = 0; i < chunk->n && *missing; i++) {
 		if (READ_ONCE(chunk->object[i]))
 			continue;
-		object = object ?: kspan_malloc_class(class, gfp, kspan_size_classes[class].size);
+		object = object ?: kspan_malloc_class_of(&kspan_default_heap, class, gfp);
 		if (!object)
 			return -ENOMEM;
 		atomic_inc(&chunk->filled);

@@ -43,6 +43,7 @@
 
 #include "context.h"
 #include "kunit_export.h"
+#include "name.h"
 #include "pool.h"
 #include "shrinker.h"
 #include "types.h"
@@ -770,13 +771,20 @@ static void *alloc_stacks(unsigned int cpu, unsigned int cap)
 	return kcalloc_node(2, stack_bytes(cap), GFP_KERNEL, nid);
 }
 
+static char *copy_name(const char *name)
+{
+	char *to = kmalloc(kspan_name_bytes(name), GFP_KERNEL);
+
+	return to ? kspan_name_copy(to, name) : NULL;
+}
+
 static bool init_pool(struct kspan_pool *pool, const char *module)
 {
 	unsigned int cap = pool->ops.cap, cpu;
 
 	raw_spin_lock_init(&pool->lock);
 	init_cache(&pool->shared, pool + 1, cap);
-	pool->ops.name = kstrdup(pool->ops.name ?: "-", GFP_KERNEL);
+	pool->ops.name = copy_name(pool->ops.name);
 	pool->module = kstrdup(module, GFP_KERNEL);
 	pool->cpu = alloc_percpu(struct kspan_pool_cpu);
 	if (!pool->ops.name || !pool->module || !pool->cpu)
@@ -922,9 +930,10 @@ void kspan_pools_show(struct seq_file *m)
 	mutex_lock(&pools_mutex);
 	list_for_each_entry(pool, &pools, list) {
 		kspan_pool_stats_read(pool, &stats);
-		seq_printf(m, "%s %s %lu %lu %llu %llu %llu %llu %llu %llu\n", pool->ops.name,
-			   pool->module, stats.primary, stats.victim, stats.gets, stats.hits,
-			   stats.news, stats.puts, stats.drops, stats.generations);
+		kspan_name_show(m, pool->ops.name);
+		seq_printf(m, " %s %lu %lu %llu %llu %llu %llu %llu %llu\n", pool->module,
+			   stats.primary, stats.victim, stats.gets, stats.hits, stats.news,
+			   stats.puts, stats.drops, stats.generations);
 	}
 	mutex_unlock(&pools_mutex);
 }

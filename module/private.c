@@ -29,6 +29,7 @@
 
 #include "kunit_export.h"
 #include "malloc.h"
+#include "name.h"
 #include "private.h"
 #include "track.h"
 
@@ -45,7 +46,7 @@ struct private_heap {
 
 /**
  * kspan_private_create() - make a heap that nobody knows yet
- * @name:	shown in debugfs and reports, copied
+ * @name:	shown in debugfs and reports, copied as name.c has it
  * @slot:	of a typed cache what its slots are; NULL for the usual size classes
  * @flags:	as in struct kspan_private
  * @ctor:	called once for every slot, or NULL
@@ -60,19 +61,21 @@ struct kspan_heap *kspan_private_create(const char *name, const struct kspan_siz
 {
 	const struct kspan_size_class *classes = kspan_size_classes;
 	unsigned int nr_classes = KSPAN_NR_CLASSES;
-	size_t length = strlen(name) + 1;
-	struct private_heap *memory = kzalloc(struct_size(memory, name, length), GFP_KERNEL);
 	struct kspan_private *private;
+	struct private_heap *memory;
 
+	memory = kzalloc(struct_size(memory, name, kspan_name_bytes(name)), GFP_KERNEL);
 	if (!memory)
 		return NULL;
-	memcpy(memory->name, name, length);
+	kspan_name_copy(memory->name, name);
 	private = &memory->private;
 	private->heap = &memory->heap;
 	private->flags = flags;
 	private->ctor = ctor;
 	strscpy(private->module, owner ? owner->name : "(built-in)", sizeof(private->module));
 	INIT_LIST_HEAD(&private->list);
+	INIT_LIST_HEAD(&private->pressing);
+	raw_spin_lock_init(&private->pressing_lock);
 	kspan_large_owner_init(&private->large, &private->account);
 	memory->heap.private = private;
 	memory->heap.cache_most = KSPAN_PRIVATE_CACHE_BYTES;
@@ -114,7 +117,8 @@ static void unpublish(struct kspan_heap *heap)
 
 /**
  * __kspan_heap_create() - what kspan_heap_create() calls
- * @name:	shown in debugfs and in reports, copied
+ * @name:	shown in debugfs and in reports, copied; what is not printable ASCII, and the
+ *		backslash, as \\ooo
  * @limit:	most bytes that the heap may hold, rounded up to pages of 8 KiB; 0 for no
  *		limit. What counts is spans, used or kept, so it takes some more than the
  *		objects.
@@ -135,14 +139,16 @@ struct kspan_heap *__kspan_heap_create(const char *name, size_t limit, unsigned 
 	struct kspan_heap *heap;
 
 	if (!name || (flags & ~KSPAN_HEAP_TRACK)) {
-		pr_err("heap %s can't be made: flags %#x; see kspan_heap_create()\n",
-		       name ?: "(null)", flags);
+		pr_err("heap %*pEop can't be made: flags %#x; see kspan_heap_create()\n",
+		       kspan_name_width(name ?: "(null)"), name ?: "(null)", flags);
 		return NULL;
 	}
 	heap = kspan_private_create(name, NULL, flags, NULL, owner);
 	if (!heap)
 		return NULL;
 	heap->tracked = (flags & KSPAN_HEAP_TRACK) || READ_ONCE(kspan_track_heaps);
+	if (heap->tracked)
+		heap->most_at_once = 0;
 	account = &heap->private->account;
 	account->limit = limit / KSPAN_PAGE_SIZE + !!(limit % KSPAN_PAGE_SIZE);
 	/* What is kept is not to use up the limit, by whomever: those that need it have it. */
@@ -153,13 +159,25 @@ struct kspan_heap *__kspan_heap_create(const char *name, size_t limit, unsigned 
 }
 EXPORT_SYMBOL_GPL(__kspan_heap_create);
 
+/* Where the default heap can't be meant: whether NULL was given, which is told then. */
+static bool is_missing(const struct kspan_heap *heap)
+{
+	if (heap)
+		return false;
+	kspan_refuse(KSPAN_REFUSED_HEAP,
+		     "NULL is no private heap: the default heap is not reset, destroyed or put under pressure",
+		     0, 0);
+	return true;
+}
+
 /**
  * kspan_heap_set_pressure() - have a function called before a request fails
- * @heap:	the heap
+ * @heap:	the heap; NULL does nothing but warn the first time: the default heap has none
  * @pressure:	called once per request that can't be served, in the context of the
  *		request and with its locks held, with the bytes asked for; it may
  *		free objects of the heap, also by kspan_free_bulk(), and must not
- *		allocate from it. NULL for none.
+ *		allocate from it: a request of its own that can't be served fails, with a
+ *		warning the first time. NULL for none.
  * @data:	for @pressure
  *
  * To be called before the heap is used.
@@ -168,6 +186,8 @@ void kspan_heap_set_pressure(struct kspan_heap *heap,
 			     void (*pressure)(struct kspan_heap *heap, size_t size, void *data),
 			     void *data)
 {
+	if (is_missing(heap))
+		return;
 	heap->private->data = data;
 	heap->private->pressure = pressure;
 }
@@ -273,6 +293,64 @@ static bool give_up(struct kspan_heap *heap, size_t size, gfp_t gfp)
 	return giving.any;
 }
 
+/**
+ * struct pressing - a call of a pressure callback
+ * @list:	in kspan_private.pressing
+ * @task:	that it is in, or that was interrupted, by
+ * @level:	so many interrupts
+ */
+struct pressing {
+	struct list_head list;
+	const struct task_struct *task;
+	unsigned char level;
+};
+
+/* Begin a call, unless it would come out of another one of the same callback. */
+static bool begin_pressing(struct kspan_private *private, struct pressing *mine)
+{
+	const struct pressing *other;
+	unsigned long flags;
+	bool within = false;
+
+	raw_spin_lock_irqsave(&private->pressing_lock, flags);
+	list_for_each_entry(other, &private->pressing, list)
+		within |= other->task == mine->task && other->level == mine->level;
+	if (!within)
+		list_add(&mine->list, &private->pressing);
+	raw_spin_unlock_irqrestore(&private->pressing_lock, flags);
+	return !within;
+}
+
+static void end_pressing(struct kspan_private *private, struct pressing *mine)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&private->pressing_lock, flags);
+	list_del(&mine->list);
+	raw_spin_unlock_irqrestore(&private->pressing_lock, flags);
+}
+
+/*
+ * Call the callback. One that allocates from its heap, itself or by way of the callback of
+ * another heap, would be called again and again until the stack ends. Returns whether it was
+ * called.
+ */
+static bool press(struct kspan_heap *heap, size_t size, gfp_t gfp)
+{
+	struct kspan_private *private = heap->private;
+	struct pressing mine = { .task = current, .level = interrupt_context_level() };
+
+	if (!begin_pressing(private, &mine)) {
+		kspan_refuse(KSPAN_REFUSED_PRESSURE,
+			     "a pressure callback allocates from its own heap, which has nothing left",
+			     size, gfp);
+		return false;
+	}
+	private->pressure(heap, size, private->data);
+	end_pressing(private, &mine);
+	return true;
+}
+
 /** __kspan_private_relieve() - kspan_private_relieve() of a private heap */
 bool __kspan_private_relieve(struct kspan_heap *heap, size_t size, unsigned int *attempt,
 			     gfp_t gfp)
@@ -289,9 +367,8 @@ bool __kspan_private_relieve(struct kspan_heap *heap, size_t size, unsigned int 
 			return true;
 	}
 	*attempt = KSPAN_GIVE_UPS + 1;
-	if (!private->pressure)
+	if (!private->pressure || !press(heap, size, gfp))
 		return false;
-	private->pressure(heap, size, private->data);
 	give_up(heap, size, gfp);
 	return true;
 }
@@ -311,24 +388,25 @@ size_t kspan_private_trim(struct kspan_heap *heap)
 
 /**
  * kspan_heap_trim() - give back what a private heap keeps without using it
- * @heap: the heap
+ * @heap: the heap; NULL is kspan_trim(), as the default heap has nothing of its own
  *
  * Context: task; sleeps.
  * Return: bytes that it holds less.
  */
 size_t kspan_heap_trim(struct kspan_heap *heap)
 {
-	return kspan_private_trim(heap);
+	return heap ? kspan_private_trim(heap) : kspan_trim();
 }
 EXPORT_SYMBOL_GPL(kspan_heap_trim);
 
 /**
  * kspan_heap_reset() - free all objects of a private heap
- * @heap: the heap, which nobody uses meanwhile
+ * @heap: the heap, which nobody uses meanwhile; NULL does nothing but warn the first time
  *
  * The heap keeps the spans of small objects for those to come. Objects that wait for a
  * grace period after kspan_free_rcu() are freed a second time when it ends: call
- * kspan_barrier() before, if there are any. What regions hold of the heap goes, too.
+ * kspan_barrier() before, if there are any. What regions hold of the heap goes, too: they may
+ * be reset or destroyed afterwards, which is reported, and nothing else.
  *
  * Context: task; sleeps.
  */
@@ -338,6 +416,8 @@ void kspan_heap_reset(struct kspan_heap *heap)
 	unsigned int i = 0;
 	u64 tiny;
 
+	if (is_missing(heap))
+		return;
 	kspan_heap_flush(heap);
 	while ((central = kspan_heap_next_central(heap, &i)))
 		kspan_central_reset(central);
@@ -428,7 +508,7 @@ void kspan_private_destroy(struct kspan_heap *heap)
 
 /**
  * kspan_heap_destroy() - destroy a private heap with all its objects
- * @heap: the heap, which nobody uses any more; NULL does nothing
+ * @heap: the heap, which nobody uses any more; NULL does nothing but warn the first time
  *
  * All its pages go back at once, at a cost that follows spans, not objects. What was
  * never freed is told by class. To free one of its objects afterwards is a wrong free
@@ -439,7 +519,7 @@ void kspan_private_destroy(struct kspan_heap *heap)
  */
 void kspan_heap_destroy(struct kspan_heap *heap)
 {
-	if (heap)
+	if (!is_missing(heap))
 		kspan_private_destroy(heap);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_destroy);
@@ -571,15 +651,20 @@ void kspan_private_exit(void)
 	destroy_workqueue(workqueue);
 }
 
-static noinline void *malloc_tracked(struct kspan_heap *heap, size_t size, gfp_t gfp,
-				     unsigned long site)
+/*
+ * What the fast path of kspan_heap_malloc() does not serve. Of NULL, of large objects and of
+ * heaps that are tracked it knows by two compares.
+ */
+static noinline void *malloc_otherwise(struct kspan_heap *heap, size_t size, gfp_t gfp,
+				       unsigned long site)
 {
+	heap = kspan_heap_or_default(heap);
 	return kspan_track(heap, kspan_malloc_of(heap, size, gfp), site);
 }
 
 /**
  * kspan_heap_malloc() - kspan_malloc() from a private heap
- * @heap:	the heap
+ * @heap:	the heap; NULL for the default heap, as in all calls here that allocate
  * @size:	bytes; 0 gives ZERO_SIZE_PTR
  * @gfp:	as for kspan_malloc()
  *
@@ -589,52 +674,57 @@ static noinline void *malloc_tracked(struct kspan_heap *heap, size_t size, gfp_t
 void *kspan_heap_malloc(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
 	/* Else the rest would not be a tail call. */
-	if (unlikely(heap->tracked))
-		return malloc_tracked(heap, size, gfp, _RET_IP_);
-	return kspan_malloc_of(heap, size, gfp);
+	if (unlikely(!heap || size > heap->most_at_once))
+		return malloc_otherwise(heap, size, gfp, _RET_IP_);
+	return kspan_malloc_class_of(heap, kspan_size_class(size), gfp);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_malloc);
 
-/** kspan_heap_zalloc() - kspan_zalloc() from a private heap */
+/** kspan_heap_zalloc() - kspan_zalloc() from a heap; NULL: the default heap */
 void *kspan_heap_zalloc(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
-	if (unlikely(heap->tracked))
-		return malloc_tracked(heap, size, gfp | __GFP_ZERO, _RET_IP_);
-	return kspan_malloc_of(heap, size, gfp | __GFP_ZERO);
+	if (unlikely(!heap || size > heap->most_at_once))
+		return malloc_otherwise(heap, size, gfp | __GFP_ZERO, _RET_IP_);
+	return kspan_malloc_class_of(heap, kspan_size_class(size), gfp | __GFP_ZERO);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_zalloc);
 
-/** kspan_heap_malloc_node() - kspan_malloc_node() from a private heap */
+/** kspan_heap_malloc_node() - kspan_malloc_node() from a heap; NULL: the default heap */
 void *kspan_heap_malloc_node(struct kspan_heap *heap, size_t size, gfp_t gfp, int node)
 {
+	heap = kspan_heap_or_default(heap);
 	return kspan_track(heap, kspan_malloc_node_of(heap, size, gfp, node), _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_malloc_node);
 
-/** kspan_heap_malloc_array() - kspan_malloc_array() from a private heap */
+/** kspan_heap_malloc_array() - kspan_malloc_array() from a heap; NULL: the default heap */
 void *kspan_heap_malloc_array(struct kspan_heap *heap, size_t n, size_t size, gfp_t gfp)
 {
+	heap = kspan_heap_or_default(heap);
 	return kspan_track(heap, kspan_malloc_array_of(heap, n, size, gfp), _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_malloc_array);
 
-/** kspan_heap_calloc() - kspan_calloc() from a private heap */
+/** kspan_heap_calloc() - kspan_calloc() from a heap; NULL: the default heap */
 void *kspan_heap_calloc(struct kspan_heap *heap, size_t n, size_t size, gfp_t gfp)
 {
+	heap = kspan_heap_or_default(heap);
 	return kspan_track(heap, kspan_malloc_array_of(heap, n, size, gfp | __GFP_ZERO), _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_calloc);
 
-/** kspan_heap_malloc_aligned() - kspan_malloc_aligned() from a private heap */
+/** kspan_heap_malloc_aligned() - kspan_malloc_aligned() from a heap; NULL: the default heap */
 void *kspan_heap_malloc_aligned(struct kspan_heap *heap, size_t size, size_t align, gfp_t gfp)
 {
+	heap = kspan_heap_or_default(heap);
 	return kspan_track(heap, kspan_malloc_aligned_of(heap, size, align, gfp), _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_malloc_aligned);
 
-/** kspan_heap_tiny_alloc() - kspan_tiny_alloc() from a private heap */
+/** kspan_heap_tiny_alloc() - kspan_tiny_alloc() from a heap; NULL: the default heap */
 void *kspan_heap_tiny_alloc(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
+	heap = kspan_heap_or_default(heap);
 	return kspan_track(heap, kspan_tiny_alloc_of(heap, size, gfp), _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_tiny_alloc);

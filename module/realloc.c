@@ -100,7 +100,7 @@ EXPORT_SYMBOL_GPL(kspan_realloc);
 
 /**
  * kspan_heap_realloc() - change the size of an object, or allocate one from a heap
- * @heap:	where a new object comes from
+ * @heap:	where a new object comes from; NULL for the default heap
  * @p:		the object, of any heap; NULL and ZERO_SIZE_PTR mean a new one
  * @size:	as for kspan_realloc()
  * @gfp:	as for kspan_malloc()
@@ -116,6 +116,7 @@ void *kspan_heap_realloc(struct kspan_heap *heap, const void *p, size_t size, gf
 	size_t old = kspan_size(p);
 	void *object;
 
+	heap = kspan_heap_or_default(heap);
 	if (ZERO_OR_NULL_PTR(p))
 		return kspan_track(heap, kspan_malloc_of(heap, size, gfp), _RET_IP_);
 	if (!old) {

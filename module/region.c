@@ -36,6 +36,7 @@
 #include <linux/poison.h>
 #include <linux/string.h>
 
+#include "bad_free.h"
 #include "kunit_export.h"
 #include "malloc.h"
 #include "region.h"
@@ -54,6 +55,7 @@ MODULE_PARM_DESC(region_poison,
  * @fill:	where the last object ends; of the open chunk, up to date only in
  *		between close_chunk() and open_chunk_at()
  * @size:	bytes
+ * @id:		tells it from chunks that have its pages when the heap has lost it
  */
 struct chunk {
 	struct list_head node;
@@ -61,6 +63,7 @@ struct chunk {
 	unsigned long start;
 	unsigned long fill;
 	size_t size;
+	struct kspan_chunk_id id;
 };
 
 /**
@@ -168,26 +171,53 @@ static struct chunk *alloc_chunk(struct region *r, size_t size, gfp_t gfp)
 	kspan_remember(start, size, gfp);
 	chunk->start = (unsigned long)start;
 	chunk->size = size;
+	chunk->id = kspan_large_chunk_id(chunk->start);
 	return chunk;
+}
+
+/*
+ * Whether the heap was neither reset nor destroyed since the chunk came. Else its pages may be
+ * anybody's, another region's even: nothing is written to them, and they are not freed.
+ */
+static bool is_there(const struct chunk *chunk)
+{
+	struct kspan_chunk_id id = kspan_large_chunk_id(chunk->start);
+
+	return id.span == chunk->id.span && id.life == chunk->id.life;
 }
 
 static void free_chunk(struct chunk *chunk)
 {
-	kmemleak_free((void *)chunk->start);
-	kspan_heap_free_chunk((void *)chunk->start);
+	if (is_there(chunk)) {
+		kmemleak_free((void *)chunk->start);
+		kspan_heap_free_chunk((void *)chunk->start);
+	} else {
+		kspan_bad_free_report(KSPAN_BAD_FREE_DESTROYED, chunk->start);
+	}
 	kspan_free(chunk);
+}
+
+static struct chunk *take_spare(struct region *r)
+{
+	struct chunk *chunk;
+
+	while (r->nr_spares) {
+		chunk = list_first_entry(&r->spares, struct chunk, node);
+		list_del(&chunk->node);
+		r->nr_spares--;
+		if (is_there(chunk))
+			return chunk;
+		free_chunk(chunk);
+	}
+	return NULL;
 }
 
 static struct chunk *get_chunk(struct region *r, size_t size, gfp_t gfp)
 {
-	struct chunk *chunk;
+	struct chunk *chunk = size == r->chunk ? take_spare(r) : NULL;
 
-	if (size == r->chunk && r->nr_spares) {
-		chunk = list_first_entry(&r->spares, struct chunk, node);
-		list_del(&chunk->node);
-		r->nr_spares--;
+	if (chunk)
 		return chunk;
-	}
 	gfp = kspan_gfp_here(gfp);
 	do {
 		chunk = alloc_chunk(r, size, gfp);
@@ -197,7 +227,7 @@ static struct chunk *get_chunk(struct region *r, size_t size, gfp_t gfp)
 
 static void put_chunk(struct region *r, struct chunk *chunk)
 {
-	if (chunk->size == r->chunk && r->nr_spares < r->max_spares) {
+	if (chunk->size == r->chunk && r->nr_spares < r->max_spares && is_there(chunk)) {
 		list_add(&chunk->node, &r->spares);
 		r->nr_spares++;
 	} else {
@@ -205,13 +235,13 @@ static void put_chunk(struct region *r, struct chunk *chunk)
 	}
 }
 
-/* Memory without objects from here on. */
-static void scrub(unsigned long from, unsigned long to)
+/* There is no object in a chunk from @from on, up to where it was filled. */
+static void scrub(const struct chunk *chunk, unsigned long from)
 {
-	if (READ_ONCE(kspan_region_poison))
-		memset((void *)from, POISON_FREE, to - from);
-	else if (want_init_on_free())
-		memset((void *)from, 0, to - from);
+	bool poison = READ_ONCE(kspan_region_poison);
+
+	if ((poison || want_init_on_free()) && is_there(chunk))
+		memset((void *)from, poison ? POISON_FREE : 0, chunk->fill - from);
 }
 
 /* @chunk is filled so far; objects go to @open from here on. */
@@ -228,7 +258,7 @@ static void pop_chunk(struct region *r)
 {
 	struct chunk *chunk = list_first_entry(&r->chunks, struct chunk, node);
 
-	scrub(chunk->start, chunk->fill);
+	scrub(chunk, chunk->start);
 	list_del(&chunk->node);
 	r->nr_chunks--;
 	put_chunk(r, chunk);
@@ -468,7 +498,7 @@ static void release_to(struct region *r, const struct kspan_region_mark *mark)
 		pop_chunk(r);
 	open = open_chunk(r);
 	if (open)
-		scrub(mark->next, open->fill);
+		scrub(open, mark->next);
 	open_chunk_at(r, open, mark->next);
 	note_landing(r, *mark);
 }
@@ -480,7 +510,7 @@ static struct kspan_region_mark bottom_of(const struct region *r)
 
 	if (r->nr_chunks) {
 		first = list_last_entry(&r->chunks, struct chunk, node);
-		if (first->size == r->chunk)
+		if (first->size == r->chunk && is_there(first))
 			return (struct kspan_region_mark) { .next = first->start, .chunks = 1 };
 	}
 	return (struct kspan_region_mark) { };
@@ -529,7 +559,8 @@ void kspan_region_release(struct kspan_region *r, struct kspan_region_mark mark)
 		release_to(region, &mark);
 	else
 		kspan_refuse(KSPAN_REFUSED_MARK,
-			     "mark of a region is stale, or of another one", mark.next, 0);
+			     "mark of a region is stale, or of the region with another number",
+			     mark.region, 0);
 }
 EXPORT_SYMBOL_GPL(kspan_region_release);
 
@@ -537,7 +568,8 @@ EXPORT_SYMBOL_GPL(kspan_region_release);
  * kspan_region_reset() - free all objects of a region
  * @r: the region
  *
- * The first chunk and up to 1 MiB of others are kept for what comes next.
+ * The first chunk and up to 1 MiB of others are kept for what comes next. Chunks that went
+ * when the region's heap was reset are reported, and given up.
  *
  * Context: as kspan_region_release().
  */
@@ -656,6 +688,8 @@ EXPORT_SYMBOL_GPL(kspan_region_create);
 /**
  * kspan_region_destroy() - free a region with all its objects
  * @r: the region, or NULL
+ *
+ * Chunks that went when the region's heap was reset or destroyed are reported, and left alone.
  *
  * Context: as kspan_region_release().
  */

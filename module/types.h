@@ -76,6 +76,7 @@
  *	4. free_rcu.c: kspan_rcu_cpu.lock  objects that wait for a grace period
  *	5. kspan_pool.lock		objects of a pool that all CPUs share
  *	6. bad_free.c: last_lock	the last report
+ *	7. kspan_private.pressing_lock	pressure callbacks under way
  */
 #ifndef KSPAN_TYPES_H
 #define KSPAN_TYPES_H

@@ -9,11 +9,13 @@
 #include "malloc.h"
 #include "track.h"
 
-/** kspan_heap_memdup() - kspan_memdup() from a private heap */
+/** kspan_heap_memdup() - kspan_memdup() from a heap; NULL: the default heap */
 void *kspan_heap_memdup(struct kspan_heap *heap, const void *src, size_t len, gfp_t gfp)
 {
-	void *object = kspan_track(heap, kspan_malloc_of(heap, len, gfp), _RET_IP_);
+	void *object;
 
+	heap = kspan_heap_or_default(heap);
+	object = kspan_track(heap, kspan_malloc_of(heap, len, gfp), _RET_IP_);
 	if (object)
 		memcpy(object, src, len);
 	return object;
@@ -35,12 +37,12 @@ void *kspan_memdup(const void *src, size_t len, gfp_t gfp)
 }
 EXPORT_SYMBOL_GPL(kspan_memdup);
 
-/** kspan_heap_strdup() - kspan_strdup() from a private heap */
+/** kspan_heap_strdup() - kspan_strdup() from a heap; NULL: the default heap */
 char *kspan_heap_strdup(struct kspan_heap *heap, const char *s, gfp_t gfp)
 {
 	char *copy = s ? kspan_heap_memdup(heap, s, strlen(s) + 1, gfp) : NULL;
 
-	return kspan_track(heap, copy, _RET_IP_);
+	return kspan_track(kspan_heap_or_default(heap), copy, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_strdup);
 
@@ -58,7 +60,7 @@ char *kspan_strdup(const char *s, gfp_t gfp)
 }
 EXPORT_SYMBOL_GPL(kspan_strdup);
 
-/** kspan_heap_strndup() - kspan_strndup() from a private heap */
+/** kspan_heap_strndup() - kspan_strndup() from a heap; NULL: the default heap */
 char *kspan_heap_strndup(struct kspan_heap *heap, const char *s, size_t max, gfp_t gfp)
 {
 	size_t len;
@@ -66,6 +68,7 @@ char *kspan_heap_strndup(struct kspan_heap *heap, const char *s, size_t max, gfp
 
 	if (!s)
 		return NULL;
+	heap = kspan_heap_or_default(heap);
 	len = strnlen(s, max);
 	copy = kspan_malloc_of(heap, len + 1, gfp);
 	if (copy) {
@@ -91,13 +94,14 @@ char *kspan_strndup(const char *s, size_t max, gfp_t gfp)
 }
 EXPORT_SYMBOL_GPL(kspan_strndup);
 
-/** kspan_heap_vasprintf() - kspan_vasprintf() from a private heap */
+/** kspan_heap_vasprintf() - kspan_vasprintf() from a heap; NULL: the default heap */
 char *kspan_heap_vasprintf(struct kspan_heap *heap, gfp_t gfp, const char *fmt, va_list args)
 {
 	unsigned int first, second;
 	va_list again;
 	char *s;
 
+	heap = kspan_heap_or_default(heap);
 	va_copy(again, args);
 	first = vsnprintf(NULL, 0, fmt, again);
 	va_end(again);
@@ -126,7 +130,7 @@ char *kspan_vasprintf(gfp_t gfp, const char *fmt, va_list args)
 }
 EXPORT_SYMBOL_GPL(kspan_vasprintf);
 
-/** kspan_heap_asprintf() - kspan_asprintf() from a private heap */
+/** kspan_heap_asprintf() - kspan_asprintf() from a heap; NULL: the default heap */
 char *kspan_heap_asprintf(struct kspan_heap *heap, gfp_t gfp, const char *fmt, ...)
 {
 	va_list args;
@@ -135,7 +139,7 @@ char *kspan_heap_asprintf(struct kspan_heap *heap, gfp_t gfp, const char *fmt, .
 	va_start(args, fmt);
 	s = kspan_heap_vasprintf(heap, gfp, fmt, args);
 	va_end(args);
-	return kspan_track(heap, s, _RET_IP_);
+	return kspan_track(kspan_heap_or_default(heap), s, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_asprintf);
 
@@ -161,7 +165,7 @@ EXPORT_SYMBOL_GPL(kspan_asprintf);
 
 /**
  * kspan_heap_tiny_strdup() - copy a string that is likely to be short
- * @heap:	a private heap
+ * @heap:	the heap; NULL for the default heap
  * @s:		string, or NULL
  * @gfp:	as for kspan_malloc()
  *
@@ -178,6 +182,7 @@ char *kspan_heap_tiny_strdup(struct kspan_heap *heap, const char *s, gfp_t gfp)
 
 	if (!s)
 		return NULL;
+	heap = kspan_heap_or_default(heap);
 	size = strlen(s) + 1;
 	copy = kspan_tiny_alloc_of(heap, size, gfp);
 	if (copy)

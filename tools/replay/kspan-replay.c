@@ -51,63 +51,97 @@ static unsigned int get_number(const char *name, const char *text, unsigned int 
 	return value;
 }
 
-/* kspan-replay info */
-
-static void show_sizes(const struct trace *trace)
+/* What others wrote, for a terminal: printable ASCII, and all else as \ooo. To be freed. */
+static char *printable(const char *text)
 {
-	uint32_t count[32] = { }, i;
-	uint64_t bytes[32] = { };
-	unsigned int bucket;
+	char *copy = xrealloc(NULL, 4 * strlen(text) + 1), *to = copy;
 
-	for (i = 0; i < trace->nr_events; i++) {
-		const struct replay_record *record = &trace->events[i].record;
-
-		if (record->kind == REPLAY_FREE)
-			continue;
-		bucket = record->size <= 8 ? 3 : 32 - __builtin_clz(record->size - 1);
-		count[bucket]++;
-		bytes[bucket] += record->size;
+	for (; *text; text++) {
+		if (*text >= ' ' && *text <= '~' && *text != '\\')
+			*to++ = *text;
+		else
+			to += sprintf(to, "\\%03o", (unsigned char)*text);
 	}
-	printf("%-16s %12s %14s\n", "size up to", "allocations", "bytes");
-	for (bucket = 3; bucket < 23; bucket++)
-		if (count[bucket])
-			printf("%-16u %12u %14llu\n", 1U << bucket, count[bucket],
-			       (unsigned long long)bytes[bucket]);
+	*to = '\0';
+	return copy;
 }
 
+/* kspan-replay info */
+
+static void show_text(const char *what, const char *text)
+{
+	char *copy = printable(text);
+
+	printf("%s: %s\n", what, *copy ? copy : "-");
+	free(copy);
+}
+
+/**
+ * struct summary - what is in a trace
+ * @sizes:	of the objects
+ * @count:	allocations by the power of two that is as large
+ * @bytes:	of these
+ */
 struct summary {
-	uint64_t live, peak, total;
-	uint32_t peak_events, live_objects, peak_objects;
+	uint64_t live, peak, total, last;
+	uint32_t events, peak_events, live_objects, peak_objects;
 	uint32_t flags[8];
+	uint32_t *sizes;
+	uint32_t count[32];
+	uint64_t bytes[32];
 };
+
+static void add_alloc(struct summary *sum, const struct replay_record *record)
+{
+	unsigned int bucket = record->size <= 8 ? 3 : 32 - __builtin_clz(record->size - 1), bit;
+
+	sum->sizes[record->slot] = record->size;
+	sum->count[bucket]++;
+	sum->bytes[bucket] += record->size;
+	sum->live += record->size;
+	sum->total += record->size;
+	sum->live_objects++;
+	for (bit = 0; bit < 4; bit++)
+		sum->flags[bit] += record->flags >> bit & 1;
+	if (sum->live > sum->peak) {
+		sum->peak = sum->live;
+		sum->peak_events = sum->events;
+		sum->peak_objects = sum->live_objects;
+	}
+}
+
+static void add_event(const struct event *event, void *data)
+{
+	const struct replay_record *record = &event->record;
+	struct summary *sum = data;
+
+	sum->events++;
+	sum->last = event->time;
+	if (record->kind == REPLAY_FREE) {
+		sum->live -= sum->sizes[record->slot];
+		sum->live_objects--;
+	} else {
+		add_alloc(sum, record);
+	}
+}
 
 static void sum_up(const struct trace *trace, struct summary *sum)
 {
-	uint32_t *sizes = xrealloc(NULL, (size_t)trace->nr_slots * sizeof(*sizes)), i;
-	unsigned int bit;
-
 	memset(sum, 0, sizeof(*sum));
-	for (i = 0; i < trace->nr_events; i++) {
-		const struct replay_record *record = &trace->events[i].record;
+	sum->sizes = xrealloc(NULL, (size_t)trace->nr_slots * sizeof(*sum->sizes));
+	trace_each(trace, add_event, sum);
+	free(sum->sizes);
+}
 
-		if (record->kind == REPLAY_FREE) {
-			sum->live -= sizes[record->slot];
-			sum->live_objects--;
-			continue;
-		}
-		sizes[record->slot] = record->size;
-		sum->live += record->size;
-		sum->total += record->size;
-		sum->live_objects++;
-		for (bit = 0; bit < 4; bit++)
-			sum->flags[bit] += record->flags >> bit & 1;
-		if (sum->live > sum->peak) {
-			sum->peak = sum->live;
-			sum->peak_events = i + 1;
-			sum->peak_objects = sum->live_objects;
-		}
-	}
-	free(sizes);
+static void show_sizes(const struct summary *sum)
+{
+	unsigned int bucket;
+
+	printf("%-16s %12s %14s\n", "size up to", "allocations", "bytes");
+	for (bucket = 3; bucket < 23; bucket++)
+		if (sum->count[bucket])
+			printf("%-16u %12u %14llu\n", 1U << bucket, sum->count[bucket],
+			       (unsigned long long)sum->bytes[bucket]);
 }
 
 static void info(int argc, char **argv)
@@ -119,11 +153,11 @@ static void info(int argc, char **argv)
 		die("info wants one FILE");
 	trace_read(&trace, argv[1]);
 	sum_up(&trace, &sum);
-	printf("kernel: %s\n", trace.release);
-	printf("command: %s\n", *trace.command ? trace.command : "-");
-	printf("clock: %s\n", trace.clock);
+	show_text("kernel", trace.release);
+	show_text("command", trace.command);
+	show_text("clock", trace.clock);
 	printf("cpus: %u\n", trace.nr_cpus);
-	printf("seconds: %.3f\n", trace.events[trace.nr_events - 1].time / 1e6);
+	printf("seconds: %.3f\n", sum.last / 1e6);
 	printf("events: %u\n", trace.nr_events);
 	printf("allocations: %u\n", trace.nr_allocs);
 	printf("frees: %u\n", trace.nr_events - trace.nr_allocs);
@@ -140,7 +174,7 @@ static void info(int argc, char **argv)
 	       (unsigned long long)sum.peak, sum.peak_objects, sum.peak_events);
 	printf("live at the end: %u objects, %llu bytes\n", sum.live_objects,
 	       (unsigned long long)sum.live);
-	show_sizes(&trace);
+	show_sizes(&sum);
 	trace_free(&trace);
 }
 
@@ -159,14 +193,12 @@ static void __attribute__((noreturn)) die_of_module(const char *what, int err)
 	if (last)
 		last[strcspn(last, "\n")] = '\0';
 	die("%s: %s%s%s", what, strerror(err), last ? "; the kernel says: " : "",
-	    last ? last + strlen("kspan-replay: ") : "");
+	    last ? printable(last + strlen("kspan-replay: ")) : "");
 }
 
-static void put_module(const char *name, const void *data, size_t len, const char *what)
+static int open_module(const char *name)
 {
-	const char *from = data;
 	char path[128];
-	ssize_t n;
 	int fd;
 
 	snprintf(path, sizeof(path), DEBUGFS "%s", name);
@@ -174,6 +206,14 @@ static void put_module(const char *name, const void *data, size_t len, const cha
 	if (fd < 0)
 		die("%s: %s; load kspan.ko and kspan_replay.ko, mount debugfs, be root", path,
 		    strerror(errno));
+	return fd;
+}
+
+static void write_module(int fd, const void *data, size_t len, const char *what)
+{
+	const char *from = data;
+	ssize_t n;
+
 	while (len) {
 		n = write(fd, from, len);
 		if (n < 0)
@@ -181,6 +221,13 @@ static void put_module(const char *name, const void *data, size_t len, const cha
 		from += n;
 		len -= n;
 	}
+}
+
+static void put_module(const char *name, const char *text, const char *what)
+{
+	int fd = open_module(name);
+
+	write_module(fd, text, strlen(text), what);
 	close(fd);
 }
 
@@ -189,22 +236,44 @@ static void command_module(const char *format, unsigned int a, unsigned int b)
 	char command[64];
 
 	snprintf(command, sizeof(command), format, a, b);
-	put_module("control", command, strlen(command), command);
+	put_module("control", command, command);
+}
+
+/* Records on their way to the module. */
+struct loading {
+	struct replay_record records[4096];
+	unsigned int n;
+	unsigned int flags;
+	int fd;
+};
+
+static void flush_records(struct loading *loading)
+{
+	write_module(loading->fd, loading->records, loading->n * sizeof(loading->records[0]),
+		     "the events");
+	loading->n = 0;
+}
+
+static void load_event(const struct event *event, void *data)
+{
+	struct loading *loading = data;
+	struct replay_record *record = &loading->records[loading->n++];
+
+	*record = event->record;
+	record->flags &= loading->flags;
+	if (loading->n == sizeof(loading->records) / sizeof(loading->records[0]))
+		flush_records(loading);
 }
 
 static void load(const struct trace *trace, unsigned int flags)
 {
-	struct replay_record *records;
-	uint32_t i;
+	struct loading loading = { .flags = flags };
 
 	command_module("load %u %u", trace->nr_events, trace->nr_slots);
-	records = xrealloc(NULL, (size_t)trace->nr_events * sizeof(*records));
-	for (i = 0; i < trace->nr_events; i++) {
-		records[i] = trace->events[i].record;
-		records[i].flags &= flags;
-	}
-	put_module("events", records, trace->nr_events * sizeof(*records), "the events");
-	free(records);
+	loading.fd = open_module("events");
+	trace_each(trace, load_event, &loading);
+	flush_records(&loading);
+	close(loading.fd);
 }
 
 static char *get_module(const char *name)
@@ -314,7 +383,7 @@ static char *run_on(const struct replay *replay, const char *on)
 	char command[64];
 
 	snprintf(command, sizeof(command), "run %s %u", on, replay->samples);
-	put_module("control", command, strlen(command), command);
+	put_module("control", command, command);
 	return get_module("result");
 }
 
@@ -340,7 +409,7 @@ static void replay_rounds(struct replay *replay, const char *on, unsigned int ro
 			show_result(replay, both[i], round, result);
 			free(result);
 		}
-	put_module("control", "clear", 5, "clear");
+	put_module("control", "clear", "clear");
 }
 
 static unsigned int flags_of(const char *text)

@@ -72,6 +72,7 @@ void slots_give(struct slots *slots, uint32_t slot)
 void trace_free(struct trace *trace)
 {
 	free(trace->events);
+	free(trace->file);
 	memset(trace, 0, sizeof(*trace));
 }
 
@@ -243,29 +244,71 @@ void trace_write(const struct trace *trace, const char *name)
 
 /* Reading: nothing in the file is believed. */
 
+/* The body, unpacked some at a time. */
 struct input {
 	const char *name;
+	z_stream z;
+	uint8_t buffer[1 << 16];
 	const uint8_t *at;
 	const uint8_t *end;
+	uint64_t total;
+	bool at_end;
 	/* for messages */
 	uint32_t event;
 };
+
+static void open_body(struct input *in, const struct trace *trace)
+{
+	memset(in, 0, sizeof(*in));
+	in->name = trace->name;
+	in->z.next_in = (uint8_t *)trace->packed;
+	in->z.avail_in = trace->packed_len;
+	if (inflateInit(&in->z) != Z_OK)
+		die("no memory to decompress %s", in->name);
+}
+
+/* The next bytes of the body; returns false at its end. */
+static bool refill(struct input *in)
+{
+	int err;
+
+	in->at = in->buffer;
+	in->end = in->buffer;
+	while (in->at == in->end && !in->at_end) {
+		in->z.next_out = in->buffer;
+		in->z.avail_out = sizeof(in->buffer);
+		err = inflate(&in->z, Z_NO_FLUSH);
+		if (err != Z_OK && err != Z_STREAM_END)
+			die("%s: is corrupt: its events cannot be decompressed", in->name);
+		in->at_end = err == Z_STREAM_END;
+		in->end = in->z.next_out;
+	}
+	in->total += in->end - in->at;
+	return in->at < in->end;
+}
 
 static void __attribute__((noreturn)) bad_event(const struct input *in, const char *what)
 {
 	die("%s: event %u %s; the file is not what kspan-replay writes", in->name, in->event, what);
 }
 
+static uint8_t get_byte(struct input *in, const char *missing)
+{
+	if (in->at == in->end && !refill(in))
+		bad_event(in, missing);
+	return *in->at++;
+}
+
 static uint64_t get_varint(struct input *in, uint64_t most)
 {
 	uint64_t value = 0;
 	unsigned int shift;
+	uint8_t byte;
 
 	for (shift = 0; shift < 63; shift += 7) {
-		if (in->at == in->end)
-			bad_event(in, "ends too early");
-		value |= (uint64_t)(*in->at & 0x7f) << shift;
-		if (!(*in->at++ & 0x80))
+		byte = get_byte(in, "ends too early");
+		value |= (uint64_t)(byte & 0x7f) << shift;
+		if (!(byte & 0x80))
 			break;
 	}
 	if (shift >= 63 || value > most)
@@ -283,9 +326,7 @@ static void get_alloc(struct input *in, struct replay_record *record)
 	if (!record->size || record->size > REPLAY_MAX_SIZE)
 		die("%s: event %u allocates %u bytes; kmalloc() gives 1 to %u", in->name, in->event,
 		    record->size, REPLAY_MAX_SIZE);
-	if (in->at == in->end)
-		bad_event(in, "ends too early");
-	flags = *in->at++;
+	flags = get_byte(in, "ends too early");
 	if (flags & ~(REPLAY_FLAGS | FLAG_NODE))
 		bad_event(in, "has flags that are not known");
 	if (flags & FLAG_NODE)
@@ -300,9 +341,7 @@ static void get_event(struct input *in, struct event *event, struct context *las
 	int64_t slot;
 	uint8_t head;
 
-	if (in->at == in->end)
-		bad_event(in, "is missing");
-	head = *in->at++;
+	head = get_byte(in, "is missing");
 	if (head & HEAD_CPU)
 		last->cpu = get_varint(in, UINT16_MAX);
 	delta = head >> HEAD_TIME;
@@ -324,40 +363,78 @@ static void get_event(struct input *in, struct event *event, struct context *las
 	record->slot = slot;
 }
 
-static void decode(struct trace *trace, struct input *in)
+/* Which objects are live; as long as the numbers that were given. */
+struct liveness {
+	bool *live;
+	uint32_t size;
+};
+
+static void set_live(struct liveness *liveness, uint32_t slot, bool live)
 {
+	if (slot >= liveness->size) {
+		liveness->size = slot + slot / 2 + 1024;
+		liveness->live = xrealloc(liveness->live, liveness->size);
+	}
+	liveness->live[slot] = live;
+}
+
+void trace_each(const struct trace *trace, void (*fn)(const struct event *event, void *data),
+		void *data)
+{
+	struct liveness liveness = { };
 	struct slots slots = { };
 	struct context last = { };
-	bool *live = xrealloc(NULL, trace->nr_slots);
 	uint32_t nr_allocs = 0;
+	struct event event;
+	struct input in;
 
-	memset(live, 0, trace->nr_slots);
-	for (in->event = 0; in->event < trace->nr_events; in->event++) {
-		struct event *event = &trace->events[in->event];
-		struct replay_record *record = &event->record;
+	open_body(&in, trace);
+	for (in.event = 0; in.event < trace->nr_events; in.event++) {
+		struct replay_record *record = &event.record;
 
-		get_event(in, event, &last);
+		get_event(&in, &event, &last);
 		if (record->kind == REPLAY_ALLOC) {
 			record->slot = slots_take(&slots);
 			nr_allocs++;
 		}
 		if (record->slot >= trace->nr_slots)
-			bad_event(in, "has an object whose number is too large");
-		if (record->kind == REPLAY_FREE && !live[record->slot])
-			bad_event(in, "frees what is not live");
-		live[record->slot] = record->kind == REPLAY_ALLOC;
+			bad_event(&in, "has an object whose number is too large");
+		if (record->kind == REPLAY_FREE &&
+		    (record->slot >= slots.nr || !liveness.live[record->slot]))
+			bad_event(&in, "frees what is not live");
+		set_live(&liveness, record->slot, record->kind == REPLAY_ALLOC);
 		if (record->kind == REPLAY_FREE)
 			slots_give(&slots, record->slot);
 		last.slot = record->slot;
+		if (fn)
+			fn(&event, data);
 	}
-	if (in->at != in->end)
-		die("%s: %zu bytes follow the last event; the file is not what kspan-replay writes",
-		    in->name, (size_t)(in->end - in->at));
+	if (in.at != in.end || refill(&in))
+		die("%s: bytes follow the last event; the file is not what kspan-replay writes",
+		    trace->name);
 	if (nr_allocs != trace->nr_allocs || slots.nr != trace->nr_slots)
 		die("%s: has %u allocations and %u objects at once, its header says %u and %u",
-		    in->name, nr_allocs, slots.nr, trace->nr_allocs, trace->nr_slots);
+		    trace->name, nr_allocs, slots.nr, trace->nr_allocs, trace->nr_slots);
+	inflateEnd(&in.z);
 	free(slots.free);
-	free(live);
+	free(liveness.live);
+}
+
+/* It is as long as the header says, and has the checksum. */
+static void check_body(const struct trace *trace)
+{
+	struct input in;
+	uint32_t crc = 0;
+
+	open_body(&in, trace);
+	while (in.total <= trace->body_len && refill(&in))
+		crc = crc32(crc, in.at, in.end - in.at);
+	if (in.total != trace->body_len || in.z.avail_in)
+		die("%s: is corrupt: its events cannot be decompressed", trace->name);
+	if (crc != trace->body_crc)
+		die("%s: is corrupt: the checksum of its events is %08x, not %08x", trace->name,
+		    crc, trace->body_crc);
+	inflateEnd(&in.z);
 }
 
 static uint8_t *read_all(const char *name, size_t *len)
@@ -397,18 +474,28 @@ static void get_text(char *text, const uint8_t **from, const uint8_t *end, const
 	*from += len + 1;
 }
 
-/* What the header says of the body. */
-struct body {
-	uint64_t len;
-	uint64_t packed;
-	uint32_t crc;
-	size_t header;
-};
+static void check_limits(const struct trace *trace)
+{
+	const char *name = trace->name;
 
-static void check_start(const uint8_t *data, size_t len, const char *name, struct body *body)
+	if (!trace->nr_events || trace->nr_events > REPLAY_MAX_EVENTS)
+		die("%s: has %u events; there may be 1 to %u", name, trace->nr_events,
+		    REPLAY_MAX_EVENTS);
+	if (trace->nr_allocs > trace->nr_events || trace->nr_slots > trace->nr_allocs)
+		die("%s: has %u objects at once of %u allocations in %u events", name,
+		    trace->nr_slots, trace->nr_allocs, trace->nr_events);
+	if (trace->body_len < (uint64_t)trace->nr_events * MIN_EVENT ||
+	    trace->body_len > (uint64_t)trace->nr_events * MAX_EVENT)
+		die("%s: has %llu bytes for %u events; each takes %u to %u", name,
+		    (unsigned long long)trace->body_len, trace->nr_events, MIN_EVENT, MAX_EVENT);
+}
+
+/* Returns the length of the header. */
+static size_t check_start(const uint8_t *data, size_t len, const char *name)
 {
 	const uint8_t *from = data + 8;
 	uint32_t version;
+	size_t header;
 
 	if (len < 8 || memcmp(data, MAGIC, 8))
 		die("%s: is no trace; kspan-replay record makes one", name);
@@ -418,22 +505,26 @@ static void check_start(const uint8_t *data, size_t len, const char *name, struc
 	if (version != VERSION)
 		die("%s: has version %u of the format; this program reads version %u", name,
 		    version, VERSION);
-	body->header = get_le(&from, 4);
-	if (body->header < FIXED + 3 + 4 || body->header > MAX_HEADER)
-		die("%s: is corrupt: a header of %zu bytes", name, body->header);
-	if (len < body->header)
+	header = get_le(&from, 4);
+	if (header < FIXED + 3 + 4 || header > MAX_HEADER)
+		die("%s: is corrupt: a header of %zu bytes", name, header);
+	if (len < header)
 		die("%s: is truncated: it has %zu bytes, its header alone has %zu", name, len,
-		    body->header);
+		    header);
+	return header;
 }
 
-static void read_header(struct trace *trace, const uint8_t *data, size_t len, const char *name,
-			struct body *body)
+/* Of the @len bytes of the file. */
+static void read_header(struct trace *trace, size_t len)
 {
-	const uint8_t *from, *end;
+	const uint8_t *data = trace->file, *from, *end;
+	const char *name = trace->name;
+	uint64_t packed_len;
+	size_t header;
 	uint32_t crc;
 
-	check_start(data, len, name, body);
-	end = data + body->header - 4;
+	header = check_start(data, len, name);
+	end = data + header - 4;
 	from = end;
 	crc = get_le(&from, 4);
 	if (crc != crc32(0, data, end - data))
@@ -448,59 +539,32 @@ static void read_header(struct trace *trace, const uint8_t *data, size_t len, co
 	trace->foreign = get_le(&from, 8);
 	trace->unseen = get_le(&from, 8);
 	trace->own = get_le(&from, 8);
-	body->len = get_le(&from, 8);
-	body->packed = get_le(&from, 8);
-	body->crc = get_le(&from, 4);
+	trace->body_len = get_le(&from, 8);
+	packed_len = get_le(&from, 8);
+	trace->body_crc = get_le(&from, 4);
 	from = data + FIXED;
 	get_text(trace->release, &from, end, name);
 	get_text(trace->clock, &from, end, name);
 	get_text(trace->command, &from, end, name);
-}
-
-static void check_limits(const struct trace *trace, const struct body *body, size_t len,
-			 const char *name)
-{
-	if (!trace->nr_events || trace->nr_events > REPLAY_MAX_EVENTS)
-		die("%s: has %u events; there may be 1 to %u", name, trace->nr_events,
-		    REPLAY_MAX_EVENTS);
-	if (trace->nr_allocs > trace->nr_events || trace->nr_slots > trace->nr_allocs)
-		die("%s: has %u objects at once of %u allocations in %u events", name,
-		    trace->nr_slots, trace->nr_allocs, trace->nr_events);
-	if (body->len < (uint64_t)trace->nr_events * MIN_EVENT ||
-	    body->len > (uint64_t)trace->nr_events * MAX_EVENT)
-		die("%s: has %llu bytes for %u events; each takes %u to %u", name,
-		    (unsigned long long)body->len, trace->nr_events, MIN_EVENT, MAX_EVENT);
-	if (len - body->header < body->packed)
+	check_limits(trace);
+	trace->packed = data + header;
+	trace->packed_len = len - header;
+	if (trace->packed_len < packed_len)
 		die("%s: is truncated: it has %zu bytes of %llu", name, len,
-		    (unsigned long long)(body->header + body->packed));
-	if (len - body->header > body->packed)
+		    (unsigned long long)(header + packed_len));
+	if (trace->packed_len > packed_len)
 		die("%s: has %llu bytes too many; was something appended to it?", name,
-		    (unsigned long long)(len - body->header - body->packed));
+		    (unsigned long long)(trace->packed_len - packed_len));
 }
 
 void trace_read(struct trace *trace, const char *name)
 {
-	struct input in = { .name = name };
-	uint8_t *data, *events;
-	struct body body;
-	unsigned long got;
 	size_t len;
 
 	memset(trace, 0, sizeof(*trace));
-	data = read_all(name, &len);
-	read_header(trace, data, len, name, &body);
-	check_limits(trace, &body, len, name);
-	events = xrealloc(NULL, body.len);
-	got = body.len;
-	if (uncompress(events, &got, data + body.header, body.packed) != Z_OK || got != body.len)
-		die("%s: is corrupt: its events cannot be decompressed", name);
-	if (crc32(0, events, got) != body.crc)
-		die("%s: is corrupt: the checksum of its events is %08lx, not %08x", name,
-		    crc32(0, events, got), body.crc);
-	trace->events = xrealloc(NULL, (size_t)trace->nr_events * sizeof(*trace->events));
-	in.at = events;
-	in.end = events + got;
-	decode(trace, &in);
-	free(events);
-	free(data);
+	trace->name = name;
+	trace->file = read_all(name, &len);
+	read_header(trace, len);
+	check_body(trace);
+	trace_each(trace, NULL, NULL);
 }

@@ -33,8 +33,8 @@ struct event {
 
 /**
  * struct trace - a trace
- * @events:	in the order in which they happened
- * @nr_events:	of these
+ * @events:	in the order in which they happened; NULL of one that was read, see trace_each()
+ * @nr_events:	how many there are
  * @nr_allocs:	allocations among them
  * @nr_slots:	most objects that are live at once
  * @nr_cpus:	of the machine it was recorded on
@@ -45,6 +45,12 @@ struct event {
  * @release:	of the kernel it was recorded on
  * @clock:	of tracefs
  * @command:	that ran meanwhile
+ * @name:	of the file that it was read from
+ * @file:	what is in the file
+ * @packed:	where in @file the body begins
+ * @packed_len:	bytes of it
+ * @body_len:	bytes that are packed there
+ * @body_crc:	their checksum
  */
 struct trace {
 	struct event *events;
@@ -59,6 +65,12 @@ struct trace {
 	char release[MAX_TEXT];
 	char clock[MAX_TEXT];
 	char command[MAX_TEXT];
+	const char *name;
+	uint8_t *file;
+	const uint8_t *packed;
+	size_t packed_len;
+	uint64_t body_len;
+	uint32_t body_crc;
 };
 
 /*
@@ -75,9 +87,17 @@ struct slots {
 uint32_t slots_take(struct slots *slots);
 void slots_give(struct slots *slots, uint32_t slot);
 
-/* Both exit with a message if they cannot. */
-void trace_read(struct trace *trace, const char *name);
+/* These exit with a message if they cannot. */
 void trace_write(const struct trace *trace, const char *name);
+
+/*
+ * Whatever its header says, a trace takes its file, and some bytes for each object that is
+ * live in it at once: events are looked at one by one, here and then again by whoever wants
+ * them.
+ */
+void trace_read(struct trace *trace, const char *name);
+void trace_each(const struct trace *trace, void (*fn)(const struct event *event, void *data),
+		void *data);
 void trace_free(struct trace *trace);
 
 /* kspan-replay record */

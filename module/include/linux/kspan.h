@@ -108,9 +108,14 @@ unsigned long kspan_trim(void);
 
 /*
  * Private heaps. kspan_free() and its kin take their objects as any others; a
- * kspan_realloc() of one stays in its heap.
+ * kspan_realloc() of one stays in its heap. NULL is the default heap to calls that allocate,
+ * and kspan_heap_trim(NULL) is kspan_trim(). The default heap is not reset, destroyed or put
+ * under pressure: NULL does nothing there, but for a warning, the first time.
  */
-/* Note where objects are allocated; what is live in the end is told by that. */
+/*
+ * Note where objects are allocated; what is live in the end is told by that. Flags of caches
+ * are other bits: kspan_heap_create() refuses them, and kspan_cache_create() this one.
+ */
 #define KSPAN_HEAP_TRACK	0x1U
 
 struct kspan_heap *__kspan_heap_create(const char *name, size_t limit, unsigned int flags,
@@ -153,9 +158,9 @@ char *kspan_heap_vasprintf(struct kspan_heap *heap, gfp_t gfp, const char *fmt, 
 struct kspan_cache;
 
 /* Aligned to a cache line, or what part of one an object fits into. */
-#define KSPAN_HWCACHE_ALIGN	0x1U
+#define KSPAN_HWCACHE_ALIGN	0x100U
 /* The memory of a freed object stays an object of the cache for a grace period. */
-#define KSPAN_TYPESAFE_BY_RCU	0x2U
+#define KSPAN_TYPESAFE_BY_RCU	0x200U
 
 struct kspan_cache *__kspan_cache_create(const char *name, unsigned int size, unsigned int align,
 					 unsigned long flags, void (*ctor)(void *object),
@@ -182,13 +187,16 @@ void kspan_mempool_free(void *element, void *size);
 DEFINE_FREE(kspan_free, void *, if (!IS_ERR_OR_NULL(_T)) kspan_free(_T))
 #endif
 
-/* @size is for the compiler, and for FORTIFY: it knows then how long the object is. */
-void *kspan_malloc_class(unsigned int class, gfp_t gfp, size_t size) __alloc_size(3);
+/* log2 of the bytes that a CPU's cache has for each class. */
+#define KSPAN_CLASS_SHIFT	5
+
+void *kspan_malloc_class(unsigned long offset, gfp_t gfp, size_t size) __alloc_size(3);
 
 static __always_inline void *__kspan_malloc_constant(size_t size, gfp_t gfp) __alloc_size(1);
 static __always_inline void *__kspan_malloc_constant(size_t size, gfp_t gfp)
 {
-	return kspan_malloc_class(kspan_constant_class(size), gfp, size);
+	return kspan_malloc_class((unsigned long)kspan_constant_class(size) << KSPAN_CLASS_SHIFT,
+				  gfp, size);
 }
 
 /* The class of a constant size is found by the compiler. */

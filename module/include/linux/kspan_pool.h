@@ -14,7 +14,7 @@ struct kspan_pool;
 
 /**
  * struct kspan_pool_ops - the objects of a pool
- * @name:	shown in debugfs
+ * @name:	shown in debugfs, as the name of a heap is
  * @size:	of an object, used where @new is NULL: it is one of kspan_zalloc() then
  * @new:	makes an object
  * @reset:	called for each object that is put; may be NULL

@@ -161,6 +161,34 @@ test_impossible() {
 		wrong flags "event 1 has flags that are not known"
 }
 
+# thrifty COMMAND ARGUMENT...: kspan-replay with 16 MiB of memory at most
+thrifty() {
+	(
+		# shellcheck disable=SC3045 # what runs this has it
+		ulimit -v 16384
+		exec "$REPLAY" "$@"
+	) >"$OUTPUT" 2>&1
+}
+
+# What the events of a million would take is more than that.
+test_memory() {
+	"$DIR/kspan-bad-trace" many "$SCRATCH/many" &&
+		[ "$(wc -c <"$SCRATCH/many")" -lt 16384 ] && thrifty info "$SCRATCH/many" &&
+		[ "$(value_of events)" -eq 1000000 ] && [ "$(value_of allocations)" -eq 500000 ] &&
+		"$DIR/kspan-bad-trace" claims "$SCRATCH/changed" &&
+		! thrifty info "$SCRATCH/changed" && grep -q "is corrupt" "$OUTPUT" &&
+		thrifty replay --rounds 1 --samples 1 "$SCRATCH/many" || { tell; return 1; }
+}
+
+# Nothing that a terminal would obey, and no line that is not info's own.
+test_texts() {
+	"$DIR/kspan-bad-trace" texts "$SCRATCH/changed" &&
+		"$REPLAY" info "$SCRATCH/changed" >"$OUTPUT" &&
+		[ "$(LC_ALL=C tr -d '\n -~' <"$OUTPUT" | wc -c)" -eq 0 ] &&
+		grep -qF 'command: \033]0;title\007 \302\233 a\134b\012frame' "$OUTPUT" ||
+		{ tell; return 1; }
+}
+
 # Of 4 events, 164 bytes at the peak.
 replays_few() {
 	"$REPLAY" replay "$1" >"$OUTPUT" 2>&1 &&
@@ -343,7 +371,7 @@ need kspan kspan_replay
 trap 'unload_all; rm -rf "$SCRATCH"' EXIT
 mark_log
 
-ktap_set_plan 22
+ktap_set_plan 24
 ktap_test_result "what a trace says of itself fits together" test_info
 ktap_test_result "a trace is replayed on both, with nothing left" test_replay
 ktap_test_result "a trace is replayed with all flags" test_all_flags
@@ -354,6 +382,8 @@ ktap_test_result "another version is refused" test_version
 ktap_test_result "what is no trace is refused" test_no_trace
 ktap_test_result "a file that is too long is refused" test_appended
 ktap_test_result "impossible traces are refused" test_impossible
+ktap_test_result "a trace takes no more memory than its objects need" test_memory
+ktap_test_result "texts of a trace are no commands to a terminal" test_texts
 ktap_test_result "wrong arguments are refused" test_arguments
 ktap_test_result "without the module it is said what is missing" test_not_loaded
 ktap_test_result "the module refuses bad commands" test_bad_commands
