@@ -161,7 +161,9 @@ static void free_stale(struct irq_work *work)
 		stale.others[i] = kspan_malloc(2 * LARGE, GFP_ATOMIC | __GFP_NOWARN);
 }
 
-static struct irq_work stale_work = IRQ_WORK_INIT_HARD(free_stale);
+/* As in context.c: one of the hard kind may not take the locks of SLUB, which kmemleak does. */
+static struct irq_work stale_work =
+	__IRQ_WORK_INIT(free_stale, IS_ENABLED(CONFIG_PREEMPT_RT) ? IRQ_WORK_HARD_IRQ : 0);
 
 static void raise_free_stale(unsigned int visit)
 {

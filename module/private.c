@@ -165,7 +165,7 @@ static bool is_missing(const struct kspan_heap *heap)
 	if (heap)
 		return false;
 	kspan_refuse(KSPAN_REFUSED_HEAP,
-		     "NULL is no private heap: the default heap is not reset, destroyed or put under pressure",
+		     "NULL is no private heap: the default heap is neither reset nor put under pressure",
 		     0, 0);
 	return true;
 }
@@ -508,7 +508,7 @@ void kspan_private_destroy(struct kspan_heap *heap)
 
 /**
  * kspan_heap_destroy() - destroy a private heap with all its objects
- * @heap: the heap, which nobody uses any more; NULL does nothing but warn the first time
+ * @heap: the heap, which nobody uses any more; NULL does nothing, as in kmem_cache_destroy()
  *
  * All its pages go back at once, at a cost that follows spans, not objects. What was
  * never freed is told by class. To free one of its objects afterwards is a wrong free
@@ -519,7 +519,7 @@ void kspan_private_destroy(struct kspan_heap *heap)
  */
 void kspan_heap_destroy(struct kspan_heap *heap)
 {
-	if (!is_missing(heap))
+	if (heap)
 		kspan_private_destroy(heap);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_destroy);

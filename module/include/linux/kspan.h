@@ -109,8 +109,9 @@ unsigned long kspan_trim(void);
 /*
  * Private heaps. kspan_free() and its kin take their objects as any others; a
  * kspan_realloc() of one stays in its heap. NULL is the default heap to calls that allocate,
- * and kspan_heap_trim(NULL) is kspan_trim(). The default heap is not reset, destroyed or put
- * under pressure: NULL does nothing there, but for a warning, the first time.
+ * and kspan_heap_trim(NULL) is kspan_trim(). The default heap is neither reset nor put under
+ * pressure: NULL does nothing there, but for a warning, the first time. kspan_heap_destroy()
+ * of NULL does nothing.
  */
 /*
  * Note where objects are allocated; what is live in the end is told by that. Flags of caches
