@@ -262,10 +262,13 @@ static void survive(struct kunit *test, void (*start)(struct kunit *test), void 
 	KUNIT_EXPECT_EQ(test, storm.task.broken, 0UL);
 	KUNIT_EXPECT_EQ(test, storm.interrupt.broken, 0UL);
 	KUNIT_EXPECT_EQ(test, storm.task.failed, 0UL);
-	KUNIT_EXPECT_GT(test, storm.found_busy, 0UL);
 	KUNIT_EXPECT_EQ(test, live_objects(), live);
 	KUNIT_EXPECT_EQ(test, kspan_bad_frees(), bad);
 	kspan_verify(test, &kspan_default_heap);
+	/* With KASAN most of the time goes elsewhere: 0 of 7675 on 6.1, softirqs. */
+	if (!storm.found_busy && IS_ENABLED(CONFIG_KASAN))
+		kunit_skip(test, "no interrupt found the cache busy");
+	KUNIT_EXPECT_GT(test, storm.found_busy, 0UL);
 }
 
 static enum hrtimer_restart timer_handler(struct hrtimer *timer)

@@ -57,7 +57,8 @@
 
 #if defined(CONFIG_HAVE_HW_BREAKPOINT) && defined(CONFIG_X86)
 
-#define MAX_STEPS	20000
+/* With the detectors of a debug kernel it takes more than 20000. */
+#define MAX_STEPS	60000
 #define OUTSIDE_MAX	12
 
 struct text {

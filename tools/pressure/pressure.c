@@ -206,14 +206,16 @@ static unsigned long atomic_pages;
 
 /*
  * What others get at once: nobody on this CPU comes between, so the memory is there or it
- * is not. A page has the address of the one before.
+ * is not. With PREEMPT_RT the page allocator's locks sleep, and somebody may. A page has the
+ * address of the one before.
  */
 static unsigned long take_all_atomic(void)
 {
 	unsigned long n = 0;
 	void *last = NULL, *p;
 
-	preempt_disable();
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		preempt_disable();
 	while ((p = (void *)__get_free_page(GFP_ATOMIC | __GFP_NOWARN))) {
 		*(void **)p = last;
 		last = p;
@@ -224,7 +226,8 @@ static unsigned long take_all_atomic(void)
 		last = *(void **)p;
 		free_page((unsigned long)p);
 	}
-	preempt_enable();
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		preempt_enable();
 	return n;
 }
 
