@@ -97,7 +97,7 @@ run_demo() {
 	show rmmod "kspan_$SAMPLE"
 	! type demo_end >/dev/null 2>&1 || demo_end
 	show rmmod kspan
-	after=$(settled_mem_free)
+	after=$(settled_at $((before - 2048)))
 	show_log
 	memory_is_back "$before" "$after" || fail "unloading did not give all memory back"
 	echo "KSPAN-DEMO end"

@@ -50,6 +50,18 @@ settled_mem_free() {
 	mem_free
 }
 
+# settled_at KB: the same, once more and again if it is less: what the kernel keeps for a
+# while comes back, what is lost does not.
+settled_at() {
+	local free
+	for _ in 1 2 3; do
+		free=$(settled_mem_free)
+		[ "$free" -lt "$1" ] || break
+		sleep 2
+	done
+	echo "$free"
+}
+
 # What loading and unloading kspan alone does to free memory is noise; what a
 # test loses beyond that and 2 MiB would be a leak (an arena has 4 MiB; slabs and
 # per-CPU pages that a thousand heaps took, the kernel keeps for what is to come).
@@ -74,7 +86,7 @@ memory_end() {
 	local after lost allowed=2048
 	[ ! -e /sys/kernel/debug/kmemleak ] || allowed=16384
 	[ "$(nproc)" -le 8 ] || allowed=$((allowed + 128 * $(nproc)))
-	after=$(settled_mem_free)
+	after=$(settled_at $((memory_before - allowed)))
 	lost=$((memory_before - after))
 	echo "free pages (MemFree and per-CPU lists) before: $memory_before kB, after: $after kB," \
 	     "lost: $lost kB (noise: $memory_noise kB, allowed: $allowed kB + noise)"
