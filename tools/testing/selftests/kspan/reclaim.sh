@@ -81,11 +81,16 @@ test_no_scavenger() {
 	[ "$(stat_of HeapSys)" -gt $LIMIT ] && [ "$(stat_of ReleasedByScavenger)" -eq 0 ]
 }
 
-# The kernel's own call of all shrinkers.
+# The kernel's own call of all shrinkers. What other CPUs keep comes back a moment after
+# it was asked for, so the last of it goes when it is asked for again.
 test_shrinker() {
+	local try
 	leave_idle || return 1
-	echo 2 >/proc/sys/vm/drop_caches
-	at_most HeapSys 0 10 && [ "$(stat_of ReleasedByShrinker)" -gt $LIMIT ]
+	for try in $(seq 10); do
+		echo 2 >/proc/sys/vm/drop_caches
+		at_most HeapSys 0 1 && break
+	done
+	[ "$(stat_of HeapSys)" -eq 0 ] && [ "$(stat_of ReleasedByShrinker)" -gt $LIMIT ]
 }
 
 # What the kernel can have back for the asking, apart from slabs, in bytes: MemAvailable has
