@@ -107,7 +107,7 @@ static bool push(struct kunit *test, unsigned int class, void *object)
 	bool taken;
 
 	KUNIT_ASSERT_TRUE(test, kspan_cpu_cache_enter(heap, &entered));
-	taken = kspan_cpu_cache_push(entered, class, object) ||
+	taken = kspan_cpu_cache_push(entered, class, object, heap->seal_at) ||
 		kspan_cpu_cache_spill(heap, entered, class, object);
 	kspan_cpu_cache_finish(entered);
 	return taken;

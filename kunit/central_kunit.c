@@ -52,6 +52,7 @@ static void *new_span(struct kunit *test, struct kspan_central *central)
 				     GFP_KERNEL | __GFP_THISNODE);
 	KUNIT_ASSERT_NOT_NULL(test, span);
 	KUNIT_ASSERT_EQ(test, kspan_span_format(span, sc, false, GFP_KERNEL), 0);
+	kspan_seal_span(span, central->seal_at);
 	return kspan_central_adopt(central, span, 0);
 }
 

@@ -61,6 +61,7 @@ static struct kspan_span *full_span(struct kunit *test, struct kspan_central *ce
 				     GFP_KERNEL | __GFP_THISNODE);
 	KUNIT_ASSERT_NOT_NULL(test, span);
 	KUNIT_ASSERT_EQ(test, kspan_span_format(span, sc, false, GFP_KERNEL), 0);
+	kspan_seal_span(span, central->seal_at);
 	KUNIT_ASSERT_NOT_NULL(test, kspan_central_adopt(central, span, 0));
 	for (i = 1; i < sc->slots; i++)
 		KUNIT_ASSERT_NOT_NULL(test, kspan_central_alloc(central, 0));
@@ -73,6 +74,7 @@ static struct kspan_span *full_span(struct kunit *test, struct kspan_central *ce
 
 static void give_one(struct kspan_central *central, void *object)
 {
+	kspan_seal(object, central->seal_at);
 	kspan_central_give(central, &object, 1);
 }
 
@@ -349,6 +351,7 @@ static void wrong_frees_are_reported(struct kunit *test)
 	doubles = kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE);
 	batch[0] = slots[2];
 	batch[1] = slots[1];
+	kspan_seal(slots[1], central->seal_at);
 	kspan_central_give(central, batch, 2);
 	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE) - doubles, 1ULL);
 	KUNIT_EXPECT_EQ(test, (unsigned int)span->used, 1U);

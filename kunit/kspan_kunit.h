@@ -57,12 +57,17 @@ void kspan_kunit_fail_nth(unsigned int nth);
 bool kspan_kunit_nth_failed(void);
 
 /* What the map says of the class of a page of ours; to be written by who breaks it. */
-static inline u8 *kspan_kunit_page_class(unsigned long addr)
+static inline u16 *kspan_kunit_page_entry(unsigned long addr)
 {
 	struct kspan_class_map classes = kspan_map_classes(page_to_nid(virt_to_page((void *)addr)));
 	unsigned long page = kspan_map_page(addr);
 
 	return &classes.sector[page >> KSPAN_SECTOR_SHIFT][page % KSPAN_SECTOR_PAGES];
+}
+
+static inline unsigned int kspan_kunit_page_class(unsigned long addr)
+{
+	return kspan_entry_class(*kspan_kunit_page_entry(addr));
 }
 
 /* Most objects of a magazine of a class. */

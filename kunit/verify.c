@@ -26,6 +26,7 @@
 
 #include "kspan_kunit.h"
 #include "run.h"
+#include "seal.h"
 
 struct check {
 	struct kspan_finding *finding;
@@ -104,7 +105,7 @@ static void check_map_of_run(struct check *check, struct kspan_span *span)
 			continue;
 		}
 		same(check, "map entry", addr, id(*kspan_map_entry(addr)), entry ? id(span) : 0);
-		same(check, "class of page", addr, *kspan_kunit_page_class(addr),
+		same(check, "class of page", addr, kspan_kunit_page_class(addr),
 		     small && span->class != KSPAN_CLASS_TINY ? span->class : 0);
 	}
 }
@@ -215,7 +216,7 @@ static bool in_bucket(const struct list_head *bucket, const struct kspan_arena *
 static void check_free_page(struct check *check, unsigned long addr)
 {
 	same(check, "map entry of free page", addr, id(*kspan_map_entry(addr)), 0);
-	same(check, "class of free page", addr, *kspan_kunit_page_class(addr), 0);
+	same(check, "class of free page", addr, kspan_kunit_page_class(addr), 0);
 }
 
 /* A hole is nobody's either, or of a loose span that lies in it. */
@@ -414,6 +415,26 @@ static unsigned int slots_of(const struct kspan_span *span)
 	return min_t(unsigned long, sc->slots, kspan_span_bytes(span) / sc->size);
 }
 
+/* Of a slot that is nobody's. */
+static void check_seal(struct check *check, const struct kspan_span *span, unsigned long slot)
+{
+	unsigned int at = span->central->seal_at;
+
+	if (kspan_exact_frees)
+		same(check, "seal of free slot", slot, *(unsigned long *)(slot + at),
+		     kspan_seal_of((void *)slot));
+}
+
+static void check_seals(struct check *check, const struct kspan_span *span)
+{
+	u64 gone = kspan_span_gone(span);
+	unsigned int i;
+
+	for (i = 0; i < kspan_span_all_slots(span); i++)
+		if (!(i < 64 && gone & BIT_ULL(i)) && !kspan_span_is_out(span, i))
+			check_seal(check, span, span->start + (unsigned long)i * span->size);
+}
+
 static void check_slots(struct check *check, const struct kspan_span *span)
 {
 	unsigned int words = kspan_span_words(span), out = 0, i;
@@ -441,6 +462,7 @@ static void check_slots(struct check *check, const struct kspan_span *span)
 	holds(check, "no slot from high on is out", span->start, end_of_out(span) <= span->high);
 	holds(check, "high is within the span", span->start,
 	      span->high <= kspan_span_all_slots(span));
+	check_seals(check, span);
 }
 
 /* A span that is a block of its own. */
@@ -454,7 +476,7 @@ static void check_loose(struct check *check, struct kspan_span *span)
 	same(check, "end of loose span", span->start, id(kspan_map_span(last)), id(span));
 	if (kspan_span_is_half(span))
 		same(check, "class of divided page", span->start,
-		     *kspan_kunit_page_class(span->start), KSPAN_CLASS_PRIVATE);
+		     kspan_kunit_page_class(span->start), KSPAN_CLASS_PRIVATE);
 	else
 		check_map_of_run(check, span);
 	check_small(check, span);
@@ -587,6 +609,7 @@ static void check_cached_object(struct check *check, struct kspan_central *centr
 	same(check, "owner of cached object", addr, id(span->central), id(central));
 	same(check, "cached object is out", addr, kspan_span_slot_state(span, addr, &index),
 	     KSPAN_SLOT_OUT);
+	check_seal(check, span, addr);
 }
 
 static void check_cached(struct check *check, struct kspan_central *central)

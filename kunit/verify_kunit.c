@@ -47,7 +47,7 @@ static void sees_a_wrong_map(struct kunit *test)
 	struct kspan_span *span;
 	void *p = live(test, 64, &span);
 
-	BREAK(test, *kspan_kunit_page_class(span->start), 0, "class of page");
+	BREAK(test, *kspan_kunit_page_entry(span->start), 0, "class of page");
 	BREAK(test, *kspan_map_entry(span->start), NULL, "page has a run");
 	kspan_free(p);
 }

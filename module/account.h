@@ -12,13 +12,22 @@
  * struct kspan_account - pages of a private heap
  * @pages:	held, in spans that are used or kept
  * @limit:	most of them, 0 for no limit; fixed
+ * @gone:	changes whenever a span or a page of one was given up
  *
  * The default heap has none, and passes NULL.
  */
 struct kspan_account {
 	atomic_long_t pages;
 	unsigned long limit;
+	atomic_t gone;
 };
+
+/* What was known of where the heap's spans are is out of date. */
+static inline void kspan_account_note_gone(struct kspan_account *account)
+{
+	if (account)
+		atomic_inc(&account->gone);
+}
 
 /**
  * kspan_account_charge() - ask whether the heap may hold more pages

@@ -10,13 +10,20 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/irq_work.h>
+#include <linux/kallsyms.h>
 #include <linux/kernel.h>
+#include <linux/ktime.h>
 #include <linux/ratelimit.h>
+#include <linux/sched.h>
+#include <linux/stacktrace.h>
 #include <linux/string.h>
 #include <linux/workqueue.h>
 
 #include "bad_free.h"
+#include "central.h"
 #include "kunit_export.h"
+#include "lookup.h"
+#include "name.h"
 
 static const char * const kind_names[KSPAN_NR_BAD_FREE_KINDS] = {
 	[KSPAN_BAD_FREE_DOUBLE]		 = "double free",
@@ -29,27 +36,68 @@ static const char * const kind_names[KSPAN_NR_BAD_FREE_KINDS] = {
 	[KSPAN_BAD_FREE_REGION]		 = "address in a region, whose objects go together",
 };
 
+/* The same, as a word of a table. */
+static const char * const kind_words[KSPAN_NR_BAD_FREE_KINDS] = {
+	[KSPAN_BAD_FREE_DOUBLE]		 = "double",
+	[KSPAN_BAD_FREE_INTERIOR]	 = "interior",
+	[KSPAN_BAD_FREE_MISALIGNED]	 = "misaligned",
+	[KSPAN_BAD_FREE_NEVER_ALLOCATED] = "never_allocated",
+	[KSPAN_BAD_FREE_FOREIGN]	 = "foreign",
+	[KSPAN_BAD_FREE_DESTROYED]	 = "destroyed",
+	[KSPAN_BAD_FREE_OTHER_HEAP]	 = "other_heap",
+	[KSPAN_BAD_FREE_REGION]		 = "region",
+};
+
 static atomic64_t counts[KSPAN_NR_BAD_FREE_KINDS];
+/* Protects all that follows. */
 static DEFINE_RAW_SPINLOCK(last_lock);
-static struct kspan_bad_free last;
+
+/* The last ones, as a ring: the @n-th is at @n % KSPAN_BAD_FREES_KEPT. */
+static struct kspan_bad_free kept[KSPAN_BAD_FREES_KEPT];
+static u64 nr_kept;
 
 /* What is printed: ten reports in five seconds. */
 #define REPORTS_AT_A_TIME	10
 
-/* What a report says; @size is 0 where no class is known. */
-struct report {
-	enum kspan_bad_free_kind kind;
-	unsigned int size;
-	unsigned long addr;
-	char heap[KSPAN_BAD_FREE_NAME];
-};
-
-/* Those to be printed by a work item; last_lock. */
-static struct report late[REPORTS_AT_A_TIME];
+/* Those to be printed by a work item. */
+static struct kspan_bad_free late[REPORTS_AT_A_TIME];
 static unsigned int nr_late;
 
-/* Count it, and keep it as the last; returns whether it may be printed. */
-static bool note(enum kspan_bad_free_kind kind, unsigned long addr, unsigned int class)
+/* Where an object of a tracked heap was allocated, or 0. */
+static unsigned long site_of(unsigned long addr)
+{
+	struct kspan_found found;
+	unsigned long site = 0;
+	unsigned int slot;
+	bool exact;
+
+	rcu_read_lock_sched();
+	if (kspan_lookup(addr, &found) && kspan_span_is_small(found.word.state) &&
+	    found.central->tracked && kspan_found_pin(&found)) {
+		slot = kspan_slot_index(found.span->magic, addr - found.span->start, &exact);
+		if (slot < found.span->nslots)
+			site = READ_ONCE(kspan_span_sites(found.span)[slot]);
+		kspan_span_unpin(found.span);
+	}
+	rcu_read_unlock_sched();
+	return site;
+}
+
+/* Who frees, and where from; of a free in the past that is not known. */
+static void describe_caller(struct kspan_bad_free *bad)
+{
+	bad->cpu = raw_smp_processor_id();
+	bad->pid = task_pid_nr(current);
+	strscpy(bad->comm, current->comm, sizeof(bad->comm));
+	bad->context = in_nmi() ? "nmi" : in_hardirq() ? "hardirq" :
+		       in_serving_softirq() ? "softirq" : "task";
+	/* Without ourselves and whoever reports. */
+	bad->site = site_of(bad->addr);
+	bad->nr_stack = stack_trace_save(bad->stack, ARRAY_SIZE(bad->stack), 3);
+}
+
+/* Count it, and keep it; returns whether it may be printed. */
+static bool note(struct kspan_bad_free *bad)
 {
 	/* It says nothing itself: a lock may be held. */
 	static struct ratelimit_state limit =
@@ -57,27 +105,29 @@ static bool note(enum kspan_bad_free_kind kind, unsigned long addr, unsigned int
 					   RATELIMIT_MSG_ON_RELEASE);
 	unsigned long flags;
 
-	atomic64_inc(&counts[kind]);
-	/* An NMI may have interrupted the owner of the lock; then the last stays. */
+	atomic64_inc(&counts[bad->kind]);
+	bad->ns = ktime_get_mono_fast_ns();
+	/* An NMI may have interrupted the owner of the lock; then it is only counted. */
 	if (kspan_lock(&last_lock, &flags, in_nmi() ? KSPAN_GFP_NOLOCK : 0)) {
-		last = (struct kspan_bad_free) { .kind = kind, .addr = addr, .class = class };
+		kept[nr_kept++ % ARRAY_SIZE(kept)] = *bad;
 		raw_spin_unlock_irqrestore(&last_lock, flags);
 	}
 	return __ratelimit(&limit);
 }
 
-static void print(const struct report *report, const char *when)
+static void print(const struct kspan_bad_free *bad)
 {
-	if (report->size)
-		pr_err("bad free of %p: %s, class %u, heap %s%s\n", (void *)report->addr,
-		       kind_names[report->kind], report->size, report->heap, when);
+	if (bad->size)
+		pr_err("bad free of %p: %s, class %u, heap %s%s\n", (void *)bad->addr,
+		       kind_names[bad->kind], bad->size, bad->heap,
+		       bad->late ? ", found later" : "");
 	else
-		pr_err("bad free of %p: %s\n", (void *)report->addr, kind_names[report->kind]);
+		pr_err("bad free of %p: %s\n", (void *)bad->addr, kind_names[bad->kind]);
 }
 
 static void print_late(struct work_struct *work)
 {
-	struct report report;
+	struct kspan_bad_free bad;
 	unsigned long flags;
 	bool any;
 
@@ -85,10 +135,10 @@ static void print_late(struct work_struct *work)
 		raw_spin_lock_irqsave(&last_lock, flags);
 		any = nr_late;
 		if (any)
-			report = late[--nr_late];
+			bad = late[--nr_late];
 		raw_spin_unlock_irqrestore(&last_lock, flags);
 		if (any)
-			print(&report, ", found later");
+			print(&bad);
 	} while (any);
 }
 
@@ -117,15 +167,17 @@ static struct irq_work late_irq_work = IRQ_WORK_INIT_LAZY(queue_late);
 void kspan_bad_free_report_late(enum kspan_bad_free_kind kind, unsigned long addr,
 				unsigned int class, unsigned int size, const char *heap)
 {
-	struct report report = { .kind = kind, .addr = addr, .size = size };
+	struct kspan_bad_free bad = {
+		.kind = kind, .addr = addr, .class = class, .size = size, .late = true,
+	};
 	unsigned long flags;
 
-	if (!note(kind, addr, class))
+	strscpy(bad.heap, heap, sizeof(bad.heap));
+	if (!note(&bad))
 		return;
-	strscpy(report.heap, heap, sizeof(report.heap));
 	raw_spin_lock_irqsave(&last_lock, flags);
 	if (nr_late < ARRAY_SIZE(late))
-		late[nr_late++] = report;
+		late[nr_late++] = bad;
 	raw_spin_unlock_irqrestore(&last_lock, flags);
 	irq_work_queue(&late_irq_work);
 }
@@ -150,13 +202,16 @@ void kspan_bad_free_exit(void)
 void kspan_bad_free_report_in(enum kspan_bad_free_kind kind, unsigned long addr,
 			      unsigned int class, unsigned int size, const char *heap)
 {
-	struct report report = { .kind = kind, .addr = addr, .size = class ? size : 0 };
+	struct kspan_bad_free bad = {
+		.kind = kind, .addr = addr, .class = class, .size = class ? size : 0,
+	};
 
-	if (!note(kind, addr, class))
-		return;
 	if (class)
-		strscpy(report.heap, heap, sizeof(report.heap));
-	print(&report, "");
+		strscpy(bad.heap, heap, sizeof(bad.heap));
+	describe_caller(&bad);
+	if (!note(&bad))
+		return;
+	print(&bad);
 	dump_stack();
 }
 
@@ -182,17 +237,59 @@ u64 kspan_bad_free_count(enum kspan_bad_free_kind kind)
 KSPAN_EXPORT_FOR_KUNIT(kspan_bad_free_count);
 
 /**
- * kspan_bad_free_last() - the last report, printed or not
- * Return: a copy of it; its address is 0 if there was none.
+ * kspan_bad_free_kept() - one of the last reports, printed or not
+ * @n:		0 for the newest
+ * @bad:	set to a copy of it
+ *
+ * Return: false when there are no more; KSPAN_BAD_FREES_KEPT at most.
  */
-struct kspan_bad_free kspan_bad_free_last(void)
+bool kspan_bad_free_kept(unsigned int n, struct kspan_bad_free *bad)
 {
-	struct kspan_bad_free copy;
 	unsigned long flags;
+	bool there;
 
 	raw_spin_lock_irqsave(&last_lock, flags);
-	copy = last;
+	there = n < min_t(u64, nr_kept, ARRAY_SIZE(kept));
+	if (there)
+		*bad = kept[(nr_kept - 1 - n) % ARRAY_SIZE(kept)];
 	raw_spin_unlock_irqrestore(&last_lock, flags);
-	return copy;
+	return there;
 }
-KSPAN_EXPORT_FOR_KUNIT(kspan_bad_free_last);
+KSPAN_EXPORT_FOR_KUNIT(kspan_bad_free_kept);
+
+static void show_code(struct seq_file *m, const char *before, unsigned long addr)
+{
+	char name[KSYM_SYMBOL_LEN];
+
+	kspan_name_of_code(name, sizeof(name), addr);
+	/* There is a blank before the module. */
+	strreplace(name, ' ', ':');
+	seq_printf(m, "%s%s", before, name);
+}
+
+/**
+ * kspan_bad_free_show() - print a report as a line of debugfs/kspan/bad_frees
+ * @m:		where to
+ * @bad:	the report
+ */
+void kspan_bad_free_show(struct seq_file *m, const struct kspan_bad_free *bad)
+{
+	unsigned int i;
+
+	seq_printf(m, "time=%llu.%06llu kind=%s address=%p size=%u heap=",
+		   div_u64(bad->ns, NSEC_PER_SEC), div_u64(bad->ns, NSEC_PER_USEC) % USEC_PER_SEC,
+		   kind_words[bad->kind], (void *)bad->addr, bad->size);
+	kspan_name_show(m, bad->size ? bad->heap : "-");
+	if (bad->late) {
+		seq_puts(m, " found=later\n");
+		return;
+	}
+	seq_printf(m, " found=at_call cpu=%u context=%s pid=%d comm=", bad->cpu, bad->context,
+		   bad->pid);
+	kspan_name_show(m, bad->comm);
+	if (bad->site)
+		show_code(m, " allocated_by=", bad->site);
+	for (i = 0; i < bad->nr_stack; i++)
+		show_code(m, i ? "," : " stack=", bad->stack[i]);
+	seq_putc(m, '\n');
+}

@@ -57,8 +57,11 @@ static void initialise_all(struct kspan_heap *heap, unsigned int class, gfp_t gf
 {
 	unsigned int i;
 
-	if (!want_init_on_alloc(gfp) && !IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
+	if (!want_init_on_alloc(gfp) && !IS_ENABLED(CONFIG_DEBUG_KMEMLEAK)) {
+		for (i = 0; i < n; i++)
+			kspan_unseal(p[i], heap->seal_at);
 		return;
+	}
 	for (i = 0; i < n; i++)
 		kspan_initialise_slot(heap, p[i], class, gfp);
 }
@@ -150,6 +153,30 @@ unsigned int kspan_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
 }
 EXPORT_SYMBOL_GPL(kspan_alloc_bulk);
 
+/* Of objects that have a seal the newest is one as any other. */
+static __always_inline bool is_newest(const void *object, const void *newest)
+{
+	return !static_branch_likely(&kspan_frees_exactly) && object == newest;
+}
+
+/* Whether it is a free of an object of the class. */
+static __always_inline bool may_push(const struct kspan_class_map *classes, const void *object,
+				     unsigned int class, u32 magic)
+{
+	unsigned long offset = (unsigned long)object - classes->base;
+	unsigned long page = offset >> KSPAN_PAGE_SHIFT;
+	u32 entry;
+
+	if (page >= classes->nr_pages)
+		return false;
+	entry = kspan_class_map_entry(classes, page);
+	if (kspan_entry_class(entry) != class)
+		return false;
+	return !static_branch_likely(&kspan_frees_exactly) ||
+	       ((u32)(kspan_entry_offset(entry, offset) * magic) < magic &&
+		!kspan_is_sealed(object, 0));
+}
+
 /*
  * As kspan_cpu_cache_push() for the objects that are of the first one's class, as long
  * as it would take them. Returns how many.
@@ -160,6 +187,7 @@ static unsigned int push(struct kspan_cpu_cache *cache, unsigned int n, void **p
 	struct kspan_class_map classes = cache->classes;
 	unsigned int class = kspan_class_map_get(&classes, (unsigned long)p[0]), i;
 	struct kspan_magazine *mag = cache->class[class].loaded;
+	u32 magic = cache->class[class].magic;
 	unsigned int count = mag->count;
 	void *newest = kspan_magazine_newest(mag, count);
 	void **slot = mag->slot + count;
@@ -168,9 +196,9 @@ static unsigned int push(struct kspan_cpu_cache *cache, unsigned int n, void **p
 	for (i = 0; i < n; i++) {
 		void *object = p[i];
 
-		if (object == newest ||
-		    kspan_class_map_get(&classes, (unsigned long)object) != class)
+		if (is_newest(object, newest) || !may_push(&classes, object, class, magic))
 			break;
+		kspan_seal(object, 0);
 		newest = object;
 		slot[i] = object;
 	}

@@ -7,9 +7,9 @@
  * neither a table to look into nor a heap to look for; that an object is the cache's is
  * seen by its span, of which a CPU knows the last one.
  *
- * A constructor is called for all slots of a span when the span is made. kspan keeps
- * nothing in free objects, so whatever the last owner left there is there for the next
- * one, and for readers under RCU.
+ * A constructor is called for all slots of a span when the span is made. Whatever the last
+ * owner left in an object is there for the next one, and for readers under RCU: the seal of a
+ * free slot lies behind the object then.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -99,6 +99,8 @@ struct kspan_cache *__kspan_cache_create(const char *name, unsigned int size, un
 					 unsigned long flags, void (*ctor)(void *object),
 					 struct module *owner)
 {
+	bool keeps_contents = ctor || (flags & KSPAN_TYPESAFE_BY_RCU);
+	unsigned int seal_at = 0, bytes = size;
 	struct kspan_size_class slot;
 	struct kspan_heap *heap;
 
@@ -108,10 +110,17 @@ struct kspan_cache *__kspan_cache_create(const char *name, unsigned int size, un
 		       kspan_name_width(name ?: "(null)"), name ?: "(null)", size, align, flags);
 		return NULL;
 	}
-	slot = slot_class(size, slot_align(size, align, flags));
+	align = slot_align(size, align, flags);
+	/* It may fit into what the alignment leaves anyway. */
+	if (keeps_contents && kspan_exact_frees) {
+		seal_at = ALIGN(size, sizeof(long));
+		bytes = seal_at + sizeof(long);
+	}
+	slot = slot_class(bytes, align);
 	heap = kspan_private_create(name, &slot, flags, ctor, owner);
 	if (!heap)
 		return NULL;
+	heap->seal_at = seal_at;
 	kspan_private_publish(heap);
 	return cache_of(heap);
 }
@@ -148,6 +157,7 @@ void *kspan_cache_alloc(struct kspan_cache *cache, gfp_t gfp)
 	if (unlikely(!kspan_cpu_cache_pop(cpu_cache, ONLY_CLASS, &object)))
 		return kspan_malloc_refill(ONLY_CLASS, gfp, heap, cpu_cache);
 	kspan_cpu_cache_leave(cpu_cache);
+	kspan_unseal(object, heap->seal_at);
 	if (want_init_on_alloc(0) || IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
 		return kspan_initialise_slot(heap, object, ONLY_CLASS, gfp);
 	return object;
@@ -181,32 +191,54 @@ void *kspan_cache_alloc_node(struct kspan_cache *cache, gfp_t gfp, int node)
 EXPORT_SYMBOL_GPL(kspan_cache_alloc_node);
 
 /*
- * Whether the CPU's cache may take an object, which is in another span than the last
- * one: it is if the span is the cache's, on the CPU's node.
+ * Whether an object, which is in another span than the last one, may go into the CPU's cache:
+ * if the span is the cache's, on the CPU's node. It is known then, until a span has gone.
  */
-static noinline bool learn_span(struct kspan_cache *cache, struct kspan_cpu_cache *cpu_cache,
-				const void *object)
+static bool learn_span(struct kspan_cache *cache, struct kspan_cpu_cache *cpu_cache,
+		       const void *object)
 {
+	/* Before the look: a span that goes after it is seen to have gone. */
+	int gone = atomic_read_acquire(&cache->heap.private->account.gone);
 	const struct kspan_span *span = kspan_map_small_span((unsigned long)object);
 	const struct kspan_central *central = span ? kspan_span_central(span) : NULL;
 
 	if (!central || central->heap != &cache->heap || central->nid != cpu_cache->nid)
 		return false;
-	cpu_cache->own_start = span->start;
 	/* In the gaps of a hollow one there may be objects of others. */
-	cpu_cache->own_bytes = READ_ONCE(span->gone_pages) ? 0 : kspan_span_bytes(span);
+	if (READ_ONCE(span->gone_pages))
+		return false;
+	cpu_cache->own_gone = gone;
+	cpu_cache->own_start = span->start;
+	cpu_cache->own_bytes = kspan_span_bytes(span);
 	return true;
 }
 
-/*
- * The span of the last object that was freed is known. Should it have gone meanwhile, a
- * wrong free is found out with the magazine.
- */
-static __always_inline bool is_ours(struct kspan_cache *cache, struct kspan_cpu_cache *cpu_cache,
-				    const void *object)
+/* Give an object of the span that is known to the CPU's magazine, if it is one of its slots. */
+static __always_inline bool push_known(struct kspan_cache *cache,
+				       struct kspan_cpu_cache *cpu_cache, void *object)
 {
-	return likely((unsigned long)object - cpu_cache->own_start < cpu_cache->own_bytes) ||
-	       learn_span(cache, cpu_cache, object);
+	struct kspan_cpu_class *of_class = kspan_cpu_class(cpu_cache, ONLY_CLASS);
+	unsigned long offset = (unsigned long)object - cpu_cache->own_start, seal, *where;
+
+	if (unlikely(offset >= cpu_cache->own_bytes) ||
+	    unlikely(atomic_read(&cache->heap.private->account.gone) != cpu_cache->own_gone))
+		return false;
+	if (!static_branch_likely(&kspan_frees_exactly))
+		return kspan_cpu_cache_push(cpu_cache, ONLY_CLASS, object, 0);
+	seal = kspan_seal_of(object);
+	where = object + cache->heap.seal_at;
+	/* As kspan_slot_index(). */
+	if (unlikely((u32)(offset * of_class->magic) >= of_class->magic) ||
+	    unlikely(data_race(*where) == seal))
+		return false;
+	return kspan_cpu_class_push_sealed(of_class, object, where, seal);
+}
+
+/* The same of another span than the last one. */
+static noinline bool push_unknown(struct kspan_cache *cache, struct kspan_cpu_cache *cpu_cache,
+				  void *object)
+{
+	return learn_span(cache, cpu_cache, object) && push_known(cache, cpu_cache, object);
 }
 
 /* An object that the CPU's cache did not take, or that is not the cache's. */
@@ -232,6 +264,17 @@ static noinline void free_slow(struct kspan_cache *cache, void *object)
 		kspan_free(object);
 }
 
+/* An object that is not of the last span, or does not fit; @cpu_cache is entered, and left here. */
+static noinline void free_unknown(struct kspan_cache *cache, struct kspan_cpu_cache *cpu_cache,
+				  void *object)
+{
+	bool pushed = push_unknown(cache, cpu_cache, object);
+
+	kspan_cpu_cache_leave(cpu_cache);
+	if (!pushed)
+		free_slow(cache, object);
+}
+
 /* Whether frees have more to do than to put the object into a magazine. */
 static __always_inline bool free_is_special(void)
 {
@@ -254,11 +297,8 @@ void kspan_cache_free(struct kspan_cache *cache, void *object)
 
 	if (free_is_special() || unlikely(!kspan_cpu_cache_enter(&cache->heap, &cpu_cache)))
 		return free_slow(cache, object);
-	if (unlikely(!is_ours(cache, cpu_cache, object)) ||
-	    unlikely(!kspan_cpu_cache_push(cpu_cache, ONLY_CLASS, object))) {
-		kspan_cpu_cache_leave(cpu_cache);
-		return free_slow(cache, object);
-	}
+	if (unlikely(!push_known(cache, cpu_cache, object)))
+		return free_unknown(cache, cpu_cache, object);
 	kspan_cpu_cache_leave(cpu_cache);
 }
 EXPORT_SYMBOL_GPL(kspan_cache_free);
@@ -302,8 +342,8 @@ static unsigned int push(struct kspan_cache *cache, unsigned int n, void **objec
 	if (free_is_special() || !kspan_cpu_cache_enter(&cache->heap, &cpu_cache))
 		return 0;
 	n = min_t(unsigned int, n, KSPAN_MAGAZINE_MAX);
-	while (i < n && is_ours(cache, cpu_cache, objects[i]) &&
-	       kspan_cpu_cache_push(cpu_cache, ONLY_CLASS, objects[i]))
+	while (i < n && (likely(push_known(cache, cpu_cache, objects[i])) ||
+			 push_unknown(cache, cpu_cache, objects[i])))
 		i++;
 	kspan_cpu_cache_leave(cpu_cache);
 	return i;
@@ -333,11 +373,12 @@ EXPORT_SYMBOL_GPL(kspan_cache_free_bulk);
 /**
  * kspan_cache_size() - bytes of an object of a typed cache
  * @cache: the cache
- * Return: the size at creation, rounded up to the alignment.
+ * Return: the size at creation, rounded up to the alignment, or to 8 bytes where what is in an
+ * object stays after it was freed.
  */
 unsigned int kspan_cache_size(const struct kspan_cache *cache)
 {
-	return cache->heap.classes[ONLY_CLASS].size;
+	return cache->heap.seal_at ?: cache->heap.classes[ONLY_CLASS].size;
 }
 EXPORT_SYMBOL_GPL(kspan_cache_size);
 

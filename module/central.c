@@ -27,7 +27,7 @@
  * are found under it are counted there, and told later.
  *
  * Context: task, softirq, hardirq; waits for nothing but the central lock. NMI:
- * allocation with KSPAN_GFP_NOLOCK, kspan_central_free().
+ * allocation with KSPAN_GFP_NOLOCK, kspan_central_free_slot().
  */
 #include <linux/cpumask.h>
 #include <linux/kmemleak.h>
@@ -37,6 +37,7 @@
 #include "central.h"
 #include "kunit_export.h"
 #include "lookup.h"
+#include "seal.h"
 
 unsigned int kspan_magazine_bytes = 128 * 1024;
 unsigned int kspan_depot_bytes = 512 * 1024;
@@ -131,6 +132,7 @@ static bool detach_locked(struct kspan_span *span, struct list_head *retired)
 	list_move(&span->list, retired);
 	span->central->nr_spans--;
 	span->central->base_pages -= kspan_span_own_base_pages(span);
+	kspan_account_note_gone(span->central->account);
 	return true;
 }
 
@@ -172,8 +174,10 @@ static void free_spans(struct list_head *retired)
 {
 	struct kspan_span *span;
 
-	list_for_each_entry(span, retired, list)
+	list_for_each_entry(span, retired, list) {
+		kspan_unseal_span(span, span->central->seal_at);
 		kspan_span_unformat(span);
+	}
 	kspan_page_heap_free_spans(retired, false);
 }
 
@@ -590,6 +594,8 @@ unsigned long kspan_central_release(struct kspan_central *central, struct list_h
 			forget_objects(span);
 		if ((dropped || central->keeps_contents) && want_init_on_free())
 			kspan_span_wipe(span);
+		else
+			kspan_unseal_span(span, central->seal_at);
 		pages += kspan_span_nr_pages(span);
 		kspan_span_unformat(span);
 	}
@@ -711,11 +717,18 @@ static u64 out_of_word(struct kspan_central *central, struct kspan_span *span, u
 	return out;
 }
 
+static void reset_object(const struct kspan_central *central, void *object)
+{
+	if (want_init_on_free())
+		memset(object, 0, central->sc->size);
+	kspan_seal(object, central->seal_at);
+}
+
 /*
- * Zero the objects of the next span, without the lock: nobody uses them, and no page is
- * taken out of a span that an object is in.
+ * Zero and seal the objects of the next span, without the lock: nobody uses them, and no page
+ * is taken out of a span that an object is in.
  */
-static void wipe_first_used(struct kspan_central *central)
+static void reset_first_used(struct kspan_central *central)
 {
 	unsigned int word, words = DIV_ROUND_UP(central->sc->slots, 64);
 	unsigned long flags, start = 0;
@@ -731,7 +744,7 @@ static void wipe_first_used(struct kspan_central *central)
 		u64 out = out_of_word(central, span, word);
 
 		for (; out; out &= out - 1)
-			memset((void *)(start + __ffs64(out) * size), 0, size);
+			reset_object(central, (void *)(start + __ffs64(out) * size));
 	}
 }
 
@@ -745,6 +758,7 @@ static void wipe_first_used(struct kspan_central *central)
  */
 unsigned long kspan_central_reset(struct kspan_central *central)
 {
+	bool singly = want_init_on_free() || static_branch_likely(&kspan_frees_exactly);
 	unsigned long out = 0, flags;
 	struct kspan_span *span;
 	unsigned int steps;
@@ -753,10 +767,10 @@ unsigned long kspan_central_reset(struct kspan_central *central)
 	do {
 		LIST_HEAD(hollow);
 
-		if (want_init_on_free())
-			wipe_first_used(central);
+		if (singly)
+			reset_first_used(central);
 		raw_spin_lock_irqsave(&central->lock, flags);
-		for (steps = want_init_on_free() ? 1 : KSPAN_STEPS;
+		for (steps = singly ? 1 : KSPAN_STEPS;
 		     steps && (span = first_used(central)); steps -= min(steps, 2U)) {
 			forget_objects(span);
 			central->nr_out -= span->used;
@@ -848,11 +862,21 @@ int kspan_central_peek(unsigned long addr, unsigned int class)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_peek);
 
+/* A slot that is out becomes a free one, unless it is sealed; returns what it was. */
+static enum kspan_slot_state seal_slot(const struct kspan_central *central, unsigned long addr,
+				       bool trusted)
+{
+	if (!trusted && kspan_is_sealed((void *)addr, central->seal_at))
+		return KSPAN_SLOT_SEALED;
+	kspan_seal((void *)addr, central->seal_at);
+	return KSPAN_SLOT_OUT;
+}
+
 /*
  * Free the slot if it is out, or report what it is; returns that, as
- * kspan_central_peek() does.
+ * kspan_central_peek() does, or KSPAN_SLOT_SEALED.
  */
-static int free_slot(unsigned long addr, unsigned int class)
+static int free_slot(unsigned long addr, unsigned int class, bool trusted)
 {
 	struct kspan_span *span;
 	int state = -ENOENT;
@@ -872,10 +896,12 @@ static int free_slot(unsigned long addr, unsigned int class)
 		if (own_span(central, addr) == span) {
 			state = kspan_span_slot_state(span, addr, &index);
 			if (state == KSPAN_SLOT_OUT)
+				state = seal_slot(central, addr, trusted);
+			if (state == KSPAN_SLOT_OUT)
 				give_locked(span, index, &retired);
 		}
 		raw_spin_unlock_irqrestore(&central->lock, flags);
-		if (state >= 0 && state != KSPAN_SLOT_OUT)
+		if (state >= 0 && state != KSPAN_SLOT_OUT && state != KSPAN_SLOT_SEALED)
 			report_slot(state, addr, central);
 	}
 	rcu_read_unlock();
@@ -887,7 +913,7 @@ static int free_slot(unsigned long addr, unsigned int class)
  * free_slot() for an NMI, which may have interrupted the owner of the lock. A wrong free
  * must not leave its bit in a span that took the place of this one: it is pinned.
  */
-static int defer_slot(unsigned long addr, unsigned int class)
+static int defer_slot(unsigned long addr, unsigned int class, bool trusted)
 {
 	struct kspan_found found;
 	int state;
@@ -895,31 +921,36 @@ static int defer_slot(unsigned long addr, unsigned int class)
 	if (!kspan_lookup_small(addr, class, &found) || !kspan_found_pin(&found))
 		return -ENOENT;
 	state = kspan_found_slot(&found, addr);
+	if (state == KSPAN_SLOT_OUT)
+		state = seal_slot(found.central, addr, trusted);
 	if (state == KSPAN_SLOT_OUT && !kspan_span_defer(found.span, addr))
 		state = KSPAN_SLOT_FREE;
 	if (state == KSPAN_SLOT_OUT)
 		defer_span(found.span, found.central);
 	kspan_span_unpin(found.span);
-	if (state != KSPAN_SLOT_OUT)
+	if (state != KSPAN_SLOT_OUT && state != KSPAN_SLOT_SEALED)
 		report_slot(state, addr, found.central);
 	return state;
 }
 
 /**
- * kspan_central_free() - free one object past the CPU caches
+ * kspan_central_free_slot() - free one object past the CPU caches
  * @addr:	any address
  * @class:	class of the page it lies in, or KSPAN_CLASS_TINY
+ * @trusted:	that it is sealed does not matter
  *
  * Frees the small object, or reports what is wrong with the address.
  *
  * Context: any, NMI included.
- * Return: false, and nothing done, when @addr is not in a span of @class.
+ * Return: KSPAN_SLOT_OUT when it was freed; KSPAN_SLOT_SEALED, and nothing done, when it may
+ * have been freed before; another enum kspan_slot_state that was reported; -ENOENT, and nothing
+ * done, when @addr is not in a span of @class.
  */
-bool kspan_central_free(unsigned long addr, unsigned int class)
+int kspan_central_free_slot(unsigned long addr, unsigned int class, bool trusted)
 {
-	return (in_nmi() ? defer_slot(addr, class) : free_slot(addr, class)) >= 0;
+	return in_nmi() ? defer_slot(addr, class, trusted) : free_slot(addr, class, trusted);
 }
-KSPAN_EXPORT_FOR_KUNIT(kspan_central_free);
+KSPAN_EXPORT_FOR_KUNIT(kspan_central_free_slot);
 
 /* Whether the @nth magazine holds an object; -ENOENT where there are less. */
 static int nth_magazine_holds(struct kspan_central *central, unsigned int nth,
@@ -1197,8 +1228,10 @@ bool kspan_central_make_spans(struct kspan_central *central, unsigned int n,
 	made = kspan_page_heap_alloc_spans(central->nid, sc->pages, sc->align,
 					   central->page_class, want, spans);
 	kspan_account_uncharge(central->account, (want - made) * sc->pages);
-	list_for_each_entry(span, spans, list)
+	list_for_each_entry(span, spans, list) {
 		kspan_span_format(span, sc, false, KSPAN_GFP_NOLOCK);
+		kspan_seal_span(span, central->seal_at);
+	}
 	return made;
 }
 

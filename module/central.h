@@ -21,6 +21,7 @@ struct kspan_heap;
  * @name:	the heap's, for reports; fixed
  * @budget:	the heap's, or that of all; fixed
  * @account:	of a private heap, which keeps spans without an object; fixed
+ * @seal_at:	the heap's; fixed
  * @tracked:	spans have room for the call sites of their objects; fixed
  * @ctor:	called once for every slot of a new span, or NULL; fixed
  * @keeps_contents: what is in a slot stays when it is freed, for the next owner or for
@@ -47,6 +48,7 @@ struct kspan_central {
 	u8 class;
 	u8 page_class;
 	bool tracked;
+	unsigned int seal_at;
 	int nid;
 	const struct kspan_size_class *sc;
 	struct kspan_heap *heap;
@@ -132,9 +134,22 @@ void kspan_central_free_retired(struct list_head *retired);
 void kspan_central_give(struct kspan_central *central, void **slots, unsigned int n);
 void *kspan_central_alloc(struct kspan_central *central, gfp_t gfp);
 void *kspan_central_adopt(struct kspan_central *central, struct kspan_span *span, gfp_t gfp);
-bool kspan_central_free(unsigned long addr, unsigned int class);
+int kspan_central_free_slot(unsigned long addr, unsigned int class, bool trusted);
+
+/* The same by who knows that it is in no magazine; whether it was in a span of the class. */
+static inline bool kspan_central_free(unsigned long addr, unsigned int class)
+{
+	return kspan_central_free_slot(addr, class, true) >= 0;
+}
+
 int kspan_central_peek(unsigned long addr, unsigned int class);
 bool kspan_depot_holds(struct kspan_central *central, const void *object);
+
+/* Bytes of a slot that are the object's. */
+static inline unsigned int kspan_central_usable(const struct kspan_central *central)
+{
+	return central->seal_at ?: central->sc->size;
+}
 
 unsigned int kspan_magazine_cap(const struct kspan_size_class *sc);
 size_t kspan_magazine_sizeof(const struct kspan_size_class *sc);

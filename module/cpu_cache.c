@@ -457,14 +457,13 @@ bool kspan_cpu_cache_stock(struct kspan_heap *heap, unsigned int class,
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_stock);
 
-static void push_loaded(struct kspan_cpu_cache *cache, unsigned int class, void *object)
+static void push_loaded(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
+			unsigned int class, void *object)
 {
-	struct kspan_magazine *mag = cache->class[class].loaded;
+	bool pushed = kspan_cpu_class_push(&cache->class[class], object);
 
-	VM_WARN_ON_ONCE(mag->count >= mag->cap);
-	mag->slot[mag->count] = object;
-	barrier();
-	mag->count++;
+	VM_WARN_ON_ONCE(!pushed);
+	kspan_seal(object, heap->seal_at);
 }
 
 /*
@@ -505,7 +504,7 @@ bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 		return false;
 	if (previous_has_room(cache, class)) {
 		swap_magazines(cache, class);
-		push_loaded(cache, class, object);
+		push_loaded(heap, cache, class, object);
 		return true;
 	}
 	if (in_nmi())
@@ -515,12 +514,12 @@ bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 		return false;
 	if (previous_has_room(cache, class)) {
 		swap_magazines(cache, class);
-		push_loaded(cache, class, object);
+		push_loaded(heap, cache, class, object);
 		return true;
 	}
 	/* It has grown. */
 	if (loaded_has_room(cache, class)) {
-		push_loaded(cache, class, object);
+		push_loaded(heap, cache, class, object);
 		return true;
 	}
 	/* Others have lost enough for one visit. */
@@ -545,7 +544,7 @@ bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 	/* One that has lost capacity has room when it is down to that. */
 	if (!loaded_has_room(cache, class))
 		return false;
-	push_loaded(cache, class, object);
+	push_loaded(heap, cache, class, object);
 	return true;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_spill);
@@ -806,6 +805,7 @@ void kspan_cpu_cache_prepare(struct kspan_heap *heap, unsigned int cpu)
 	cache->nid = home_node(cpu);
 	INIT_LIST_HEAD(&cache->retired);
 	cache->classes = kspan_map_classes(cache->nid);
+	cache->secret = kspan_secret;
 }
 
 /**
@@ -872,6 +872,8 @@ int kspan_cpu_caches_init(struct kspan_heap *heap)
 		for (class = 0; class <= heap->nr_classes; class++) {
 			cache->class[class].loaded = &kspan_no_magazine;
 			cache->class[class].previous = &kspan_no_magazine;
+			if (class && class < heap->nr_classes)
+				cache->class[class].magic = heap->classes[class].magic;
 		}
 	}
 	if (num_possible_nodes() > 1)

@@ -4,10 +4,12 @@
 #define KSPAN_CPU_CACHE_H
 
 #include <linux/jump_label.h>
+#include <linux/kspan.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 
 #include "large.h"
+#include "seal.h"
 #include "tiny.h"
 
 /* What is counted apart from allocations by class. */
@@ -32,13 +34,19 @@ enum kspan_event {
  * @previous:	the one that was loaded before
  * @allocs:	objects handed out since load
  * @limit:	objects that either magazine may hold
+ * @magic:	the class's, see struct kspan_size_class; 0 where there is no class
  */
 struct kspan_cpu_class {
 	struct kspan_magazine *loaded;
 	struct kspan_magazine *previous;
 	u64 allocs;
 	u8 limit;
+	u32 magic;
 };
+
+/* log2 of its bytes: what an entry of the map has of a class is where a CPU has it, too. */
+static_assert(sizeof(struct kspan_cpu_class) == BIT(KSPAN_CLASS_SHIFT));
+static_assert(KSPAN_CLASS_SHIFT == KSPAN_ENTRY_SHIFT);
 
 /**
  * struct kspan_cpu_cache - the magazines of a heap on a CPU
@@ -47,6 +55,7 @@ struct kspan_cpu_class {
  * @nid:	node whose objects the cache holds: the CPU's, or the nearest
  *		that has memory
  * @classes:	classes of the pages of that node
+ * @secret:	kspan_secret
  * @capacity:	bytes of objects that all magazines may hold; grows up to
  *		kspan_cpu_cache_bytes, unless that is 0
  * @tiny:	the block that tiny objects are packed into
@@ -54,6 +63,7 @@ struct kspan_cpu_class {
  * @retired:	spans without an object, for kspan_cpu_cache_finish(); empty when nobody is at work
  * @own_start:	of a typed cache, a span on @nid that is its own, and
  * @own_bytes:	its length; 0 until an object was freed
+ * @own_gone:	kspan_account.gone then
  * @seen:	what the scavenger saw of its use last
  * @flush:	somebody wants it to be flushed by its CPU; written by anybody
  * @events:	counted by this_cpu_inc() with or without the mark, or always under it
@@ -70,11 +80,13 @@ struct kspan_cpu_cache {
 	int nid;
 	unsigned int capacity;
 	struct kspan_class_map classes;
+	unsigned long secret;
 	struct kspan_tiny tiny;
 	struct kspan_large_cache large;
 	struct list_head retired;
 	unsigned long own_start;
 	unsigned long own_bytes;
+	int own_gone;
 	u64 seen;
 	bool flush;
 	u64 events[KSPAN_NR_EVENTS];
@@ -92,6 +104,7 @@ struct kspan_cpu_cache {
  * @cache_most: most bytes of objects that the magazines of a CPU may hold, besides
  *		kspan_cpu_cache_bytes; 0 for no such limit
  * @budget:	what its caches may hold, and do
+ * @seal_at:	where the seal of a free slot is: 0, or behind the object
  * @tracked:	a private heap whose objects' call sites are noted
  * @most_at_once: largest size that kspan_heap_malloc() has nothing more to do for: 0 if
  *		@tracked, else KSPAN_MAX_SMALL
@@ -106,6 +119,7 @@ struct kspan_heap {
 	const char *name;
 	unsigned int cache_most;
 	struct kspan_budget budget;
+	unsigned int seal_at;
 	bool tracked;
 	size_t most_at_once;
 	atomic_long_t failures;
@@ -205,6 +219,17 @@ kspan_cpu_class(struct kspan_cpu_cache *cache, unsigned int class)
 	return of_class;
 }
 
+/* The same, by what the map has of a page of the class. */
+static __always_inline struct kspan_cpu_class *
+kspan_cpu_class_of_entry(struct kspan_cpu_cache *cache, u32 entry)
+{
+	unsigned long offset = entry & -KSPAN_ENTRY_PAGES;
+
+	/* Used once or twice: cheaper as a part of the instruction that loads or stores. */
+	OPTIMIZER_HIDE_VAR(offset);
+	return (void *)cache->class + offset;
+}
+
 /* kspan_cpu_cache_pop() where the caller knows what the CPU has of the class. */
 static __always_inline bool kspan_cpu_class_pop(struct kspan_cpu_class *of_class, void **object)
 {
@@ -239,28 +264,55 @@ static __always_inline void *kspan_magazine_newest(const struct kspan_magazine *
 	return mag->slot[(long)count - 1];
 }
 
-/**
- * kspan_cpu_cache_push() - give an object to the loaded magazine
- * @cache:	an entered cache
- * @class:	size class of the object's page
- * @object:	the object
- *
- * Return: false when the magazine is full, as it always is for class 0, or
- * when @object is the newest in it already.
- */
-static __always_inline bool kspan_cpu_cache_push(struct kspan_cpu_cache *cache,
-						 unsigned int class, void *object)
+/* kspan_cpu_cache_push() where the caller seals the object. */
+static __always_inline bool kspan_cpu_class_push(struct kspan_cpu_class *of_class, void *object)
 {
-	struct kspan_magazine *mag = cache->class[class].loaded;
+	struct kspan_magazine *mag = of_class->loaded;
 	u32 count = mag->count;
 
-	if (unlikely(kspan_magazine_newest(mag, count) == object || count >= mag->cap))
+	if (unlikely(count >= mag->cap))
 		return false;
 	mag->slot[count] = object;
 	/* An interrupt that looks through the magazine sees objects only. */
 	barrier();
 	/* In memory: it takes an instruction where another register would take three. */
 	mag->count++;
+	return true;
+}
+
+/* The same, and seal it. */
+static __always_inline bool kspan_cpu_class_push_sealed(struct kspan_cpu_class *of_class,
+							void *object, unsigned long *where,
+							unsigned long seal)
+{
+	if (!kspan_cpu_class_push(of_class, object))
+		return false;
+	WRITE_ONCE(*where, seal);
+	return true;
+}
+
+/**
+ * kspan_cpu_cache_push() - give an object to the loaded magazine
+ * @cache:	an entered cache
+ * @class:	size class of the object's page
+ * @object:	the object, which is not sealed
+ * @seal_at:	where it will be
+ *
+ * Return: false when the magazine is full, as it always is for class 0; and, where seals are
+ * not used, when @object is the newest in it already.
+ */
+static __always_inline bool kspan_cpu_cache_push(struct kspan_cpu_cache *cache,
+						 unsigned int class, void *object,
+						 unsigned int seal_at)
+{
+	struct kspan_magazine *mag = cache->class[class].loaded;
+
+	if (!static_branch_likely(&kspan_frees_exactly) &&
+	    kspan_magazine_newest(mag, mag->count) == object)
+		return false;
+	if (!kspan_cpu_class_push(&cache->class[class], object))
+		return false;
+	kspan_seal(object, seal_at);
 	return true;
 }
 

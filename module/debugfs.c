@@ -193,6 +193,17 @@ static int heaps_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(heaps);
 
+static int bad_frees_show(struct seq_file *m, void *unused)
+{
+	struct kspan_bad_free bad;
+	unsigned int n;
+
+	for (n = 0; kspan_bad_free_kept(n, &bad); n++)
+		kspan_bad_free_show(m, &bad);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(bad_frees);
+
 static int pools_show(struct seq_file *m, void *unused)
 {
 	kspan_pools_show(m);
@@ -440,6 +451,7 @@ void kspan_debugfs_init(void)
 	/* What they tell of the layout of memory is for root alone. */
 	debugfs_create_file("arenas", 0400, directory, (void *)&arenas_sops, &arena_file_fops);
 	debugfs_create_file("map", 0400, directory, (void *)&map_sops, &arena_file_fops);
+	debugfs_create_file("bad_frees", 0400, directory, NULL, &bad_frees_fops);
 	debugfs_create_file_unsafe("trim", 0600, directory, NULL, &trim_fops);
 	if (kspan_arena_debugfs_init(directory))
 		pr_warn("no failkspan/ in debugfs\n");

@@ -33,6 +33,7 @@ static struct kspan_central *make_central(struct kspan_heap *heap, int nid, unsi
 		return NULL;
 	kspan_central_init(central, &heap->classes[class], class, nid);
 	central->heap = heap;
+	central->seal_at = heap->seal_at;
 	central->name = heap->name;
 	central->budget = &heap->budget;
 	if (heap->private) {
@@ -239,9 +240,12 @@ static void *adopt_run(struct kspan_heap *heap, struct kspan_span *span, unsigne
 		kspan_span_wipe(span);
 	if (central->ctor)
 		construct_slots(central, span);
+	kspan_seal_span(span, central->seal_at);
 	object = kspan_central_adopt(central, span, gfp);
-	if (!object)
+	if (!object) {
+		kspan_unseal_span(span, central->seal_at);
 		kspan_span_unformat(span);
+	}
 	return object;
 }
 
@@ -274,11 +278,14 @@ static void stock_loose_spans(struct kspan_heap *heap, unsigned int class,
 		return;
 	n = kspan_cpu_cache_room(heap, class, rq->nid) / nslots;
 	kspan_page_heap_alloc_loose(rq, order, n, &spans);
-	list_for_each_entry_safe(span, next, &spans, list)
+	list_for_each_entry_safe(span, next, &spans, list) {
 		if (kspan_span_format(span, central->sc, false, rq->gfp)) {
 			list_del(&span->list);
 			kspan_page_heap_free(span, span->start, KSPAN_SPAN_DETACHED);
+		} else {
+			kspan_seal_span(span, central->seal_at);
 		}
+	}
 	if (!list_empty(&spans))
 		kspan_cpu_cache_stock(heap, class, central, &spans, NULL);
 }

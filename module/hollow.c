@@ -77,8 +77,12 @@ static unsigned int hollow_locked(struct kspan_central *central, struct kspan_sp
 	pages = kspan_span_unused_pages(span);
 	if (!pages)
 		return 0;
+	/* Of the seals that are there nothing is to be left. */
+	if (want_init_on_free())
+		kspan_span_wipe_pages(span, pages);
 	kspan_span_hollow(span, pages);
 	kspan_page_heap_hollow(span, pages);
+	kspan_account_note_gone(central->account);
 	if (span->used == span->nslots)
 		list_move(&span->list, &central->full);
 	n = hweight16(pages);

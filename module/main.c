@@ -18,6 +18,7 @@
 #include "pool.h"
 #include "private.h"
 #include "reclaim.h"
+#include "seal.h"
 #include "track.h"
 
 static int set_arena_reserve(const char *value, const struct kernel_param *kp)
@@ -152,6 +153,9 @@ MODULE_PARM_DESC(hard_limit,
 module_param_named(track_heaps, kspan_track_heaps, bool, 0644);
 MODULE_PARM_DESC(track_heaps,
 		 "note where objects of private heaps that are made from now on are allocated, and tell it of those that are live when a heap is destroyed (default N)");
+module_param_named(exact_frees, kspan_exact_frees, bool, 0444);
+MODULE_PARM_DESC(exact_frees,
+		 "refuse wrong frees at the call, which costs some instructions and a look at the object; N: what is freed twice, or is no start of an object, may be found later (default Y)");
 module_param_cb(magazine_bytes, &magazine_bytes_ops, &kspan_magazine_bytes, 0444);
 MODULE_PARM_DESC(magazine_bytes,
 		 "bytes of objects in a magazine, of which a CPU has two per class, 16...1048576; at least 2 and at most 61 objects (default 131072)");
@@ -215,6 +219,7 @@ static int __init kspan_init(void)
 {
 	int err;
 
+	kspan_seal_init();
 	err = kspan_map_init();
 	if (err)
 		return err;

@@ -118,10 +118,11 @@ void *kspan_initialise_slot(const struct kspan_heap *heap, void *object, unsigne
 {
 	size_t size = heap->classes[class].size;
 
+	kspan_unseal(object, heap->seal_at);
 	if (!kspan_heap_keeps_contents(heap))
 		return kspan_initialise(object, size, gfp, gfp);
 	if ((gfp & __GFP_ZERO) && !heap->private->ctor)
-		memset(object, 0, size);
+		memset(object, 0, heap->seal_at ?: size);
 	kspan_remember(object, size, gfp);
 	return object;
 }
@@ -373,8 +374,6 @@ void *kspan_malloc(size_t size, gfp_t gfp)
 }
 EXPORT_SYMBOL_GPL(kspan_malloc);
 
-static_assert(sizeof(struct kspan_cpu_class) == BIT(KSPAN_CLASS_SHIFT));
-
 /* Hidden, or it would be computed beforehand, where it is not needed yet. */
 static __always_inline unsigned int class_at(unsigned long offset)
 {
@@ -409,6 +408,7 @@ void *kspan_malloc_class(unsigned long offset, gfp_t gfp, size_t size)
 	if (unlikely(!kspan_cpu_class_pop((void *)cache->class + offset, &object)))
 		return kspan_malloc_refill(class_at(offset), gfp, heap, cache);
 	kspan_cpu_cache_leave(cache);
+	kspan_unseal_first(object);
 	kspan_remember(object, kspan_size_classes[class_at(offset)].size, gfp);
 	return want_init_on_alloc(0) ? kspan_clear_slot(object, class_at(offset)) : object;
 }
@@ -687,6 +687,72 @@ unsigned int kspan_object_class(const void *p)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_object_class);
 
+/* Whether the heap of a slot has it in a magazine; also when it is in none any more. */
+static bool is_cached(const void *p)
+{
+	struct kspan_heap *heap;
+	unsigned int class;
+	bool cached;
+
+	rcu_read_lock_sched();
+	heap = heap_of((unsigned long)p, &class);
+	cached = !heap || kspan_heap_caches(heap, class, p);
+	rcu_read_unlock_sched();
+	return cached;
+}
+
+static bool is_sealed(const void *p)
+{
+	struct kspan_central *central;
+	struct kspan_span *span;
+	bool sealed;
+
+	rcu_read_lock_sched();
+	span = kspan_map_small_span((unsigned long)p);
+	central = span ? kspan_span_central(span) : NULL;
+	sealed = central && kspan_is_sealed(p, central->seal_at);
+	rcu_read_unlock_sched();
+	return sealed;
+}
+
+static void report_double(const void *p)
+{
+	char name[KSPAN_BAD_FREE_NAME];
+	struct kspan_heap *heap;
+	unsigned int class, size = 0;
+
+	rcu_read_lock_sched();
+	heap = heap_of((unsigned long)p, &class);
+	if (heap) {
+		strscpy(name, heap->name, sizeof(name));
+		size = heap->classes[class].size;
+	}
+	rcu_read_unlock_sched();
+	if (heap)
+		kspan_bad_free_report_in(KSPAN_BAD_FREE_DOUBLE, (unsigned long)p, class, size,
+					 name);
+	else
+		kspan_bad_free_report(KSPAN_BAD_FREE_DOUBLE, (unsigned long)p);
+}
+
+/*
+ * A sealed slot that is out of its span was freed before, and is in a magazine; or its owner
+ * wrote into it what happens to be the seal. In an NMI nobody can look. One that is not sealed
+ * any more afterwards was handed out to others meanwhile.
+ */
+static bool free_past_caches(const void *p, unsigned int page_class)
+{
+	int state = kspan_central_free_slot((unsigned long)p, page_class, false);
+
+	if (unlikely(state == KSPAN_SLOT_SEALED)) {
+		if (in_nmi() || is_cached(p) || !is_sealed(p))
+			report_double(p);
+		else
+			state = kspan_central_free_slot((unsigned long)p, page_class, true);
+	}
+	return state >= 0;
+}
+
 /* Objects past the CPU cache, and addresses that are none. */
 static noinline void free_slow(const void *p, unsigned int page_class)
 {
@@ -694,7 +760,7 @@ static noinline void free_slow(const void *p, unsigned int page_class)
 
 	if (ZERO_OR_NULL_PTR(p))
 		return;
-	if (page_class && kspan_central_free(addr, page_class))
+	if (page_class && free_past_caches(p, page_class))
 		return;
 	if (!kspan_large_free(addr) && !tiny_free(addr))
 		report_nothing(addr);
@@ -758,7 +824,8 @@ static bool is_out(const void *p, unsigned int page_class)
  */
 static void forget(const void *p, unsigned int page_class)
 {
-	if (page_class ? is_out(p, page_class) : kspan_large_size((unsigned long)p))
+	if (page_class ? is_out(p, page_class) && !is_sealed(p) :
+			 kspan_large_size((unsigned long)p))
 		kmemleak_free(p);
 }
 
@@ -771,7 +838,8 @@ static void free_slot(struct kspan_heap *heap, const void *p, unsigned int class
 {
 	struct kspan_cpu_cache *cache;
 
-	if (unlikely(!kspan_cpu_cache_enter(heap, &cache)))
+	if (unlikely(kspan_is_sealed(p, heap->seal_at)) ||
+	    unlikely(!kspan_cpu_cache_enter(heap, &cache)))
 		return free_slow(p, page_class);
 	if (static_branch_unlikely(&kspan_numa) && page_to_nid(virt_to_page(p)) != cache->nid) {
 		/* Objects of other nodes go home. */
@@ -779,7 +847,7 @@ static void free_slot(struct kspan_heap *heap, const void *p, unsigned int class
 		kspan_count(heap, KSPAN_FREE_REMOTE);
 		return free_slow(p, page_class);
 	}
-	if (unlikely(!kspan_cpu_cache_push(cache, class, (void *)p)))
+	if (unlikely(!kspan_cpu_cache_push(cache, class, (void *)p, heap->seal_at)))
 		return free_spill(heap, cache, p, class, page_class);
 	kspan_cpu_cache_leave(cache);
 }
@@ -796,6 +864,19 @@ static void free_block(struct kspan_heap *heap, const void *block)
 	free_slot(heap, block, KSPAN_CLASS_TINY, KSPAN_CLASS_TINY);
 }
 
+/* Give a slot of any heap to its cache, if that is of the central's node. */
+static __always_inline bool push_private(const struct kspan_central *central,
+					 struct kspan_cpu_cache *cache, const void *p,
+					 unsigned long *where, unsigned long seal)
+{
+	/* Memory that came since may have made another node the CPU's to one of them. */
+	if (unlikely(cache->nid != central->nid))
+		return false;
+	if (!static_branch_likely(&kspan_frees_exactly))
+		return kspan_cpu_cache_push(cache, central->class, (void *)p, 0);
+	return kspan_cpu_class_push_sealed(&cache->class[central->class], (void *)p, where, seal);
+}
+
 /*
  * Of a private heap, or of no heap any more; @cache is the default heap's, entered, and
  * left here. With preemption off the heap stays.
@@ -805,17 +886,24 @@ static noinline void free_private(struct kspan_cpu_cache *cache, const void *p)
 	/* The page had a class, so it has an entry. */
 	struct kspan_span *span = kspan_map_entry_span((unsigned long)p);
 	struct kspan_central *central = likely(span) ? kspan_span_central(span) : NULL;
+	unsigned long *where, seal;
+	bool exact, pushed;
 
 	kspan_cpu_cache_unmark(cache);
 	if (unlikely(!central)) {
 		free_slow(p, 0);
 		goto out;
 	}
+	where = (unsigned long *)(p + central->seal_at);
+	seal = kspan_seal_of(p);
+	kspan_slot_index(span->magic, (unsigned long)p - span->start, &exact);
+	if (static_branch_likely(&kspan_frees_exactly) &&
+	    (unlikely(!exact) || unlikely(kspan_glance(*where) == seal))) {
+		free_slow(p, KSPAN_CLASS_PRIVATE);
+		goto out;
+	}
 	if (likely(kspan_cpu_cache_mark(central->heap, &cache))) {
-		/* Memory that came since may have made another node the CPU's to one of them. */
-		bool pushed = likely(cache->nid == central->nid) &&
-			      kspan_cpu_cache_push(cache, central->class, (void *)p);
-
+		pushed = push_private(central, cache, p, where, seal);
 		kspan_cpu_cache_unmark(cache);
 		if (likely(pushed))
 			goto out;
@@ -825,14 +913,50 @@ out:
 	preempt_enable();
 }
 
+/*
+ * Whether an address is the start of a slot of a class, and not sealed. Then @entry is what the
+ * map has of its page, and @seal what the slot's seal is.
+ */
+static __always_inline bool may_be_slot(struct kspan_cpu_cache *cache, const void *p,
+					u32 *entry, unsigned long *seal)
+{
+	unsigned long offset = (unsigned long)p - cache->classes.base;
+	unsigned long page = offset >> KSPAN_PAGE_SHIFT;
+	u32 magic;
+
+	if (unlikely(page >= cache->classes.nr_pages))
+		return false;
+	/* Else the sector would be made of the offset, for which that would be copied. */
+	OPTIMIZER_HIDE_VAR(page);
+	*entry = kspan_class_map_entry(&cache->classes, page);
+	magic = kspan_cpu_class_of_entry(cache, *entry)->magic;
+	/* As kspan_slot_index(); nothing is exact where there is no class. */
+	if (unlikely((u32)(kspan_entry_offset(*entry, offset) * magic) >= magic))
+		return false;
+	*seal = kspan_seal_at(cache->secret, offset);
+	return likely(data_race(*(const unsigned long *)p) != *seal);
+}
+
+/* No object of the default heap: to be reported. @cache is entered, and left here. */
+static noinline void free_wrong(struct kspan_cpu_cache *cache, const void *p, unsigned int class)
+{
+	kspan_cpu_cache_leave(cache);
+	free_slow(p, class);
+}
+
 /* The default heap's cache did not take @p; @cache is entered, and left here. */
-static noinline void free_other(struct kspan_cpu_cache *cache, const void *p)
+static noinline void free_other(const void *p, struct kspan_cpu_cache *cache)
 {
 	/* Looked up anew: so the fast path needs not keep it. */
 	unsigned int class = kspan_class_map_get(&cache->classes, (unsigned long)p);
+	unsigned long seal;
+	u32 entry;
 
 	if (class == KSPAN_CLASS_PRIVATE)
 		free_private(cache, p);
+	else if (class && static_branch_likely(&kspan_frees_exactly) &&
+		 !may_be_slot(cache, p, &entry, &seal))
+		free_wrong(cache, p, class);
 	else if (class)
 		free_spill(&kspan_default_heap, cache, p, class, class);
 	else
@@ -848,7 +972,8 @@ static noinline void free_past_cache(const void *p)
 static __always_inline void free_object(const void *p)
 {
 	struct kspan_cpu_cache *cache;
-	unsigned long page;
+	unsigned long seal;
+	u32 entry;
 
 	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK)) {
 		/* kmemleak must forget before the cache knows, which an NMI can't do. */
@@ -858,11 +983,10 @@ static __always_inline void free_object(const void *p)
 	}
 	if (unlikely(!kspan_cpu_cache_enter(&kspan_default_heap, &cache)))
 		return free_past_cache(p);
-	page = ((unsigned long)p - cache->classes.base) >> KSPAN_PAGE_SHIFT;
-	if (unlikely(page >= cache->classes.nr_pages) ||
-	    unlikely(!kspan_cpu_cache_push(cache, kspan_class_map_page(&cache->classes, page),
-					   (void *)p)))
-		return free_other(cache, p);
+	if (unlikely(!may_be_slot(cache, p, &entry, &seal)) ||
+	    unlikely(!kspan_cpu_class_push_sealed(kspan_cpu_class_of_entry(cache, entry),
+						  (void *)p, (unsigned long *)p, seal)))
+		return free_other(p, cache);
 	kspan_cpu_cache_leave(cache);
 }
 
@@ -892,8 +1016,9 @@ size_t kspan_hold(const void *p, struct kspan_found *held)
 	/* Only now: what was a slot before may have gone with its page. */
 	if (held->class == KSPAN_CLASS_TINY)
 		size = kspan_tiny_size(addr);
-	else if (kspan_found_slot(held, addr) == KSPAN_SLOT_OUT)
-		size = held->size;
+	else if (kspan_found_slot(held, addr) == KSPAN_SLOT_OUT &&
+		 !kspan_is_sealed(p, held->central->seal_at))
+		size = kspan_central_usable(held->central);
 	if (!size)
 		kspan_span_unpin(held->span);
 	return size;
@@ -916,6 +1041,33 @@ static bool keeps_contents(const struct kspan_found *held)
 	       kspan_heap_keeps_contents(held->central->heap);
 }
 
+/* As free_object(), by the class of the page alone: exact_frees=0. */
+static void free_inexactly(const void *p)
+{
+	unsigned int class;
+	struct kspan_cpu_cache *cache;
+
+	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK)) {
+		if (in_nmi())
+			return free_past_cache(p);
+		forget(p, kspan_object_class(p));
+	}
+	if (unlikely(!kspan_cpu_cache_enter(&kspan_default_heap, &cache)))
+		return free_past_cache(p);
+	class = kspan_class_map_get(&cache->classes, (unsigned long)p);
+	if (unlikely(!kspan_cpu_cache_push(cache, class, (void *)p, 0)))
+		return free_other(p, cache);
+	kspan_cpu_cache_leave(cache);
+}
+
+static void free_unwiped(const void *p)
+{
+	if (static_branch_likely(&kspan_frees_exactly))
+		free_object(p);
+	else
+		free_inexactly(p);
+}
+
 /* init_on_free: only what certainly is an object in use is overwritten. */
 static noinline void wipe_and_free(const void *p)
 {
@@ -928,22 +1080,31 @@ static noinline void wipe_and_free(const void *p)
 	if (!keeps_contents(&held))
 		memset((void *)p, 0, size);
 	kspan_let_go(&held);
-	free_object(p);
+	free_unwiped(p);
+}
+
+/* What kspan_free() is where it is not the usual. */
+static noinline void free_otherwise(const void *p)
+{
+	if (want_init_on_free())
+		wipe_and_free(p);
+	else
+		free_unwiped(p);
 }
 
 /**
  * kspan_free() - free memory
  * @p: from any allocating function here; NULL and ZERO_SIZE_PTR do nothing
  *
- * A wrong pointer is reported, counted in debugfs and left alone, at once or
- * when its magazine is returned to the span.
+ * A wrong pointer is reported, counted in debugfs and left alone: at once; with exact_frees=0
+ * also when its magazine is returned to the span.
  *
  * Context: any, NMI included; never sleeps.
  */
 void kspan_free(const void *p)
 {
-	if (want_init_on_free())
-		return wipe_and_free(p);
+	if (static_branch_unlikely(&kspan_frees_otherwise))
+		return free_otherwise(p);
 	free_object(p);
 }
 EXPORT_SYMBOL_GPL(kspan_free);
@@ -985,8 +1146,11 @@ static size_t private_size(unsigned long addr)
 
 	rcu_read_lock_sched();
 	if (kspan_lookup_small(addr, KSPAN_CLASS_PRIVATE, &found) &&
-	    kspan_found_slot(&found, addr) == KSPAN_SLOT_OUT && kspan_found_stays(&found))
-		size = found.size;
+	    kspan_found_slot(&found, addr) == KSPAN_SLOT_OUT) {
+		size = kspan_central_usable(found.central);
+		if (!kspan_found_stays(&found))
+			size = 0;
+	}
 	rcu_read_unlock_sched();
 	return size;
 }

@@ -116,6 +116,7 @@ static __always_inline void *__kspan_malloc_class_of(struct kspan_heap *heap, un
 	if (unlikely(!kspan_cpu_cache_pop(cache, class, &object)))
 		return kspan_malloc_refill(class, gfp, heap, cache);
 	kspan_cpu_cache_leave(cache);
+	kspan_unseal_first(object);
 	kspan_remember(object, kspan_size_classes[class].size, gfp);
 	/* Out of line, or the size would be loaded where it is not needed, too. */
 	return want_init_on_alloc(zero) ? kspan_clear_slot(object, class) : object;

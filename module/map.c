@@ -7,18 +7,18 @@
  *	entry		     8 KiB -> span
  *
  * Tells what any address is, in a bounded number of loads and without touching struct
- * page: the span, by a table of three levels, and of small spans the class, by a byte per
+ * page: the span, by a table of three levels, and of small spans the class, by two bytes per
  * page in a table of two. A node has a table of classes of its own, in which the pages of
  * other nodes have none. So one look tells a CPU that an address is an object of its node.
  *
  * The first level covers all addresses that memory may ever have. It is a directory:
  * an array of pointers, most of which are the same, since most of the addresses are a gap.
  * The pages of the array that hold nothing else are one page, mapped many times. A sector is
- * added for memory that is there at load, and before more comes online. It has 64 KiB of
+ * added for memory that is there at load, and before more comes online. It has 128 KiB of
  * classes and 2 KiB of pointers to leaves; a leaf comes with the first span of its window,
  * and stays until unload.
  *
- * Costs: 0.013 % of the memory that is present, in whole sectors, for each directory a page
+ * Costs: 0.025 % of the memory that is present, in whole sectors, for each directory a page
  * per 256 GiB of it, and 2 KiB of page tables per TiB of addresses. A leaf is 0.1 % of its window.
  *
  * Context: lookups any, NMI included; kspan_map_prepare() as its gfp flags say; all else
@@ -72,7 +72,7 @@ static struct directory *classes[MAX_NUMNODES];
 static struct old_array *old_arrays;
 /* Of sectors without memory. */
 static struct kspan_map_sector no_sector;
-static u8 *no_classes;
+static u16 *no_classes;
 /* Memory that the map takes. */
 static atomic_long_t map_bytes = ATOMIC_LONG_INIT(0);
 
@@ -212,7 +212,7 @@ static int add_sector(int nid, unsigned long index)
 		WRITE_ONCE(kspan_map.sector, (struct kspan_map_sector **)sectors.entry);
 	}
 	if (dir->entry[index] == no_classes) {
-		memory = map_alloc(KSPAN_SECTOR_PAGES);
+		memory = map_alloc(KSPAN_SECTOR_PAGES * sizeof(*no_classes));
 		err = memory ? directory_set(dir, index, memory) : -ENOMEM;
 		if (err) {
 			vfree(memory);
@@ -265,7 +265,7 @@ struct kspan_class_map kspan_map_classes(int nid)
 		.base = kspan_map.base,
 		.nr_pages = kspan_map.nr_pages,
 		/* Pairs with the release in directory_divide(). */
-		.sector = (u8 **)smp_load_acquire(&dir->entry),
+		.sector = (u16 **)smp_load_acquire(&dir->entry),
 	};
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_map_classes);
@@ -318,7 +318,7 @@ static int add_present(unsigned long pfn, unsigned long end)
 
 static int init_tables(void)
 {
-	no_classes = map_alloc(KSPAN_SECTOR_PAGES);
+	no_classes = map_alloc(KSPAN_SECTOR_PAGES * sizeof(*no_classes));
 	if (!no_classes || directory_init(&sectors, nr_sectors(), &no_sector))
 		return -ENOMEM;
 	kspan_map.sector = (struct kspan_map_sector **)sectors.entry;
@@ -531,10 +531,10 @@ struct kspan_span *kspan_map_half(unsigned long addr, unsigned long entry)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_map_half);
 
-static u8 *classes_of(const struct kspan_span *span)
+static u16 *entries_of(const struct kspan_span *span)
 {
 	unsigned long page = kspan_map_page(span->start);
-	u8 **sector = (u8 **)READ_ONCE(classes[span->nid]->entry);
+	u16 **sector = (u16 **)READ_ONCE(classes[span->nid]->entry);
 
 	return sector[page >> KSPAN_SECTOR_SHIFT] + page % KSPAN_SECTOR_PAGES;
 }
@@ -551,10 +551,10 @@ static void set_half(struct kspan_span *span, struct kspan_span *to)
 		even = (unsigned long)to;
 	if (even || (odd && *odd)) {
 		WRITE_ONCE(*entry, (struct kspan_span *)(even | KSPAN_MAP_DIVIDED));
-		WRITE_ONCE(*classes_of(span), KSPAN_CLASS_PRIVATE);
+		WRITE_ONCE(*entries_of(span), KSPAN_ENTRY(KSPAN_CLASS_PRIVATE, 0UL));
 	} else {
 		WRITE_ONCE(*entry, NULL);
-		WRITE_ONCE(*classes_of(span), 0);
+		WRITE_ONCE(*entries_of(span), 0);
 	}
 }
 
@@ -566,19 +566,20 @@ static void set_span(struct kspan_span *span, struct kspan_span *to)
 {
 	unsigned int n = span->class ? kspan_span_npages(span) : 0, i;
 	struct kspan_span **entry;
-	u8 *page_class, class;
+	u16 *entries, class = 0;
 
 	if (unlikely(kspan_span_is_half(span))) {
 		set_half(span, to);
 		return;
 	}
 	entry = kspan_map_entry(span->start);
-	page_class = classes_of(span);
-	class = to && span->class != KSPAN_CLASS_TINY ? span->class : 0;
+	entries = entries_of(span);
+	if (to && span->class != KSPAN_CLASS_TINY)
+		class = KSPAN_ENTRY(span->class, kspan_map_page(span->start));
 	WRITE_ONCE(entry[0], to);
 	for (i = 0; i < n; i++) {
 		WRITE_ONCE(entry[i], to);
-		WRITE_ONCE(page_class[i], class);
+		WRITE_ONCE(entries[i], class);
 	}
 }
 
@@ -602,12 +603,12 @@ void kspan_map_clear(struct kspan_span *span)
 void kspan_map_clear_pages(struct kspan_span *span, unsigned long pages)
 {
 	struct kspan_span **entry = kspan_map_entry(span->start);
-	u8 *page_class = classes_of(span);
+	u16 *entries = entries_of(span);
 	unsigned int i;
 
 	for_each_set_bit(i, &pages, kspan_span_npages(span)) {
 		WRITE_ONCE(entry[i], NULL);
-		WRITE_ONCE(page_class[i], 0);
+		WRITE_ONCE(entries[i], 0);
 	}
 }
 

@@ -49,8 +49,8 @@ extern struct kspan_map kspan_map;
  * struct kspan_class_map - the classes of the small spans of a node
  * @base:	kspan_map.base
  * @nr_pages:	kspan_map.nr_pages; 0 for a node without memory
- * @sector:	for each sector a byte per page: its class, or 0. So is that of a page
- *		that belongs to another node, or to none.
+ * @sector:	for each sector an entry per page, see KSPAN_ENTRY(): 0 for a page that has no
+ *		class, belongs to another node, or to none.
  *
  * A copy is good until the map is gone; only memory that was added after it was made
  * seems to have no class.
@@ -58,8 +58,20 @@ extern struct kspan_map kspan_map;
 struct kspan_class_map {
 	unsigned long base;
 	unsigned long nr_pages;
-	u8 **sector;
+	u16 **sector;
 };
+
+/*
+ * What a table of classes says of a page: its class; and how many pages it is from the start of
+ * its span, so that an address is known to be a slot's start without a look at the span. The
+ * place is that of the start among 32 pages, negated: to add an address gives the offset.
+ */
+#define KSPAN_ENTRY_SHIFT	5
+#define KSPAN_ENTRY_PAGES	BIT(KSPAN_ENTRY_SHIFT)
+#define KSPAN_ENTRY(class, start_page)						\
+	((class) << KSPAN_ENTRY_SHIFT | (-(start_page) & (KSPAN_ENTRY_PAGES - 1)))
+
+static_assert(KSPAN_ENTRY(KSPAN_CLASS_PRIVATE, 1UL) <= U16_MAX);
 
 /*
  * Set in an entry of a leaf: the page is divided into two of the kernel's pages, which are
@@ -88,11 +100,31 @@ static __always_inline unsigned long kspan_map_page(unsigned long addr)
 	return (addr - kspan_map.base) >> KSPAN_PAGE_SHIFT;
 }
 
-/* Class of a page below map->nr_pages. */
-static __always_inline unsigned int kspan_class_map_page(const struct kspan_class_map *map,
-							 unsigned long page)
+/* Entry of a page below map->nr_pages. */
+static __always_inline u32 kspan_class_map_entry(const struct kspan_class_map *map,
+						 unsigned long page)
 {
-	return READ_ONCE(map->sector[page >> KSPAN_SECTOR_SHIFT][(u16)page]);
+	unsigned long in_sector = (u16)page;
+	u32 entry;
+
+	/* First, or the page is copied for it. */
+	OPTIMIZER_HIDE_VAR(in_sector);
+	entry = data_race(map->sector[page >> KSPAN_SECTOR_SHIFT][in_sector]);
+	/* Read once, and by one instruction, which READ_ONCE() of an u16 does not get. */
+	OPTIMIZER_HIDE_VAR(entry);
+	return entry;
+}
+
+static __always_inline unsigned int kspan_entry_class(u32 entry)
+{
+	return entry >> KSPAN_ENTRY_SHIFT;
+}
+
+/* Bytes from the start of the span; @addr is one of the page, less the map's base. */
+static __always_inline u32 kspan_entry_offset(u32 entry, unsigned long addr)
+{
+	return ((u32)addr + (entry << KSPAN_PAGE_SHIFT)) &
+	       ((KSPAN_ENTRY_PAGES << KSPAN_PAGE_SHIFT) - 1);
 }
 
 /**
@@ -108,7 +140,7 @@ static __always_inline unsigned int kspan_class_map_get(const struct kspan_class
 
 	if (unlikely(page >= map->nr_pages))
 		return 0;
-	return kspan_class_map_page(map, page);
+	return kspan_entry_class(kspan_class_map_entry(map, page));
 }
 
 /* Leaf of an address in the map's range, or NULL. */

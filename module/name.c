@@ -75,3 +75,19 @@ void kspan_name_show(struct seq_file *m, const char *name)
 {
 	seq_escape(m, name, " ");
 }
+
+/**
+ * kspan_name_of_code() - where an address of code is
+ * @text:	set to function, offset and module
+ * @size:	its length
+ * @addr:	the address; of a module that is gone there is no name, and the address is not
+ *		told as it is
+ * Return: @text.
+ */
+const char *kspan_name_of_code(char *text, size_t size, unsigned long addr)
+{
+	snprintf(text, size, "%pS", (void *)addr);
+	if (!strncmp(text, "0x", 2))
+		snprintf(text, size, "%p", (void *)addr);
+	return text;
+}

@@ -14,6 +14,7 @@ static inline int kspan_name_width(const char *name)
 
 size_t kspan_name_bytes(const char *name);
 char *kspan_name_copy(char *to, const char *name);
+const char *kspan_name_of_code(char *text, size_t size, unsigned long addr);
 void kspan_name_show(struct seq_file *m, const char *name);
 
 #endif /* KSPAN_NAME_H */

@@ -268,6 +268,8 @@ void *kspan_malloc_nolock(size_t size)
 		if (!class)
 			return ZERO_SIZE_PTR;
 		object = take_small(class);
+		if (object)
+			kspan_unseal_first(object);
 		usable = kspan_size_classes[class].size;
 	} else {
 		if (size > KSPAN_MAX_SIZE)

@@ -104,6 +104,7 @@ enum kspan_slot_state {
 	KSPAN_SLOT_FREE,		/* was out before; or its free is deferred */
 	KSPAN_SLOT_NEVER_OUT,		/* or the unused tail of the span */
 	KSPAN_SLOT_INSIDE,		/* not the start of a slot */
+	KSPAN_SLOT_SEALED,		/* out, but sealed as a free one: see seal.h */
 };
 
 enum kspan_slot_state kspan_span_slot_state(const struct kspan_span *span, unsigned long addr,
@@ -148,7 +149,8 @@ u64 kspan_span_slots_on(const struct kspan_span *span, unsigned int pages);
 unsigned int kspan_span_unused_pages(const struct kspan_span *span);
 unsigned int kspan_span_hollow(struct kspan_span *span, unsigned int pages);
 bool kspan_span_is_out(const struct kspan_span *span, unsigned int slot);
-void kspan_span_wipe(struct kspan_span *span);
+void kspan_span_wipe(const struct kspan_span *span);
+void kspan_span_wipe_pages(const struct kspan_span *span, unsigned long pages);
 
 static inline unsigned int kspan_span_words(const struct kspan_span *span)
 {

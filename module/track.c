@@ -19,6 +19,7 @@
 #include <linux/vmalloc.h>
 
 #include "kunit_export.h"
+#include "name.h"
 #include "track.h"
 
 #define TABLE_BITS	9
@@ -140,18 +141,6 @@ struct kspan_site *kspan_track_sum(struct kspan_heap *heap, unsigned int *nr_sit
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_track_sum);
 
-/*
- * Where a site is, in @text. Of a module that is gone there is no name, and its address would be
- * told as it is; so that is hashed, as any other.
- */
-static const char *name_of_site(char *text, size_t size, unsigned long site)
-{
-	snprintf(text, size, "%pS", (void *)site);
-	if (!strncmp(text, "0x", 2))
-		snprintf(text, size, "%p, which is no code any more", (void *)site);
-	return text;
-}
-
 /**
  * kspan_track_report() - tell of live objects by call site
  * @heap: as for kspan_track_sum()
@@ -168,7 +157,7 @@ void kspan_track_report(struct kspan_heap *heap)
 		if (sites[i].site)
 			pr_warn("heap %s: %lu objects, %llu bytes, from %s were never freed\n",
 				heap->name, sites[i].objects, sites[i].bytes,
-				name_of_site(name, sizeof(name), sites[i].site));
+				kspan_name_of_code(name, sizeof(name), sites[i].site));
 		else
 			pr_warn("heap %s: %lu objects, %llu bytes, of regions or other places were never freed\n",
 				heap->name, sites[i].objects, sites[i].bytes);
