@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Private heaps: isolation, limits, reset, destruction, whoever frees wherever. */
 #include <linux/cpu.h>
+#include <linux/interrupt.h>
 #include <linux/kspan.h>
 #include <linux/kthread.h>
 #include <linux/sort.h>
@@ -452,6 +453,128 @@ static void whoever_cannot_wait_takes_what_it_needs(struct kunit *test)
 	KUNIT_EXPECT_LE(test, held(small), limit * 5 / 8);
 	kspan_free(p);
 	kspan_heap_destroy(small);
+}
+
+/* Objects of a heap at its limit, which its callback frees all over the place. */
+struct scattered {
+	void **p;
+	unsigned int n;
+	unsigned int calls;
+};
+
+static void free_scattered(struct kspan_heap *heap, size_t size, void *data)
+{
+	struct scattered *objects = data;
+	unsigned int i, j;
+
+	objects->calls++;
+	/* So that each magazine has an object of each span. */
+	for (i = 0; i < 128; i++)
+		for (j = i; j < objects->n; j += 128)
+			kspan_free(objects->p[j]);
+	objects->n = 0;
+}
+
+/* So that the depot gets magazines, which come when somebody misses one. */
+static void churn_heap(struct kspan_heap *heap, struct scattered *objects)
+{
+	unsigned int round, i, n = min(objects->n, 140U * KSPAN_MAGAZINE_MAX);
+
+	for (round = 0; round < 400; round++) {
+		free_many(objects->p + objects->n - n, n);
+		for (i = objects->n - n; i < objects->n; i++)
+			objects->p[i] = kspan_heap_malloc(heap, 64, GFP_KERNEL | __GFP_NOFAIL);
+		cond_resched();
+	}
+}
+
+/* What the callback freed is in magazines and a depot, of which little goes at a time. */
+static void what_the_callback_freed_serves_whoever_cannot_wait(struct kunit *test)
+{
+	struct kspan_heap *small = make_heap(test, "small", SZ_2M);
+	unsigned int most = SZ_2M / 64;
+	struct scattered scattered = {
+		.p = kvmalloc_array(most, sizeof(void *), GFP_KERNEL),
+	};
+	void *p;
+
+	KUNIT_ASSERT_NOT_NULL(test, scattered.p);
+	while (scattered.n < most) {
+		p = kspan_heap_malloc(small, 64, GFP_KERNEL | __GFP_NOWARN);
+		if (!p)
+			break;
+		scattered.p[scattered.n++] = p;
+	}
+	churn_heap(small, &scattered);
+	kspan_heap_set_pressure(small, free_scattered, &scattered);
+	p = kspan_heap_malloc(small, SZ_128K, GFP_NOWAIT | __GFP_NOWARN);
+	KUNIT_EXPECT_NOT_NULL(test, p);
+	KUNIT_EXPECT_EQ(test, scattered.calls, 1U);
+	kspan_free(p);
+	kspan_heap_destroy(small);
+	kvfree(scattered.p);
+}
+
+/* A callback that is interrupted by a softirq, which asks for memory of the same heap. */
+struct interrupted {
+	struct kspan_heap *heap;
+	void *victims[2 * SZ_1M / SZ_128K];
+	unsigned int n;
+	unsigned int calls;
+	bool got;
+	struct tasklet_struct tasklet;
+};
+
+static void ask_in_softirq(struct tasklet_struct *tasklet)
+{
+	struct interrupted *state = container_of(tasklet, struct interrupted, tasklet);
+	void *p = kspan_heap_malloc(state->heap, SZ_128K, GFP_ATOMIC | __GFP_NOWARN);
+
+	state->got = p;
+	kspan_free(p);
+}
+
+static void give_a_victim(struct kspan_heap *heap, size_t size, void *data)
+{
+	struct interrupted *state = data;
+
+	state->calls++;
+	if (!in_serving_softirq()) {
+		/* It runs when softirqs are enabled, in this task with PREEMPT_RT. */
+		local_bh_disable();
+		tasklet_schedule(&state->tasklet);
+		local_bh_enable();
+	}
+	kspan_free(state->victims[--state->n]);
+}
+
+static void softirq_within_the_callback_is_no_recursion(struct kunit *test)
+{
+	struct interrupted *state = kunit_kzalloc(test, sizeof(*state), GFP_KERNEL);
+	unsigned long before = kspan_refused(KSPAN_REFUSED_PRESSURE);
+	void *p;
+
+	KUNIT_ASSERT_NOT_NULL(test, state);
+	state->heap = make_heap(test, "small", SZ_1M);
+	tasklet_setup(&state->tasklet, ask_in_softirq);
+	while (state->n < ARRAY_SIZE(state->victims)) {
+		p = kspan_heap_malloc(state->heap, SZ_128K, GFP_KERNEL | __GFP_NOWARN);
+		if (!p)
+			break;
+		state->victims[state->n++] = p;
+	}
+	KUNIT_ASSERT_LT(test, state->n, ARRAY_SIZE(state->victims));
+	KUNIT_ASSERT_GT(test, state->n, 2U);
+	kspan_heap_set_pressure(state->heap, give_a_victim, state);
+	p = kspan_heap_malloc(state->heap, SZ_128K, GFP_KERNEL);
+	tasklet_kill(&state->tasklet);
+	KUNIT_EXPECT_NOT_NULL(test, p);
+	KUNIT_EXPECT_TRUE(test, state->got);
+	KUNIT_EXPECT_EQ(test, state->calls, 2U);
+	KUNIT_EXPECT_EQ(test, kspan_refused(KSPAN_REFUSED_PRESSURE), before);
+	kspan_free(p);
+	free_many(state->victims, state->n);
+	kspan_heap_destroy(state->heap);
 }
 
 static void failures_leave_nothing_behind(struct kunit *test)
@@ -1098,6 +1221,8 @@ static struct kunit_case private_cases[] = {
 	KUNIT_CASE(pressure_is_told_once_before_a_failure),
 	KUNIT_CASE(pressure_does_not_call_itself),
 	KUNIT_CASE(whoever_cannot_wait_takes_what_it_needs),
+	KUNIT_CASE(what_the_callback_freed_serves_whoever_cannot_wait),
+	KUNIT_CASE(softirq_within_the_callback_is_no_recursion),
 	KUNIT_CASE(failures_leave_nothing_behind),
 	KUNIT_CASE(trim_gives_back_what_is_kept),
 	KUNIT_CASE(reset_frees_everything_and_keeps_spans),

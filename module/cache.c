@@ -102,12 +102,13 @@ struct kspan_cache *__kspan_cache_create(const char *name, unsigned int size, un
 	bool keeps_contents = ctor || (flags & KSPAN_TYPESAFE_BY_RCU);
 	unsigned int seal_at = 0, bytes = size;
 	struct kspan_size_class slot;
+	char brief[KSPAN_NAME_BRIEF];
 	struct kspan_heap *heap;
 
 	if (!name || !size || size > KSPAN_MAX_SIZE || align > KSPAN_MAX_SIZE ||
 	    (align && !is_power_of_2(align)) || (flags & ~CACHE_FLAGS)) {
-		pr_err("cache %*pEop can't be made: size %u, alignment %u, flags %#lx; see kspan_cache_create()\n",
-		       kspan_name_width(name ?: "(null)"), name ?: "(null)", size, align, flags);
+		pr_err("cache %s can't be made: size %u, alignment %u, flags %#lx; see kspan_cache_create()\n",
+		       kspan_name_brief(brief, name ?: "(null)"), size, align, flags);
 		return NULL;
 	}
 	align = slot_align(size, align, flags);

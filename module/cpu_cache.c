@@ -613,9 +613,9 @@ void kspan_cpu_cache_drain(struct kspan_heap *heap, unsigned int cpu)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_drain);
 
-/* Return some objects of a class; returns whether there are more. */
+/* Return some objects of a class, if there are @any; returns whether there are more. */
 static bool empty_some(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
-		       unsigned int class)
+		       unsigned int class, bool *any)
 {
 	struct kspan_central *central = kspan_heap_central(heap, cache->nid, class);
 	struct kspan_cpu_class *of_class = &cache->class[class];
@@ -623,6 +623,7 @@ static bool empty_some(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 
 	if (!of_class->loaded->count && !of_class->previous->count)
 		return false;
+	*any = true;
 	return_surplus(cache, central, of_class->loaded, 0, &steps);
 	return_surplus(cache, central, of_class->previous, 0, &steps);
 	return !steps;
@@ -635,23 +636,25 @@ static bool empty_some(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
  * Preemption is off for some steps at a time.
  *
  * Context: task, softirq, hardirq.
+ * Return: whether any went; not where the interrupted code is at work with the cache.
  */
-void kspan_cpu_cache_empty(struct kspan_heap *heap)
+bool kspan_cpu_cache_empty(struct kspan_heap *heap)
 {
 	struct kspan_cpu_cache *cache;
 	unsigned int class, tries;
-	bool more;
+	bool more, any = false;
 
 	for (class = 1; class < heap->nr_classes; class++) {
 		tries = 2 * KSPAN_MAGAZINE_MAX;
 		do {
 			if (!kspan_cpu_cache_enter(heap, &cache))
-				return;
-			more = empty_some(heap, cache, class);
+				return any;
+			more = empty_some(heap, cache, class, &any);
 			kspan_cpu_cache_finish(cache);
 			/* Others may go on to fill it. */
 		} while (more && --tries);
 	}
+	return any;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_empty);
 

@@ -333,7 +333,7 @@ int kspan_cpu_caches_init(struct kspan_heap *heap);
 void kspan_cpu_caches_exit(struct kspan_heap *heap);
 void kspan_cpu_caches_flush_locked(struct kspan_heap *heap);
 void kspan_cpu_caches_flush(struct kspan_heap *heap);
-void kspan_cpu_cache_empty(struct kspan_heap *heap);
+bool kspan_cpu_cache_empty(struct kspan_heap *heap);
 bool kspan_cpu_cache_flush_here(struct kspan_heap *heap, int nid);
 bool kspan_cpu_cache_holds_any(const struct kspan_heap *heap, unsigned int cpu);
 bool kspan_cpu_cache_rests(struct kspan_heap *heap, unsigned int cpu);

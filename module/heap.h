@@ -3,6 +3,7 @@
 #ifndef KSPAN_HEAP_H
 #define KSPAN_HEAP_H
 
+#include <linux/hashtable.h>
 #include <linux/kspan.h>
 #include <linux/module.h>
 #include <linux/workqueue.h>
@@ -35,7 +36,7 @@ struct kspan_private {
 	struct kspan_large_owner large;
 	void (*pressure)(struct kspan_heap *heap, size_t size, void *data);
 	void *data;
-	struct list_head pressing;
+	DECLARE_HASHTABLE(pressing, 4);
 	raw_spinlock_t pressing_lock;
 	void (*ctor)(void *object);
 	unsigned int flags;

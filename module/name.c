@@ -67,6 +67,20 @@ char *kspan_name_copy(char *to, const char *name)
 }
 
 /**
+ * kspan_name_brief() - a name that is not kept, as it is shown
+ * @to:		KSPAN_NAME_BRIEF bytes
+ * @name:	as the user gave it, or NULL
+ * Return: @to, with as much of the name as anybody reads.
+ */
+char *kspan_name_brief(char *to, const char *name)
+{
+	char first[33];
+
+	strscpy(first, or_dash(name), sizeof(first));
+	return kspan_name_copy(to, first);
+}
+
+/**
  * kspan_name_show() - print a name as a word of a table
  * @m:		where to
  * @name:	as it is kept

@@ -6,15 +6,13 @@
 #include <linux/seq_file.h>
 #include <linux/string.h>
 
-/* For "%*pEop" of a name that is not kept: as much of it as anybody reads. */
-static inline int kspan_name_width(const char *name)
-{
-	return strnlen(name, 64);
-}
+/* Room for kspan_name_brief(). */
+#define KSPAN_NAME_BRIEF	(4 * 32 + 1)
 
 size_t kspan_name_bytes(const char *name);
 char *kspan_name_copy(char *to, const char *name);
 const char *kspan_name_of_code(char *text, size_t size, unsigned long addr);
+char *kspan_name_brief(char *to, const char *name);
 void kspan_name_show(struct seq_file *m, const char *name);
 
 #endif /* KSPAN_NAME_H */

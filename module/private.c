@@ -74,7 +74,7 @@ struct kspan_heap *kspan_private_create(const char *name, const struct kspan_siz
 	private->ctor = ctor;
 	strscpy(private->module, owner ? owner->name : "(built-in)", sizeof(private->module));
 	INIT_LIST_HEAD(&private->list);
-	INIT_LIST_HEAD(&private->pressing);
+	hash_init(private->pressing);
 	raw_spin_lock_init(&private->pressing_lock);
 	kspan_large_owner_init(&private->large, &private->account);
 	memory->heap.private = private;
@@ -136,11 +136,12 @@ struct kspan_heap *__kspan_heap_create(const char *name, size_t limit, unsigned 
 				       struct module *owner)
 {
 	struct kspan_account *account;
+	char brief[KSPAN_NAME_BRIEF];
 	struct kspan_heap *heap;
 
 	if (!name || (flags & ~KSPAN_HEAP_TRACK)) {
-		pr_err("heap %*pEop can't be made: flags %#x; see kspan_heap_create()\n",
-		       kspan_name_width(name ?: "(null)"), name ?: "(null)", flags);
+		pr_err("heap %s can't be made: flags %#x; see kspan_heap_create()\n",
+		       kspan_name_brief(brief, name ?: "(null)"), flags);
 		return NULL;
 	}
 	heap = kspan_private_create(name, NULL, flags, NULL, owner);
@@ -214,8 +215,9 @@ size_t kspan_trim_centrals(struct kspan_heap *heap)
 	return pages << KSPAN_PAGE_SHIFT;
 }
 
-/* Rounds for a request that can't wait, before the heap's owner is asked. */
+/* Rounds for a request that can't wait, before the heap's owner is asked, and then again. */
 #define KSPAN_GIVE_UPS		16U
+#define KSPAN_ATTEMPTS		(2 * KSPAN_GIVE_UPS + 1)
 /* Magazines of a depot that are emptied in a round for it. */
 #define KSPAN_GIVE_UP_MAGAZINES	2U
 
@@ -237,11 +239,15 @@ struct giving_up {
 static void give_up_central(struct kspan_heap *heap, struct kspan_central *central,
 			    struct giving_up *giving)
 {
+	unsigned long pages;
+
 	if (!kspan_central_keeps(central) || (heap->private->flags & KSPAN_TYPESAFE_BY_RCU))
 		return;
+	giving->any |= kspan_glance(central->nr_depot_objects);
 	kspan_depot_return(central, giving->magazines);
-	giving->pages += kspan_central_trim(central, false, giving->want - giving->pages);
-	giving->any = true;
+	pages = kspan_central_trim(central, false, giving->want - giving->pages);
+	giving->pages += pages;
+	giving->any |= pages;
 }
 
 static bool gave_enough(const struct giving_up *giving)
@@ -267,8 +273,8 @@ static void give_up_centrals(struct kspan_heap *heap, struct giving_up *giving)
 /*
  * Give up what the heap keeps. A request that fails at the limit is to cost little: where
  * there is nothing, that takes some loads for each class in use. Whoever can wait gives up
- * all of it, whoever can't, with interrupts off maybe, what it takes. Returns whether there
- * was anything.
+ * all of it, whoever can't, with interrupts off maybe, what it takes. Returns whether it
+ * gave up anything.
  */
 static bool give_up(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
@@ -278,6 +284,7 @@ static bool give_up(struct kspan_heap *heap, size_t size, gfp_t gfp)
 		.magazines = waits ? UINT_MAX : KSPAN_GIVE_UP_MAGAZINES,
 	};
 	unsigned int class;
+	bool holds = false;
 
 	/* What has only to be taken. */
 	if (!waits)
@@ -286,24 +293,30 @@ static bool give_up(struct kspan_heap *heap, size_t size, gfp_t gfp)
 		return true;
 	/* A hint: the task may move. */
 	for_each_set_bit(class, heap->private->used, KSPAN_NR_CLASSES)
-		giving.any |= kspan_cpu_cache_holds(raw_cpu_ptr(heap->cpu), class);
-	if (giving.any)
-		kspan_cpu_cache_empty(heap);
+		holds |= kspan_cpu_cache_holds(raw_cpu_ptr(heap->cpu), class);
+	if (holds)
+		giving.any |= kspan_cpu_cache_empty(heap);
 	give_up_centrals(heap, &giving);
 	return giving.any;
 }
 
 /**
  * struct pressing - a call of a pressure callback
- * @list:	in kspan_private.pressing
+ * @node:	in kspan_private.pressing, by @task
  * @task:	that it is in, or that was interrupted, by
  * @level:	so many interrupts
  */
 struct pressing {
-	struct list_head list;
+	struct hlist_node node;
 	const struct task_struct *task;
 	unsigned char level;
 };
+
+/* With PREEMPT_RT the preempt count does not tell of softirqs, which run in a task. */
+static unsigned char level_here(void)
+{
+	return interrupt_context_level() ?: in_serving_softirq();
+}
 
 /* Begin a call, unless it would come out of another one of the same callback. */
 static bool begin_pressing(struct kspan_private *private, struct pressing *mine)
@@ -313,10 +326,10 @@ static bool begin_pressing(struct kspan_private *private, struct pressing *mine)
 	bool within = false;
 
 	raw_spin_lock_irqsave(&private->pressing_lock, flags);
-	list_for_each_entry(other, &private->pressing, list)
+	hash_for_each_possible(private->pressing, other, node, (unsigned long)mine->task)
 		within |= other->task == mine->task && other->level == mine->level;
 	if (!within)
-		list_add(&mine->list, &private->pressing);
+		hash_add(private->pressing, &mine->node, (unsigned long)mine->task);
 	raw_spin_unlock_irqrestore(&private->pressing_lock, flags);
 	return !within;
 }
@@ -326,7 +339,7 @@ static void end_pressing(struct kspan_private *private, struct pressing *mine)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&private->pressing_lock, flags);
-	list_del(&mine->list);
+	hash_del(&mine->node);
 	raw_spin_unlock_irqrestore(&private->pressing_lock, flags);
 }
 
@@ -338,7 +351,7 @@ static void end_pressing(struct kspan_private *private, struct pressing *mine)
 static bool press(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
 	struct kspan_private *private = heap->private;
-	struct pressing mine = { .task = current, .level = interrupt_context_level() };
+	struct pressing mine = { .task = current, .level = level_here() };
 
 	if (!begin_pressing(private, &mine)) {
 		kspan_refuse(KSPAN_REFUSED_PRESSURE,
@@ -351,26 +364,41 @@ static bool press(struct kspan_heap *heap, size_t size, gfp_t gfp)
 	return true;
 }
 
+/* Ask the heap's owner. What he frees may lie in magazines. */
+static bool ask_owner(struct kspan_heap *heap, size_t size, gfp_t gfp)
+{
+	if (!heap->private->pressure || !press(heap, size, gfp))
+		return false;
+	give_up(heap, size, gfp);
+	return true;
+}
+
 /** __kspan_private_relieve() - kspan_private_relieve() of a private heap */
 bool __kspan_private_relieve(struct kspan_heap *heap, size_t size, unsigned int *attempt,
 			     gfp_t gfp)
 {
-	struct kspan_private *private = heap->private;
+	bool waits = gfpflags_allow_blocking(gfp);
 
-	if ((gfp & KSPAN_GFP_NOLOCK) || *attempt > KSPAN_GIVE_UPS)
+	if (gfp & KSPAN_GFP_NOLOCK)
 		return false;
-	/* Who finds nothing goes on to the callback at once. */
-	if (*attempt < KSPAN_GIVE_UPS) {
-		*attempt = gfpflags_allow_blocking(gfp) ? KSPAN_GIVE_UPS : *attempt + 1;
-		kspan_large_merge(&private->large);
+	while (*attempt < KSPAN_ATTEMPTS) {
+		unsigned int next = *attempt < KSPAN_GIVE_UPS ? KSPAN_GIVE_UPS : KSPAN_ATTEMPTS;
+
+		if (*attempt == KSPAN_GIVE_UPS) {
+			*attempt = waits ? KSPAN_ATTEMPTS : *attempt + 1;
+			if (ask_owner(heap, size, gfp))
+				return true;
+			*attempt = KSPAN_ATTEMPTS;
+			return false;
+		}
+		/* Whoever can wait gives up all at once. */
+		*attempt = waits ? next : *attempt + 1;
+		kspan_large_merge(&heap->private->large);
 		if (give_up(heap, size, gfp))
 			return true;
+		*attempt = next;
 	}
-	*attempt = KSPAN_GIVE_UPS + 1;
-	if (!private->pressure || !press(heap, size, gfp))
-		return false;
-	give_up(heap, size, gfp);
-	return true;
+	return false;
 }
 
 /**

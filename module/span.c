@@ -25,12 +25,17 @@ union bitmap {
 
 static struct kmem_cache *span_cache;
 
-/* Of memory that is SLUB's anew: what lookups of the span that it is to be compare. */
+/*
+ * Of memory that is SLUB's anew: what lookups of the span that it is to be compare. It may have
+ * been a descriptor before, which somebody still knows: lives begin where none was lately.
+ */
 static void init_descriptor(void *descriptor)
 {
+	static atomic_t first_life = ATOMIC_INIT(0);
 	struct kspan_span *span = descriptor;
 
 	span->word = 0;
+	span->life = atomic_add_return(1U << 20 | 1, &first_life);
 	span->state = KSPAN_SPAN_DEAD;
 }
 
