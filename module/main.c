@@ -13,6 +13,7 @@
 #include "bad_free.h"
 #include "debugfs.h"
 #include "free_rcu.h"
+#include "handle.h"
 #include "malloc.h"
 #include "nolock.h"
 #include "pool.h"
@@ -211,6 +212,21 @@ static struct notifier_block memory_notifier = {
 	.notifier_call = memory_goes_online,
 };
 
+/* After its exit function, or its init function that failed; its code is still there. */
+static int module_changes(struct notifier_block *block, unsigned long action, void *module)
+{
+	if (action != MODULE_STATE_GOING)
+		return NOTIFY_DONE;
+	kspan_pools_forget(module);
+	kspan_private_forget(module);
+	kspan_handles_forget(module);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block module_notifier = {
+	.notifier_call = module_changes,
+};
+
 static int __init kspan_init(void)
 {
 	int err;
@@ -250,6 +266,9 @@ static int __init kspan_init(void)
 	if (err < 0)
 		goto err_reclaim;
 	hotplug_state = err;
+	err = register_module_notifier(&module_notifier);
+	if (err)
+		goto err_hotplug;
 	cpus_read_lock();
 	WRITE_ONCE(caches_learn, true);
 	kspan_cpu_caches_learn(&kspan_default_heap);
@@ -258,6 +277,8 @@ static int __init kspan_init(void)
 	pr_info("loaded, map of %zu KiB\n", kspan_map_bytes() / 1024);
 	return 0;
 
+err_hotplug:
+	cpuhp_remove_state_nocalls(hotplug_state);
 err_reclaim:
 	kspan_reclaim_exit();
 err_pool:
@@ -283,6 +304,7 @@ err_map:
 static void __exit kspan_exit(void)
 {
 	kspan_debugfs_exit();
+	unregister_module_notifier(&module_notifier);
 	unregister_memory_notifier(&memory_notifier);
 	cpuhp_remove_state_nocalls(hotplug_state);
 	kspan_reclaim_exit();

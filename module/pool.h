@@ -5,10 +5,13 @@
 
 #include <linux/kspan.h>
 #include <linux/list.h>
+#include <linux/percpu-refcount.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/shrinker.h>
 #include <linux/spinlock.h>
+
+#include "handle.h"
 
 struct seq_file;
 
@@ -83,6 +86,9 @@ struct kspan_pool_cpu {
  * @list:	in the list of all pools
  * @generations: that ended since it was made
  * @module:	name of the user's module
+ * @handle:	whose it is
+ * @calls:	of the user's functions that are under way; it is dying when they are not to be
+ *		called any more, as their module goes
  *
  * Behind it lie the two stacks of @shared.
  */
@@ -95,6 +101,8 @@ struct kspan_pool {
 	struct list_head list;
 	u64 generations;
 	const char *module;
+	struct kspan_handle handle;
+	struct percpu_ref calls;
 };
 
 /**
@@ -159,6 +167,7 @@ static __always_inline void kspan_pool_leave(struct kspan_pool_cpu *pc)
 int kspan_pool_init(void);
 void kspan_pool_exit(void);
 void kspan_pool_drain(unsigned int cpu);
+void kspan_pools_forget(const struct module *module);
 
 unsigned long kspan_pool_end_generation(void);
 void kspan_pool_settle(void);
