@@ -367,7 +367,8 @@ static unsigned long live_objects(struct kspan_cache *cache)
  * kspan_cache_destroy() - destroy a typed cache
  * @cache: the cache, which nobody uses any more; NULL does nothing
  *
- * Waits for objects that were given to kspan_free_rcu(). A cache that has objects then
+ * Waits for objects that were given to kspan_free_rcu(), a grace period at most; with
+ * KSPAN_TYPESAFE_BY_RCU its pages go after one that it does not wait for. A cache that has objects then
  * is reported and stays. One that is destroyed twice is reported, and nothing else.
  *
  * Context: task; sleeps.
@@ -391,8 +392,6 @@ int kspan_cache_destroy(struct kspan_cache *cache)
 		return -EBUSY;
 	}
 	kspan_handle_take(handle, KSPAN_HANDLE_CACHE, cache);
-	/* With KSPAN_TYPESAFE_BY_RCU pages go after a grace period. */
-	kspan_private_trim(&cache->heap);
 	kspan_private_destroy(&cache->heap);
 	return 0;
 }

@@ -79,6 +79,23 @@ static int set_pool_seconds(const char *value, const struct kernel_param *kp)
 	return err;
 }
 
+static int set_pool_check(const char *value, const struct kernel_param *kp)
+{
+	bool check;
+	int err = kstrtobool(value ?: "1", &check);
+
+	if (!err && check)
+		static_branch_enable(&kspan_pool_check);
+	else if (!err)
+		static_branch_disable(&kspan_pool_check);
+	return err;
+}
+
+static int get_pool_check(char *value, const struct kernel_param *kp)
+{
+	return sysfs_emit(value, "%c\n", static_key_enabled(&kspan_pool_check) ? 'Y' : 'N');
+}
+
 static const struct kernel_param_ops arena_reserve_ops = {
 	.set = set_arena_reserve,
 	.get = param_get_uint,
@@ -129,6 +146,12 @@ static const struct kernel_param_ops pool_seconds_ops = {
 	.get = param_get_uint,
 };
 
+static const struct kernel_param_ops pool_check_ops = {
+	.flags = KERNEL_PARAM_OPS_FL_NOARG,
+	.set = set_pool_check,
+	.get = get_pool_check,
+};
+
 module_param_cb(large_cache_bytes, &large_cache_bytes_ops, &kspan_large_cache_bytes, 0644);
 MODULE_PARM_DESC(large_cache_bytes,
 		 "bytes of large objects that a CPU keeps for the next requests, 0...1073741824; at most 4 objects (default 1048576)");
@@ -168,6 +191,10 @@ MODULE_PARM_DESC(depot_bytes,
 module_param_cb(pool_seconds, &pool_seconds_ops, &kspan_pool_seconds, 0644);
 MODULE_PARM_DESC(pool_seconds,
 		 "seconds after which a generation of pools ends, 0...86400; what was not used for two is destroyed; 0: when memory is scarce only (default 60)");
+
+module_param_cb(pool_check, &pool_check_ops, NULL, 0644);
+MODULE_PARM_DESC(pool_check,
+		 "whether an object that is put is looked for in all of its pool, and refused if it is there; always it is compared with those that the CPU was given last (default N)");
 
 static enum cpuhp_state hotplug_state;
 

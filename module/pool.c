@@ -29,6 +29,11 @@
  * has room for nothing, so that the first put takes the slow path, where the
  * clock is started if need be; it stops when all caches are closed.
  *
+ * An object that is put twice would be in two hands. Nothing tells of an object where it is:
+ * nothing of the pool's is in it. So it is compared with the newest two of the CPU, which
+ * is where most of those are found that are put twice, and costs four instructions; where
+ * it is asked for (pool_check), with all that the pool has, on all CPUs.
+ *
  * The functions of the user are his module's. When that goes and leaves the pool behind, they
  * are not called any more: what is in the pool can still be got, but nothing is made,
  * cleaned or destroyed, so objects that there is no room for leak.
@@ -48,6 +53,7 @@
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
+#include "bad_free.h"
 #include "context.h"
 #include "kunit_export.h"
 #include "name.h"
@@ -66,6 +72,9 @@ struct cpu_work {
 
 unsigned int kspan_pool_seconds = 60;
 KSPAN_EXPORT_FOR_KUNIT(kspan_pool_seconds);
+
+DEFINE_STATIC_KEY_FALSE(kspan_pool_check);
+KSPAN_EXPORT_FOR_KUNIT(kspan_pool_check);
 
 /*
  * Protects the list and the end of a generation. Under it nothing is allocated, and
@@ -156,8 +165,36 @@ static __always_inline bool push(struct kspan_pool_stack *stack, void *object)
 	if (unlikely(count >= stack->cap))
 		return false;
 	stack->object[count] = object;
-	WRITE_ONCE(stack->count, count + 1);
+	/* Pairs with the acquire in stack_has(). */
+	smp_store_release(&stack->count, count + 1);
 	return true;
+}
+
+/* Below the oldest there is NULL. */
+static __always_inline bool is_newest(const struct kspan_pool_stack *stack, const void *object)
+{
+	void * const *top = stack->object + stack->count;
+
+	BUILD_BUG_ON(KSPAN_POOL_COMPARED != 2);
+	return top[-1] == object || top[-2] == object;
+}
+
+/* Whether it is there now, or was a moment ago: others may be at work with the stack. */
+static bool stack_has(const struct kspan_pool_stack *stack, const void *object)
+{
+	/* Pairs with the release in push(). */
+	unsigned int count = smp_load_acquire(&stack->count), i;
+
+	for (i = 0; i < count; i++)
+		if (kspan_glance(stack->object[i]) == object)
+			return true;
+	return false;
+}
+
+static bool cache_has(const struct kspan_pool_cache *cache, const void *object)
+{
+	return stack_has(READ_ONCE(cache->primary), object) ||
+	       stack_has(READ_ONCE(cache->victim), object);
 }
 
 /* The newest @n objects, as far as there are that many, in their order. */
@@ -390,6 +427,31 @@ static noinline void put_slow(struct kspan_pool *pool, struct kspan_pool_cpu *pc
 		drop_some(pool, &object, 1);
 }
 
+/* @pc is entered, and left here. */
+static noinline void put_twice(struct kspan_pool_cpu *pc, const void *object)
+{
+	kspan_pool_leave(pc);
+	kspan_bad_free_report(KSPAN_BAD_FREE_POOLED, (unsigned long)object);
+}
+
+/* Whether an object, which is the caller's, is in the pool nevertheless; reports that. */
+static noinline bool is_pooled(struct kspan_pool *pool, const void *object)
+{
+	unsigned long flags;
+	unsigned int cpu;
+	bool pooled;
+
+	if (!kspan_lock(&pool->lock, &flags, lock_flags()))
+		return false;
+	pooled = cache_has(&pool->shared, object);
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	for_each_possible_cpu(cpu)
+		pooled = pooled || cache_has(&per_cpu_ptr(pool->cpu, cpu)->cache, object);
+	if (pooled)
+		kspan_bad_free_report(KSPAN_BAD_FREE_POOLED, (unsigned long)object);
+	return pooled;
+}
+
 /* Without a function of the user's called in the middle, this needs no stack frame either. */
 static __always_inline void put(struct kspan_pool *pool, void *object)
 {
@@ -397,6 +459,8 @@ static __always_inline void put(struct kspan_pool *pool, void *object)
 
 	if (unlikely(!kspan_pool_enter(pool, &pc)))
 		return put_interrupting(pool, object);
+	if (unlikely(is_newest(pc->cache.primary, object)))
+		return put_twice(pc, object);
 	if (unlikely(!push(pc->cache.primary, object)))
 		return put_slow(pool, pc, object);
 	pc->puts++;
@@ -426,13 +490,17 @@ static noinline void put_after_reset(struct kspan_pool *pool, void *object)
  *		caller must not touch it any more. NULL does nothing
  *
  * It stays as it is, but for what the pool's reset() does to it. When the CPU and the
- * cache that all CPUs share have as many as they may have, it is destroyed.
+ * cache that all CPUs share have as many as they may have, it is destroyed. One that was
+ * put just before is refused, and reported; with the module parameter pool_check any that is
+ * in the pool.
  *
  * Context: any, NMI included, where the pool's reset() and destroy() may be called.
  */
 void kspan_pool_put(struct kspan_pool *pool, void *object)
 {
 	if (unlikely(!object))
+		return;
+	if (static_branch_unlikely(&kspan_pool_check) && is_pooled(pool, object))
 		return;
 	if (pool->ops.reset)
 		return put_after_reset(pool, object);

@@ -3,6 +3,7 @@
 #ifndef KSPAN_POOL_H
 #define KSPAN_POOL_H
 
+#include <linux/jump_label.h>
 #include <linux/kspan.h>
 #include <linux/list.h>
 #include <linux/percpu-refcount.h>
@@ -17,6 +18,8 @@ struct seq_file;
 
 /* Objects that a CPU keeps per generation, where the user does not say. */
 #define KSPAN_POOL_CAP		32
+/* The newest objects of a CPU, with which one that is put is always compared. */
+#define KSPAN_POOL_COMPARED	2
 /* What moves at once, with interrupts off, is half of it at most. */
 #define KSPAN_POOL_CAP_MAX	1024
 
@@ -34,11 +37,13 @@ enum kspan_pool_event {
  * struct kspan_pool_stack - objects of one generation
  * @count:	objects held
  * @cap:	most that may be put; 0 in a closed cache
+ * @none:	NULL, so that there is always something to compare with
  * @object:	the objects, newest last
  */
 struct kspan_pool_stack {
 	u32 count;
 	u32 cap;
+	void *none[KSPAN_POOL_COMPARED];
 	void *object[];
 };
 
@@ -129,6 +134,9 @@ struct kspan_pool_stats {
 
 /* Seconds after which a generation ends; a module parameter. */
 extern unsigned int kspan_pool_seconds;
+
+/* Objects that are put are looked for in all of the pool; a module parameter. */
+DECLARE_STATIC_KEY_FALSE(kspan_pool_check);
 
 /**
  * kspan_pool_enter() - make this CPU's cache one's own

@@ -507,19 +507,13 @@ static void free_heap(struct work_struct *work)
 	kfree(container_of(heap, struct private_heap, heap));
 }
 
-/**
- * kspan_private_destroy() - destroy a heap with all that is in it
- * @heap: the heap, which nobody uses any more, and whose handle was taken
- *
- * Context: task; sleeps.
- */
-void kspan_private_destroy(struct kspan_heap *heap)
+/* Its pages at once, and the rest after a grace period. */
+static void drop_heap(struct kspan_heap *heap)
 {
 	struct kspan_private *private = heap->private;
 	unsigned long large;
 	unsigned int class;
 
-	unpublish(heap);
 	if (heap->tracked)
 		kspan_track_report(heap);
 	for (class = 1; class < heap->nr_classes; class++)
@@ -530,6 +524,49 @@ void kspan_private_destroy(struct kspan_heap *heap)
 	INIT_RCU_WORK(&private->work, free_heap);
 	queue_rcu_work(workqueue, &private->work);
 }
+
+static void drop_late(struct work_struct *work)
+{
+	drop_heap(container_of(to_rcu_work(work), struct kspan_private, work)->heap);
+}
+
+/**
+ * kspan_private_destroy() - destroy a heap with all that is in it
+ * @heap: the heap, which nobody uses any more, and whose handle was taken
+ *
+ * With KSPAN_TYPESAFE_BY_RCU pages go after a grace period, which nobody waits for.
+ *
+ * Context: task; sleeps.
+ */
+void kspan_private_destroy(struct kspan_heap *heap)
+{
+	struct kspan_private *private = heap->private;
+
+	unpublish(heap);
+	if (private->flags & KSPAN_TYPESAFE_BY_RCU) {
+		INIT_RCU_WORK(&private->work, drop_late);
+		queue_rcu_work(workqueue, &private->work);
+	} else {
+		drop_heap(heap);
+	}
+}
+
+/**
+ * kspan_private_settle() - wait until all of the heaps destroyed has gone
+ *
+ * Context: task; sleeps.
+ */
+void kspan_private_settle(void)
+{
+	unsigned int round;
+
+	/* A heap's pages may take a grace period, and its descriptor one from then on. */
+	for (round = 0; round < 2; round++) {
+		rcu_barrier();
+		flush_workqueue(workqueue);
+	}
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_private_settle);
 
 /**
  * kspan_heap_destroy() - destroy a private heap with all its objects
@@ -744,7 +781,7 @@ void kspan_private_exit(void)
 			private->module);
 		kspan_private_destroy(private->heap);
 	}
-	rcu_barrier();
+	kspan_private_settle();
 	destroy_workqueue(workqueue);
 }
 

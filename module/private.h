@@ -17,6 +17,7 @@ void kspan_private_publish(struct kspan_heap *heap, unsigned long site);
 unsigned long kspan_private_live(struct kspan_heap *heap);
 size_t kspan_private_trim(struct kspan_heap *heap);
 void kspan_private_destroy(struct kspan_heap *heap);
+void kspan_private_settle(void);
 struct kspan_handle *kspan_private_handle(struct kspan_heap *heap);
 void kspan_private_forget(const struct module *module);
 
