@@ -582,6 +582,7 @@ static void init_on_free_leaves_nothing_of_a_cache(struct kunit *test)
 			memset(objects[j], 's', 200);
 		free_many(cache, MANY);
 		KUNIT_EXPECT_EQ(test, kspan_cache_destroy(cache), 0);
+		kspan_private_settle();
 		/* What is the kernel's again, it wipes itself. */
 		for (j = ours = 0; j < MANY; j++) {
 			if (kspan_page_heap_state((unsigned long)objects[j]) != KSPAN_PAGE_WAS_USED)

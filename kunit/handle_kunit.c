@@ -237,12 +237,12 @@ static void what_is_left_behind_is_told(struct kunit *test)
 	struct kspan_region *region = kspan_region_create(NULL, 0, GFP_KERNEL);
 	struct kspan_cpu_region *regions = kspan_cpu_region_create(NULL, 0, GFP_KERNEL);
 	static const char * const told[] = {
-		"leaves a heap behind: left heap, made by what_is_left_behind_is_told",
-		"leaves a cache behind: left cache, made by what_is_left_behind_is_told",
-		"leaves a pool behind: left sized, made by what_is_left_behind_is_told",
-		"leaves a fixed pool behind:, made by what_is_left_behind_is_told",
-		"leaves a region behind:, made by what_is_left_behind_is_told",
-		"leaves a region for each CPU behind:, made by what_is_left_behind_is_told",
+		"leaves behind: heap left heap, made by what_is_left_behind_is_told",
+		"leaves behind: cache left cache, made by what_is_left_behind_is_told",
+		"leaves behind: pool left sized, made by what_is_left_behind_is_told",
+		"leaves behind: fixed pool, made by what_is_left_behind_is_told",
+		"leaves behind: region, made by what_is_left_behind_is_told",
+		"leaves behind: region for each CPU, made by what_is_left_behind_is_told",
 		"cache left cache of module kspan_kunit: its constructor goes",
 	};
 	struct kmsg_dump_iter log;

@@ -203,10 +203,10 @@ static void tell(const struct left *left, const struct module *module)
 	const char *blank = *left->name ? " " : "";
 
 	if (within_module(left->site, module))
-		pr_warn("module %s goes and leaves a %s behind:%s%s, made by %pS\n", module->name,
+		pr_warn("module %s goes and leaves behind: %s%s%s, made by %pS\n", module->name,
 			kind_names[left->kind], blank, left->name, (void *)left->site);
 	else
-		pr_warn("module %s goes and leaves a %s behind:%s%s, made when it was loaded\n",
+		pr_warn("module %s goes and leaves behind: %s%s%s, made when it was loaded\n",
 			module->name, kind_names[left->kind], blank, left->name);
 }
 
@@ -227,7 +227,7 @@ unsigned int kspan_handles_forget(const struct module *module)
 			if (++nr <= LEFT_TOLD)
 				tell(&left, module);
 	if (nr > LEFT_TOLD)
-		pr_warn("module %s goes and leaves %u other things behind\n", module->name,
+		pr_warn("module %s goes and leaves behind: %u more\n", module->name,
 			nr - LEFT_TOLD);
 	return nr;
 }

@@ -38,6 +38,8 @@
 static LIST_HEAD(heaps);
 static DEFINE_MUTEX(heaps_mutex);
 static struct workqueue_struct *workqueue;
+/* Heaps destroyed whose pages wait for a grace period. */
+static atomic_t nr_late = ATOMIC_INIT(0);
 
 /* One piece of memory. */
 struct private_heap {
@@ -528,6 +530,7 @@ static void drop_heap(struct kspan_heap *heap)
 static void drop_late(struct work_struct *work)
 {
 	drop_heap(container_of(to_rcu_work(work), struct kspan_private, work)->heap);
+	atomic_dec(&nr_late);
 }
 
 /**
@@ -544,6 +547,7 @@ void kspan_private_destroy(struct kspan_heap *heap)
 
 	unpublish(heap);
 	if (private->flags & KSPAN_TYPESAFE_BY_RCU) {
+		atomic_inc(&nr_late);
 		INIT_RCU_WORK(&private->work, drop_late);
 		queue_rcu_work(workqueue, &private->work);
 	} else {
@@ -552,19 +556,16 @@ void kspan_private_destroy(struct kspan_heap *heap)
 }
 
 /**
- * kspan_private_settle() - wait until all of the heaps destroyed has gone
+ * kspan_private_settle() - wait until all heaps destroyed have given their pages back
  *
  * Context: task; sleeps.
  */
 void kspan_private_settle(void)
 {
-	unsigned int round;
-
-	/* A heap's pages may take a grace period, and its descriptor one from then on. */
-	for (round = 0; round < 2; round++) {
-		rcu_barrier();
-		flush_workqueue(workqueue);
-	}
+	if (!atomic_read(&nr_late))
+		return;
+	rcu_barrier();
+	flush_workqueue(workqueue);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_private_settle);
 
@@ -781,7 +782,9 @@ void kspan_private_exit(void)
 			private->module);
 		kspan_private_destroy(private->heap);
 	}
+	/* What is not pages goes after another grace period. */
 	kspan_private_settle();
+	rcu_barrier();
 	destroy_workqueue(workqueue);
 }
 

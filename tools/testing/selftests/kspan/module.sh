@@ -220,10 +220,10 @@ test_orphans() {
 	cat $DEBUGFS/pools $DEBUGFS/heaps >/dev/null && rmmod kspan || return 1
 	found=$(dmesg | grep 'kspan: .*orphans')
 	ktap_print_msg "$found"
-	for kind in "heap behind: orphan_heap," "cache behind: orphan_cache," \
-		"pool behind: orphan_pool," "fixed pool behind:," "region behind:," \
-		"region for each CPU behind:,"; do
-		echo "$found" | grep -q "module kspan_orphans goes and leaves a $kind" || return 1
+	for kind in "heap orphan_heap" "cache orphan_cache" "pool orphan_pool" "fixed pool" \
+		"region" "region for each CPU"; do
+		echo "$found" | grep -q "module kspan_orphans goes and leaves behind: $kind," ||
+			return 1
 	done
 	[ "$(echo "$found" | grep -c 'not called any more')" -eq 2 ] &&
 		echo "$found" | grep -q "cache orphan_cache .* so it can't grow any more"
