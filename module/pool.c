@@ -483,6 +483,15 @@ static noinline void put_after_reset(struct kspan_pool *pool, void *object)
 	drop_some(pool, &object, 1);
 }
 
+static noinline void put_checked(struct kspan_pool *pool, void *object)
+{
+	if (is_pooled(pool, object))
+		return;
+	if (pool->ops.reset)
+		return put_after_reset(pool, object);
+	put(pool, object);
+}
+
 /**
  * kspan_pool_put() - give an object back
  * @pool:	the pool
@@ -500,8 +509,8 @@ void kspan_pool_put(struct kspan_pool *pool, void *object)
 {
 	if (unlikely(!object))
 		return;
-	if (static_branch_unlikely(&kspan_pool_check) && is_pooled(pool, object))
-		return;
+	if (static_branch_unlikely(&kspan_pool_check))
+		return put_checked(pool, object);
 	if (pool->ops.reset)
 		return put_after_reset(pool, object);
 	put(pool, object);
