@@ -228,21 +228,39 @@ static void heap_calls_no_module_that_goes(struct kunit *test)
 	kspan_heap_destroy(heap);
 }
 
+/* One of each kind. */
+struct made {
+	struct kspan_heap *heap;
+	struct kspan_cache *cache;
+	struct kspan_pool *pool;
+	struct kspan_fixed_pool *fixed;
+	struct kspan_region *region;
+	struct kspan_cpu_region *regions;
+};
+
+/* The reports name it. */
+static noinline struct made make_all(void)
+{
+	return (struct made) {
+		.heap = kspan_heap_create("left heap", 0, 0),
+		.cache = kspan_cache_create("left cache", 64, 0, 0, construct),
+		.pool = kspan_pool_create(&sized_ops, GFP_KERNEL),
+		.fixed = kspan_fixed_pool_create(64, 0, 64, GFP_KERNEL),
+		.region = kspan_region_create(NULL, 0, GFP_KERNEL),
+		.regions = kspan_cpu_region_create(NULL, 0, GFP_KERNEL),
+	};
+}
+
 static void what_is_left_behind_is_told(struct kunit *test)
 {
-	struct kspan_heap *heap = kspan_heap_create("left heap", 0, 0);
-	struct kspan_cache *cache = kspan_cache_create("left cache", 64, 0, 0, construct);
-	struct kspan_pool *pool = kspan_pool_create(&sized_ops, GFP_KERNEL);
-	struct kspan_fixed_pool *fixed = kspan_fixed_pool_create(64, 0, 64, GFP_KERNEL);
-	struct kspan_region *region = kspan_region_create(NULL, 0, GFP_KERNEL);
-	struct kspan_cpu_region *regions = kspan_cpu_region_create(NULL, 0, GFP_KERNEL);
+	struct made made = make_all();
 	static const char * const told[] = {
-		"leaves behind: heap left heap, made by what_is_left_behind_is_told",
-		"leaves behind: cache left cache, made by what_is_left_behind_is_told",
-		"leaves behind: pool left sized, made by what_is_left_behind_is_told",
-		"leaves behind: fixed pool, made by what_is_left_behind_is_told",
-		"leaves behind: region, made by what_is_left_behind_is_told",
-		"leaves behind: region for each CPU, made by what_is_left_behind_is_told",
+		"leaves behind: heap left heap, made by make_all",
+		"leaves behind: cache left cache, made by make_all",
+		"leaves behind: pool left sized, made by make_all",
+		"leaves behind: fixed pool, made by make_all",
+		"leaves behind: region, made by make_all",
+		"leaves behind: region for each CPU, made by make_all",
 		"cache left cache of module kspan_kunit: its constructor goes",
 	};
 	struct kmsg_dump_iter log;
@@ -254,12 +272,12 @@ static void what_is_left_behind_is_told(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(told); i++)
 		KUNIT_EXPECT_TRUE_MSG(test, kspan_kunit_logged(&log, told[i]), "%s", told[i]);
 	KUNIT_EXPECT_EQ(test, kspan_handles_forget(THIS_MODULE), 0U);
-	kspan_heap_destroy(heap);
-	KUNIT_EXPECT_EQ(test, kspan_cache_destroy(cache), 0);
-	kspan_pool_destroy(pool);
-	kspan_fixed_pool_destroy(fixed);
-	kspan_region_destroy(region);
-	kspan_cpu_region_destroy(regions);
+	kspan_heap_destroy(made.heap);
+	KUNIT_EXPECT_EQ(test, kspan_cache_destroy(made.cache), 0);
+	kspan_pool_destroy(made.pool);
+	kspan_fixed_pool_destroy(made.fixed);
+	kspan_region_destroy(made.region);
+	kspan_cpu_region_destroy(made.regions);
 }
 
 static void what_was_destroyed_is_not_told(struct kunit *test)
@@ -280,32 +298,27 @@ static void expect_reported(struct kunit *test, const void *what)
 
 static void second_destruction_is_reported(struct kunit *test)
 {
-	struct kspan_heap *heap = kspan_heap_create("twice", 0, 0);
-	struct kspan_cache *cache = kspan_cache_create("twice", 64, 0, 0, NULL);
-	struct kspan_pool *pool = kspan_pool_create(&sized_ops, GFP_KERNEL);
-	struct kspan_fixed_pool *fixed = kspan_fixed_pool_create(64, 0, 64, GFP_KERNEL);
-	struct kspan_region *region = kspan_region_create(NULL, 0, GFP_KERNEL);
-	struct kspan_cpu_region *regions = kspan_cpu_region_create(NULL, 0, GFP_KERNEL);
+	struct made made = make_all();
 	u64 all = kspan_bad_frees();
 
-	kspan_heap_destroy(heap);
-	kspan_heap_destroy(heap);
-	expect_reported(test, heap);
-	KUNIT_EXPECT_EQ(test, kspan_cache_destroy(cache), 0);
-	KUNIT_EXPECT_EQ(test, kspan_cache_destroy(cache), -EINVAL);
-	expect_reported(test, cache);
-	kspan_pool_destroy(pool);
-	kspan_pool_destroy(pool);
-	expect_reported(test, pool);
-	kspan_fixed_pool_destroy(fixed);
-	kspan_fixed_pool_destroy(fixed);
-	expect_reported(test, fixed);
-	kspan_region_destroy(region);
-	kspan_region_destroy(region);
-	expect_reported(test, region);
-	kspan_cpu_region_destroy(regions);
-	kspan_cpu_region_destroy(regions);
-	expect_reported(test, regions);
+	kspan_heap_destroy(made.heap);
+	kspan_heap_destroy(made.heap);
+	expect_reported(test, made.heap);
+	KUNIT_EXPECT_EQ(test, kspan_cache_destroy(made.cache), 0);
+	KUNIT_EXPECT_EQ(test, kspan_cache_destroy(made.cache), -EINVAL);
+	expect_reported(test, made.cache);
+	kspan_pool_destroy(made.pool);
+	kspan_pool_destroy(made.pool);
+	expect_reported(test, made.pool);
+	kspan_fixed_pool_destroy(made.fixed);
+	kspan_fixed_pool_destroy(made.fixed);
+	expect_reported(test, made.fixed);
+	kspan_region_destroy(made.region);
+	kspan_region_destroy(made.region);
+	expect_reported(test, made.region);
+	kspan_cpu_region_destroy(made.regions);
+	kspan_cpu_region_destroy(made.regions);
+	expect_reported(test, made.regions);
 	KUNIT_EXPECT_EQ(test, kspan_bad_frees() - all, 6ULL);
 }
 

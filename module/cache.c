@@ -354,7 +354,7 @@ size_t kspan_cache_shrink(struct kspan_cache *cache)
 }
 EXPORT_SYMBOL_GPL(kspan_cache_shrink);
 
-/* Wait for objects that were given to kspan_free_rcu(), if there are any; how many are left. */
+/* Wait for objects that were given to kspan_free_rcu(), if any; how many are left. */
 static unsigned long live_objects(struct kspan_cache *cache)
 {
 	if (!kspan_private_live(&cache->heap))

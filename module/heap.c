@@ -220,6 +220,7 @@ static bool construct_slots(struct kspan_private *private, struct kspan_span *sp
 	gone = READ_ONCE(private->ctor_gone);
 	for (i = 0; !gone && i < span->nslots; i++)
 		private->ctor((void *)(span->start + (unsigned long)i * span->size));
+	/* What it wrote comes before that it is done, for kspan_private_forget(). */
 	smp_mb__before_atomic();
 	atomic_dec(&private->constructing);
 	return !gone;

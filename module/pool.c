@@ -31,7 +31,7 @@
  *
  * An object that is put twice would be in two hands. Nothing tells of an object where it is:
  * nothing of the pool's is in it. So it is compared with the newest two of the CPU, which
- * is where most of those are found that are put twice, and costs four instructions; where
+ * is where most of those are found that are put twice, and costs six instructions; where
  * it is asked for (pool_check), with all that the pool has, on all CPUs.
  *
  * The functions of the user are his module's. When that goes and leaves the pool behind, they
@@ -1004,7 +1004,7 @@ static void destroy_pool(struct kspan_pool *pool)
 
 	/* The module that has its functions goes just now. */
 	while (is_called_still(pool))
-		msleep(1);
+		usleep_range(1000, 2000);
 	mutex_lock(&pools_mutex);
 	list_del(&pool->list);
 	mutex_unlock(&pools_mutex);
@@ -1079,7 +1079,7 @@ void kspan_pools_forget(const struct module *module)
 	mutex_unlock(&pools_mutex);
 	/* Not under the mutex, which they may be waiting for. */
 	while (any_is_called_still())
-		msleep(1);
+		usleep_range(1000, 2000);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_pools_forget);
 

@@ -655,7 +655,7 @@ void kspan_private_forget(const struct module *module)
 	smp_mb();
 	/* Not under the mutex, which they may be waiting for. */
 	while (any_is_called_still())
-		msleep(1);
+		usleep_range(1000, 2000);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_private_forget);
 
