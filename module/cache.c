@@ -368,8 +368,9 @@ static unsigned long live_objects(struct kspan_cache *cache)
  * @cache: the cache, which nobody uses any more; NULL does nothing
  *
  * Waits for objects that were given to kspan_free_rcu(), a grace period at most; with
- * KSPAN_TYPESAFE_BY_RCU its pages go after one that it does not wait for. A cache that has objects then
- * is reported and stays. One that is destroyed twice is reported, and nothing else.
+ * KSPAN_TYPESAFE_BY_RCU its pages go after one that it does not wait for. A cache that has
+ * objects then is reported and stays. One that is destroyed twice is reported, and nothing
+ * else.
  *
  * Context: task; sleeps.
  * Return: 0; -EBUSY with objects; -EINVAL for one that is destroyed.
