@@ -459,6 +459,7 @@ static void undo(void)
 	kspan_region_destroy(made.region);
 	kspan_cpu_region_destroy(made.cpu_region);
 	kspan_cache_destroy(made.cache);
+	kspan_private_settle();
 	kspan_heap_destroy(made.heap);
 	memset(&made, 0, sizeof(made));
 }

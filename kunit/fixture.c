@@ -10,6 +10,7 @@
 #include <linux/sched.h>
 
 #include "kspan_kunit.h"
+#include "private.h"
 
 /* Cases run one after the other. */
 static struct kspan_page_stats before;
@@ -30,6 +31,7 @@ void kspan_kunit_settle(void)
 {
 	int nid;
 
+	kspan_private_settle();
 	kspan_heap_flush(&kspan_default_heap);
 	if (private_heap)
 		kspan_heap_flush(private_heap);

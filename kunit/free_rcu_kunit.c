@@ -10,6 +10,7 @@
 
 #include "free_rcu.h"
 #include "kspan_kunit.h"
+#include "private.h"
 
 #define MANY	3000
 #define SOME	100
@@ -455,6 +456,68 @@ static void double_free_is_reported_once(struct kunit *test)
 	kspan_verify(test, &kspan_default_heap);
 }
 
+/* Nothing is pending; that pages go after a grace period is no matter of who destroys. */
+static void destruction_waits_for_no_reader(struct kunit *test)
+{
+	struct reader *reader = reader_start(test);
+	struct kspan_cache *cache;
+	unsigned int i;
+
+	WRITE_ONCE(reader->leave_after, jiffies + 5 * HZ);
+	for (i = 0; i < 2; i++) {
+		cache = kspan_cache_create("items", sizeof(struct item), 0,
+					   i ? KSPAN_TYPESAFE_BY_RCU : 0, NULL);
+		KUNIT_ASSERT_NOT_NULL(test, cache);
+		kspan_cache_free(cache, kspan_cache_alloc(cache, GFP_KERNEL));
+		KUNIT_EXPECT_EQ(test, kspan_cache_destroy(cache), 0);
+		kspan_barrier();
+	}
+	KUNIT_EXPECT_FALSE(test, completion_done(&reader->out));
+	reader_stop(reader);
+	kspan_private_settle();
+}
+
+/* As RCU counts them; others may have it busy. */
+static unsigned long destroy_with_pending_frees(struct kunit *test)
+{
+	struct kspan_cache *cache = kspan_cache_create("items", sizeof(struct item), 0, 0, NULL);
+	unsigned long before;
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, cache);
+	for (i = 0; i < SOME; i++) {
+		items[i] = kspan_cache_alloc(cache, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, items[i]);
+	}
+	before = get_state_synchronize_rcu();
+	for (i = 0; i < SOME; i++)
+		kspan_free_rcu(items[i], rcu);
+	KUNIT_EXPECT_EQ(test, kspan_cache_destroy(cache), 0);
+	return get_state_synchronize_rcu() - before;
+}
+
+static unsigned long wait_once(void)
+{
+	unsigned long before = get_state_synchronize_rcu();
+
+	synchronize_rcu();
+	return get_state_synchronize_rcu() - before;
+}
+
+static void destruction_takes_one_grace_period(struct kunit *test)
+{
+	unsigned long destruction = ULONG_MAX, one = ULONG_MAX;
+	unsigned int i;
+
+	for (i = 0; i < 20; i++) {
+		kspan_private_settle();
+		destruction = min(destruction, destroy_with_pending_frees(test));
+		kspan_private_settle();
+		one = min(one, wait_once());
+	}
+	KUNIT_EXPECT_LE(test, destruction, one);
+}
+
 static struct kunit_case free_rcu_cases[] = {
 	KUNIT_CASE(object_stays_while_somebody_reads),
 	KUNIT_CASE(object_without_a_head_stays_while_somebody_reads),
@@ -474,6 +537,8 @@ static struct kunit_case free_rcu_cases[] = {
 	KUNIT_CASE(objects_of_all_kinds_are_freed),
 	KUNIT_CASE(wrong_pointer_is_reported_once),
 	KUNIT_CASE(double_free_is_reported_once),
+	KUNIT_CASE(destruction_waits_for_no_reader),
+	KUNIT_CASE(destruction_takes_one_grace_period),
 	{}
 };
 

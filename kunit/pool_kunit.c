@@ -1008,6 +1008,62 @@ static void no_object_is_in_two_hands(struct kunit *test)
 	kspan_verify(test, &kspan_default_heap);
 }
 
+static u64 pooled_reports(void)
+{
+	return kspan_bad_free_count(KSPAN_BAD_FREE_POOLED);
+}
+
+/* One behind the other, and with another between. */
+static void object_put_twice_is_refused(struct kunit *test)
+{
+	struct thing *some[3];
+	u64 before = pooled_reports();
+
+	things(test);
+	get_some(test, some, 2);
+	kspan_pool_put(fixture.pool, some[0]);
+	kspan_pool_put(fixture.pool, some[0]);
+	KUNIT_EXPECT_EQ(test, pooled_reports() - before, 1ULL);
+	KUNIT_EXPECT_EQ(test, kspan_bad_free_last().addr, (unsigned long)some[0]);
+	kspan_pool_put(fixture.pool, some[1]);
+	kspan_pool_put(fixture.pool, some[0]);
+	KUNIT_EXPECT_EQ(test, pooled_reports() - before, 2ULL);
+	expect_holds(test, 2, 0);
+	get_some(test, some, 3);
+	KUNIT_EXPECT_PTR_NE(test, some[0], some[1]);
+	KUNIT_EXPECT_PTR_NE(test, some[0], some[2]);
+	KUNIT_EXPECT_PTR_NE(test, some[1], some[2]);
+	put_some(some, 3);
+	KUNIT_EXPECT_EQ(test, pooled_reports() - before, 2ULL);
+}
+
+/* With pool_check: be it below others, in the shared cache, a victim, or on another CPU. */
+static void object_put_twice_is_found_in_all_of_the_pool(struct kunit *test)
+{
+	struct thing *some[2 * CAP];
+	u64 before = pooled_reports();
+	unsigned int i;
+
+	things(test);
+	get_some(test, some, ARRAY_SIZE(some));
+	static_branch_enable(&kspan_pool_check);
+	put_some(some, ARRAY_SIZE(some));
+	KUNIT_EXPECT_EQ(test, pooled_reports(), before);
+	for (i = 0; i < ARRAY_SIZE(some); i++)
+		kspan_pool_put(fixture.pool, some[i]);
+	KUNIT_EXPECT_EQ(test, pooled_reports() - before, (u64)ARRAY_SIZE(some));
+	end_generation();
+	for (i = 0; i < ARRAY_SIZE(some); i++)
+		kspan_pool_put(fixture.pool, some[i]);
+	KUNIT_EXPECT_EQ(test, pooled_reports() - before, 2ULL * ARRAY_SIZE(some));
+	expect_holds(test, 0, ARRAY_SIZE(some));
+	get_some(test, some, ARRAY_SIZE(some));
+	put_some(some, ARRAY_SIZE(some));
+	static_branch_disable(&kspan_pool_check);
+	KUNIT_EXPECT_EQ(test, pooled_reports() - before, 2ULL * ARRAY_SIZE(some));
+	KUNIT_EXPECT_EQ(test, atomic_read(&fixture.destroys), 0);
+}
+
 static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(new_object_only_when_there_is_none),
 	KUNIT_CASE(object_stays_as_it_was_put),
@@ -1039,6 +1095,8 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(any_context_will_do),
 	KUNIT_CASE(interrupts_keep_away_from_a_busy_cache),
 	KUNIT_CASE(nmi_waits_for_no_lock),
+	KUNIT_CASE(object_put_twice_is_refused),
+	KUNIT_CASE(object_put_twice_is_found_in_all_of_the_pool),
 	KUNIT_CASE(no_object_is_in_two_hands),
 	{}
 };

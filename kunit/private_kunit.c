@@ -166,9 +166,21 @@ static void realloc_stays_in_the_heap(struct kunit *test)
 /* Where a heap is to be named, NULL is the default heap. */
 static void null_is_the_default_heap(struct kunit *test)
 {
+	struct kspan_cpu_region *regions = kspan_cpu_region_create(NULL, 0, GFP_KERNEL);
+	struct kspan_region *region = kspan_region_create(NULL, 0, GFP_KERNEL), *here;
 	void *made[20] = { };
 	unsigned int n = 0, i;
+	unsigned long flags;
 
+	KUNIT_ASSERT_NOT_NULL(test, regions);
+	KUNIT_ASSERT_NOT_NULL(test, region);
+	KUNIT_EXPECT_NOT_NULL(test, kspan_region_alloc(region, 100, GFP_KERNEL));
+	kspan_region_destroy(region);
+	here = kspan_cpu_region_get(regions, &flags);
+	made[0] = kspan_region_alloc(here, 100, GFP_ATOMIC);
+	kspan_cpu_region_put(regions, flags);
+	KUNIT_EXPECT_NOT_NULL(test, made[0]);
+	kspan_cpu_region_destroy(regions);
 	made[n++] = kspan_heap_malloc(NULL, 100, GFP_KERNEL);
 	made[n++] = kspan_heap_malloc(NULL, 100000, GFP_KERNEL);
 	made[n++] = kspan_heap_zalloc(NULL, 100, GFP_KERNEL);

@@ -122,7 +122,7 @@ struct kspan_cache *__kspan_cache_create(const char *name, unsigned int size, un
 	if (!heap)
 		return NULL;
 	heap->seal_at = seal_at;
-	kspan_private_publish(heap);
+	kspan_private_publish(heap, _RET_IP_);
 	return cache_of(heap);
 }
 EXPORT_SYMBOL_GPL(__kspan_cache_create);
@@ -396,33 +396,45 @@ size_t kspan_cache_shrink(struct kspan_cache *cache)
 }
 EXPORT_SYMBOL_GPL(kspan_cache_shrink);
 
+/* Wait for objects that were given to kspan_free_rcu(), if any; how many are left. */
+static unsigned long live_objects(struct kspan_cache *cache)
+{
+	if (!kspan_private_live(&cache->heap))
+		return 0;
+	kspan_barrier();
+	return kspan_private_live(&cache->heap);
+}
+
 /**
  * kspan_cache_destroy() - destroy a typed cache
  * @cache: the cache, which nobody uses any more; NULL does nothing
  *
- * Waits for objects that were given to kspan_free_rcu(). A cache that has objects then
- * is reported and stays.
+ * Waits for objects that were given to kspan_free_rcu(), a grace period at most; with
+ * KSPAN_TYPESAFE_BY_RCU its pages go after one that it does not wait for. A cache that has
+ * objects then is reported and stays. One that is destroyed twice is reported, and nothing
+ * else.
  *
  * Context: task; sleeps.
- * Return: 0 or -EBUSY.
+ * Return: 0; -EBUSY with objects; -EINVAL for one that is destroyed.
  */
 int kspan_cache_destroy(struct kspan_cache *cache)
 {
+	struct kspan_handle *handle = kspan_private_handle(&cache->heap);
 	unsigned long live;
 
 	if (!cache)
 		return 0;
-	if (kspan_private_live(&cache->heap))
-		kspan_barrier();
-	live = kspan_private_live(&cache->heap);
+	if (!kspan_handle_claim(handle, KSPAN_HANDLE_CACHE, cache))
+		return -EINVAL;
+	live = live_objects(cache);
 	if (live) {
 		pr_err("cache %s is not destroyed: %lu objects of %u bytes were not freed\n",
 		       cache->heap.name, live, kspan_cache_size(cache));
 		dump_stack();
+		kspan_handle_unclaim(handle);
 		return -EBUSY;
 	}
-	/* With KSPAN_TYPESAFE_BY_RCU pages go after a grace period. */
-	kspan_private_trim(&cache->heap);
+	kspan_handle_take(handle, KSPAN_HANDLE_CACHE, cache);
 	kspan_private_destroy(&cache->heap);
 	return 0;
 }

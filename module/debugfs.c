@@ -88,6 +88,8 @@ static int stats_show(struct seq_file *m, void *unused)
 	show(m, "BadFreeDestroyed", kspan_bad_free_count(KSPAN_BAD_FREE_DESTROYED));
 	show(m, "BadFreeOtherHeap", kspan_bad_free_count(KSPAN_BAD_FREE_OTHER_HEAP));
 	show(m, "BadFreeRegion", kspan_bad_free_count(KSPAN_BAD_FREE_REGION));
+	show(m, "BadFreeHandle", kspan_bad_free_count(KSPAN_BAD_FREE_HANDLE));
+	show(m, "BadFreePooled", kspan_bad_free_count(KSPAN_BAD_FREE_POOLED));
 	show(m, "StrayPuts", kspan_arena_stray_puts());
 	show(m, "StrayGets", kspan_arena_stray_gets());
 	show(m, "RefusedZone", kspan_refused(KSPAN_REFUSED_ZONE));

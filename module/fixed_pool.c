@@ -385,20 +385,17 @@ static size_t stride_of(size_t size, size_t *align)
 }
 
 /**
- * kspan_fixed_pool_create() - make a pool of blocks, with all memory for them
- * @size:	bytes of a block, up to kspan_malloc()'s limit
- * @align:	of each block, a power of two; 0 is 8
- * @count:	blocks, not 0
- * @gfp:	as for kspan_malloc(); zone flags are refused
+ * __kspan_fixed_pool_create() - what kspan_fixed_pool_create() calls
+ * @size:	as there
+ * @align:	as there
+ * @count:	as there
+ * @gfp:	as there
+ * @owner:	THIS_MODULE
  *
- * Memory comes in chunks of at most 4 MiB, or less where there is none so long.
- *
- * Context: task and softirq; sleeps if @gfp allows it.
- * Return: the pool; NULL without memory for all of it, or if there can be no such
- * blocks.
+ * Return: as there.
  */
-struct kspan_fixed_pool *kspan_fixed_pool_create(size_t size, size_t align, unsigned int count,
-						 gfp_t gfp)
+struct kspan_fixed_pool *__kspan_fixed_pool_create(size_t size, size_t align, unsigned int count,
+						   gfp_t gfp, struct module *owner)
 {
 	size_t stride = stride_of(size, &align);
 	struct kspan_fixed_pool *pool = NULL;
@@ -415,24 +412,26 @@ struct kspan_fixed_pool *kspan_fixed_pool_create(size_t size, size_t align, unsi
 		pool = make_owner(size, stride, count, per_chunk,
 				  next ? gfp | __GFP_NOWARN | __GFP_NORETRY : gfp);
 	}
+	if (pool)
+		kspan_handle_add(&pool->handle, KSPAN_HANDLE_FIXED_POOL, NULL, owner, _RET_IP_);
 	return pool;
 }
-EXPORT_SYMBOL_GPL(kspan_fixed_pool_create);
+EXPORT_SYMBOL_GPL(__kspan_fixed_pool_create);
 
 /**
- * kspan_fixed_pool_create_over() - make a pool of blocks in memory of the caller's
- * @buffer:	the memory, which stays his
- * @bytes:	of it; what is beyond 4 GiB is not used
- * @size:	bytes of a block, up to kspan_malloc()'s limit
- * @align:	of each block, a power of two; 0 is 8
- * @gfp:	for the bitmap
+ * __kspan_fixed_pool_create_over() - what kspan_fixed_pool_create_over() calls
+ * @buffer:	as there
+ * @bytes:	as there
+ * @size:	as there
+ * @align:	as there
+ * @gfp:	as there
+ * @owner:	THIS_MODULE
  *
- * Context: task and softirq; sleeps if @gfp allows it.
- * Return: a pool of as many blocks as there is room for; NULL without memory for
- * the bitmap, or if there is no room for a block.
+ * Return: as there.
  */
-struct kspan_fixed_pool *kspan_fixed_pool_create_over(void *buffer, size_t bytes, size_t size,
-						      size_t align, gfp_t gfp)
+struct kspan_fixed_pool *__kspan_fixed_pool_create_over(void *buffer, size_t bytes, size_t size,
+							size_t align, gfp_t gfp,
+							struct module *owner)
 {
 	size_t stride = stride_of(size, &align), skip;
 	struct kspan_fixed_pool *pool;
@@ -448,23 +447,25 @@ struct kspan_fixed_pool *kspan_fixed_pool_create_over(void *buffer, size_t bytes
 	if (!count)
 		return NULL;
 	pool = make_pool(size, stride, count, count, gfp);
-	if (pool)
-		pool->chunks[pool->nr_chunks++] = buffer + skip;
+	if (!pool)
+		return NULL;
+	pool->chunks[pool->nr_chunks++] = buffer + skip;
+	kspan_handle_add(&pool->handle, KSPAN_HANDLE_FIXED_POOL, NULL, owner, _RET_IP_);
 	return pool;
 }
-EXPORT_SYMBOL_GPL(kspan_fixed_pool_create_over);
+EXPORT_SYMBOL_GPL(__kspan_fixed_pool_create_over);
 
 /**
  * kspan_fixed_pool_destroy() - give all memory of a pool back
  * @pool: the pool, which nobody uses any more; NULL does nothing
  *
- * Blocks that are out go with it.
+ * Blocks that are out go with it. One that is destroyed twice is reported, and nothing else.
  *
  * Context: task and softirq.
  */
 void kspan_fixed_pool_destroy(struct kspan_fixed_pool *pool)
 {
-	if (pool)
+	if (pool && kspan_handle_take(&pool->handle, KSPAN_HANDLE_FIXED_POOL, pool))
 		free_pool(pool);
 }
 EXPORT_SYMBOL_GPL(kspan_fixed_pool_destroy);

@@ -7,6 +7,8 @@
 #include <linux/percpu.h>
 #include <linux/reciprocal_div.h>
 
+#include "handle.h"
+
 /**
  * struct kspan_fixed_cpu - what a CPU notes of a fixed pool
  * @hint:	word of the bitmap where it looks first
@@ -31,6 +33,7 @@ struct kspan_fixed_cpu {
  * @count:	blocks
  * @nr_chunks:	of @chunks
  * @is_owner:	the chunks are the pool's, not the caller's
+ * @handle:	whose it is
  * @chunks:	where the blocks are, by address
  *
  * Only @bits and @cpu change.
@@ -48,6 +51,7 @@ struct kspan_fixed_pool {
 	unsigned int count;
 	unsigned int nr_chunks;
 	bool is_owner;
+	struct kspan_handle handle;
 	void *chunks[];
 };
 

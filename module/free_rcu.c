@@ -41,9 +41,10 @@ struct rcu_batch {
 
 /**
  * struct kspan_rcu_cpu - objects that wait for a grace period, of one CPU
- * @lock:	protects all fields
+ * @lock:	protects all other fields
  * @waiting:	being waited for, if @work is under way
  * @next:	to be waited for then
+ * @drained:	@waiting and @next of who does not wait for @work; drain_mutex
  * @busy:	@work is under way
  * @work:	frees @waiting
  */
@@ -51,13 +52,14 @@ struct kspan_rcu_cpu {
 	raw_spinlock_t lock;
 	struct rcu_batch waiting;
 	struct rcu_batch next;
+	struct rcu_batch drained[2];
 	bool busy;
 	struct rcu_work work;
 };
 
 static struct kspan_rcu_cpu __percpu *rcu_cpus;
 static struct workqueue_struct *workqueue;
-/* Held from when a dead CPU's batches are taken until they are freed. */
+/* Held from when the batches of a CPU are drained until they are freed. */
 static DEFINE_MUTEX(drain_mutex);
 
 static bool is_empty(const struct rcu_batch *batch)
@@ -219,26 +221,53 @@ void kspan_free_rcu_mightsleep(const void *p)
 }
 EXPORT_SYMBOL_GPL(kspan_free_rcu_mightsleep);
 
+/* Take all that a CPU has; whether that is anything. */
+static bool take_all(struct kspan_rcu_cpu *rc)
+{
+	unsigned long flags;
+
+	lockdep_assert_held(&drain_mutex);
+	raw_spin_lock_irqsave(&rc->lock, flags);
+	rc->drained[0] = take_batch(&rc->waiting);
+	rc->drained[1] = take_batch(&rc->next);
+	raw_spin_unlock_irqrestore(&rc->lock, flags);
+	return !is_empty(&rc->drained[0]) || !is_empty(&rc->drained[1]);
+}
+
+/* One grace period for all, and none where nothing is pending. */
+static void drain(const struct cpumask *cpus)
+{
+	struct kspan_rcu_cpu *rc;
+	unsigned int cpu;
+	bool any = false;
+
+	mutex_lock(&drain_mutex);
+	for_each_cpu(cpu, cpus)
+		any |= take_all(per_cpu_ptr(rcu_cpus, cpu));
+	if (any)
+		synchronize_rcu();
+	for_each_cpu(cpu, cpus) {
+		rc = per_cpu_ptr(rcu_cpus, cpu);
+		free_batch(take_batch(&rc->drained[0]));
+		free_batch(take_batch(&rc->drained[1]));
+	}
+	mutex_unlock(&drain_mutex);
+}
+
 /**
  * kspan_barrier() - wait for pending frees
  *
  * When it returns, all objects that were given to kspan_free_rcu() and
- * kspan_free_rcu_mightsleep() before the call have been freed.
+ * kspan_free_rcu_mightsleep() before the call have been freed. That takes a grace period;
+ * where there are none, nothing.
  *
  * Context: task; sleeps.
  */
 void kspan_barrier(void)
 {
-	unsigned int round;
-
-	/* What was collecting waits for a grace period from the end of round 0 on. */
-	for (round = 0; round < 2; round++) {
-		rcu_barrier();
-		flush_workqueue(workqueue);
-	}
-	/* Some may be with a CPU that goes offline. */
-	mutex_lock(&drain_mutex);
-	mutex_unlock(&drain_mutex);
+	drain(cpu_possible_mask);
+	/* Some may be with a work item, whose grace period is over. */
+	flush_workqueue(workqueue);
 }
 EXPORT_SYMBOL_GPL(kspan_barrier);
 
@@ -246,26 +275,11 @@ EXPORT_SYMBOL_GPL(kspan_barrier);
  * kspan_free_rcu_drain() - free what a dead CPU collected
  * @cpu: the CPU
  *
- * Not by rcu_barrier(), which CPU hotplug callbacks must not call.
- *
  * Context: task; sleeps for a grace period if there is something to free.
  */
 void kspan_free_rcu_drain(unsigned int cpu)
 {
-	struct kspan_rcu_cpu *rc = per_cpu_ptr(rcu_cpus, cpu);
-	struct rcu_batch waiting, next;
-	unsigned long flags;
-
-	mutex_lock(&drain_mutex);
-	raw_spin_lock_irqsave(&rc->lock, flags);
-	waiting = take_batch(&rc->waiting);
-	next = take_batch(&rc->next);
-	raw_spin_unlock_irqrestore(&rc->lock, flags);
-	if (!is_empty(&waiting) || !is_empty(&next))
-		synchronize_rcu();
-	free_batch(waiting);
-	free_batch(next);
-	mutex_unlock(&drain_mutex);
+	drain(cpumask_of(cpu));
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_free_rcu_drain);
 
@@ -298,6 +312,8 @@ int kspan_free_rcu_init(void)
 void kspan_free_rcu_exit(void)
 {
 	kspan_barrier();
+	/* Work items whose objects were drained are still to come. */
+	rcu_barrier();
 	destroy_workqueue(workqueue);
 	free_percpu(rcu_cpus);
 }

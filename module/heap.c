@@ -209,12 +209,22 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_heap_exit);
 /* Spans of no more slots than this are made some at a time where memory is in pieces. */
 #define KSPAN_FEW_SLOTS	4U
 
-static void construct_slots(const struct kspan_central *central, struct kspan_span *span)
+/* Returns false when the constructor's module goes, or is gone. */
+static bool construct_slots(struct kspan_private *private, struct kspan_span *span)
 {
 	unsigned int i;
+	bool gone;
 
-	for (i = 0; i < span->nslots; i++)
-		central->ctor((void *)(span->start + (unsigned long)i * span->size));
+	atomic_inc(&private->constructing);
+	/* Pairs with the smp_mb() in kspan_private_forget(). */
+	smp_mb__after_atomic();
+	gone = READ_ONCE(private->ctor_gone);
+	for (i = 0; !gone && i < span->nslots; i++)
+		private->ctor((void *)(span->start + (unsigned long)i * span->size));
+	/* What it wrote comes before that it is done, for kspan_private_forget(). */
+	smp_mb__before_atomic();
+	atomic_dec(&private->constructing);
+	return !gone;
 }
 
 /* The order of the smallest block of the page allocator that holds an object. */
@@ -231,17 +241,16 @@ static void *adopt_run(struct kspan_heap *heap, struct kspan_span *span, unsigne
 		       gfp_t gfp)
 {
 	struct kspan_central *central = make_central(heap, span->nid, class, gfp);
-	void *object;
+	void *object = NULL;
 
 	if (!central || kspan_span_format(span, &heap->classes[class], central->tracked, gfp))
 		return NULL;
 	/* The only time that they are initialised. */
 	if (central->keeps_contents && want_init_on_alloc(0))
 		kspan_span_wipe(span);
-	if (central->ctor)
-		construct_slots(central, span);
 	kspan_seal_span(span, central->seal_at);
-	object = kspan_central_adopt(central, span, gfp);
+	if (!central->ctor || construct_slots(heap->private, span))
+		object = kspan_central_adopt(central, span, gfp);
 	if (!object) {
 		kspan_unseal_span(span, central->seal_at);
 		kspan_span_unformat(span);
@@ -367,9 +376,11 @@ static void *free_slot_elsewhere(struct kspan_heap *heap, unsigned int class, in
 	return object;
 }
 
-/* Without memory for their bitmaps, pages would be taken in vain. */
+/* Without memory for their bitmaps, or a constructor, pages would be taken in vain. */
 static bool may_make_spans(const struct kspan_central *central, gfp_t gfp)
 {
+	if (central->ctor && READ_ONCE(central->heap->private->ctor_gone))
+		return false;
 	return !(gfp & KSPAN_GFP_NOLOCK) ||
 	       !(kspan_span_bitmap_bytes(central->sc) || central->keeps_contents ||
 		 central->tracked);

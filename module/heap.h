@@ -9,6 +9,7 @@
 #include <linux/workqueue.h>
 
 #include "cpu_cache.h"
+#include "handle.h"
 
 /**
  * struct kspan_private - what a private heap has, and a typed cache
@@ -21,11 +22,14 @@
  * @pressing:	calls of @pressure that are under way; @pressing_lock
  * @pressing_lock: protects @pressing
  * @ctor:	called once for every slot, or NULL
+ * @ctor_gone:	it is not to be called any more, as its module goes
+ * @constructing: spans for which it is being called
  * @flags:	KSPAN_HEAP_*, or of a typed cache KSPAN_TYPESAFE_BY_RCU and others
  * @typed:	it is a typed cache, and
  * @slot:	its size classes: none, and one
  * @used:	a bit for each class that has a central
  * @module:	name of the module that made it
+ * @handle:	whose it is
  * @seen:	the scavenger's last round through all heaps in which it looked at this one
  * @work:	frees it after a grace period
  */
@@ -39,11 +43,14 @@ struct kspan_private {
 	DECLARE_HASHTABLE(pressing, 4);
 	raw_spinlock_t pressing_lock;
 	void (*ctor)(void *object);
+	bool ctor_gone;
+	atomic_t constructing;
 	unsigned int flags;
 	bool typed;
 	struct kspan_size_class slot[2];
 	DECLARE_BITMAP(used, KSPAN_NR_CLASSES);
 	char module[MODULE_NAME_LEN];
+	struct kspan_handle handle;
 	unsigned int seen;
 	struct rcu_work work;
 };

@@ -13,6 +13,7 @@
 #include "bad_free.h"
 #include "debugfs.h"
 #include "free_rcu.h"
+#include "handle.h"
 #include "malloc.h"
 #include "nolock.h"
 #include "pool.h"
@@ -79,6 +80,23 @@ static int set_pool_seconds(const char *value, const struct kernel_param *kp)
 	return err;
 }
 
+static int set_pool_check(const char *value, const struct kernel_param *kp)
+{
+	bool check;
+	int err = kstrtobool(value ?: "1", &check);
+
+	if (!err && check)
+		static_branch_enable(&kspan_pool_check);
+	else if (!err)
+		static_branch_disable(&kspan_pool_check);
+	return err;
+}
+
+static int get_pool_check(char *value, const struct kernel_param *kp)
+{
+	return sysfs_emit(value, "%c\n", static_key_enabled(&kspan_pool_check) ? 'Y' : 'N');
+}
+
 static const struct kernel_param_ops arena_reserve_ops = {
 	.set = set_arena_reserve,
 	.get = param_get_uint,
@@ -129,6 +147,12 @@ static const struct kernel_param_ops pool_seconds_ops = {
 	.get = param_get_uint,
 };
 
+static const struct kernel_param_ops pool_check_ops = {
+	.flags = KERNEL_PARAM_OPS_FL_NOARG,
+	.set = set_pool_check,
+	.get = get_pool_check,
+};
+
 module_param_cb(large_cache_bytes, &large_cache_bytes_ops, &kspan_large_cache_bytes, 0644);
 MODULE_PARM_DESC(large_cache_bytes,
 		 "bytes of large objects that a CPU keeps for the next requests, 0...1073741824; at most 4 objects (default 1048576)");
@@ -171,6 +195,10 @@ MODULE_PARM_DESC(depot_bytes,
 module_param_cb(pool_seconds, &pool_seconds_ops, &kspan_pool_seconds, 0644);
 MODULE_PARM_DESC(pool_seconds,
 		 "seconds after which a generation of pools ends, 0...86400; what was not used for two is destroyed; 0: when memory is scarce only (default 60)");
+
+module_param_cb(pool_check, &pool_check_ops, NULL, 0644);
+MODULE_PARM_DESC(pool_check,
+		 "whether an object that is put is looked for in all of its pool, and refused if it is there; always it is compared with those that the CPU was given last (default N)");
 
 static enum cpuhp_state hotplug_state;
 
@@ -215,6 +243,21 @@ static struct notifier_block memory_notifier = {
 	.notifier_call = memory_goes_online,
 };
 
+/* After its exit function, or its init function that failed; its code is still there. */
+static int module_changes(struct notifier_block *block, unsigned long action, void *module)
+{
+	if (action != MODULE_STATE_GOING)
+		return NOTIFY_DONE;
+	kspan_pools_forget(module);
+	kspan_private_forget(module);
+	kspan_handles_forget(module);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block module_notifier = {
+	.notifier_call = module_changes,
+};
+
 static int __init kspan_init(void)
 {
 	int err;
@@ -255,6 +298,9 @@ static int __init kspan_init(void)
 	if (err < 0)
 		goto err_reclaim;
 	hotplug_state = err;
+	err = register_module_notifier(&module_notifier);
+	if (err)
+		goto err_hotplug;
 	cpus_read_lock();
 	WRITE_ONCE(caches_learn, true);
 	kspan_cpu_caches_learn(&kspan_default_heap);
@@ -263,6 +309,8 @@ static int __init kspan_init(void)
 	pr_info("loaded, map of %zu KiB\n", kspan_map_bytes() / 1024);
 	return 0;
 
+err_hotplug:
+	cpuhp_remove_state_nocalls(hotplug_state);
 err_reclaim:
 	kspan_reclaim_exit();
 err_pool:
@@ -288,6 +336,7 @@ err_map:
 static void __exit kspan_exit(void)
 {
 	kspan_debugfs_exit();
+	unregister_module_notifier(&module_notifier);
 	unregister_memory_notifier(&memory_notifier);
 	cpuhp_remove_state_nocalls(hotplug_state);
 	kspan_reclaim_exit();

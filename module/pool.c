@@ -29,18 +29,31 @@
  * has room for nothing, so that the first put takes the slow path, where the
  * clock is started if need be; it stops when all caches are closed.
  *
+ * An object that is put twice would be in two hands. Nothing tells of an object where it is:
+ * nothing of the pool's is in it. So it is compared with the newest two of the CPU, which
+ * is where most of those are found that are put twice, and costs six instructions; where
+ * it is asked for (pool_check), with all that the pool has, on all CPUs.
+ *
+ * The functions of the user are his module's. When that goes and leaves the pool behind, they
+ * are not called any more: what is in the pool can still be got, but nothing is made,
+ * cleaned or destroyed, so objects that there is no room for leak.
+ *
  * Context: task, softirq, hardirq, NMI, as far as the functions of the user allow it.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/cpumask.h>
+#include <linux/delay.h>
 #include <linux/irq_work.h>
 #include <linux/jiffies.h>
+#include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/rcupdate.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
+#include "bad_free.h"
 #include "context.h"
 #include "kunit_export.h"
 #include "name.h"
@@ -59,6 +72,9 @@ struct cpu_work {
 
 unsigned int kspan_pool_seconds = 60;
 KSPAN_EXPORT_FOR_KUNIT(kspan_pool_seconds);
+
+DEFINE_STATIC_KEY_FALSE(kspan_pool_check);
+KSPAN_EXPORT_FOR_KUNIT(kspan_pool_check);
 
 /*
  * Protects the list and the end of a generation. Under it nothing is allocated, and
@@ -149,8 +165,36 @@ static __always_inline bool push(struct kspan_pool_stack *stack, void *object)
 	if (unlikely(count >= stack->cap))
 		return false;
 	stack->object[count] = object;
-	WRITE_ONCE(stack->count, count + 1);
+	/* Pairs with the acquire in stack_has(). */
+	smp_store_release(&stack->count, count + 1);
 	return true;
+}
+
+/* Below the oldest there is NULL. */
+static __always_inline bool is_newest(const struct kspan_pool_stack *stack, const void *object)
+{
+	void * const *top = stack->object + stack->count;
+
+	BUILD_BUG_ON(KSPAN_POOL_COMPARED != 2);
+	return top[-1] == object || top[-2] == object;
+}
+
+/* Whether it is there now, or was a moment ago: others may be at work with the stack. */
+static bool stack_has(const struct kspan_pool_stack *stack, const void *object)
+{
+	/* Pairs with the release in push(). */
+	unsigned int count = smp_load_acquire(&stack->count), i;
+
+	for (i = 0; i < count; i++)
+		if (kspan_glance(stack->object[i]) == object)
+			return true;
+	return false;
+}
+
+static bool cache_has(const struct kspan_pool_cache *cache, const void *object)
+{
+	return stack_has(READ_ONCE(cache->primary), object) ||
+	       stack_has(READ_ONCE(cache->victim), object);
 }
 
 /* The newest @n objects, as far as there are that many, in their order. */
@@ -173,14 +217,31 @@ static void count_events(struct kspan_pool *pool, enum kspan_pool_event event, u
 	this_cpu_add(pool->cpu->events[event], n);
 }
 
+static void default_destroy(void *object)
+{
+	kspan_free(object);
+}
+
+/* Whoever of the user's is to destroy objects is gone. */
+static bool is_stuck(const struct kspan_pool *pool)
+{
+	return unlikely(percpu_ref_is_dying((struct percpu_ref *)&pool->calls)) &&
+	       pool->ops.destroy != default_destroy;
+}
+
 static void drop_some(struct kspan_pool *pool, void **objects, unsigned int n)
 {
 	unsigned int i;
+	bool called;
 
 	if (!n)
 		return;
-	for (i = 0; i < n; i++)
-		pool->ops.destroy(objects[i]);
+	called = percpu_ref_tryget_live(&pool->calls);
+	if (called || pool->ops.destroy == default_destroy)
+		for (i = 0; i < n; i++)
+			pool->ops.destroy(objects[i]);
+	if (called)
+		percpu_ref_put(&pool->calls);
 	count_events(pool, KSPAN_POOL_DROP, n);
 }
 
@@ -253,12 +314,23 @@ static bool unload(struct kspan_pool *pool, struct kspan_pool_cpu *pc)
 	return n;
 }
 
+static void *call_new(struct kspan_pool *pool, gfp_t gfp)
+{
+	void *object;
+
+	if (!percpu_ref_tryget_live(&pool->calls))
+		return NULL;
+	object = pool->ops.new(gfp);
+	percpu_ref_put(&pool->calls);
+	return object;
+}
+
 static void *make_new(struct kspan_pool *pool, gfp_t gfp)
 {
 	void *object;
 
 	count_events(pool, KSPAN_POOL_MISS, 1);
-	object = pool->ops.new ? pool->ops.new(gfp) : kspan_zalloc(pool->ops.size, gfp);
+	object = pool->ops.new ? call_new(pool, gfp) : kspan_zalloc(pool->ops.size, gfp);
 	if (!object)
 		count_events(pool, KSPAN_POOL_FAIL, 1);
 	return object;
@@ -355,6 +427,31 @@ static noinline void put_slow(struct kspan_pool *pool, struct kspan_pool_cpu *pc
 		drop_some(pool, &object, 1);
 }
 
+/* @pc is entered, and left here. */
+static noinline void put_twice(struct kspan_pool_cpu *pc, const void *object)
+{
+	kspan_pool_leave(pc);
+	kspan_bad_free_report(KSPAN_BAD_FREE_POOLED, (unsigned long)object);
+}
+
+/* Whether an object, which is the caller's, is in the pool nevertheless; reports that. */
+static noinline bool is_pooled(struct kspan_pool *pool, const void *object)
+{
+	unsigned long flags;
+	unsigned int cpu;
+	bool pooled;
+
+	if (!kspan_lock(&pool->lock, &flags, lock_flags()))
+		return false;
+	pooled = cache_has(&pool->shared, object);
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	for_each_possible_cpu(cpu)
+		pooled = pooled || cache_has(&per_cpu_ptr(pool->cpu, cpu)->cache, object);
+	if (pooled)
+		kspan_bad_free_report(KSPAN_BAD_FREE_POOLED, (unsigned long)object);
+	return pooled;
+}
+
 /* Without a function of the user's called in the middle, this needs no stack frame either. */
 static __always_inline void put(struct kspan_pool *pool, void *object)
 {
@@ -362,6 +459,8 @@ static __always_inline void put(struct kspan_pool *pool, void *object)
 
 	if (unlikely(!kspan_pool_enter(pool, &pc)))
 		return put_interrupting(pool, object);
+	if (unlikely(is_newest(pc->cache.primary, object)))
+		return put_twice(pc, object);
 	if (unlikely(!push(pc->cache.primary, object)))
 		return put_slow(pool, pc, object);
 	pc->puts++;
@@ -370,7 +469,26 @@ static __always_inline void put(struct kspan_pool *pool, void *object)
 
 static noinline void put_after_reset(struct kspan_pool *pool, void *object)
 {
-	pool->ops.reset(object);
+	bool gone;
+
+	/* What was killed is waited for by a grace period, and so is this. */
+	rcu_read_lock();
+	gone = percpu_ref_is_dying(&pool->calls);
+	if (likely(!gone))
+		pool->ops.reset(object);
+	rcu_read_unlock();
+	if (likely(!gone))
+		return put(pool, object);
+	count_events(pool, KSPAN_POOL_PUT, 1);
+	drop_some(pool, &object, 1);
+}
+
+static noinline void put_checked(struct kspan_pool *pool, void *object)
+{
+	if (is_pooled(pool, object))
+		return;
+	if (pool->ops.reset)
+		return put_after_reset(pool, object);
 	put(pool, object);
 }
 
@@ -381,7 +499,9 @@ static noinline void put_after_reset(struct kspan_pool *pool, void *object)
  *		caller must not touch it any more. NULL does nothing
  *
  * It stays as it is, but for what the pool's reset() does to it. When the CPU and the
- * cache that all CPUs share have as many as they may have, it is destroyed.
+ * cache that all CPUs share have as many as they may have, it is destroyed. One that was
+ * put just before is refused, and reported; with the module parameter pool_check any that is
+ * in the pool.
  *
  * Context: any, NMI included, where the pool's reset() and destroy() may be called.
  */
@@ -389,6 +509,8 @@ void kspan_pool_put(struct kspan_pool *pool, void *object)
 {
 	if (unlikely(!object))
 		return;
+	if (static_branch_unlikely(&kspan_pool_check))
+		return put_checked(pool, object);
 	if (pool->ops.reset)
 		return put_after_reset(pool, object);
 	put(pool, object);
@@ -453,6 +575,8 @@ static unsigned long end_all_here(void)
 
 	lockdep_assert_held(&pools_mutex);
 	list_for_each_entry(pool, &pools, list) {
+		if (is_stuck(pool))
+			continue;
 		sum += end_here(pool);
 		cond_resched();
 	}
@@ -478,7 +602,7 @@ static bool cpu_has_objects(unsigned int cpu)
 	struct kspan_pool *pool;
 
 	list_for_each_entry(pool, &pools, list)
-		if (!is_closed(&per_cpu_ptr(pool->cpu, cpu)->cache))
+		if (!is_stuck(pool) && !is_closed(&per_cpu_ptr(pool->cpu, cpu)->cache))
 			return true;
 	return false;
 }
@@ -500,6 +624,8 @@ static unsigned long end_generation(void)
 
 	lockdep_assert_held(&pools_mutex);
 	list_for_each_entry(pool, &pools, list) {
+		if (is_stuck(pool))
+			continue;
 		pool->generations++;
 		sum += end_shared(pool);
 		cond_resched();
@@ -641,6 +767,8 @@ static unsigned long count_all(void)
 	struct kspan_pool *pool;
 
 	list_for_each_entry(pool, &pools, list) {
+		if (is_stuck(pool))
+			continue;
 		count_objects(pool, &primary, &victim);
 		sum += primary + victim;
 	}
@@ -756,11 +884,6 @@ static void init_cache(struct kspan_pool_cache *cache, void *stacks, unsigned in
 	cache->victim = stacks + stack_bytes(cap);
 }
 
-static void default_destroy(void *object)
-{
-	kspan_free(object);
-}
-
 /* Memory for the stacks of a CPU, near to it. */
 static void *alloc_stacks(unsigned int cpu, unsigned int cap)
 {
@@ -778,6 +901,11 @@ static char *copy_name(const char *name)
 	return to ? kspan_name_copy(to, name) : NULL;
 }
 
+/* kspan_pools_forget() looks for itself. */
+static void no_call_left(struct percpu_ref *calls)
+{
+}
+
 static bool init_pool(struct kspan_pool *pool, const char *module)
 {
 	unsigned int cap = pool->ops.cap, cpu;
@@ -787,7 +915,8 @@ static bool init_pool(struct kspan_pool *pool, const char *module)
 	pool->ops.name = copy_name(pool->ops.name);
 	pool->module = kstrdup(module, GFP_KERNEL);
 	pool->cpu = alloc_percpu(struct kspan_pool_cpu);
-	if (!pool->ops.name || !pool->module || !pool->cpu)
+	if (!pool->ops.name || !pool->module || !pool->cpu ||
+	    percpu_ref_init(&pool->calls, no_call_left, 0, GFP_KERNEL))
 		return false;
 	for_each_possible_cpu(cpu) {
 		struct kspan_pool_cpu *pc = per_cpu_ptr(pool->cpu, cpu);
@@ -808,20 +937,21 @@ static void free_pool(struct kspan_pool *pool)
 		for_each_possible_cpu(cpu)
 			kfree(per_cpu_ptr(pool->cpu, cpu)->stacks);
 	free_percpu(pool->cpu);
+	percpu_ref_exit(&pool->calls);
 	kfree(pool->module);
 	kfree(pool->ops.name);
 	kfree(pool);
 }
 
 /**
- * kspan_pool_create_for() - what kspan_pool_create() calls
+ * __kspan_pool_create() - what kspan_pool_create() calls
  * @ops:	as there
  * @gfp:	as there
- * @module:	name of the user's module
+ * @owner:	THIS_MODULE
  * Return: as there.
  */
-struct kspan_pool *kspan_pool_create_for(const struct kspan_pool_ops *ops, gfp_t gfp,
-					 const char *module)
+struct kspan_pool *__kspan_pool_create(const struct kspan_pool_ops *ops, gfp_t gfp,
+				       struct module *owner)
 {
 	unsigned int cap = ops->cap ?: KSPAN_POOL_CAP;
 	struct kspan_pool *pool;
@@ -835,40 +965,46 @@ struct kspan_pool *kspan_pool_create_for(const struct kspan_pool_ops *ops, gfp_t
 	pool->ops.cap = cap;
 	pool->ops.destroy = ops->destroy ?: default_destroy;
 	pool->gfp = gfp;
-	if (!init_pool(pool, module)) {
+	if (!init_pool(pool, owner ? owner->name : "(built-in)")) {
 		free_pool(pool);
 		return NULL;
 	}
 	mutex_lock(&pools_mutex);
 	list_add_tail(&pool->list, &pools);
 	mutex_unlock(&pools_mutex);
+	kspan_handle_add(&pool->handle, KSPAN_HANDLE_POOL, pool->ops.name, owner, _RET_IP_);
 	return pool;
 }
-EXPORT_SYMBOL_GPL(kspan_pool_create_for);
+EXPORT_SYMBOL_GPL(__kspan_pool_create);
+
+static void destroy_stack(struct kspan_pool *pool, struct kspan_pool_stack *stack)
+{
+	void *dead[KSPAN_POOL_BATCH];
+	unsigned int n;
+
+	while ((n = pop_some(stack, dead, ARRAY_SIZE(dead))))
+		drop_some(pool, dead, n);
+}
 
 static void destroy_all(struct kspan_pool *pool, struct kspan_pool_cache *cache)
 {
-	void *object;
-
-	while ((object = pop(cache->primary)) || (object = pop(cache->victim)))
-		pool->ops.destroy(object);
+	destroy_stack(pool, cache->primary);
+	destroy_stack(pool, cache->victim);
 	close_cache(cache);
 }
 
-/**
- * kspan_pool_destroy() - destroy a pool and the objects in it
- * @pool: the pool, which nobody uses any more; NULL does nothing
- *
- * Objects that were got and not put are the caller's, who may keep them.
- *
- * Context: task; sleeps. Not from a function of a pool.
- */
-void kspan_pool_destroy(struct kspan_pool *pool)
+static bool is_called_still(struct kspan_pool *pool)
+{
+	return percpu_ref_is_dying(&pool->calls) && !percpu_ref_is_zero(&pool->calls);
+}
+
+static void destroy_pool(struct kspan_pool *pool)
 {
 	unsigned int cpu;
 
-	if (!pool)
-		return;
+	/* The module that has its functions goes just now. */
+	while (is_called_still(pool))
+		usleep_range(1000, 2000);
 	mutex_lock(&pools_mutex);
 	list_del(&pool->list);
 	mutex_unlock(&pools_mutex);
@@ -880,7 +1016,72 @@ void kspan_pool_destroy(struct kspan_pool *pool)
 	stop_idle_clock();
 	free_pool(pool);
 }
+
+/**
+ * kspan_pool_destroy() - destroy a pool and the objects in it
+ * @pool: the pool, which nobody uses any more; NULL does nothing
+ *
+ * Objects that were got and not put are the caller's, who may keep them. A pool that is
+ * destroyed twice is reported, and nothing else.
+ *
+ * Context: task; sleeps. Not from a function of a pool.
+ */
+void kspan_pool_destroy(struct kspan_pool *pool)
+{
+	if (pool && kspan_handle_take(&pool->handle, KSPAN_HANDLE_POOL, pool))
+		destroy_pool(pool);
+}
 EXPORT_SYMBOL_GPL(kspan_pool_destroy);
+
+static bool calls_into(const struct kspan_pool *pool, const struct module *module)
+{
+	return within_module((unsigned long)pool->ops.new, module) ||
+	       within_module((unsigned long)pool->ops.reset, module) ||
+	       within_module((unsigned long)pool->ops.destroy, module);
+}
+
+static void forget(struct kspan_pool *pool, const struct module *module)
+{
+	if (percpu_ref_is_dying(&pool->calls) || !calls_into(pool, module))
+		return;
+	percpu_ref_kill(&pool->calls);
+	pr_warn("pool %s of module %s: its functions go with module %s, and are not called any more\n",
+		pool->ops.name, pool->module, module->name);
+}
+
+static bool any_is_called_still(void)
+{
+	struct kspan_pool *pool;
+	bool any = false;
+
+	mutex_lock(&pools_mutex);
+	list_for_each_entry(pool, &pools, list)
+		any |= is_called_still(pool);
+	mutex_unlock(&pools_mutex);
+	return any;
+}
+
+/**
+ * kspan_pools_forget() - do not call functions of a module any more
+ * @module: the module, which goes
+ *
+ * Waits for those that are under way.
+ *
+ * Context: task; sleeps.
+ */
+void kspan_pools_forget(const struct module *module)
+{
+	struct kspan_pool *pool;
+
+	mutex_lock(&pools_mutex);
+	list_for_each_entry(pool, &pools, list)
+		forget(pool, module);
+	mutex_unlock(&pools_mutex);
+	/* Not under the mutex, which they may be waiting for. */
+	while (any_is_called_still())
+		usleep_range(1000, 2000);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_pools_forget);
 
 static u64 events(struct kspan_pool *pool, enum kspan_pool_event event)
 {
@@ -970,14 +1171,15 @@ int kspan_pool_init(void)
 /** kspan_pool_exit() - undo kspan_pool_init() */
 void kspan_pool_exit(void)
 {
-	struct kspan_pool *pool;
+	struct kspan_pool *pool, *next;
 	unsigned int cpu;
 
 	kspan_shrinker_close(shrinker);
-	/* Its user's functions are gone. */
-	list_for_each_entry(pool, &pools, list)
+	list_for_each_entry_safe(pool, next, &pools, list) {
 		pr_warn("pool %s of module %s was never destroyed\n", pool->ops.name,
 			pool->module);
+		destroy_pool(pool);
+	}
 	/* Nothing starts the clock from now on. */
 	WRITE_ONCE(kspan_pool_seconds, 0);
 	irq_work_sync(&clock_irq_work);

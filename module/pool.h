@@ -3,17 +3,23 @@
 #ifndef KSPAN_POOL_H
 #define KSPAN_POOL_H
 
+#include <linux/jump_label.h>
 #include <linux/kspan.h>
 #include <linux/list.h>
+#include <linux/percpu-refcount.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/shrinker.h>
 #include <linux/spinlock.h>
 
+#include "handle.h"
+
 struct seq_file;
 
 /* Objects that a CPU keeps per generation, where the user does not say. */
 #define KSPAN_POOL_CAP		32
+/* The newest objects of a CPU, with which one that is put is always compared. */
+#define KSPAN_POOL_COMPARED	2
 /* What moves at once, with interrupts off, is half of it at most. */
 #define KSPAN_POOL_CAP_MAX	1024
 
@@ -31,11 +37,13 @@ enum kspan_pool_event {
  * struct kspan_pool_stack - objects of one generation
  * @count:	objects held
  * @cap:	most that may be put; 0 in a closed cache
+ * @none:	NULL, so that there is always something to compare with
  * @object:	the objects, newest last
  */
 struct kspan_pool_stack {
 	u32 count;
 	u32 cap;
+	void *none[KSPAN_POOL_COMPARED];
 	void *object[];
 };
 
@@ -83,6 +91,9 @@ struct kspan_pool_cpu {
  * @list:	in the list of all pools
  * @generations: that ended since it was made
  * @module:	name of the user's module
+ * @handle:	whose it is
+ * @calls:	of the user's functions that are under way; it is dying when they are not to be
+ *		called any more, as their module goes
  *
  * Behind it lie the two stacks of @shared.
  */
@@ -95,6 +106,8 @@ struct kspan_pool {
 	struct list_head list;
 	u64 generations;
 	const char *module;
+	struct kspan_handle handle;
+	struct percpu_ref calls;
 };
 
 /**
@@ -121,6 +134,9 @@ struct kspan_pool_stats {
 
 /* Seconds after which a generation ends; a module parameter. */
 extern unsigned int kspan_pool_seconds;
+
+/* Objects that are put are looked for in all of the pool; a module parameter. */
+DECLARE_STATIC_KEY_FALSE(kspan_pool_check);
 
 /**
  * kspan_pool_enter() - make this CPU's cache one's own
@@ -159,6 +175,7 @@ static __always_inline void kspan_pool_leave(struct kspan_pool_cpu *pc)
 int kspan_pool_init(void);
 void kspan_pool_exit(void);
 void kspan_pool_drain(unsigned int cpu);
+void kspan_pools_forget(const struct module *module);
 
 unsigned long kspan_pool_end_generation(void);
 void kspan_pool_settle(void);

@@ -22,7 +22,9 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/cpu.h>
+#include <linux/delay.h>
 #include <linux/kspan.h>
+#include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/string.h>
@@ -36,6 +38,8 @@
 static LIST_HEAD(heaps);
 static DEFINE_MUTEX(heaps_mutex);
 static struct workqueue_struct *workqueue;
+/* Heaps destroyed whose pages wait for a grace period. */
+static atomic_t nr_late = ATOMIC_INIT(0);
 
 /* One piece of memory. */
 struct private_heap {
@@ -73,6 +77,7 @@ struct kspan_heap *kspan_private_create(const char *name, const struct kspan_siz
 	private->flags = flags;
 	private->ctor = ctor;
 	strscpy(private->module, owner ? owner->name : "(built-in)", sizeof(private->module));
+	private->handle.module = owner;
 	INIT_LIST_HEAD(&private->list);
 	hash_init(private->pressing);
 	raw_spin_lock_init(&private->pressing_lock);
@@ -92,9 +97,23 @@ struct kspan_heap *kspan_private_create(const char *name, const struct kspan_siz
 	return &memory->heap;
 }
 
-/** kspan_private_publish() - have a heap take part in CPU hotplug, trim and debugfs */
-void kspan_private_publish(struct kspan_heap *heap)
+/**
+ * kspan_private_handle() - the handle of a private heap or typed cache
+ * @heap: any address; nothing of it is touched
+ */
+struct kspan_handle *kspan_private_handle(struct kspan_heap *heap)
 {
+	return &container_of(heap, struct private_heap, heap)->private.handle;
+}
+
+/**
+ * kspan_private_publish() - have a heap take part in CPU hotplug, trim and debugfs
+ * @heap: the heap
+ * @site: return address of the call that made it
+ */
+void kspan_private_publish(struct kspan_heap *heap, unsigned long site)
+{
+	struct kspan_private *private = heap->private;
 	unsigned int cpu;
 
 	cpus_read_lock();
@@ -102,9 +121,11 @@ void kspan_private_publish(struct kspan_heap *heap)
 	/* A CPU may have come online on another node since the heap was made. */
 	for_each_possible_cpu(cpu)
 		kspan_cpu_cache_prepare(heap, cpu);
-	list_add_tail_rcu(&heap->private->list, &heaps);
+	list_add_tail_rcu(&private->list, &heaps);
 	mutex_unlock(&heaps_mutex);
 	cpus_read_unlock();
+	kspan_handle_add(&private->handle, private->typed ? KSPAN_HANDLE_CACHE : KSPAN_HANDLE_HEAP,
+			 heap->name, private->handle.module, site);
 }
 
 static void unpublish(struct kspan_heap *heap)
@@ -155,7 +176,7 @@ struct kspan_heap *__kspan_heap_create(const char *name, size_t limit, unsigned 
 	/* What is kept is not to use up the limit, by whomever: those that need it have it. */
 	if (limit)
 		heap->budget.most = max_t(size_t, limit / 8, 1);
-	kspan_private_publish(heap);
+	kspan_private_publish(heap, _RET_IP_);
 	return heap;
 }
 EXPORT_SYMBOL_GPL(__kspan_heap_create);
@@ -178,7 +199,8 @@ static bool is_missing(const struct kspan_heap *heap)
  *		request and with its locks held, with the bytes asked for; it may
  *		free objects of the heap, also by kspan_free_bulk(), and must not
  *		allocate from it: a request of its own that can't be served fails, with a
- *		warning the first time. NULL for none.
+ *		warning the first time. NULL for none. It is not called any more when the
+ *		module that has it was unloaded.
  * @data:	for @pressure
  *
  * To be called before the heap is used.
@@ -303,11 +325,13 @@ static bool give_up(struct kspan_heap *heap, size_t size, gfp_t gfp)
 /**
  * struct pressing - a call of a pressure callback
  * @node:	in kspan_private.pressing, by @task
+ * @pressure:	the callback; NULL when its module goes, or is gone
  * @task:	that it is in, or that was interrupted, by
  * @level:	so many interrupts
  */
 struct pressing {
 	struct hlist_node node;
+	void (*pressure)(struct kspan_heap *heap, size_t size, void *data);
 	const struct task_struct *task;
 	unsigned char level;
 };
@@ -328,7 +352,8 @@ static bool begin_pressing(struct kspan_private *private, struct pressing *mine)
 	raw_spin_lock_irqsave(&private->pressing_lock, flags);
 	hash_for_each_possible(private->pressing, other, node, (unsigned long)mine->task)
 		within |= other->task == mine->task && other->level == mine->level;
-	if (!within)
+	mine->pressure = private->pressure;
+	if (!within && mine->pressure)
 		hash_add(private->pressing, &mine->node, (unsigned long)mine->task);
 	raw_spin_unlock_irqrestore(&private->pressing_lock, flags);
 	return !within;
@@ -359,7 +384,9 @@ static bool press(struct kspan_heap *heap, size_t size, gfp_t gfp)
 			     size, gfp);
 		return false;
 	}
-	private->pressure(heap, size, private->data);
+	if (!mine.pressure)
+		return false;
+	mine.pressure(heap, size, private->data);
 	end_pressing(private, &mine);
 	return true;
 }
@@ -367,7 +394,7 @@ static bool press(struct kspan_heap *heap, size_t size, gfp_t gfp)
 /* Ask the heap's owner. What he frees may lie in magazines. */
 static bool ask_owner(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
-	if (!heap->private->pressure || !press(heap, size, gfp))
+	if (!READ_ONCE(heap->private->pressure) || !press(heap, size, gfp))
 		return false;
 	give_up(heap, size, gfp);
 	return true;
@@ -510,19 +537,13 @@ static void free_heap(struct work_struct *work)
 	kfree(container_of(heap, struct private_heap, heap));
 }
 
-/**
- * kspan_private_destroy() - destroy a heap with all that is in it
- * @heap: the heap, which nobody uses any more
- *
- * Context: task; sleeps.
- */
-void kspan_private_destroy(struct kspan_heap *heap)
+/* Its pages at once, and the rest after a grace period. */
+static void drop_heap(struct kspan_heap *heap)
 {
 	struct kspan_private *private = heap->private;
 	unsigned long large;
 	unsigned int class;
 
-	unpublish(heap);
 	if (heap->tracked)
 		kspan_track_report(heap);
 	for (class = 1; class < heap->nr_classes; class++)
@@ -534,6 +555,48 @@ void kspan_private_destroy(struct kspan_heap *heap)
 	queue_rcu_work(workqueue, &private->work);
 }
 
+static void drop_late(struct work_struct *work)
+{
+	drop_heap(container_of(to_rcu_work(work), struct kspan_private, work)->heap);
+	atomic_dec(&nr_late);
+}
+
+/**
+ * kspan_private_destroy() - destroy a heap with all that is in it
+ * @heap: the heap, which nobody uses any more, and whose handle was taken
+ *
+ * With KSPAN_TYPESAFE_BY_RCU pages go after a grace period, which nobody waits for.
+ *
+ * Context: task; sleeps.
+ */
+void kspan_private_destroy(struct kspan_heap *heap)
+{
+	struct kspan_private *private = heap->private;
+
+	unpublish(heap);
+	if (private->flags & KSPAN_TYPESAFE_BY_RCU) {
+		atomic_inc(&nr_late);
+		INIT_RCU_WORK(&private->work, drop_late);
+		queue_rcu_work(workqueue, &private->work);
+	} else {
+		drop_heap(heap);
+	}
+}
+
+/**
+ * kspan_private_settle() - wait until all heaps destroyed have given their pages back
+ *
+ * Context: task; sleeps.
+ */
+void kspan_private_settle(void)
+{
+	if (!atomic_read(&nr_late))
+		return;
+	rcu_barrier();
+	flush_workqueue(workqueue);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_private_settle);
+
 /**
  * kspan_heap_destroy() - destroy a private heap with all its objects
  * @heap: the heap, which nobody uses any more; NULL does nothing, as in kmem_cache_destroy()
@@ -541,16 +604,88 @@ void kspan_private_destroy(struct kspan_heap *heap)
  * All its pages go back at once, at a cost that follows spans, not objects. What was
  * never freed is told by class. To free one of its objects afterwards is a wrong free
  * that is reported; kspan_barrier() before waits for those that were given to
- * kspan_free_rcu(). Regions of the heap are to be destroyed before.
+ * kspan_free_rcu(). Regions of the heap are to be destroyed before. A heap that is destroyed
+ * twice is reported, and nothing else.
  *
  * Context: task; sleeps.
  */
 void kspan_heap_destroy(struct kspan_heap *heap)
 {
-	if (heap)
+	if (heap && kspan_handle_take(kspan_private_handle(heap), KSPAN_HANDLE_HEAP, heap))
 		kspan_private_destroy(heap);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_destroy);
+
+static void forget_pressure(struct kspan_private *private, const struct module *module)
+{
+	unsigned long flags;
+
+	if (!within_module((unsigned long)private->pressure, module))
+		return;
+	raw_spin_lock_irqsave(&private->pressing_lock, flags);
+	WRITE_ONCE(private->pressure, NULL);
+	raw_spin_unlock_irqrestore(&private->pressing_lock, flags);
+	pr_warn("heap %s of module %s: its pressure callback goes with module %s, and is not called any more\n",
+		private->heap->name, private->module, module->name);
+}
+
+static void forget_ctor(struct kspan_private *private, const struct module *module)
+{
+	if (private->ctor_gone || !within_module((unsigned long)private->ctor, module))
+		return;
+	WRITE_ONCE(private->ctor_gone, true);
+	pr_warn("cache %s of module %s: its constructor goes with module %s, so it can't grow any more\n",
+		private->heap->name, private->module, module->name);
+}
+
+static bool is_called_still(struct kspan_private *private)
+{
+	unsigned long flags;
+	bool pressing;
+
+	raw_spin_lock_irqsave(&private->pressing_lock, flags);
+	pressing = !private->pressure && !hash_empty(private->pressing);
+	raw_spin_unlock_irqrestore(&private->pressing_lock, flags);
+	return pressing || (private->ctor_gone && atomic_read(&private->constructing));
+}
+
+static bool any_is_called_still(void)
+{
+	struct kspan_private *private;
+	bool any = false;
+
+	mutex_lock(&heaps_mutex);
+	list_for_each_entry(private, &heaps, list)
+		any |= is_called_still(private);
+	mutex_unlock(&heaps_mutex);
+	return any;
+}
+
+/**
+ * kspan_private_forget() - do not call functions of a module any more
+ * @module: the module, which goes
+ *
+ * Waits for those that are under way.
+ *
+ * Context: task; sleeps.
+ */
+void kspan_private_forget(const struct module *module)
+{
+	struct kspan_private *private;
+
+	mutex_lock(&heaps_mutex);
+	list_for_each_entry(private, &heaps, list) {
+		forget_pressure(private, module);
+		forget_ctor(private, module);
+	}
+	mutex_unlock(&heaps_mutex);
+	/* Who does not see that a constructor is gone is seen by us; see construct_slots(). */
+	smp_mb();
+	/* Not under the mutex, which they may be waiting for. */
+	while (any_is_called_still())
+		usleep_range(1000, 2000);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_private_forget);
 
 /** kspan_private_prepare_cpu() - kspan_cpu_cache_prepare() for all private heaps */
 void kspan_private_prepare_cpu(unsigned int cpu)
@@ -675,6 +810,8 @@ void kspan_private_exit(void)
 			private->module);
 		kspan_private_destroy(private->heap);
 	}
+	/* What is not pages goes after another grace period. */
+	kspan_private_settle();
 	rcu_barrier();
 	destroy_workqueue(workqueue);
 }

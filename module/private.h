@@ -13,10 +13,13 @@ void kspan_private_exit(void);
 struct kspan_heap *kspan_private_create(const char *name, const struct kspan_size_class *slot,
 					unsigned int flags, void (*ctor)(void *object),
 					struct module *owner);
-void kspan_private_publish(struct kspan_heap *heap);
+void kspan_private_publish(struct kspan_heap *heap, unsigned long site);
 unsigned long kspan_private_live(struct kspan_heap *heap);
 size_t kspan_private_trim(struct kspan_heap *heap);
 void kspan_private_destroy(struct kspan_heap *heap);
+void kspan_private_settle(void);
+struct kspan_handle *kspan_private_handle(struct kspan_heap *heap);
+void kspan_private_forget(const struct module *module);
 
 bool __kspan_private_relieve(struct kspan_heap *heap, size_t size, unsigned int *attempt,
 			     gfp_t gfp);

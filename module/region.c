@@ -37,6 +37,7 @@
 #include <linux/string.h>
 
 #include "bad_free.h"
+#include "handle.h"
 #include "kunit_export.h"
 #include "malloc.h"
 #include "region.h"
@@ -78,6 +79,7 @@ struct chunk {
  * @nr_spares:	how many @spares
  * @max_spares:	how many are kept
  * @number:	no other region has it, never 0
+ * @handle:	whose it is
  * @nr_landings: how many @landings
  * @releases:	so far
  * @landings:	where these led to, and which of them they were
@@ -93,6 +95,7 @@ struct region {
 	u32 nr_spares;
 	u32 max_spares;
 	u32 number;
+	struct kspan_handle handle;
 	u32 nr_landings;
 	u64 releases;
 	struct kspan_region_mark landings[KSPAN_REGION_LANDINGS];
@@ -655,19 +658,16 @@ static struct region *create_empty(struct kspan_heap *heap, size_t chunk, gfp_t 
 }
 
 /**
- * kspan_region_create() - make a region
- * @h:		heap that its chunks are from, which must live longer; NULL for the
- *		default heap
- * @chunk:	bytes to take from @h at a time, rounded up to pages of 8 KiB, up to
- *		kmalloc's limit; 0 for 32 KiB
- * @gfp:	as for kspan_malloc()
+ * __kspan_region_create() - what kspan_region_create() calls
+ * @h:		as there
+ * @chunk:	as there
+ * @gfp:	as there
+ * @owner:	THIS_MODULE
  *
- * The first chunk is taken here.
- *
- * Context: as kspan_malloc(), but not in an NMI.
- * Return: the region or NULL.
+ * Return: as there.
  */
-struct kspan_region *kspan_region_create(struct kspan_heap *h, size_t chunk, gfp_t gfp)
+struct kspan_region *__kspan_region_create(struct kspan_heap *h, size_t chunk, gfp_t gfp,
+					   struct module *owner)
 {
 	struct region *r = create_empty(h, chunk, gfp);
 	struct chunk *first;
@@ -681,25 +681,31 @@ struct kspan_region *kspan_region_create(struct kspan_heap *h, size_t chunk, gfp
 	}
 	first->fill = first->start;
 	push_chunk(r, first, first);
+	kspan_handle_add(&r->handle, KSPAN_HANDLE_REGION, NULL, owner, _RET_IP_);
 	return &r->room;
 }
-EXPORT_SYMBOL_GPL(kspan_region_create);
+EXPORT_SYMBOL_GPL(__kspan_region_create);
+
+static void destroy(struct region *r)
+{
+	kspan_region_reset(&r->room);
+	kspan_region_trim(&r->room);
+	kspan_free(r);
+}
 
 /**
  * kspan_region_destroy() - free a region with all its objects
  * @r: the region, or NULL
  *
- * Chunks that went when the region's heap was reset or destroyed are reported, and left alone.
+ * Chunks that went when the region's heap was reset or destroyed are reported, and left alone;
+ * and so is a region that is destroyed twice.
  *
  * Context: as kspan_region_release().
  */
 void kspan_region_destroy(struct kspan_region *r)
 {
-	if (!r)
-		return;
-	kspan_region_reset(r);
-	kspan_region_trim(r);
-	kspan_free(region_of(r));
+	if (r && kspan_handle_take(&region_of(r)->handle, KSPAN_HANDLE_REGION, r))
+		destroy(region_of(r));
 }
 EXPORT_SYMBOL_GPL(kspan_region_destroy);
 
@@ -707,25 +713,40 @@ EXPORT_SYMBOL_GPL(kspan_region_destroy);
 
 /**
  * struct kspan_cpu_region - a region for each CPU
- * @regions:	of all CPUs that there may be
+ * @regions:	of all CPUs that there may be; each has no handle
+ * @handle:	whose they are
  */
 struct kspan_cpu_region {
 	struct kspan_region * __percpu *regions;
+	struct kspan_handle handle;
 };
 
+static void destroy_all(struct kspan_cpu_region *cr)
+{
+	struct kspan_region *r;
+	int cpu;
+
+	if (cr->regions)
+		for_each_possible_cpu(cpu) {
+			r = *per_cpu_ptr(cr->regions, cpu);
+			if (r)
+				destroy(region_of(r));
+		}
+	free_percpu(cr->regions);
+	kspan_free(cr);
+}
+
 /**
- * kspan_cpu_region_create() - make a region for each CPU
- * @h:		as for kspan_region_create()
- * @chunk:	as for kspan_region_create()
- * @gfp:	as for kspan_region_create(), GFP_KERNEL
+ * __kspan_cpu_region_create() - what kspan_cpu_region_create() calls
+ * @h:		as there
+ * @chunk:	as there
+ * @gfp:	as there
+ * @owner:	THIS_MODULE
  *
- * A CPU's first chunk is taken when an object is first allocated there, and is of
- * its node.
- *
- * Context: task; sleeps.
- * Return: the regions or NULL.
+ * Return: as there.
  */
-struct kspan_cpu_region *kspan_cpu_region_create(struct kspan_heap *h, size_t chunk, gfp_t gfp)
+struct kspan_cpu_region *__kspan_cpu_region_create(struct kspan_heap *h, size_t chunk, gfp_t gfp,
+						   struct module *owner)
 {
 	struct kspan_cpu_region *cr = kspan_malloc(sizeof(*cr), gfp | __GFP_ZERO);
 	struct region *r;
@@ -742,12 +763,13 @@ struct kspan_cpu_region *kspan_cpu_region_create(struct kspan_heap *h, size_t ch
 			goto fail;
 		*per_cpu_ptr(cr->regions, cpu) = &r->room;
 	}
+	kspan_handle_add(&cr->handle, KSPAN_HANDLE_CPU_REGION, NULL, owner, _RET_IP_);
 	return cr;
 fail:
-	kspan_cpu_region_destroy(cr);
+	destroy_all(cr);
 	return NULL;
 }
-EXPORT_SYMBOL_GPL(kspan_cpu_region_create);
+EXPORT_SYMBOL_GPL(__kspan_cpu_region_create);
 
 /**
  * kspan_cpu_region_destroy() - free the regions of all CPUs with all objects
@@ -757,15 +779,8 @@ EXPORT_SYMBOL_GPL(kspan_cpu_region_create);
  */
 void kspan_cpu_region_destroy(struct kspan_cpu_region *cr)
 {
-	int cpu;
-
-	if (!cr)
-		return;
-	if (cr->regions)
-		for_each_possible_cpu(cpu)
-			kspan_region_destroy(*per_cpu_ptr(cr->regions, cpu));
-	free_percpu(cr->regions);
-	kspan_free(cr);
+	if (cr && kspan_handle_take(&cr->handle, KSPAN_HANDLE_CPU_REGION, cr))
+		destroy_all(cr);
 }
 EXPORT_SYMBOL_GPL(kspan_cpu_region_destroy);
 

@@ -77,6 +77,7 @@
  *	5. kspan_pool.lock		objects of a pool that all CPUs share
  *	6. bad_free.c: last_lock	the last report
  *	7. kspan_private.pressing_lock	pressure callbacks under way
+ *	8. handle.c: a bucket's lock	what modules have made; a bit spinlock
  */
 #ifndef KSPAN_TYPES_H
 #define KSPAN_TYPES_H

@@ -17,7 +17,9 @@
 
 #include <linux/compiler.h>
 #include <linux/err.h>
+#include <linux/export.h>
 #include <linux/gfp.h>
+#include <linux/init.h>
 #include <linux/stdarg.h>
 #include <linux/types.h>
 #ifdef __has_include
@@ -121,8 +123,12 @@ unsigned long kspan_trim(void);
 
 struct kspan_heap *__kspan_heap_create(const char *name, size_t limit, unsigned int flags,
 				       struct module *owner);
-#define kspan_heap_create(name, limit, flags)					\
-	__kspan_heap_create(name, limit, flags, THIS_MODULE)
+static inline struct kspan_heap *kspan_heap_create(const char *name, size_t limit,
+						   unsigned int flags)
+{
+	return __kspan_heap_create(name, limit, flags, THIS_MODULE);
+}
+
 void kspan_heap_set_pressure(struct kspan_heap *heap,
 			     void (*pressure)(struct kspan_heap *heap, size_t size, void *data),
 			     void *data);
@@ -166,8 +172,13 @@ struct kspan_cache;
 struct kspan_cache *__kspan_cache_create(const char *name, unsigned int size, unsigned int align,
 					 unsigned long flags, void (*ctor)(void *object),
 					 struct module *owner);
-#define kspan_cache_create(name, size, align, flags, ctor)			\
-	__kspan_cache_create(name, size, align, flags, ctor, THIS_MODULE)
+static inline struct kspan_cache *kspan_cache_create(const char *name, unsigned int size,
+						     unsigned int align, unsigned long flags,
+						     void (*ctor)(void *object))
+{
+	return __kspan_cache_create(name, size, align, flags, ctor, THIS_MODULE);
+}
+
 void *kspan_cache_alloc(struct kspan_cache *cache, gfp_t gfp);
 void *kspan_cache_zalloc(struct kspan_cache *cache, gfp_t gfp);
 void *kspan_cache_alloc_node(struct kspan_cache *cache, gfp_t gfp, int node);

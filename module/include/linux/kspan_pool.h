@@ -7,10 +7,13 @@
 #ifndef _LINUX_KSPAN_POOL_H
 #define _LINUX_KSPAN_POOL_H
 
+#include <linux/export.h>
 #include <linux/gfp.h>
+#include <linux/init.h>
 #include <linux/types.h>
 
 struct kspan_pool;
+struct module;
 
 /**
  * struct kspan_pool_ops - the objects of a pool
@@ -24,7 +27,8 @@ struct kspan_pool;
  *
  * @new is called in the context of a get, @reset and @destroy in that of a put, so
  * these two must not sleep. @destroy is also called when memory is scarce, with no
- * lock held that could be taken elsewhere.
+ * lock held that could be taken elsewhere. None is called any more when the module that has
+ * it was unloaded.
  */
 struct kspan_pool_ops {
 	const char *name;
@@ -35,8 +39,8 @@ struct kspan_pool_ops {
 	unsigned int cap;
 };
 
-struct kspan_pool *kspan_pool_create_for(const struct kspan_pool_ops *ops, gfp_t gfp,
-					 const char *module);
+struct kspan_pool *__kspan_pool_create(const struct kspan_pool_ops *ops, gfp_t gfp,
+				       struct module *owner);
 void *kspan_pool_get(struct kspan_pool *pool);
 void *kspan_pool_get_gfp(struct kspan_pool *pool, gfp_t gfp);
 void kspan_pool_put(struct kspan_pool *pool, void *object);
@@ -53,19 +57,58 @@ void kspan_pool_destroy(struct kspan_pool *pool);
  */
 static inline struct kspan_pool *kspan_pool_create(const struct kspan_pool_ops *ops, gfp_t gfp)
 {
-	return kspan_pool_create_for(ops, gfp, KBUILD_MODNAME);
+	return __kspan_pool_create(ops, gfp, THIS_MODULE);
 }
 
 struct kspan_fixed_pool;
 
-struct kspan_fixed_pool *kspan_fixed_pool_create(size_t size, size_t align, unsigned int count,
-						 gfp_t gfp);
-struct kspan_fixed_pool *kspan_fixed_pool_create_over(void *buffer, size_t bytes, size_t size,
-						      size_t align, gfp_t gfp);
+struct kspan_fixed_pool *__kspan_fixed_pool_create(size_t size, size_t align, unsigned int count,
+						   gfp_t gfp, struct module *owner);
+struct kspan_fixed_pool *__kspan_fixed_pool_create_over(void *buffer, size_t bytes, size_t size,
+							size_t align, gfp_t gfp,
+							struct module *owner);
 void *kspan_fixed_pool_alloc(struct kspan_fixed_pool *pool);
 void kspan_fixed_pool_free(struct kspan_fixed_pool *pool, void *block);
 void kspan_fixed_pool_free_all(struct kspan_fixed_pool *pool);
 unsigned int kspan_fixed_pool_available(struct kspan_fixed_pool *pool);
 void kspan_fixed_pool_destroy(struct kspan_fixed_pool *pool);
+
+/**
+ * kspan_fixed_pool_create() - make a pool of blocks, with all memory for them
+ * @size:	bytes of a block, up to kspan_malloc()'s limit
+ * @align:	of each block, a power of two; 0 is 8
+ * @count:	blocks, not 0
+ * @gfp:	as for kspan_malloc(); zone flags are refused
+ *
+ * Memory comes in chunks of at most 4 MiB, or less where there is none so long.
+ *
+ * Context: task and softirq; sleeps if @gfp allows it.
+ * Return: the pool; NULL without memory for all of it, or if there can be no such
+ * blocks.
+ */
+static inline struct kspan_fixed_pool *kspan_fixed_pool_create(size_t size, size_t align,
+							       unsigned int count, gfp_t gfp)
+{
+	return __kspan_fixed_pool_create(size, align, count, gfp, THIS_MODULE);
+}
+
+/**
+ * kspan_fixed_pool_create_over() - make a pool of blocks in memory of the caller's
+ * @buffer:	the memory, which stays his
+ * @bytes:	of it; what is beyond 4 GiB is not used
+ * @size:	bytes of a block, up to kspan_malloc()'s limit
+ * @align:	of each block, a power of two; 0 is 8
+ * @gfp:	for the bitmap
+ *
+ * Context: task and softirq; sleeps if @gfp allows it.
+ * Return: a pool of as many blocks as there is room for; NULL without memory for
+ * the bitmap, or if there is no room for a block.
+ */
+static inline struct kspan_fixed_pool *kspan_fixed_pool_create_over(void *buffer, size_t bytes,
+								    size_t size, size_t align,
+								    gfp_t gfp)
+{
+	return __kspan_fixed_pool_create_over(buffer, bytes, size, align, gfp, THIS_MODULE);
+}
 
 #endif /* _LINUX_KSPAN_POOL_H */

@@ -12,12 +12,15 @@
 #define _LINUX_KSPAN_REGION_H
 
 #include <linux/compiler.h>
+#include <linux/export.h>
 #include <linux/gfp.h>
+#include <linux/init.h>
 #include <linux/sched/mm.h>
 #include <linux/types.h>
 
 struct kspan_cpu_region;
 struct kspan_heap;
+struct module;
 
 /* Every object of a region is aligned to it. */
 #define KSPAN_REGION_ALIGN	8UL
@@ -66,7 +69,8 @@ struct kspan_region_stats {
 	size_t spare;
 };
 
-struct kspan_region *kspan_region_create(struct kspan_heap *h, size_t chunk, gfp_t gfp);
+struct kspan_region *__kspan_region_create(struct kspan_heap *h, size_t chunk, gfp_t gfp,
+					   struct module *owner);
 void kspan_region_destroy(struct kspan_region *r);
 
 void *kspan_region_alloc_slow(struct kspan_region *r, size_t size, gfp_t gfp) __alloc_size(2);
@@ -83,10 +87,48 @@ void kspan_region_reset(struct kspan_region *r);
 void kspan_region_trim(struct kspan_region *r);
 void kspan_region_stats_read(const struct kspan_region *r, struct kspan_region_stats *stats);
 
-struct kspan_cpu_region *kspan_cpu_region_create(struct kspan_heap *h, size_t chunk, gfp_t gfp);
+struct kspan_cpu_region *__kspan_cpu_region_create(struct kspan_heap *h, size_t chunk, gfp_t gfp,
+						   struct module *owner);
 void kspan_cpu_region_destroy(struct kspan_cpu_region *cr);
 struct kspan_region *kspan_cpu_region_get(struct kspan_cpu_region *cr, unsigned long *flags);
 void kspan_cpu_region_put(struct kspan_cpu_region *cr, unsigned long flags);
+
+/**
+ * kspan_region_create() - make a region
+ * @h:		heap that its chunks are from, which must live longer; NULL for the
+ *		default heap
+ * @chunk:	bytes to take from @h at a time, rounded up to pages of 8 KiB, up to
+ *		kmalloc's limit; 0 for 32 KiB
+ * @gfp:	as for kspan_malloc()
+ *
+ * The first chunk is taken here.
+ *
+ * Context: as kspan_malloc(), but not in an NMI.
+ * Return: the region or NULL.
+ */
+static inline struct kspan_region *kspan_region_create(struct kspan_heap *h, size_t chunk,
+						       gfp_t gfp)
+{
+	return __kspan_region_create(h, chunk, gfp, THIS_MODULE);
+}
+
+/**
+ * kspan_cpu_region_create() - make a region for each CPU
+ * @h:		as for kspan_region_create()
+ * @chunk:	as for kspan_region_create()
+ * @gfp:	as for kspan_region_create(), GFP_KERNEL
+ *
+ * A CPU's first chunk is taken when an object is first allocated there, and is of
+ * its node.
+ *
+ * Context: task; sleeps.
+ * Return: the regions or NULL.
+ */
+static inline struct kspan_cpu_region *kspan_cpu_region_create(struct kspan_heap *h, size_t chunk,
+							       gfp_t gfp)
+{
+	return __kspan_cpu_region_create(h, chunk, gfp, THIS_MODULE);
+}
 
 /**
  * kspan_region_alloc() - allocate an object of a region

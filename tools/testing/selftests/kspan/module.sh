@@ -207,6 +207,28 @@ test_leftover_pages() {
 	[ $((before - after)) -le $NOISE_KB ]
 }
 
+# kspan_orphans destroys nothing of what it made; its functions are not called any more, by
+# trims, the shrinker, or the clock.
+test_orphans() {
+	local kind found i
+	load kspan pool_seconds=1 && load kspan_orphans && rmmod kspan_orphans || return 1
+	for i in 1 2 3; do
+		echo 1 >$DEBUGFS/trim
+		echo 3 >/proc/sys/vm/drop_caches
+		sleep 2
+	done
+	cat $DEBUGFS/pools $DEBUGFS/heaps >/dev/null && rmmod kspan || return 1
+	found=$(dmesg | grep 'kspan: .*orphans')
+	ktap_print_msg "$found"
+	for kind in "heap orphan_heap" "cache orphan_cache" "pool orphan_pool" "fixed pool" \
+		"region" "region for each CPU"; do
+		echo "$found" | grep -q "module kspan_orphans goes and leaves behind: $kind," ||
+			return 1
+	done
+	[ "$(echo "$found" | grep -c 'not called any more')" -eq 2 ] &&
+		echo "$found" | grep -q "cache orphan_cache .* so it can't grow any more"
+}
+
 # A failed load leaves nothing behind that a good one stumbles over.
 test_load_after_refusal() {
 	cycle
@@ -219,13 +241,15 @@ unload_all
 trap 'unload_all; rm -f "$TEXT"' EXIT
 awk -v words=$WORDS 'BEGIN { for (i = 0; i < words; i++) printf "%d_%0100d ", i, 0 }' >"$TEXT"
 
-ktap_set_plan 14
+ktap_set_plan 15
 if [ -z "$KSPAN_MODULES" ] || [ -e "$KSPAN_MODULES/kspan_leftover.ko" ]; then
 	ktap_test_result "what was left behind is told" test_leftovers
 	ktap_test_result "what was left behind goes back" test_leftover_pages
+	ktap_test_result "no function of a module that is gone is called" test_orphans
 else
 	ktap_test_skip "what was left behind is told (no kspan_leftover.ko: kernel without KUnit)"
 	ktap_test_skip "what was left behind goes back (no kspan_leftover.ko: kernel without KUnit)"
+	ktap_test_skip "no function of a module that is gone is called (no kspan_orphans.ko: kernel without KUnit)"
 fi
 mark_log
 ktap_test_result "load kspan" test_load
