@@ -21,10 +21,6 @@
 #include "private.h"
 #include "reclaim.h"
 
-/* Here are the functions that these shorten for constant sizes. */
-#undef kspan_malloc
-#undef kspan_zalloc
-
 struct kspan_heap kspan_default_heap;
 KSPAN_EXPORT_FOR_KUNIT(kspan_default_heap);
 
@@ -352,26 +348,12 @@ noinline void *kspan_malloc_special(unsigned int class, gfp_t gfp, struct kspan_
 	return __kspan_malloc_class_of(heap, class, gfp, gfp);
 }
 
-/**
- * kspan_malloc() - allocate memory
- * @size:	bytes; 0 gives ZERO_SIZE_PTR
- * @gfp:	what the allocation may do, as for kmalloc; __GFP_DMA and
- *		__GFP_DMA32 are refused
- *
- * Up to 32 KiB in 67 size classes, above in steps of 8 KiB, up to the limit of
- * kmalloc.
- *
- * Context: task, softirq and hardirq; sleeps if @gfp allows it. In an NMI, and
- * on PREEMPT_RT where preemption is off, it waits for nothing and may fail, as
- * kspan_malloc_nolock() may.
- * Return: the memory, aligned to the largest power of two that divides @size
- * and at least to 8; or NULL.
- */
-void *kspan_malloc(size_t size, gfp_t gfp)
+/** __kspan_malloc() - kspan_malloc() of a size that is no constant, or large */
+void *__kspan_malloc(size_t size, gfp_t gfp)
 {
 	return kspan_malloc_of(&kspan_default_heap, size, gfp);
 }
-EXPORT_SYMBOL_GPL(kspan_malloc);
+EXPORT_SYMBOL_GPL(__kspan_malloc);
 
 static_assert(sizeof(struct kspan_cpu_class) == BIT(KSPAN_CLASS_SHIFT));
 
@@ -413,20 +395,6 @@ void *kspan_malloc_class(unsigned long offset, gfp_t gfp, size_t size)
 	return want_init_on_alloc(0) ? kspan_clear_slot(object, class_at(offset)) : object;
 }
 EXPORT_SYMBOL_GPL(kspan_malloc_class);
-
-/**
- * kspan_zalloc() - allocate zeroed memory
- * @size:	bytes; 0 gives ZERO_SIZE_PTR
- * @gfp:	as for kspan_malloc()
- *
- * Context: as kspan_malloc().
- * Return: the memory, zeroed up to kspan_size(), or NULL.
- */
-void *kspan_zalloc(size_t size, gfp_t gfp)
-{
-	return kspan_malloc(size, gfp | __GFP_ZERO);
-}
-EXPORT_SYMBOL_GPL(kspan_zalloc);
 
 /** kspan_malloc_slot_node() - kspan_malloc_slot() from a NUMA node */
 void *kspan_malloc_slot_node(struct kspan_heap *heap, unsigned int class, gfp_t gfp, int node)

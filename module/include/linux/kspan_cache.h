@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Typed caches: objects of one size, each in a slot of just that. */
+#ifndef _LINUX_KSPAN_CACHE_H
+#define _LINUX_KSPAN_CACHE_H
+
+#include <linux/compiler.h>
+#include <linux/gfp.h>
+#include <linux/types.h>
+
+struct kspan_cache;
+struct module;
+
+/* Aligned to a cache line, or what part of one an object fits into. */
+#define KSPAN_HWCACHE_ALIGN	0x100U
+/* The memory of a freed object stays an object of the cache for a grace period. */
+#define KSPAN_TYPESAFE_BY_RCU	0x200U
+
+struct kspan_cache *__kspan_cache_create(const char *name, unsigned int size, unsigned int align,
+					 unsigned long flags, void (*ctor)(void *object),
+					 struct module *owner);
+#define kspan_cache_create(name, size, align, flags, ctor)			\
+	__kspan_cache_create(name, size, align, flags, ctor, THIS_MODULE)
+void *kspan_cache_alloc(struct kspan_cache *cache, gfp_t gfp);
+void *kspan_cache_zalloc(struct kspan_cache *cache, gfp_t gfp);
+void *kspan_cache_alloc_node(struct kspan_cache *cache, gfp_t gfp, int node);
+void kspan_cache_free(struct kspan_cache *cache, void *object);
+unsigned int kspan_cache_alloc_bulk(struct kspan_cache *cache, gfp_t gfp, unsigned int n,
+				    void **objects);
+void kspan_cache_free_bulk(struct kspan_cache *cache, unsigned int n, void **objects);
+unsigned int kspan_cache_size(const struct kspan_cache *cache);
+size_t kspan_cache_shrink(struct kspan_cache *cache);
+int kspan_cache_destroy(struct kspan_cache *cache);
+
+#endif /* _LINUX_KSPAN_CACHE_H */

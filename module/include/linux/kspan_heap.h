@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Private heaps. kspan_free() and its kin take their objects as any others; a
+ * kspan_realloc() of one stays in its heap. NULL is the default heap to calls that allocate,
+ * and kspan_heap_trim(NULL) is kspan_trim(). The default heap is neither reset nor put under
+ * pressure: NULL does nothing there, but for a warning, the first time. kspan_heap_destroy()
+ * of NULL does nothing.
+ */
+#ifndef _LINUX_KSPAN_HEAP_H
+#define _LINUX_KSPAN_HEAP_H
+
+#include <linux/compiler.h>
+#include <linux/gfp.h>
+#include <linux/stdarg.h>
+#include <linux/types.h>
+
+struct kspan_heap;
+struct module;
+
+/*
+ * Note where objects are allocated; what is live in the end is told by that. Flags of caches
+ * are other bits: kspan_heap_create() refuses them, and kspan_cache_create() this one.
+ */
+#define KSPAN_HEAP_TRACK	0x1U
+
+struct kspan_heap *__kspan_heap_create(const char *name, size_t limit, unsigned int flags,
+				       struct module *owner);
+#define kspan_heap_create(name, limit, flags)					\
+	__kspan_heap_create(name, limit, flags, THIS_MODULE)
+void kspan_heap_set_pressure(struct kspan_heap *heap,
+			     void (*pressure)(struct kspan_heap *heap, size_t size, void *data),
+			     void *data);
+void kspan_heap_reset(struct kspan_heap *heap);
+size_t kspan_heap_trim(struct kspan_heap *heap);
+void kspan_heap_destroy(struct kspan_heap *heap);
+
+void *kspan_heap_malloc(struct kspan_heap *heap, size_t size, gfp_t gfp) __alloc_size(2);
+void *kspan_heap_zalloc(struct kspan_heap *heap, size_t size, gfp_t gfp) __alloc_size(2);
+void *kspan_heap_malloc_node(struct kspan_heap *heap, size_t size, gfp_t gfp, int node)
+	__alloc_size(2);
+void *kspan_heap_malloc_array(struct kspan_heap *heap, size_t n, size_t size, gfp_t gfp)
+	__alloc_size(2, 3);
+void *kspan_heap_calloc(struct kspan_heap *heap, size_t n, size_t size, gfp_t gfp)
+	__alloc_size(2, 3);
+void *kspan_heap_malloc_aligned(struct kspan_heap *heap, size_t size, size_t align, gfp_t gfp)
+	__alloc_size(2);
+void *kspan_heap_tiny_alloc(struct kspan_heap *heap, size_t size, gfp_t gfp) __alloc_size(2);
+void *kspan_heap_realloc(struct kspan_heap *heap, const void *p, size_t size, gfp_t gfp)
+	__realloc_size(3);
+unsigned int kspan_heap_alloc_bulk(struct kspan_heap *heap, size_t size, gfp_t gfp,
+				   unsigned int n, void **p);
+void *kspan_heap_memdup(struct kspan_heap *heap, const void *src, size_t len, gfp_t gfp)
+	__alloc_size(3);
+char *kspan_heap_strdup(struct kspan_heap *heap, const char *s, gfp_t gfp);
+char *kspan_heap_strndup(struct kspan_heap *heap, const char *s, size_t max, gfp_t gfp);
+char *kspan_heap_tiny_strdup(struct kspan_heap *heap, const char *s, gfp_t gfp);
+char *kspan_heap_asprintf(struct kspan_heap *heap, gfp_t gfp, const char *fmt, ...)
+	__printf(3, 4);
+char *kspan_heap_vasprintf(struct kspan_heap *heap, gfp_t gfp, const char *fmt, va_list args)
+	__printf(3, 0);
+
+#endif /* _LINUX_KSPAN_HEAP_H */
