@@ -18,6 +18,7 @@
 #include <linux/log2.h>
 
 #include "bad_free.h"
+#include "kvmalloc.h"
 #include "malloc.h"
 #include "name.h"
 #include "private.h"
@@ -222,7 +223,8 @@ static noinline void free_slow(struct kspan_cache *cache, void *object)
 	span = kspan_map_small_span((unsigned long)object);
 	central = span ? kspan_span_central(span) : NULL;
 	other = central ? central->heap != &cache->heap :
-			  kspan_large_size((unsigned long)object);
+			  kspan_large_size((unsigned long)object) ||
+			  kspan_kv_size((unsigned long)object);
 	rcu_read_unlock_sched();
 	if (other)
 		kspan_bad_free_report_in(KSPAN_BAD_FREE_OTHER_HEAP, (unsigned long)object,

@@ -70,6 +70,7 @@ static int stats_show(struct seq_file *m, void *unused)
 	show(m, "AllocRemote", stats.alloc_remote);
 	show(m, "AllocFallback", stats.alloc_fallback);
 	show(m, "FreeRemote", stats.free_remote);
+	show(m, "Vmalloc", stats.vmalloc);
 	show(m, "ReleasedByTrim", kspan_reclaimed(KSPAN_BY_TRIM));
 	show(m, "ReleasedByShrinker", kspan_reclaimed(KSPAN_BY_SHRINKER));
 	show(m, "ReleasedByScavenger", kspan_reclaimed(KSPAN_BY_SCAVENGER));

@@ -8,6 +8,7 @@
 #include <linux/workqueue.h>
 
 #include "cpu_cache.h"
+#include "kvmalloc.h"
 
 /**
  * struct kspan_private - what a private heap has, and a typed cache
@@ -15,6 +16,7 @@
  * @list:	in the list of all private heaps; its mutex
  * @account:	pages held, and how many may be
  * @large:	its large objects
+ * @kv:	its objects in memory of vmalloc()
  * @pressure:	called before a request fails, or NULL
  * @data:	for @pressure
  * @pressing:	calls of @pressure that are under way; @pressing_lock
@@ -33,6 +35,7 @@ struct kspan_private {
 	struct list_head list;
 	struct kspan_account account;
 	struct kspan_large_owner large;
+	struct kspan_kv_owner kv;
 	void (*pressure)(struct kspan_heap *heap, size_t size, void *data);
 	void *data;
 	struct list_head pressing;

@@ -17,6 +17,7 @@
 
 #include "bad_free.h"
 #include "kunit_export.h"
+#include "kvmalloc.h"
 #include "malloc.h"
 #include "private.h"
 #include "reclaim.h"
@@ -586,7 +587,7 @@ struct kspan_heap *kspan_object_heap(const void *p)
 	unsigned int class;
 
 	rcu_read_lock_sched();
-	heap = heap_of(addr, &class) ?: kspan_large_heap(addr);
+	heap = heap_of(addr, &class) ?: kspan_large_heap(addr) ?: kspan_kv_heap(addr);
 	if (!heap || (heap->private && heap->private->typed))
 		heap = &kspan_default_heap;
 	rcu_read_unlock_sched();
@@ -664,7 +665,7 @@ static noinline void free_slow(const void *p, unsigned int page_class)
 		return;
 	if (page_class && kspan_central_free(addr, page_class))
 		return;
-	if (!kspan_large_free(addr) && !tiny_free(addr))
+	if (!kspan_large_free(addr) && !tiny_free(addr) && !kspan_kv_free(addr))
 		report_nothing(addr);
 }
 
@@ -717,7 +718,7 @@ static bool is_out(const void *p, unsigned int page_class)
 
 	if (page_class)
 		return kspan_central_peek(addr, page_class) == KSPAN_SLOT_OUT;
-	return kspan_tiny_size(addr) || kspan_large_size(addr);
+	return kspan_tiny_size(addr) || kspan_large_size(addr) || kspan_kv_size(addr);
 }
 
 /*
@@ -856,7 +857,7 @@ size_t kspan_hold(const void *p, struct kspan_found *held)
 		 kspan_found_pin(held);
 	rcu_read_unlock_sched();
 	if (!pinned)
-		return kspan_large_hold(addr, held);
+		return kspan_large_hold(addr, held) ?: kspan_kv_hold(addr, held);
 	/* Only now: what was a slot before may have gone with its page. */
 	if (held->class == KSPAN_CLASS_TINY)
 		size = kspan_tiny_size(addr);
@@ -873,8 +874,10 @@ void kspan_let_go(const struct kspan_found *held)
 {
 	if (kspan_span_is_small(held->word.state))
 		kspan_span_unpin(held->span);
-	else
+	else if (held->span)
 		kspan_large_let_go(held);
+	else
+		kspan_kv_let_go(held);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_let_go);
 
@@ -977,7 +980,7 @@ size_t kspan_size(const void *p)
 	unsigned int class = kspan_object_class(p);
 
 	if (!class)
-		return kspan_large_size(addr) ?: kspan_tiny_size(addr);
+		return kspan_large_size(addr) ?: kspan_tiny_size(addr) ?: kspan_kv_size(addr);
 	/* Out of its span: in use, or in a magazine. */
 	if (class == KSPAN_CLASS_PRIVATE)
 		return private_size(addr);

@@ -77,6 +77,7 @@ struct kspan_heap *kspan_private_create(const char *name, const struct kspan_siz
 	INIT_LIST_HEAD(&private->pressing);
 	raw_spin_lock_init(&private->pressing_lock);
 	kspan_large_owner_init(&private->large, &private->account);
+	kspan_kv_owner_init(&private->kv);
 	memory->heap.private = private;
 	memory->heap.cache_most = KSPAN_PRIVATE_CACHE_BYTES;
 	if (slot) {
@@ -422,6 +423,7 @@ void kspan_heap_reset(struct kspan_heap *heap)
 	while ((central = kspan_heap_next_central(heap, &i)))
 		kspan_central_reset(central);
 	kspan_large_drop(&heap->private->large);
+	kspan_kv_drop(heap);
 	/* Tiny objects are counted one by one, others by their slots. */
 	tiny = kspan_cpu_caches_events(heap, KSPAN_TINY_ALLOC) -
 	       kspan_cpu_caches_events(heap, KSPAN_TINY_FREE);
@@ -432,11 +434,12 @@ EXPORT_SYMBOL_GPL(kspan_heap_reset);
 /**
  * kspan_private_live() - objects of a heap that were not freed
  * @heap: the heap, which nobody uses meanwhile
- * Return: how many, blocks of tiny objects and large ones included.
+ * Return: how many, blocks of tiny objects, large ones and those of vmalloc() included.
  */
 unsigned long kspan_private_live(struct kspan_heap *heap)
 {
-	unsigned long live = kspan_glance(heap->private->large.objects), cached;
+	unsigned long live = kspan_glance(heap->private->large.objects) +
+			     atomic_long_read(&heap->private->kv.live), cached;
 	struct kspan_central *central;
 	unsigned int i = 0;
 	u64 allocs;
@@ -491,7 +494,7 @@ static void free_heap(struct work_struct *work)
 void kspan_private_destroy(struct kspan_heap *heap)
 {
 	struct kspan_private *private = heap->private;
-	unsigned long large;
+	unsigned long large, mapped;
 	unsigned int class;
 
 	unpublish(heap);
@@ -502,6 +505,10 @@ void kspan_private_destroy(struct kspan_heap *heap)
 	large = kspan_large_drop(&private->large);
 	if (large)
 		pr_warn("heap %s: %lu large objects were never freed\n", heap->name, large);
+	mapped = kspan_kv_drop(heap);
+	if (mapped)
+		pr_warn("heap %s: %lu objects of vmalloc() were never freed\n", heap->name,
+			mapped);
 	INIT_RCU_WORK(&private->work, free_heap);
 	queue_rcu_work(workqueue, &private->work);
 }

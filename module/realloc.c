@@ -54,7 +54,7 @@ static bool resize(const void *p, size_t old, size_t size, gfp_t gfp)
 {
 	bool large = !kspan_object_class(p) && kspan_large_size((unsigned long)p);
 
-	if (size > KSPAN_MAX_SIZE || (size > old && !large))
+	if (size > old && (!large || size > KSPAN_MAX_SIZE))
 		return false;
 	if (large && !resize_large(p, old, size, gfp) && size > old)
 		return false;

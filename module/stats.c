@@ -272,6 +272,19 @@ static void add_large_of_private(struct kspan_large_owner *owner, struct kspan_h
 	raw_spin_unlock_irqrestore(&owner->lock, flags);
 }
 
+/* What is in memory of vmalloc(), in kspan's pages. */
+static void add_mapped(struct kspan_heap *heap, struct kspan_heap_stats *stats)
+{
+	struct kspan_kv_owner *owner = kspan_kv_owner(heap);
+	u64 bytes = (u64)atomic_long_read(&owner->pages) << KSPAN_PAGE_SHIFT;
+	unsigned long live = atomic_long_read(&owner->live);
+
+	stats->held += bytes;
+	stats->in_use += bytes;
+	stats->allocs += atomic_long_read(&owner->allocs);
+	stats->frees += atomic_long_read(&owner->allocs) - live;
+}
+
 /**
  * kspan_heap_stats_read() - statistics of a heap
  * @heap:	the heap
@@ -289,6 +302,7 @@ void kspan_heap_stats_read(struct kspan_heap *heap, struct kspan_heap_stats *sta
 	stats->allocs += kspan_cpu_caches_events(heap, KSPAN_TINY_ALLOC);
 	stats->frees += kspan_cpu_caches_events(heap, KSPAN_TINY_FREE);
 	stats->failures = atomic_long_read(&heap->failures);
+	add_mapped(heap, stats);
 	if (heap->private) {
 		add_large_of_private(&heap->private->large, stats);
 		stats->limit = (u64)heap->private->account.limit << KSPAN_PAGE_SHIFT;
@@ -354,6 +368,7 @@ struct heap_sum {
 /* What a heap takes itself, and what is in a typed cache. */
 static void add_heap(struct kspan_heap *heap, void *data)
 {
+	struct kspan_kv_owner *owner = kspan_kv_owner(heap);
 	struct kspan_central *central;
 	struct heap_sum *sum = data;
 	unsigned int i = 0;
@@ -364,6 +379,7 @@ static void add_heap(struct kspan_heap *heap, void *data)
 	sum->total->mcache_sys += num_possible_cpus() * kspan_cpu_cache_sizeof(heap->nr_classes);
 	if (heap->private && heap->private->typed)
 		add_typed_cache(heap, sum->total, &sum->spans);
+	sum->total->vmalloc += (u64)atomic_long_read(&owner->pages) << KSPAN_PAGE_SHIFT;
 	sum->total->alloc_remote += kspan_cpu_caches_events(heap, KSPAN_ALLOC_REMOTE);
 	sum->total->alloc_fallback += kspan_cpu_caches_events(heap, KSPAN_ALLOC_FALLBACK);
 	sum->total->free_remote += kspan_cpu_caches_events(heap, KSPAN_FREE_REMOTE);
@@ -428,5 +444,6 @@ void kspan_memory_read(struct kspan_memory *memory)
 	memory->live = stats.alloc;
 	memory->cached = stats.heap_cached;
 	memory->metadata = stats.sys - stats.heap_sys;
+	memory->vmalloc = stats.vmalloc;
 }
 EXPORT_SYMBOL_GPL(kspan_memory_read);

@@ -137,6 +137,7 @@ struct kspan_stats {
 	u64 alloc_remote;
 	u64 alloc_fallback;
 	u64 free_remote;
+	u64 vmalloc;
 };
 
 void kspan_stats_read(struct kspan_stats *stats);

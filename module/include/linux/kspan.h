@@ -93,6 +93,8 @@ void kspan_barrier(void);
  * @cached:	objects that CPUs and depots keep for the next requests
  * @metadata:	all that is not arenas: descriptions of spans, bitmaps, magazines,
  *		per-CPU data, the map
+ * @vmalloc:	objects of kspan_kvmalloc() that vmalloc() serves; neither @arenas nor
+ *		@live
  */
 struct kspan_memory {
 	u64 arenas;
@@ -100,6 +102,7 @@ struct kspan_memory {
 	u64 live;
 	u64 cached;
 	u64 metadata;
+	u64 vmalloc;
 };
 
 void kspan_memory_read(struct kspan_memory *memory);
@@ -164,6 +167,7 @@ void *kspan_zalloc(size_t size, gfp_t gfp)
 }
 
 /* Built on the above. */
+#include <linux/kspan_kvmalloc.h>
 #include <linux/kspan_obj.h>
 
 #endif /* _LINUX_KSPAN_H */
