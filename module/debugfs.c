@@ -89,6 +89,7 @@ static int stats_show(struct seq_file *m, void *unused)
 	show(m, "BadFreeDestroyed", kspan_bad_free_count(KSPAN_BAD_FREE_DESTROYED));
 	show(m, "BadFreeOtherHeap", kspan_bad_free_count(KSPAN_BAD_FREE_OTHER_HEAP));
 	show(m, "BadFreeRegion", kspan_bad_free_count(KSPAN_BAD_FREE_REGION));
+	show(m, "BadFreeSize", kspan_bad_free_count(KSPAN_BAD_FREE_SIZE));
 	show(m, "StrayPuts", kspan_arena_stray_puts());
 	show(m, "StrayGets", kspan_arena_stray_gets());
 	show(m, "RefusedZone", kspan_refused(KSPAN_REFUSED_ZONE));

@@ -35,6 +35,7 @@
 struct rcu_head;
 
 void kspan_free(const void *p);
+void kspan_free_sized(const void *p, size_t size);
 void kspan_free_sensitive(const void *p);
 void kspan_free_bulk(unsigned int n, void **p);
 
