@@ -21,6 +21,7 @@
 #include "kvmalloc.h"
 #include "malloc.h"
 #include "name.h"
+#include "nolock.h"
 #include "private.h"
 
 /* The only class of a typed cache. */
@@ -180,6 +181,39 @@ void *kspan_cache_alloc_node(struct kspan_cache *cache, gfp_t gfp, int node)
 	return kspan_malloc_slot_node(&cache->heap, ONLY_CLASS, gfp, node);
 }
 EXPORT_SYMBOL_GPL(kspan_cache_alloc_node);
+
+/**
+ * kspan_cache_alloc_nolock() - allocate an object of a typed cache in any context
+ * @cache: the cache
+ *
+ * Never sleeps, never waits for a lock, takes no memory from the system. After
+ * kspan_cache_prefill() it succeeds as often as was asked for there.
+ *
+ * Context: any, NMI included, with any locks held.
+ * Return: the object or NULL.
+ */
+void *kspan_cache_alloc_nolock(struct kspan_cache *cache)
+{
+	return kspan_malloc_class_nolock(&cache->heap, ONLY_CLASS);
+}
+EXPORT_SYMBOL_GPL(kspan_cache_alloc_nolock);
+
+/**
+ * kspan_cache_prefill() - make sure that kspan_cache_alloc_nolock() will succeed
+ * @cache:	the cache
+ * @n:		how many objects there are to be for it; 0 gives back what is left of them
+ * @gfp:	as for kspan_cache_alloc()
+ *
+ * They are given back when the cache is destroyed.
+ *
+ * Context: as kspan_malloc(), but not in an NMI.
+ * Return: 0; -ENOMEM with some of them there; -EINVAL for a zone flag.
+ */
+int kspan_cache_prefill(struct kspan_cache *cache, unsigned int n, gfp_t gfp)
+{
+	return kspan_prefill_class(&cache->heap, ONLY_CLASS, n, gfp & ~__GFP_ZERO);
+}
+EXPORT_SYMBOL_GPL(kspan_cache_prefill);
 
 /*
  * Whether the CPU's cache may take an object, which is in another span than the last
@@ -372,6 +406,7 @@ int kspan_cache_destroy(struct kspan_cache *cache)
 
 	if (!cache)
 		return 0;
+	kspan_reserves_drop(&cache->heap);
 	if (kspan_private_live(&cache->heap))
 		kspan_barrier();
 	live = kspan_private_live(&cache->heap);

@@ -10,6 +10,8 @@
 #include "cpu_cache.h"
 #include "kvmalloc.h"
 
+struct kspan_reserves;
+
 /**
  * struct kspan_private - what a private heap has, and a typed cache
  * @heap:	whose it is
@@ -27,6 +29,7 @@
  * @slot:	its size classes: none, and one
  * @used:	a bit for each class that has a central
  * @module:	name of the module that made it
+ * @reserves:	for those who wait for nothing; NULL until they are asked for
  * @seen:	the scavenger's last round through all heaps in which it looked at this one
  * @work:	frees it after a grace period
  */
@@ -46,6 +49,7 @@ struct kspan_private {
 	struct kspan_size_class slot[2];
 	DECLARE_BITMAP(used, KSPAN_NR_CLASSES);
 	char module[MODULE_NAME_LEN];
+	struct kspan_reserves *reserves;
 	unsigned int seen;
 	struct rcu_work work;
 };

@@ -291,7 +291,7 @@ static void __exit kspan_exit(void)
 	kspan_free_rcu_exit();
 	kspan_private_exit();
 	kspan_kv_exit();
-	kspan_reserves_exit();
+	kspan_reserves_drop(&kspan_default_heap);
 	kspan_heap_exit(&kspan_default_heap);
 	kspan_page_heap_exit();
 	kspan_span_cache_exit();

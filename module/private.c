@@ -30,6 +30,7 @@
 #include "kunit_export.h"
 #include "malloc.h"
 #include "name.h"
+#include "nolock.h"
 #include "private.h"
 #include "track.h"
 
@@ -419,6 +420,7 @@ void kspan_heap_reset(struct kspan_heap *heap)
 
 	if (is_missing(heap))
 		return;
+	kspan_reserves_drop(heap);
 	kspan_heap_flush(heap);
 	while ((central = kspan_heap_next_central(heap, &i)))
 		kspan_central_reset(central);
@@ -498,6 +500,7 @@ void kspan_private_destroy(struct kspan_heap *heap)
 	unsigned int class;
 
 	unpublish(heap);
+	kspan_reserves_drop(heap);
 	if (heap->tracked)
 		kspan_track_report(heap);
 	for (class = 1; class < heap->nr_classes; class++)
@@ -703,6 +706,15 @@ void *kspan_heap_malloc_node(struct kspan_heap *heap, size_t size, gfp_t gfp, in
 	return kspan_track(heap, kspan_malloc_node_of(heap, size, gfp, node), _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_malloc_node);
+
+/** __kspan_heap_malloc_site() - kspan_heap_malloc_node() in the name of a call site */
+void *__kspan_heap_malloc_site(struct kspan_heap *heap, size_t size, gfp_t gfp, int node,
+			       unsigned long site)
+{
+	heap = kspan_heap_or_default(heap);
+	return kspan_track(heap, kspan_malloc_node_of(heap, size, gfp, node), site);
+}
+EXPORT_SYMBOL_GPL(__kspan_heap_malloc_site);
 
 /** kspan_heap_malloc_array() - kspan_malloc_array() from a heap; NULL: the default heap */
 void *kspan_heap_malloc_array(struct kspan_heap *heap, size_t n, size_t size, gfp_t gfp)

@@ -233,3 +233,30 @@ void kspan_mempool_free(void *element, void *size)
 	kspan_free(element);
 }
 EXPORT_SYMBOL_GPL(kspan_mempool_free);
+
+/**
+ * kspan_mempool_alloc_cache() - the mempool_alloc_t of kspan_cache_alloc()
+ * @gfp:	as for kspan_cache_alloc()
+ * @cache:	the struct kspan_cache
+ *
+ * Context: as kspan_malloc().
+ * Return: the element or NULL.
+ */
+void *kspan_mempool_alloc_cache(gfp_t gfp, void *cache)
+{
+	return kspan_cache_alloc(cache, gfp);
+}
+EXPORT_SYMBOL_GPL(kspan_mempool_alloc_cache);
+
+/**
+ * kspan_mempool_free_cache() - the mempool_free_t of kspan_cache_free()
+ * @element:	the element
+ * @cache:	the struct kspan_cache
+ *
+ * Context: as kspan_free().
+ */
+void kspan_mempool_free_cache(void *element, void *cache)
+{
+	kspan_cache_free(cache, element);
+}
+EXPORT_SYMBOL_GPL(kspan_mempool_free_cache);

@@ -18,6 +18,8 @@
 #include <linux/compiler.h>
 #include <linux/err.h>
 #include <linux/gfp.h>
+#include <linux/numa.h>
+#include <linux/overflow.h>
 #include <linux/stdarg.h>
 #include <linux/types.h>
 #ifdef __has_include
@@ -27,7 +29,10 @@
 #endif
 
 #include <linux/kspan_cache.h>
+#include <linux/kspan_copy.h>
+#include <linux/kspan_devm.h>
 #include <linux/kspan_heap.h>
+#include <linux/kspan_mempool.h>
 #include <linux/kspan_region.h>
 #include <linux/kspan_size_class.h>
 #include <linux/kspan_pool.h>
@@ -109,10 +114,6 @@ struct kspan_memory {
 void kspan_memory_read(struct kspan_memory *memory);
 unsigned long kspan_trim(void);
 
-/* For mempool_create(n, kspan_mempool_alloc, kspan_mempool_free, (void *)size). */
-void *kspan_mempool_alloc(gfp_t gfp, void *size);
-void kspan_mempool_free(void *element, void *size);
-
 #ifdef DEFINE_FREE
 /* void *p __free(kspan_free) = kspan_malloc(...): freed at the end of the scope. */
 DEFINE_FREE(kspan_free, void *, if (!IS_ERR_OR_NULL(_T)) kspan_free(_T))
@@ -165,6 +166,55 @@ static __always_inline __must_check __alloc_size(1)
 void *kspan_zalloc(size_t size, gfp_t gfp)
 {
 	return kspan_malloc(size, gfp | __GFP_ZERO);
+}
+
+/** kspan_zalloc_node() - kspan_malloc_node(), zeroed */
+static __always_inline __must_check __alloc_size(1)
+void *kspan_zalloc_node(size_t size, gfp_t gfp, int node)
+{
+	return kspan_malloc_node(size, gfp | __GFP_ZERO, node);
+}
+
+/** kspan_malloc_array_node() - kspan_malloc_node() of an array; NULL also for an overflow */
+static __always_inline __must_check __alloc_size(1, 2)
+void *kspan_malloc_array_node(size_t n, size_t size, gfp_t gfp, int node)
+{
+	size_t bytes;
+
+	if (unlikely(check_mul_overflow(n, size, &bytes)))
+		return NULL;
+	return kspan_malloc_node(bytes, gfp, node);
+}
+
+/** kspan_calloc_node() - kspan_malloc_array_node(), zeroed */
+static __always_inline __must_check __alloc_size(1, 2)
+void *kspan_calloc_node(size_t n, size_t size, gfp_t gfp, int node)
+{
+	return kspan_malloc_array_node(n, size, gfp | __GFP_ZERO, node);
+}
+
+/**
+ * kspan_malloc_track_caller() - kspan_malloc() in the name of the caller's caller
+ * @size:	as for kspan_malloc()
+ * @gfp:	likewise
+ *
+ * For functions that allocate for others: where sites of allocations are noted, it is
+ * theirs that is. As kmalloc_track_caller().
+ *
+ * Context: as kspan_malloc().
+ * Return: the memory or NULL.
+ */
+static __always_inline __must_check __alloc_size(1)
+void *kspan_malloc_track_caller(size_t size, gfp_t gfp)
+{
+	return kspan_heap_malloc_track_caller(NULL, size, gfp);
+}
+
+/** kspan_malloc_node_track_caller() - the same of kspan_malloc_node() */
+static __always_inline __must_check __alloc_size(1)
+void *kspan_malloc_node_track_caller(size_t size, gfp_t gfp, int node)
+{
+	return kspan_heap_malloc_node_track_caller(NULL, size, gfp, node);
 }
 
 /* Built on the above. */

@@ -23,6 +23,8 @@ struct kspan_cache *__kspan_cache_create(const char *name, unsigned int size, un
 void *kspan_cache_alloc(struct kspan_cache *cache, gfp_t gfp);
 void *kspan_cache_zalloc(struct kspan_cache *cache, gfp_t gfp);
 void *kspan_cache_alloc_node(struct kspan_cache *cache, gfp_t gfp, int node);
+void *kspan_cache_alloc_nolock(struct kspan_cache *cache) __must_check;
+int kspan_cache_prefill(struct kspan_cache *cache, unsigned int n, gfp_t gfp) __must_check;
 void kspan_cache_free(struct kspan_cache *cache, void *object);
 unsigned int kspan_cache_alloc_bulk(struct kspan_cache *cache, gfp_t gfp, unsigned int n,
 				    void **objects);

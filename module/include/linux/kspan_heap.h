@@ -11,6 +11,8 @@
 
 #include <linux/compiler.h>
 #include <linux/gfp.h>
+#include <linux/numa.h>
+#include <linux/overflow.h>
 #include <linux/stdarg.h>
 #include <linux/types.h>
 
@@ -47,6 +49,12 @@ void *kspan_heap_malloc_aligned(struct kspan_heap *heap, size_t size, size_t ali
 void *kspan_heap_tiny_alloc(struct kspan_heap *heap, size_t size, gfp_t gfp) __alloc_size(2);
 void *kspan_heap_realloc(struct kspan_heap *heap, const void *p, size_t size, gfp_t gfp)
 	__realloc_size(3);
+void *__kspan_heap_malloc_site(struct kspan_heap *heap, size_t size, gfp_t gfp, int node,
+			       unsigned long site) __must_check __alloc_size(2);
+void *kspan_heap_malloc_nolock(struct kspan_heap *heap, size_t size)
+	__must_check __alloc_size(2);
+int kspan_heap_prefill(struct kspan_heap *heap, size_t size, unsigned int n, gfp_t gfp)
+	__must_check;
 unsigned int kspan_heap_alloc_bulk(struct kspan_heap *heap, size_t size, gfp_t gfp,
 				   unsigned int n, void **p);
 void *kspan_heap_memdup(struct kspan_heap *heap, const void *src, size_t len, gfp_t gfp)
@@ -58,5 +66,48 @@ char *kspan_heap_asprintf(struct kspan_heap *heap, gfp_t gfp, const char *fmt, .
 	__printf(3, 4);
 char *kspan_heap_vasprintf(struct kspan_heap *heap, gfp_t gfp, const char *fmt, va_list args)
 	__printf(3, 0);
+
+/** kspan_heap_zalloc_node() - kspan_heap_malloc_node(), zeroed */
+static __always_inline __must_check __alloc_size(2)
+void *kspan_heap_zalloc_node(struct kspan_heap *heap, size_t size, gfp_t gfp, int node)
+{
+	return kspan_heap_malloc_node(heap, size, gfp | __GFP_ZERO, node);
+}
+
+/** kspan_heap_malloc_array_node() - of an array; NULL also when the bytes overflow */
+static __always_inline __must_check __alloc_size(2, 3)
+void *kspan_heap_malloc_array_node(struct kspan_heap *heap, size_t n, size_t size, gfp_t gfp,
+				   int node)
+{
+	size_t bytes;
+
+	if (unlikely(check_mul_overflow(n, size, &bytes)))
+		return NULL;
+	return kspan_heap_malloc_node(heap, bytes, gfp, node);
+}
+
+/** kspan_heap_calloc_node() - kspan_heap_malloc_array_node(), zeroed */
+static __always_inline __must_check __alloc_size(2, 3)
+void *kspan_heap_calloc_node(struct kspan_heap *heap, size_t n, size_t size, gfp_t gfp, int node)
+{
+	return kspan_heap_malloc_array_node(heap, n, size, gfp | __GFP_ZERO, node);
+}
+
+/** kspan_heap_malloc_node_track_caller() - kspan_malloc_node_track_caller() from a heap */
+static __always_inline __must_check __alloc_size(2)
+void *kspan_heap_malloc_node_track_caller(struct kspan_heap *heap, size_t size, gfp_t gfp,
+					  int node)
+{
+	return __kspan_heap_malloc_site(heap, size, gfp, node,
+					(unsigned long)__builtin_return_address(0));
+}
+
+/** kspan_heap_malloc_track_caller() - kspan_malloc_track_caller() from a heap */
+static __always_inline __must_check __alloc_size(2)
+void *kspan_heap_malloc_track_caller(struct kspan_heap *heap, size_t size, gfp_t gfp)
+{
+	return __kspan_heap_malloc_site(heap, size, gfp, NUMA_NO_NODE,
+					(unsigned long)__builtin_return_address(0));
+}
 
 #endif /* _LINUX_KSPAN_HEAP_H */
