@@ -547,7 +547,8 @@ static void heaps_have_reserves_of_their_own(struct kunit *test)
 	kspan_heap_reset(heap);
 	KUNIT_EXPECT_EQ(test, kspan_private_live(heap), 0UL);
 	KUNIT_EXPECT_EQ(test, kspan_heap_prefill(heap, SIZE, N / 4, GFP_KERNEL), 0);
-	KUNIT_EXPECT_EQ(test, kspan_heap_prefill(heap, KSPAN_MAX_SMALL + 1, 1, GFP_KERNEL), -EINVAL);
+	KUNIT_EXPECT_EQ(test, kspan_heap_prefill(heap, KSPAN_MAX_SMALL + 1, 1, GFP_KERNEL),
+			-EINVAL);
 	KUNIT_EXPECT_EQ(test, kspan_heap_prefill(heap, SIZE, 1, GFP_DMA), -EINVAL);
 	KUNIT_EXPECT_EQ(test, kspan_heap_prefill(heap, SIZE, 4 * N, GFP_KERNEL), -ENOMEM);
 	KUNIT_EXPECT_NULL(test, kspan_heap_malloc_nolock(heap, KSPAN_MAX_SIZE + 1));

@@ -16,6 +16,7 @@
 #include <linux/cache.h>
 #include <linux/kspan.h>
 #include <linux/log2.h>
+#include <linux/panic.h>
 
 #include "bad_free.h"
 #include "kvmalloc.h"
@@ -27,8 +28,15 @@
 /* The only class of a typed cache. */
 #define ONLY_CLASS	1
 
+/* Older kernels have no word for what is always so here. */
+#ifndef SLAB_NO_MERGE
+#define SLAB_NO_MERGE	0
+#endif
+
 /* As long as flags are: the complement has all other bits. */
-#define CACHE_FLAGS	((unsigned long)(KSPAN_HWCACHE_ALIGN | KSPAN_TYPESAFE_BY_RCU))
+#define CACHE_FLAGS	((__force unsigned long)(SLAB_HWCACHE_ALIGN | SLAB_TYPESAFE_BY_RCU | \
+						 SLAB_PANIC | SLAB_ACCOUNT |		    \
+						 SLAB_RECLAIM_ACCOUNT | SLAB_NO_MERGE))
 
 struct kspan_cache {
 	struct kspan_heap heap;
@@ -84,22 +92,9 @@ static struct kspan_size_class slot_class(unsigned int size, unsigned int align)
 	return sc;
 }
 
-/**
- * __kspan_cache_create() - what kspan_cache_create() calls
- * @name:	as for kspan_heap_create()
- * @size:	bytes of an object, 1 to kmalloc's limit
- * @align:	a power of two up to kmalloc's limit, or 0 for 8
- * @flags:	KSPAN_HWCACHE_ALIGN, KSPAN_TYPESAFE_BY_RCU
- * @ctor:	called once for every slot before it is handed out for the first time, in
- *		the context of the allocation; or NULL
- * @owner:	THIS_MODULE
- *
- * Context: task; sleeps.
- * Return: the cache; or NULL without memory, or for a wrong argument.
- */
-struct kspan_cache *__kspan_cache_create(const char *name, unsigned int size, unsigned int align,
-					 unsigned long flags, void (*ctor)(void *object),
-					 struct module *owner)
+static struct kspan_cache *create(const char *name, unsigned int size, unsigned int align,
+				  unsigned long flags, void (*ctor)(void *object),
+				  struct module *owner)
 {
 	struct kspan_size_class slot;
 	struct kspan_heap *heap;
@@ -116,6 +111,31 @@ struct kspan_cache *__kspan_cache_create(const char *name, unsigned int size, un
 		return NULL;
 	kspan_private_publish(heap);
 	return cache_of(heap);
+}
+
+/**
+ * __kspan_cache_create() - what kspan_cache_create() calls
+ * @name:	as for kspan_heap_create()
+ * @size:	bytes of an object, 1 to kmalloc's limit
+ * @align:	a power of two up to kmalloc's limit, or 0 for 8
+ * @flags:	KSPAN_HWCACHE_ALIGN, KSPAN_TYPESAFE_BY_RCU, and flags of kmem_cache_create()
+ *		that the header tells of
+ * @ctor:	called once for every slot before it is handed out for the first time, in
+ *		the context of the allocation; or NULL
+ * @owner:	THIS_MODULE
+ *
+ * Context: task; sleeps.
+ * Return: the cache; or NULL without memory, or for a wrong argument.
+ */
+struct kspan_cache *__kspan_cache_create(const char *name, unsigned int size, unsigned int align,
+					 unsigned long flags, void (*ctor)(void *object),
+					 struct module *owner)
+{
+	struct kspan_cache *cache = create(name, size, align, flags, ctor, owner);
+
+	if (!cache && (flags & (__force unsigned long)SLAB_PANIC))
+		panic("kspan: a cache with SLAB_PANIC can't be made");
+	return cache;
 }
 EXPORT_SYMBOL_GPL(__kspan_cache_create);
 

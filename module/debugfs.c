@@ -168,7 +168,7 @@ static void show_heap(struct seq_file *m, const char *name, const char *module, 
 {
 	kspan_name_show(m, name);
 	seq_printf(m, " %s %s %llu %llu %llu %llu %llu %llu %llu\n", module, kind, stats->limit,
-		   stats->held, stats->in_use, stats->spans, stats->allocs, stats->frees,
+		   stats->held, stats->bytes, stats->spans, stats->allocs, stats->frees,
 		   stats->failures);
 }
 

@@ -25,6 +25,9 @@ struct kspan_reserves;
  * @pressing_lock: protects @pressing
  * @ctor:	called once for every slot, or NULL
  * @flags:	KSPAN_HEAP_*, or of a typed cache KSPAN_TYPESAFE_BY_RCU and others
+ * @node:	node that objects come from, or NUMA_NO_NODE
+ * @gfp_on:	flags that all requests have
+ * @gfp_off:	flags that none has
  * @typed:	it is a typed cache, and
  * @slot:	its size classes: none, and one
  * @used:	a bit for each class that has a central
@@ -45,6 +48,9 @@ struct kspan_private {
 	raw_spinlock_t pressing_lock;
 	void (*ctor)(void *object);
 	unsigned int flags;
+	int node;
+	gfp_t gfp_on;
+	gfp_t gfp_off;
 	bool typed;
 	struct kspan_size_class slot[2];
 	DECLARE_BITMAP(used, KSPAN_NR_CLASSES);

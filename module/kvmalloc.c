@@ -268,6 +268,9 @@ static void *kvmalloc_of(struct kspan_heap *heap, size_t size, gfp_t gfp, int no
 void *kspan_heap_kvmalloc_node(struct kspan_heap *heap, size_t size, gfp_t gfp, int node)
 {
 	heap = kspan_heap_or_default(heap);
+	gfp = kspan_heap_gfp(heap, gfp);
+	if (node == NUMA_NO_NODE && heap->private)
+		node = heap->private->node;
 	return kspan_track(heap, kvmalloc_of(heap, size, gfp, node), _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_kvmalloc_node);

@@ -252,7 +252,8 @@ static void *alloc_pages_of(struct kspan_heap *heap, size_t size, gfp_t gfp, int
  */
 void *kspan_heap_alloc_chunk(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
-	void *chunk = alloc_pages_of(heap, size, kspan_gfp_here(gfp), kspan_home_node(),
+	void *chunk = alloc_pages_of(heap, size, kspan_gfp_here(kspan_heap_gfp(heap, gfp)),
+				     kspan_home_node(),
 				     kspan_large_alloc_chunk);
 
 	if (!chunk)
@@ -491,7 +492,7 @@ void *kspan_malloc_aligned_of(struct kspan_heap *heap, size_t size, size_t align
 				    align, gfp);
 	if (unlikely(check_add_overflow(size, align - 1, &bytes)))
 		return NULL;
-	return kspan_malloc_of(heap, bytes & -align, gfp);
+	return kspan_malloc_from(heap, bytes & -align, gfp);
 }
 
 /**

@@ -270,7 +270,8 @@ int kspan_heap_prefill(struct kspan_heap *heap, size_t size, unsigned int n, gfp
 	if (size > KSPAN_MAX_SMALL || n > INT_MAX || (gfp & KSPAN_GFP_REFUSED))
 		return -EINVAL;
 	class = kspan_size_class(size);
-	return class ? kspan_prefill_class(kspan_heap_or_default(heap), class, n, gfp) : 0;
+	heap = kspan_heap_or_default(heap);
+	return class ? kspan_prefill_class(heap, class, n, kspan_heap_gfp(heap, gfp)) : 0;
 }
 EXPORT_SYMBOL_GPL(kspan_heap_prefill);
 

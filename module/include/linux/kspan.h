@@ -44,31 +44,32 @@ void kspan_free_sized(const void *p, size_t size);
 void kspan_free_sensitive(const void *p);
 void kspan_free_bulk(unsigned int n, void **p);
 
-void *__kspan_malloc(size_t size, gfp_t gfp) __alloc_size(1);
-void *kspan_malloc_node(size_t size, gfp_t gfp, int node) __alloc_size(1);
-void *kspan_malloc_array(size_t n, size_t size, gfp_t gfp) __alloc_size(1, 2);
-void *kspan_calloc(size_t n, size_t size, gfp_t gfp) __alloc_size(1, 2);
-void *kspan_malloc_aligned(size_t size, size_t align, gfp_t gfp) __alloc_size(1);
-void *kspan_tiny_alloc(size_t size, gfp_t gfp) __alloc_size(1);
+void *__kspan_malloc(size_t size, gfp_t gfp) __must_check __alloc_size(1);
+void *kspan_malloc_node(size_t size, gfp_t gfp, int node) __must_check __alloc_size(1);
+void *kspan_malloc_array(size_t n, size_t size, gfp_t gfp) __must_check __alloc_size(1, 2);
+void *kspan_calloc(size_t n, size_t size, gfp_t gfp) __must_check __alloc_size(1, 2);
+void *kspan_malloc_aligned(size_t size, size_t align, gfp_t gfp) __must_check __alloc_size(1);
+void *kspan_tiny_alloc(size_t size, gfp_t gfp) __must_check __alloc_size(1);
 /* Not __alloc_size(): the object may be @p still. */
-void *kspan_realloc(const void *p, size_t size, gfp_t gfp) __realloc_size(2);
-void *kspan_realloc_array(const void *p, size_t n, size_t size, gfp_t gfp) __realloc_size(2, 3);
+void *kspan_realloc(const void *p, size_t size, gfp_t gfp) __must_check __realloc_size(2);
+void *kspan_realloc_array(const void *p, size_t n, size_t size, gfp_t gfp)
+	__must_check __realloc_size(2, 3);
 
-unsigned int kspan_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p);
+unsigned int kspan_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p) __must_check;
 
-void *kspan_malloc_nolock(size_t size) __alloc_size(1);
+void *kspan_malloc_nolock(size_t size) __must_check __alloc_size(1);
 int kspan_prefill(size_t size, unsigned int n, gfp_t gfp);
 
 size_t kspan_size(const void *p);
 size_t kspan_size_roundup(size_t size);
 bool kspan_owns(const void *p);
 
-void *kspan_memdup(const void *src, size_t len, gfp_t gfp) __alloc_size(2);
-char *kspan_strdup(const char *s, gfp_t gfp);
-char *kspan_strndup(const char *s, size_t max, gfp_t gfp);
-char *kspan_tiny_strdup(const char *s, gfp_t gfp);
-char *kspan_asprintf(gfp_t gfp, const char *fmt, ...) __printf(2, 3);
-char *kspan_vasprintf(gfp_t gfp, const char *fmt, va_list args) __printf(2, 0);
+void *kspan_memdup(const void *src, size_t len, gfp_t gfp) __must_check __alloc_size(2);
+char *kspan_strdup(const char *s, gfp_t gfp) __must_check;
+char *kspan_strndup(const char *s, size_t max, gfp_t gfp) __must_check;
+char *kspan_tiny_strdup(const char *s, gfp_t gfp) __must_check;
+char *kspan_asprintf(gfp_t gfp, const char *fmt, ...) __must_check __printf(2, 3);
+char *kspan_vasprintf(gfp_t gfp, const char *fmt, va_list args) __must_check __printf(2, 0);
 
 /**
  * kspan_free_rcu() - free an object after a grace period
@@ -117,12 +118,19 @@ unsigned long kspan_trim(void);
 #ifdef DEFINE_FREE
 /* void *p __free(kspan_free) = kspan_malloc(...): freed at the end of the scope. */
 DEFINE_FREE(kspan_free, void *, if (!IS_ERR_OR_NULL(_T)) kspan_free(_T))
+/* The same of what goes with all that is in it. */
+DEFINE_FREE(kspan_heap_destroy, struct kspan_heap *, kspan_heap_destroy(_T))
+DEFINE_FREE(kspan_cache_destroy, struct kspan_cache *, kspan_cache_destroy(_T))
+DEFINE_FREE(kspan_region_destroy, struct kspan_region *, kspan_region_destroy(_T))
+DEFINE_FREE(kspan_cpu_region_destroy, struct kspan_cpu_region *, kspan_cpu_region_destroy(_T))
+DEFINE_FREE(kspan_pool_destroy, struct kspan_pool *, kspan_pool_destroy(_T))
+DEFINE_FREE(kspan_fixed_pool_destroy, struct kspan_fixed_pool *, kspan_fixed_pool_destroy(_T))
 #endif
 
 /* log2 of the bytes that a CPU's cache has for each class. */
 #define KSPAN_CLASS_SHIFT	5
 
-void *kspan_malloc_class(unsigned long offset, gfp_t gfp, size_t size) __alloc_size(3);
+void *kspan_malloc_class(unsigned long offset, gfp_t gfp, size_t size) __must_check __alloc_size(3);
 
 static __always_inline __must_check __alloc_size(1)
 void *__kspan_malloc_constant(size_t size, gfp_t gfp)
