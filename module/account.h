@@ -11,14 +11,24 @@
 /**
  * struct kspan_account - pages of a private heap
  * @pages:	held, in spans that are used or kept
+ * @peak:	most that there ever were
  * @limit:	most of them, 0 for no limit; fixed
  *
  * The default heap has none, and passes NULL.
  */
 struct kspan_account {
 	atomic_long_t pages;
+	atomic_long_t peak;
 	unsigned long limit;
 };
+
+static inline void kspan_account_reach(struct kspan_account *account, long held)
+{
+	long peak = atomic_long_read(&account->peak);
+
+	while (held > peak && !atomic_long_try_cmpxchg(&account->peak, &peak, held))
+		;
+}
 
 /**
  * kspan_account_charge() - ask whether the heap may hold more pages
@@ -37,8 +47,10 @@ static inline bool kspan_account_charge(struct kspan_account *account, unsigned 
 	if (!account)
 		return true;
 	held = atomic_long_add_return(pages, &account->pages);
-	if (likely(!account->limit || held <= account->limit || (gfp & __GFP_NOFAIL)))
+	if (likely(!account->limit || held <= account->limit || (gfp & __GFP_NOFAIL))) {
+		kspan_account_reach(account, held);
 		return true;
+	}
 	atomic_long_sub(pages, &account->pages);
 	return false;
 }

@@ -8,6 +8,9 @@
 #include <linux/workqueue.h>
 
 #include "cpu_cache.h"
+#include "kvmalloc.h"
+
+struct kspan_reserves;
 
 /**
  * struct kspan_private - what a private heap has, and a typed cache
@@ -15,16 +18,21 @@
  * @list:	in the list of all private heaps; its mutex
  * @account:	pages held, and how many may be
  * @large:	its large objects
+ * @kv:	its objects in memory of vmalloc()
  * @pressure:	called before a request fails, or NULL
  * @data:	for @pressure
  * @pressing:	calls of @pressure that are under way; @pressing_lock
  * @pressing_lock: protects @pressing
  * @ctor:	called once for every slot, or NULL
  * @flags:	KSPAN_HEAP_*, or of a typed cache KSPAN_TYPESAFE_BY_RCU and others
+ * @node:	node that objects come from, or NUMA_NO_NODE
+ * @gfp_on:	flags that all requests have
+ * @gfp_off:	flags that none has
  * @typed:	it is a typed cache, and
  * @slot:	its size classes: none, and one
  * @used:	a bit for each class that has a central
  * @module:	name of the module that made it
+ * @reserves:	for those who wait for nothing; NULL until they are asked for
  * @seen:	the scavenger's last round through all heaps in which it looked at this one
  * @work:	frees it after a grace period
  */
@@ -33,16 +41,21 @@ struct kspan_private {
 	struct list_head list;
 	struct kspan_account account;
 	struct kspan_large_owner large;
+	struct kspan_kv_owner kv;
 	void (*pressure)(struct kspan_heap *heap, size_t size, void *data);
 	void *data;
 	struct list_head pressing;
 	raw_spinlock_t pressing_lock;
 	void (*ctor)(void *object);
 	unsigned int flags;
+	int node;
+	gfp_t gfp_on;
+	gfp_t gfp_off;
 	bool typed;
 	struct kspan_size_class slot[2];
 	DECLARE_BITMAP(used, KSPAN_NR_CLASSES);
 	char module[MODULE_NAME_LEN];
+	struct kspan_reserves *reserves;
 	unsigned int seen;
 	struct rcu_work work;
 };
