@@ -72,11 +72,13 @@ data_is_there
 result "what is read is what was written" $?
 USED=$(heap in_use_bytes)
 echo "# the heap has $USED bytes in use, $(heap held_bytes) held, $(heap allocs) allocations"
-[ "$USED" -gt $((8 << 20)) ] && [ "$(heap failures)" = 0 ]
+[ "$USED" -gt $((256 << 20)) ] && [ "$(heap failures)" = 0 ]
 result "its memory is the heap's" $? "$USED bytes, $(heap failures) failures"
-echo "# dm-vdo says: $(value bytesUsed) bytes used, $(value peakBytesUsed) at most"
-[ "$(value bytesUsed)" -ge "$USED" ] && [ "$(value peakBytesUsed)" -ge "$(value bytesUsed)" ]
-result "dm-vdo tells what the heap tells" $? "$(value bytesUsed), peak $(value peakBytesUsed)"
+SAYS=$(value bytesUsed) PEAK=$(value peakBytesUsed)
+echo "# dm-vdo says: $SAYS bytes used, $PEAK at most"
+# Some of it comes and goes.
+[ "$SAYS" -ge $((USED - 65536)) ] && [ "$SAYS" -le $((USED + 65536)) ] && [ "$PEAK" -ge "$SAYS" ]
+result "dm-vdo tells what the heap tells" $? "$SAYS, the heap $USED, peak $PEAK"
 # Blocks that are to be compressed wait until there are enough to fill one.
 WAITING=$(value compressedFragmentsInPacker)
 LOGICAL=$(value logicalBlocksUsed) DATA=$(value dataBlocksUsed)
