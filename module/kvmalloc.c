@@ -17,6 +17,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/irq_work.h>
+#include <linux/kmemleak.h>
 #include <linux/kspan.h>
 #include <linux/overflow.h>
 #include <linux/vmalloc.h>
@@ -178,6 +179,8 @@ static void *alloc_charged(struct kspan_heap *heap, size_t size, gfp_t gfp, int 
 
 	if (!object)
 		return NULL;
+	/* That the record has its address makes nobody a user of the object. */
+	kmemleak_no_scan(object);
 	p = map(size, gfp, node);
 	if (!p)
 		goto err_object;

@@ -77,6 +77,8 @@
  *	5. kspan_pool.lock		objects of a pool that all CPUs share
  *	6. bad_free.c: last_lock	the last report
  *	7. kspan_private.pressing_lock	pressure callbacks under way
+ *
+ * kvmalloc.c has a lock for tasks that may sleep, which is taken within none of these.
  */
 #ifndef KSPAN_TYPES_H
 #define KSPAN_TYPES_H
