@@ -6,7 +6,7 @@
 #   make -C tools/ports/NAME KDIR=DIR KSRC=DIR KSPAN=DIR OUTPUT=DIR [NATIVE=1]
 #
 #   KDIR	the build directory of the kernel that the module is for
-#   KSRC	the source that has the module; that of another kernel may do
+#   KSRC	the source that KDIR was built of
 #   KSPAN	has the Module.symvers of a kspan that was built for KDIR
 #   OUTPUT	where sources, objects and the module go; what is there is removed
 #   NATIVE	the same module on kmalloc, to compare
@@ -14,7 +14,6 @@
 # What a Makefile sets before it includes this:
 #   source	a directory of the kernel's source
 #   settings	what turns the module on where it is off
-#   compat	options of the compiler, for a kernel older than the source
 
 port := $(CURDIR)
 top := $(abspath ../../..)
@@ -28,11 +27,7 @@ all:
 	cp -r $(KSRC)/$(source)/. $(module)
 	$(if $(NATIVE),,patch -s -p1 -d $(OUTPUT) <$(port)/kspan.patch)
 	$(MAKE) -C $(KDIR) M=$(module) $(settings) \
-		KCFLAGS="-Werror -I$(top)/module/include $(compat)" \
+		KCFLAGS="-Werror -I$(top)/module/include" \
 		KBUILD_EXTRA_SYMBOLS=$(if $(NATIVE),,$(abspath $(KSPAN))/Module.symvers) modules
-
-# has,HEADER,WORD: whether a header of KDIR has it, or one of the source that KDIR is made of
-has = $(shell grep -sw $(2) $(KDIR)/include/linux/$(1) $(KDIR)/source/include/linux/$(1) \
-	$$(sed -n 's|^include \(/.*\)/Makefile$$|\1/include/linux/$(1)|p' $(KDIR)/Makefile))
 
 .PHONY: all
