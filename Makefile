@@ -19,7 +19,7 @@ dependents = $(DESTDIR)$(PREFIX)/src/kspan
 release = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
 
 .PHONY: all modules clean modules_install install dkms-install \
-	demo check kunit kselftest stress pressure fragmented hotplug stray manycpus speed check-all bench replay traces style help kdir
+	demo check kunit kselftest stress pressure fragmented hotplug stray ports manycpus speed check-all bench replay traces style help kdir
 
 all: modules
 
@@ -78,6 +78,9 @@ hotplug:
 stray:
 	@tools/check.sh stray
 
+ports:
+	@tools/check.sh ports
+
 # Two minutes of stress, unless MINUTES= says something else.
 manycpus:
 	@MINUTES=$(or $(MINUTES),2) tools/check.sh manycpus
@@ -132,8 +135,8 @@ help:
 	@echo '  demo             load kspan and a module that uses it on a stock kernel (INPUT=FILE: a text of your own;'
 	@echo '                   SAMPLE=$(subst $(space),|,$(samples))|all: which module, words if not given)'
 	@echo
-	@echo 'Tests, in QEMU (KERNEL=6.1|6.12|7.3, FLAVOUR=plain|debug|kcsan|rt; KSRC=DIR: a kernel source of your own)'
-	@echo '  check            all of the nine below, on 6.12 plain, debug and rt, 6.1 plain, 7.3 plain'
+	@echo 'Tests, in QEMU (KERNEL=6.1|6.12|7.3, FLAVOUR=plain|debug|kcsan|rt|dm; KSRC=DIR: a kernel source of your own)'
+	@echo '  check            all of the ten below, on 6.12 plain, debug and rt, 6.1 plain, 7.3 plain and dm'
 	@echo '                   (MATRIX=all: on every kernel in every flavour), and the runner of the guests;'
 	@echo '                   a guest fails that prints nothing for SILENCE=300 seconds, however long it'
 	@echo '                   takes in all (TIMEOUT=14400 is for one that never ends)'
@@ -144,6 +147,7 @@ help:
 	@echo '  fragmented       free memory in small blocks: what kmalloc serves there, kspan has to serve, too'
 	@echo '  hotplug          memory that is added while kspan is loaded, and memory far above the rest'
 	@echo '  stray            kfree() and put_page() of what is kspan'"'"'s'
+	@echo '  ports            modules of the kernel that were ported to kspan, at work: dm-vdo'
 	@echo '  speed            the instructions of some pairs, which must not be more than they were'
 	@echo '  style            generated tables, checkpatch, licences, shellcheck'
 	@echo '  manycpus         kunit and stress on 64 CPUs, and what kspan holds at rest there (MINUTES=2)'

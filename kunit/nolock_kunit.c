@@ -10,6 +10,7 @@
 #include <linux/string.h>
 
 #include "kspan_kunit.h"
+#include "private.h"
 
 #define SIZE	1024
 #define N	70
@@ -519,6 +520,72 @@ static void reserve_counts_as_in_use(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, now.frees - was.frees, 10ULL);
 }
 
+/* All that a heap has, one after the other, and back with it; returns how many. */
+static unsigned int drain(struct kunit *test, struct kspan_heap *heap)
+{
+	unsigned int n = 0;
+
+	while (n < 2 * N && (objects[n] = kspan_heap_malloc_nolock(heap, SIZE))) {
+		KUNIT_EXPECT_PTR_EQ(test, kspan_object_heap(objects[n]), heap);
+		n++;
+	}
+	free_all(n);
+	return n;
+}
+
+static void heaps_have_reserves_of_their_own(struct kunit *test)
+{
+	struct kspan_heap *heap = kspan_heap_create("prefilled", N * SIZE, 0);
+	struct kmsg_dump_iter log;
+
+	KUNIT_ASSERT_NOT_NULL(test, heap);
+	KUNIT_EXPECT_EQ(test, kspan_heap_prefill(heap, SIZE, 0, GFP_KERNEL), 0);
+	KUNIT_EXPECT_EQ(test, kspan_heap_prefill(heap, SIZE, N / 4, GFP_KERNEL), 0);
+	KUNIT_EXPECT_GE(test, kspan_private_live(heap), N / 4UL);
+	KUNIT_EXPECT_GE(test, drain(test, heap), N / 4U);
+	KUNIT_EXPECT_EQ(test, kspan_heap_prefill(heap, SIZE, N / 4, GFP_KERNEL), 0);
+	/* They go with a reset, and there can be others after it. */
+	kspan_heap_reset(heap);
+	KUNIT_EXPECT_EQ(test, kspan_private_live(heap), 0UL);
+	KUNIT_EXPECT_EQ(test, kspan_heap_prefill(heap, SIZE, N / 4, GFP_KERNEL), 0);
+	KUNIT_EXPECT_EQ(test, kspan_heap_prefill(heap, KSPAN_MAX_SMALL + 1, 1, GFP_KERNEL),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, kspan_heap_prefill(heap, SIZE, 1, GFP_DMA), -EINVAL);
+	KUNIT_EXPECT_EQ(test, kspan_heap_prefill(heap, SIZE, 4 * N, GFP_KERNEL), -ENOMEM);
+	KUNIT_EXPECT_NULL(test, kspan_heap_malloc_nolock(heap, KSPAN_MAX_SIZE + 1));
+	KUNIT_EXPECT_PTR_EQ(test, kspan_heap_malloc_nolock(heap, 0), ZERO_SIZE_PTR);
+	kspan_kunit_log_begin(&log);
+	kspan_heap_destroy(heap);
+	KUNIT_EXPECT_FALSE(test, kspan_kunit_logged(&log, "never freed"));
+	KUNIT_EXPECT_EQ(test, kspan_heap_prefill(NULL, SIZE, 3, GFP_KERNEL), 0);
+	objects[0] = kspan_heap_malloc_nolock(NULL, SIZE);
+	KUNIT_EXPECT_PTR_EQ(test, kspan_object_heap(objects[0]), &kspan_default_heap);
+	free_all(1);
+	prefill(test, SIZE, 0);
+}
+
+static void caches_have_reserves_of_their_own(struct kunit *test)
+{
+	struct kspan_cache *typed = kspan_cache_create("prefilled", 1000, 0, 0, NULL);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, typed);
+	KUNIT_EXPECT_NULL(test, kspan_cache_alloc_nolock(typed));
+	KUNIT_EXPECT_EQ(test, kspan_cache_prefill(typed, 50, GFP_DMA), -EINVAL);
+	KUNIT_EXPECT_EQ(test, kspan_cache_prefill(typed, 50, GFP_KERNEL), 0);
+	for (i = 0; i < 50; i++) {
+		objects[i] = kspan_cache_alloc_nolock(typed);
+		KUNIT_ASSERT_NOT_NULL_MSG(test, objects[i], "%u", i);
+		KUNIT_EXPECT_EQ(test, kspan_size(objects[i]), (size_t)1000);
+	}
+	KUNIT_EXPECT_EQ(test, kspan_cache_destroy(typed), -EBUSY);
+	for (i = 0; i < 50; i++)
+		kspan_cache_free(typed, objects[i]);
+	KUNIT_EXPECT_EQ(test, kspan_cache_prefill(typed, 50, GFP_KERNEL), 0);
+	/* What is left of the reserve keeps the cache from nothing. */
+	KUNIT_EXPECT_EQ(test, kspan_cache_destroy(typed), 0);
+}
+
 static struct kunit_case nolock_cases[] = {
 	KUNIT_CASE(size_0_is_zero_size_ptr),
 	KUNIT_CASE(newest_object_of_the_magazine_comes_first),
@@ -544,6 +611,8 @@ static struct kunit_case nolock_cases[] = {
 	KUNIT_CASE(memory_is_as_it_was_left),
 	KUNIT_CASE(init_on_alloc_is_honoured),
 	KUNIT_CASE(reserve_counts_as_in_use),
+	KUNIT_CASE(heaps_have_reserves_of_their_own),
+	KUNIT_CASE(caches_have_reserves_of_their_own),
 	{}
 };
 

@@ -655,7 +655,7 @@ static void reset_frees_everything_and_keeps_spans(struct kunit *test)
 		kspan_heap_reset(heap);
 		kspan_verify(test, heap);
 		KUNIT_EXPECT_EQ(test, kspan_private_live(heap), 0UL);
-		KUNIT_EXPECT_EQ(test, stats_of(heap).in_use, 0ULL);
+		KUNIT_EXPECT_EQ(test, stats_of(heap).bytes, 0ULL);
 		KUNIT_EXPECT_EQ(test, held(heap), small);
 		/* The same again needs no more. */
 		if (round)

@@ -917,16 +917,13 @@ static void stale_pointer_to_one_of_a_heap(struct kunit *test)
 }
 
 #define FIRST_OF(function)	((const void *)(function))
-/* The macros of the same names are for calls. */
-#undef kspan_malloc
-#undef kspan_zalloc
 
 /*
  * Not kspan_depot_put_full(): it is for a CPU without a second magazine, which a story may
  * have by the time that it is told again.
  */
 static const void *const passed[] = {
-	FIRST_OF(kspan_malloc), FIRST_OF(kspan_malloc_class), FIRST_OF(kspan_free),
+	FIRST_OF(__kspan_malloc), FIRST_OF(kspan_malloc_class), FIRST_OF(kspan_free),
 	FIRST_OF(kspan_tiny_alloc), FIRST_OF(kspan_alloc_bulk), FIRST_OF(kspan_free_bulk),
 	FIRST_OF(kspan_malloc_nolock), FIRST_OF(kspan_prefill), FIRST_OF(kspan_realloc),
 	FIRST_OF(kspan_call_free_rcu), FIRST_OF(kspan_size), FIRST_OF(kspan_owns),

@@ -779,7 +779,7 @@ static void check_account(struct check *check)
 	same(check, "pages of large objects", id(owner), owner->pages, large);
 	same(check, "large objects", id(owner), owner->objects, objects);
 	raw_spin_unlock_irqrestore(&owner->lock, flags);
-	pages = large;
+	pages = large + atomic_long_read(&private->kv.pages);
 	while ((central = kspan_heap_next_central(check->heap, &i)))
 		pages += pages_of_central(central);
 	same(check, "pages that the heap answers for", id(check->heap),

@@ -11,6 +11,7 @@
 /**
  * struct kspan_account - pages of a private heap
  * @pages:	held, in spans that are used or kept
+ * @peak:	most that there ever were
  * @limit:	most of them, 0 for no limit; fixed
  * @gone:	changes whenever a span or a page of one was given up
  *
@@ -18,6 +19,7 @@
  */
 struct kspan_account {
 	atomic_long_t pages;
+	atomic_long_t peak;
 	unsigned long limit;
 	atomic_t gone;
 };
@@ -27,6 +29,14 @@ static inline void kspan_account_note_gone(struct kspan_account *account)
 {
 	if (account)
 		atomic_inc(&account->gone);
+}
+
+static inline void kspan_account_reach(struct kspan_account *account, long held)
+{
+	long peak = atomic_long_read(&account->peak);
+
+	while (held > peak && !atomic_long_try_cmpxchg(&account->peak, &peak, held))
+		;
 }
 
 /**
@@ -46,8 +56,10 @@ static inline bool kspan_account_charge(struct kspan_account *account, unsigned 
 	if (!account)
 		return true;
 	held = atomic_long_add_return(pages, &account->pages);
-	if (likely(!account->limit || held <= account->limit || (gfp & __GFP_NOFAIL)))
+	if (likely(!account->limit || held <= account->limit || (gfp & __GFP_NOFAIL))) {
+		kspan_account_reach(account, held);
 		return true;
+	}
 	atomic_long_sub(pages, &account->pages);
 	return false;
 }

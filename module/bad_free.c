@@ -33,6 +33,7 @@ static const char * const kind_names[KSPAN_NR_BAD_FREE_KINDS] = {
 	[KSPAN_BAD_FREE_FOREIGN]	 = "address that does not belong to kspan",
 	[KSPAN_BAD_FREE_DESTROYED]	 = "address of a heap destroyed or reset",
 	[KSPAN_BAD_FREE_OTHER_HEAP]	 = "object of another heap or cache",
+	[KSPAN_BAD_FREE_SIZE]		 = "size that is not the object's",
 	[KSPAN_BAD_FREE_REGION]		 = "address in a region, whose objects go together",
 	[KSPAN_BAD_FREE_HANDLE]		 = "heap, cache, pool or region that is destroyed, or none",
 	[KSPAN_BAD_FREE_POOLED]		 = "object that is in its pool already",

@@ -122,8 +122,9 @@ unsigned int kspan_heap_alloc_bulk(struct kspan_heap *heap, size_t size, gfp_t g
 	unsigned int class = size <= KSPAN_MAX_SMALL ? kspan_size_class(size) : 0;
 	unsigned int done, i;
 
-	kspan_check_context(gfp);
 	heap = kspan_heap_or_default(heap);
+	gfp = kspan_heap_gfp(heap, gfp);
+	kspan_check_context(gfp);
 	if (class && n > 1 && !(gfp & KSPAN_GFP_REFUSED))
 		done = kspan_alloc_slots(heap, class, gfp, n, p);
 	else

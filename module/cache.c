@@ -16,17 +16,27 @@
 #include <linux/cache.h>
 #include <linux/kspan.h>
 #include <linux/log2.h>
+#include <linux/panic.h>
 
 #include "bad_free.h"
+#include "kvmalloc.h"
 #include "malloc.h"
 #include "name.h"
+#include "nolock.h"
 #include "private.h"
 
 /* The only class of a typed cache. */
 #define ONLY_CLASS	1
 
+/* Older kernels have no word for what is always so here. */
+#ifndef SLAB_NO_MERGE
+#define SLAB_NO_MERGE	0
+#endif
+
 /* As long as flags are: the complement has all other bits. */
-#define CACHE_FLAGS	((unsigned long)(KSPAN_HWCACHE_ALIGN | KSPAN_TYPESAFE_BY_RCU))
+#define CACHE_FLAGS	((__force unsigned long)(SLAB_HWCACHE_ALIGN | SLAB_TYPESAFE_BY_RCU | \
+						 SLAB_PANIC | SLAB_ACCOUNT |		    \
+						 SLAB_RECLAIM_ACCOUNT | SLAB_NO_MERGE))
 
 struct kspan_cache {
 	struct kspan_heap heap;
@@ -82,22 +92,9 @@ static struct kspan_size_class slot_class(unsigned int size, unsigned int align)
 	return sc;
 }
 
-/**
- * __kspan_cache_create() - what kspan_cache_create() calls
- * @name:	as for kspan_heap_create()
- * @size:	bytes of an object, 1 to kmalloc's limit
- * @align:	a power of two up to kmalloc's limit, or 0 for 8
- * @flags:	KSPAN_HWCACHE_ALIGN, KSPAN_TYPESAFE_BY_RCU
- * @ctor:	called once for every slot before it is handed out for the first time, in
- *		the context of the allocation; or NULL
- * @owner:	THIS_MODULE
- *
- * Context: task; sleeps.
- * Return: the cache; or NULL without memory, or for a wrong argument.
- */
-struct kspan_cache *__kspan_cache_create(const char *name, unsigned int size, unsigned int align,
-					 unsigned long flags, void (*ctor)(void *object),
-					 struct module *owner)
+static struct kspan_cache *create(const char *name, unsigned int size, unsigned int align,
+				  unsigned long flags, void (*ctor)(void *object),
+				  struct module *owner, unsigned long site)
 {
 	bool keeps_contents = ctor || (flags & KSPAN_TYPESAFE_BY_RCU);
 	unsigned int seal_at = 0, bytes = size;
@@ -122,8 +119,33 @@ struct kspan_cache *__kspan_cache_create(const char *name, unsigned int size, un
 	if (!heap)
 		return NULL;
 	heap->seal_at = seal_at;
-	kspan_private_publish(heap, _RET_IP_);
+	kspan_private_publish(heap, site);
 	return cache_of(heap);
+}
+
+/**
+ * __kspan_cache_create() - what kspan_cache_create() calls
+ * @name:	as for kspan_heap_create()
+ * @size:	bytes of an object, 1 to kmalloc's limit
+ * @align:	a power of two up to kmalloc's limit, or 0 for 8
+ * @flags:	KSPAN_HWCACHE_ALIGN, KSPAN_TYPESAFE_BY_RCU, and flags of kmem_cache_create()
+ *		that the header tells of
+ * @ctor:	called once for every slot before it is handed out for the first time, in
+ *		the context of the allocation; or NULL
+ * @owner:	THIS_MODULE
+ *
+ * Context: task; sleeps.
+ * Return: the cache; or NULL without memory, or for a wrong argument.
+ */
+struct kspan_cache *__kspan_cache_create(const char *name, unsigned int size, unsigned int align,
+					 unsigned long flags, void (*ctor)(void *object),
+					 struct module *owner)
+{
+	struct kspan_cache *cache = create(name, size, align, flags, ctor, owner, _RET_IP_);
+
+	if (!cache && (flags & (__force unsigned long)SLAB_PANIC))
+		panic("kspan: a cache with SLAB_PANIC can't be made");
+	return cache;
 }
 EXPORT_SYMBOL_GPL(__kspan_cache_create);
 
@@ -191,6 +213,39 @@ void *kspan_cache_alloc_node(struct kspan_cache *cache, gfp_t gfp, int node)
 }
 EXPORT_SYMBOL_GPL(kspan_cache_alloc_node);
 
+/**
+ * kspan_cache_alloc_nolock() - allocate an object of a typed cache in any context
+ * @cache: the cache
+ *
+ * Never sleeps, never waits for a lock, takes no memory from the system. After
+ * kspan_cache_prefill() it succeeds as often as was asked for there.
+ *
+ * Context: any, NMI included, with any locks held.
+ * Return: the object or NULL.
+ */
+void *kspan_cache_alloc_nolock(struct kspan_cache *cache)
+{
+	return kspan_malloc_class_nolock(&cache->heap, ONLY_CLASS);
+}
+EXPORT_SYMBOL_GPL(kspan_cache_alloc_nolock);
+
+/**
+ * kspan_cache_prefill() - make sure that kspan_cache_alloc_nolock() will succeed
+ * @cache:	the cache
+ * @n:		how many objects there are to be for it; 0 gives back what is left of them
+ * @gfp:	as for kspan_cache_alloc()
+ *
+ * They are given back when the cache is destroyed.
+ *
+ * Context: as kspan_malloc(), but not in an NMI.
+ * Return: 0; -ENOMEM with some of them there; -EINVAL for a zone flag.
+ */
+int kspan_cache_prefill(struct kspan_cache *cache, unsigned int n, gfp_t gfp)
+{
+	return kspan_prefill_class(&cache->heap, ONLY_CLASS, n, gfp & ~__GFP_ZERO);
+}
+EXPORT_SYMBOL_GPL(kspan_cache_prefill);
+
 /*
  * Whether an object, which is in another span than the last one, may go into the CPU's cache:
  * if the span is the cache's, on the CPU's node. It is known then, until a span has gone.
@@ -255,7 +310,8 @@ static noinline void free_slow(struct kspan_cache *cache, void *object)
 	span = kspan_map_small_span((unsigned long)object);
 	central = span ? kspan_span_central(span) : NULL;
 	other = central ? central->heap != &cache->heap :
-			  kspan_large_size((unsigned long)object);
+			  kspan_large_size((unsigned long)object) ||
+			  kspan_kv_size((unsigned long)object);
 	rcu_read_unlock_sched();
 	if (other)
 		kspan_bad_free_report_in(KSPAN_BAD_FREE_OTHER_HEAP, (unsigned long)object,
@@ -426,6 +482,7 @@ int kspan_cache_destroy(struct kspan_cache *cache)
 		return 0;
 	if (!kspan_handle_claim(handle, KSPAN_HANDLE_CACHE, cache))
 		return -EINVAL;
+	kspan_reserves_drop(&cache->heap);
 	live = live_objects(cache);
 	if (live) {
 		pr_err("cache %s is not destroyed: %lu objects of %u bytes were not freed\n",

@@ -70,6 +70,7 @@ static int stats_show(struct seq_file *m, void *unused)
 	show(m, "AllocRemote", stats.alloc_remote);
 	show(m, "AllocFallback", stats.alloc_fallback);
 	show(m, "FreeRemote", stats.free_remote);
+	show(m, "Vmalloc", stats.vmalloc);
 	show(m, "ReleasedByTrim", kspan_reclaimed(KSPAN_BY_TRIM));
 	show(m, "ReleasedByShrinker", kspan_reclaimed(KSPAN_BY_SHRINKER));
 	show(m, "ReleasedByScavenger", kspan_reclaimed(KSPAN_BY_SCAVENGER));
@@ -90,6 +91,7 @@ static int stats_show(struct seq_file *m, void *unused)
 	show(m, "BadFreeRegion", kspan_bad_free_count(KSPAN_BAD_FREE_REGION));
 	show(m, "BadFreeHandle", kspan_bad_free_count(KSPAN_BAD_FREE_HANDLE));
 	show(m, "BadFreePooled", kspan_bad_free_count(KSPAN_BAD_FREE_POOLED));
+	show(m, "BadFreeSize", kspan_bad_free_count(KSPAN_BAD_FREE_SIZE));
 	show(m, "StrayPuts", kspan_arena_stray_puts());
 	show(m, "StrayGets", kspan_arena_stray_gets());
 	show(m, "RefusedZone", kspan_refused(KSPAN_REFUSED_ZONE));
@@ -168,7 +170,7 @@ static void show_heap(struct seq_file *m, const char *name, const char *module, 
 {
 	kspan_name_show(m, name);
 	seq_printf(m, " %s %s %llu %llu %llu %llu %llu %llu %llu\n", module, kind, stats->limit,
-		   stats->held, stats->in_use, stats->spans, stats->allocs, stats->frees,
+		   stats->held, stats->bytes, stats->spans, stats->allocs, stats->frees,
 		   stats->failures);
 }
 

@@ -10,6 +10,9 @@
 
 #include "cpu_cache.h"
 #include "handle.h"
+#include "kvmalloc.h"
+
+struct kspan_reserves;
 
 /**
  * struct kspan_private - what a private heap has, and a typed cache
@@ -17,6 +20,7 @@
  * @list:	in the list of all private heaps; its mutex
  * @account:	pages held, and how many may be
  * @large:	its large objects
+ * @kv:	its objects in memory of vmalloc()
  * @pressure:	called before a request fails, or NULL
  * @data:	for @pressure
  * @pressing:	calls of @pressure that are under way; @pressing_lock
@@ -25,11 +29,15 @@
  * @ctor_gone:	it is not to be called any more, as its module goes
  * @constructing: spans for which it is being called
  * @flags:	KSPAN_HEAP_*, or of a typed cache KSPAN_TYPESAFE_BY_RCU and others
+ * @node:	node that objects come from, or NUMA_NO_NODE
+ * @gfp_on:	flags that all requests have
+ * @gfp_off:	flags that none has
  * @typed:	it is a typed cache, and
  * @slot:	its size classes: none, and one
  * @used:	a bit for each class that has a central
  * @module:	name of the module that made it
  * @handle:	whose it is
+ * @reserves:	for those who wait for nothing; NULL until they are asked for
  * @seen:	the scavenger's last round through all heaps in which it looked at this one
  * @work:	frees it after a grace period
  */
@@ -38,6 +46,7 @@ struct kspan_private {
 	struct list_head list;
 	struct kspan_account account;
 	struct kspan_large_owner large;
+	struct kspan_kv_owner kv;
 	void (*pressure)(struct kspan_heap *heap, size_t size, void *data);
 	void *data;
 	DECLARE_HASHTABLE(pressing, 4);
@@ -46,11 +55,15 @@ struct kspan_private {
 	bool ctor_gone;
 	atomic_t constructing;
 	unsigned int flags;
+	int node;
+	gfp_t gfp_on;
+	gfp_t gfp_off;
 	bool typed;
 	struct kspan_size_class slot[2];
 	DECLARE_BITMAP(used, KSPAN_NR_CLASSES);
 	char module[MODULE_NAME_LEN];
 	struct kspan_handle handle;
+	struct kspan_reserves *reserves;
 	unsigned int seen;
 	struct rcu_work work;
 };

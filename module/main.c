@@ -14,6 +14,7 @@
 #include "debugfs.h"
 #include "free_rcu.h"
 #include "handle.h"
+#include "kvmalloc.h"
 #include "malloc.h"
 #include "nolock.h"
 #include "pool.h"
@@ -343,7 +344,8 @@ static void __exit kspan_exit(void)
 	kspan_pool_exit();
 	kspan_free_rcu_exit();
 	kspan_private_exit();
-	kspan_reserves_exit();
+	kspan_kv_exit();
+	kspan_reserves_drop(&kspan_default_heap);
 	kspan_heap_exit(&kspan_default_heap);
 	kspan_page_heap_exit();
 	kspan_span_cache_exit();

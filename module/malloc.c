@@ -17,13 +17,10 @@
 
 #include "bad_free.h"
 #include "kunit_export.h"
+#include "kvmalloc.h"
 #include "malloc.h"
 #include "private.h"
 #include "reclaim.h"
-
-/* Here are the functions that these shorten for constant sizes. */
-#undef kspan_malloc
-#undef kspan_zalloc
 
 struct kspan_heap kspan_default_heap;
 KSPAN_EXPORT_FOR_KUNIT(kspan_default_heap);
@@ -256,7 +253,8 @@ static void *alloc_pages_of(struct kspan_heap *heap, size_t size, gfp_t gfp, int
  */
 void *kspan_heap_alloc_chunk(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
-	void *chunk = alloc_pages_of(heap, size, kspan_gfp_here(gfp), kspan_home_node(),
+	void *chunk = alloc_pages_of(heap, size, kspan_gfp_here(kspan_heap_gfp(heap, gfp)),
+				     kspan_home_node(),
 				     kspan_large_alloc_chunk);
 
 	if (!chunk)
@@ -353,26 +351,12 @@ noinline void *kspan_malloc_special(unsigned int class, gfp_t gfp, struct kspan_
 	return __kspan_malloc_class_of(heap, class, gfp, gfp);
 }
 
-/**
- * kspan_malloc() - allocate memory
- * @size:	bytes; 0 gives ZERO_SIZE_PTR
- * @gfp:	what the allocation may do, as for kmalloc; __GFP_DMA and
- *		__GFP_DMA32 are refused
- *
- * Up to 32 KiB in 67 size classes, above in steps of 8 KiB, up to the limit of
- * kmalloc.
- *
- * Context: task, softirq and hardirq; sleeps if @gfp allows it. In an NMI, and
- * on PREEMPT_RT where preemption is off, it waits for nothing and may fail, as
- * kspan_malloc_nolock() may.
- * Return: the memory, aligned to the largest power of two that divides @size
- * and at least to 8; or NULL.
- */
-void *kspan_malloc(size_t size, gfp_t gfp)
+/** __kspan_malloc() - kspan_malloc() of a size that is no constant, or large */
+void *__kspan_malloc(size_t size, gfp_t gfp)
 {
 	return kspan_malloc_of(&kspan_default_heap, size, gfp);
 }
-EXPORT_SYMBOL_GPL(kspan_malloc);
+EXPORT_SYMBOL_GPL(__kspan_malloc);
 
 /* Hidden, or it would be computed beforehand, where it is not needed yet. */
 static __always_inline unsigned int class_at(unsigned long offset)
@@ -413,20 +397,6 @@ void *kspan_malloc_class(unsigned long offset, gfp_t gfp, size_t size)
 	return want_init_on_alloc(0) ? kspan_clear_slot(object, class_at(offset)) : object;
 }
 EXPORT_SYMBOL_GPL(kspan_malloc_class);
-
-/**
- * kspan_zalloc() - allocate zeroed memory
- * @size:	bytes; 0 gives ZERO_SIZE_PTR
- * @gfp:	as for kspan_malloc()
- *
- * Context: as kspan_malloc().
- * Return: the memory, zeroed up to kspan_size(), or NULL.
- */
-void *kspan_zalloc(size_t size, gfp_t gfp)
-{
-	return kspan_malloc(size, gfp | __GFP_ZERO);
-}
-EXPORT_SYMBOL_GPL(kspan_zalloc);
 
 /** kspan_malloc_slot_node() - kspan_malloc_slot() from a NUMA node */
 void *kspan_malloc_slot_node(struct kspan_heap *heap, unsigned int class, gfp_t gfp, int node)
@@ -522,7 +492,7 @@ void *kspan_malloc_aligned_of(struct kspan_heap *heap, size_t size, size_t align
 				    align, gfp);
 	if (unlikely(check_add_overflow(size, align - 1, &bytes)))
 		return NULL;
-	return kspan_malloc_of(heap, bytes & -align, gfp);
+	return kspan_malloc_from(heap, bytes & -align, gfp);
 }
 
 /**
@@ -618,7 +588,7 @@ struct kspan_heap *kspan_object_heap(const void *p)
 	unsigned int class;
 
 	rcu_read_lock_sched();
-	heap = heap_of(addr, &class) ?: kspan_large_heap(addr);
+	heap = heap_of(addr, &class) ?: kspan_large_heap(addr) ?: kspan_kv_heap(addr);
 	if (!heap || (heap->private && heap->private->typed))
 		heap = &kspan_default_heap;
 	rcu_read_unlock_sched();
@@ -762,7 +732,7 @@ static noinline void free_slow(const void *p, unsigned int page_class)
 		return;
 	if (page_class && free_past_caches(p, page_class))
 		return;
-	if (!kspan_large_free(addr) && !tiny_free(addr))
+	if (!kspan_large_free(addr) && !tiny_free(addr) && !kspan_kv_free(addr))
 		report_nothing(addr);
 }
 
@@ -815,7 +785,7 @@ static bool is_out(const void *p, unsigned int page_class)
 
 	if (page_class)
 		return kspan_central_peek(addr, page_class) == KSPAN_SLOT_OUT;
-	return kspan_tiny_size(addr) || kspan_large_size(addr);
+	return kspan_tiny_size(addr) || kspan_large_size(addr) || kspan_kv_size(addr);
 }
 
 /*
@@ -1012,7 +982,7 @@ size_t kspan_hold(const void *p, struct kspan_found *held)
 		 kspan_found_pin(held);
 	rcu_read_unlock_sched();
 	if (!pinned)
-		return kspan_large_hold(addr, held);
+		return kspan_large_hold(addr, held) ?: kspan_kv_hold(addr, held);
 	/* Only now: what was a slot before may have gone with its page. */
 	if (held->class == KSPAN_CLASS_TINY)
 		size = kspan_tiny_size(addr);
@@ -1030,8 +1000,10 @@ void kspan_let_go(const struct kspan_found *held)
 {
 	if (kspan_span_is_small(held->word.state))
 		kspan_span_unpin(held->span);
-	else
+	else if (held->span)
 		kspan_large_let_go(held);
+	else
+		kspan_kv_let_go(held);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_let_go);
 
@@ -1173,7 +1145,7 @@ size_t kspan_size(const void *p)
 	unsigned int class = kspan_object_class(p);
 
 	if (!class)
-		return kspan_large_size(addr) ?: kspan_tiny_size(addr);
+		return kspan_large_size(addr) ?: kspan_tiny_size(addr) ?: kspan_kv_size(addr);
 	/* Out of its span: in use, or in a magazine. */
 	if (class == KSPAN_CLASS_PRIVATE)
 		return private_size(addr);

@@ -36,6 +36,15 @@ static inline struct kspan_heap *kspan_heap_or_default(struct kspan_heap *heap)
 	return heap;
 }
 
+/* The flags of a request, as the heap has them. */
+static inline gfp_t kspan_heap_gfp(const struct kspan_heap *heap, gfp_t gfp)
+{
+	if (!heap->private)
+		return gfp;
+	return (gfp | heap->private->gfp_on) & ~heap->private->gfp_off;
+}
+
+void *kspan_malloc_from(struct kspan_heap *heap, size_t size, gfp_t gfp);
 void kspan_count_node(struct kspan_heap *heap, const void *object, int wanted);
 void kspan_free_wrong(const void *p);
 struct kspan_heap *kspan_object_heap(const void *p);

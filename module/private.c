@@ -26,12 +26,14 @@
 #include <linux/kspan.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/overflow.h>
 #include <linux/rcupdate.h>
 #include <linux/string.h>
 
 #include "kunit_export.h"
 #include "malloc.h"
 #include "name.h"
+#include "nolock.h"
 #include "private.h"
 #include "track.h"
 
@@ -75,6 +77,7 @@ struct kspan_heap *kspan_private_create(const char *name, const struct kspan_siz
 	private = &memory->private;
 	private->heap = &memory->heap;
 	private->flags = flags;
+	private->node = NUMA_NO_NODE;
 	private->ctor = ctor;
 	strscpy(private->module, owner ? owner->name : "(built-in)", sizeof(private->module));
 	private->handle.module = owner;
@@ -82,6 +85,7 @@ struct kspan_heap *kspan_private_create(const char *name, const struct kspan_siz
 	hash_init(private->pressing);
 	raw_spin_lock_init(&private->pressing_lock);
 	kspan_large_owner_init(&private->large, &private->account);
+	kspan_kv_owner_init(&private->kv);
 	memory->heap.private = private;
 	memory->heap.cache_most = KSPAN_PRIVATE_CACHE_BYTES;
 	if (slot) {
@@ -136,6 +140,48 @@ static void unpublish(struct kspan_heap *heap)
 	mutex_unlock(&heaps_mutex);
 }
 
+static bool are_valid(const struct kspan_heap_options *options)
+{
+	if (options->flags & ~(KSPAN_HEAP_TRACK | KSPAN_HEAP_ON_NODE) ||
+	    ((options->gfp_on | options->gfp_off) & KSPAN_GFP_REFUSED))
+		return false;
+	return !(options->flags & KSPAN_HEAP_ON_NODE) ||
+	       (options->node >= 0 && options->node < MAX_NUMNODES);
+}
+
+/* A heap with options; @site: where it is made. */
+static struct kspan_heap *create(const char *name, const struct kspan_heap_options *options,
+				 struct module *owner, unsigned long site)
+{
+	struct kspan_private *private;
+	char brief[KSPAN_NAME_BRIEF];
+	struct kspan_heap *heap;
+
+	if (!name || !are_valid(options)) {
+		pr_err("heap %s can't be made: flags %#x; see kspan_heap_create()\n",
+		       kspan_name_brief(brief, name ?: "(null)"), options->flags);
+		return NULL;
+	}
+	heap = kspan_private_create(name, NULL, options->flags, NULL, owner);
+	if (!heap)
+		return NULL;
+	private = heap->private;
+	if (options->flags & KSPAN_HEAP_ON_NODE)
+		private->node = options->node;
+	private->gfp_on = options->gfp_on;
+	private->gfp_off = options->gfp_off;
+	heap->tracked = (options->flags & KSPAN_HEAP_TRACK) || READ_ONCE(kspan_track_heaps);
+	/* Then kspan_heap_malloc() has more to do than its fast path does. */
+	if (heap->tracked || private->node != NUMA_NO_NODE || private->gfp_on || private->gfp_off)
+		heap->most_at_once = 0;
+	private->account.limit = options->limit / KSPAN_PAGE_SIZE +
+				 !!(options->limit % KSPAN_PAGE_SIZE);
+	/* What is kept is not to use up the limit, by whomever: those that need it have it. */
+	if (options->limit)
+		heap->budget.most = max_t(size_t, options->limit / 8, 1);
+	kspan_private_publish(heap, site);
+	return heap;
+}
 /**
  * __kspan_heap_create() - what kspan_heap_create() calls
  * @name:	shown in debugfs and in reports, copied; what is not printable ASCII, and the
@@ -156,30 +202,42 @@ static void unpublish(struct kspan_heap *heap)
 struct kspan_heap *__kspan_heap_create(const char *name, size_t limit, unsigned int flags,
 				       struct module *owner)
 {
-	struct kspan_account *account;
-	char brief[KSPAN_NAME_BRIEF];
-	struct kspan_heap *heap;
+	struct kspan_heap_options options = {
+		/* A node is no matter of this call: the flag is refused. */
+		.limit = limit, .flags = flags, .node = NUMA_NO_NODE,
+	};
 
-	if (!name || (flags & ~KSPAN_HEAP_TRACK)) {
-		pr_err("heap %s can't be made: flags %#x; see kspan_heap_create()\n",
-		       kspan_name_brief(brief, name ?: "(null)"), flags);
-		return NULL;
-	}
-	heap = kspan_private_create(name, NULL, flags, NULL, owner);
-	if (!heap)
-		return NULL;
-	heap->tracked = (flags & KSPAN_HEAP_TRACK) || READ_ONCE(kspan_track_heaps);
-	if (heap->tracked)
-		heap->most_at_once = 0;
-	account = &heap->private->account;
-	account->limit = limit / KSPAN_PAGE_SIZE + !!(limit % KSPAN_PAGE_SIZE);
-	/* What is kept is not to use up the limit, by whomever: those that need it have it. */
-	if (limit)
-		heap->budget.most = max_t(size_t, limit / 8, 1);
-	kspan_private_publish(heap, _RET_IP_);
-	return heap;
+	return create(name, &options, owner, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(__kspan_heap_create);
+
+/**
+ * __kspan_heap_create_with() - what kspan_heap_create_with() calls
+ * @name:	as for kspan_heap_create()
+ * @options:	what the heap does; copied
+ * @owner:	THIS_MODULE
+ *
+ * Context: task; sleeps.
+ * Return: an empty heap, or NULL without memory, or for a wrong @name or @options.
+ */
+struct kspan_heap *__kspan_heap_create_with(const char *name,
+					    const struct kspan_heap_options *options,
+					    struct module *owner)
+{
+	return create(name, options, owner, _RET_IP_);
+}
+EXPORT_SYMBOL_GPL(__kspan_heap_create_with);
+
+/**
+ * kspan_heap_name() - what a heap is called
+ * @heap: the heap; NULL for the default heap
+ * Return: its name, as it was copied, for as long as it lives.
+ */
+const char *kspan_heap_name(const struct kspan_heap *heap)
+{
+	return heap ? heap->name : kspan_default_heap.name;
+}
+EXPORT_SYMBOL_GPL(kspan_heap_name);
 
 /* Where the default heap can't be meant: whether NULL was given, which is told then. */
 static bool is_missing(const struct kspan_heap *heap)
@@ -473,10 +531,12 @@ void kspan_heap_reset(struct kspan_heap *heap)
 
 	if (is_missing(heap))
 		return;
+	kspan_reserves_drop(heap);
 	kspan_heap_flush(heap);
 	while ((central = kspan_heap_next_central(heap, &i)))
 		kspan_central_reset(central);
 	kspan_large_drop(&heap->private->large);
+	kspan_kv_drop(heap);
 	/* Tiny objects are counted one by one, others by their slots. */
 	tiny = kspan_cpu_caches_events(heap, KSPAN_TINY_ALLOC) -
 	       kspan_cpu_caches_events(heap, KSPAN_TINY_FREE);
@@ -487,11 +547,12 @@ EXPORT_SYMBOL_GPL(kspan_heap_reset);
 /**
  * kspan_private_live() - objects of a heap that were not freed
  * @heap: the heap, which nobody uses meanwhile
- * Return: how many, blocks of tiny objects and large ones included.
+ * Return: how many, blocks of tiny objects, large ones and those of vmalloc() included.
  */
 unsigned long kspan_private_live(struct kspan_heap *heap)
 {
-	unsigned long live = kspan_glance(heap->private->large.objects), cached;
+	unsigned long live = kspan_glance(heap->private->large.objects) +
+			     atomic_long_read(&heap->private->kv.live), cached;
 	struct kspan_central *central;
 	unsigned int i = 0;
 	u64 allocs;
@@ -541,9 +602,10 @@ static void free_heap(struct work_struct *work)
 static void drop_heap(struct kspan_heap *heap)
 {
 	struct kspan_private *private = heap->private;
-	unsigned long large;
+	unsigned long large, mapped;
 	unsigned int class;
 
+	kspan_reserves_drop(heap);
 	if (heap->tracked)
 		kspan_track_report(heap);
 	for (class = 1; class < heap->nr_classes; class++)
@@ -551,6 +613,10 @@ static void drop_heap(struct kspan_heap *heap)
 	large = kspan_large_drop(&private->large);
 	if (large)
 		pr_warn("heap %s: %lu large objects were never freed\n", heap->name, large);
+	mapped = kspan_kv_drop(heap);
+	if (mapped)
+		pr_warn("heap %s: %lu objects of vmalloc() were never freed\n", heap->name,
+			mapped);
 	INIT_RCU_WORK(&private->work, free_heap);
 	queue_rcu_work(workqueue, &private->work);
 }
@@ -751,6 +817,41 @@ void kspan_visit_heaps(kspan_heap_fn fn, void *data)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_visit_heaps);
 
+struct heap_visitor {
+	void (*fn)(struct kspan_heap *heap, void *data);
+	void *data;
+};
+
+static void visit(struct kspan_heap *heap, void *data)
+{
+	const struct heap_visitor *visitor = data;
+
+	/* As its users know it, the default heap is NULL. */
+	if (!heap->private)
+		visitor->fn(NULL, visitor->data);
+	else if (!heap->private->typed)
+		visitor->fn(heap, visitor->data);
+}
+
+/**
+ * kspan_heap_for_each() - call a function for the default heap and all private heaps
+ * @fn:		the function, called with NULL, which is the default heap, first; it may call
+ *		kspan_heap_stats() and kspan_heap_name() of its heap, and must neither create,
+ *		trim nor destroy one
+ * @data:	for @fn
+ *
+ * Typed caches are left out. Heaps do not go meanwhile.
+ *
+ * Context: task; sleeps.
+ */
+void kspan_heap_for_each(void (*fn)(struct kspan_heap *heap, void *data), void *data)
+{
+	struct heap_visitor visitor = { fn, data };
+
+	kspan_visit_heaps(visit, &visitor);
+}
+EXPORT_SYMBOL_GPL(kspan_heap_for_each);
+
 /**
  * kspan_try_visit_heaps() - kspan_visit_heaps() for who must not wait
  * @fn:		the function
@@ -816,15 +917,30 @@ void kspan_private_exit(void)
 	destroy_workqueue(workqueue);
 }
 
+/**
+ * kspan_malloc_from() - kspan_malloc_of(), as the heap's options have it
+ * @heap:	the heap
+ * @size:	bytes
+ * @gfp:	the caller's flags
+ *
+ * Return: the memory or NULL.
+ */
+void *kspan_malloc_from(struct kspan_heap *heap, size_t size, gfp_t gfp)
+{
+	if (!heap->private)
+		return kspan_malloc_of(heap, size, gfp);
+	return kspan_malloc_node_of(heap, size, kspan_heap_gfp(heap, gfp), heap->private->node);
+}
+
 /*
  * What the fast path of kspan_heap_malloc() does not serve. Of NULL, of large objects and of
- * heaps that are tracked it knows by two compares.
+ * heaps that are tracked or have options it knows by two compares.
  */
 static noinline void *malloc_otherwise(struct kspan_heap *heap, size_t size, gfp_t gfp,
 				       unsigned long site)
 {
 	heap = kspan_heap_or_default(heap);
-	return kspan_track(heap, kspan_malloc_of(heap, size, gfp), site);
+	return kspan_track(heap, kspan_malloc_from(heap, size, gfp), site);
 }
 
 /**
@@ -857,24 +973,44 @@ EXPORT_SYMBOL_GPL(kspan_heap_zalloc);
 /** kspan_heap_malloc_node() - kspan_malloc_node() from a heap; NULL: the default heap */
 void *kspan_heap_malloc_node(struct kspan_heap *heap, size_t size, gfp_t gfp, int node)
 {
-	heap = kspan_heap_or_default(heap);
-	return kspan_track(heap, kspan_malloc_node_of(heap, size, gfp, node), _RET_IP_);
+	return __kspan_heap_malloc_site(heap, size, gfp, node, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_malloc_node);
+
+/** __kspan_heap_malloc_site() - kspan_heap_malloc_node() in the name of a call site */
+void *__kspan_heap_malloc_site(struct kspan_heap *heap, size_t size, gfp_t gfp, int node,
+			       unsigned long site)
+{
+	void *p;
+
+	heap = kspan_heap_or_default(heap);
+	if (node == NUMA_NO_NODE)
+		p = kspan_malloc_from(heap, size, gfp);
+	else
+		p = kspan_malloc_node_of(heap, size, kspan_heap_gfp(heap, gfp), node);
+	return kspan_track(heap, p, site);
+}
+EXPORT_SYMBOL_GPL(__kspan_heap_malloc_site);
 
 /** kspan_heap_malloc_array() - kspan_malloc_array() from a heap; NULL: the default heap */
 void *kspan_heap_malloc_array(struct kspan_heap *heap, size_t n, size_t size, gfp_t gfp)
 {
-	heap = kspan_heap_or_default(heap);
-	return kspan_track(heap, kspan_malloc_array_of(heap, n, size, gfp), _RET_IP_);
+	size_t bytes;
+
+	if (unlikely(check_mul_overflow(n, size, &bytes)))
+		return NULL;
+	return __kspan_heap_malloc_site(heap, bytes, gfp, NUMA_NO_NODE, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_malloc_array);
 
 /** kspan_heap_calloc() - kspan_calloc() from a heap; NULL: the default heap */
 void *kspan_heap_calloc(struct kspan_heap *heap, size_t n, size_t size, gfp_t gfp)
 {
-	heap = kspan_heap_or_default(heap);
-	return kspan_track(heap, kspan_malloc_array_of(heap, n, size, gfp | __GFP_ZERO), _RET_IP_);
+	size_t bytes;
+
+	if (unlikely(check_mul_overflow(n, size, &bytes)))
+		return NULL;
+	return __kspan_heap_malloc_site(heap, bytes, gfp | __GFP_ZERO, NUMA_NO_NODE, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_calloc);
 
@@ -890,6 +1026,7 @@ EXPORT_SYMBOL_GPL(kspan_heap_malloc_aligned);
 void *kspan_heap_tiny_alloc(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
 	heap = kspan_heap_or_default(heap);
+	gfp = kspan_heap_gfp(heap, gfp);
 	return kspan_track(heap, kspan_tiny_alloc_of(heap, size, gfp), _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_tiny_alloc);

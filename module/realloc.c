@@ -54,7 +54,7 @@ static bool resize(const void *p, size_t old, size_t size, gfp_t gfp)
 {
 	bool large = !kspan_object_class(p) && kspan_large_size((unsigned long)p);
 
-	if (size > KSPAN_MAX_SIZE || (size > old && !large))
+	if (size > old && (!large || size > KSPAN_MAX_SIZE))
 		return false;
 	if (large && !resize_large(p, old, size, gfp) && size > old)
 		return false;
@@ -118,7 +118,7 @@ void *kspan_heap_realloc(struct kspan_heap *heap, const void *p, size_t size, gf
 
 	heap = kspan_heap_or_default(heap);
 	if (ZERO_OR_NULL_PTR(p))
-		return kspan_track(heap, kspan_malloc_of(heap, size, gfp), _RET_IP_);
+		return kspan_track(heap, kspan_malloc_from(heap, size, gfp), _RET_IP_);
 	if (!old) {
 		kspan_free_wrong(p);
 		return NULL;
@@ -130,7 +130,7 @@ void *kspan_heap_realloc(struct kspan_heap *heap, const void *p, size_t size, gf
 	if (resize(p, old, size, gfp))
 		return (void *)p;
 	heap = kspan_object_heap(p);
-	object = kspan_malloc_of(heap, size, gfp);
+	object = kspan_malloc_from(heap, size, gfp);
 	if (object && !move(object, p, size)) {
 		kspan_free_wrong(p);
 		kspan_free(object);

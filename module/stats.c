@@ -221,7 +221,7 @@ static void add_class_to_heap(struct kspan_heap *heap, unsigned int class,
 	kspan_heap_class_stats_read(heap, class, &stats);
 	total->spans += stats.spans;
 	total->held += stats.bytes;
-	total->in_use += (u64)stats.in_use * sc->size;
+	total->bytes += (u64)stats.in_use * sc->size;
 	if (class == KSPAN_CLASS_TINY)
 		return;
 	total->allocs += stats.allocs;
@@ -252,8 +252,9 @@ static void add_large_of_default(struct kspan_heap_stats *stats)
 	kspan_page_stats_read(&pages);
 	kspan_visit_heaps(subtract_large, &pages);
 	stats->spans += pages.large.spans;
+	stats->peak = (u64)pages.peak << KSPAN_PAGE_SHIFT;
 	stats->held += (u64)(pages.large_pages + pages.large_cached_pages) << KSPAN_PAGE_SHIFT;
-	stats->in_use += (u64)pages.large_pages << KSPAN_PAGE_SHIFT;
+	stats->bytes += (u64)pages.large_pages << KSPAN_PAGE_SHIFT;
 	stats->allocs += pages.large.allocs;
 	stats->frees += pages.large.allocs - min_t(u64, pages.large.allocs, pages.large.in_use);
 }
@@ -266,10 +267,23 @@ static void add_large_of_private(struct kspan_large_owner *owner, struct kspan_h
 	raw_spin_lock_irqsave(&owner->lock, flags);
 	stats->spans += owner->objects;
 	stats->held += (u64)owner->pages << KSPAN_PAGE_SHIFT;
-	stats->in_use += (u64)owner->pages << KSPAN_PAGE_SHIFT;
+	stats->bytes += (u64)owner->pages << KSPAN_PAGE_SHIFT;
 	stats->allocs += owner->allocs;
 	stats->frees += owner->allocs - owner->objects;
 	raw_spin_unlock_irqrestore(&owner->lock, flags);
+}
+
+/* What is in memory of vmalloc(), in kspan's pages. */
+static void add_mapped(struct kspan_heap *heap, struct kspan_heap_stats *stats)
+{
+	struct kspan_kv_owner *owner = kspan_kv_owner(heap);
+	u64 bytes = (u64)atomic_long_read(&owner->pages) << KSPAN_PAGE_SHIFT;
+	unsigned long live = atomic_long_read(&owner->live);
+
+	stats->held += bytes;
+	stats->bytes += bytes;
+	stats->allocs += atomic_long_read(&owner->allocs);
+	stats->frees += atomic_long_read(&owner->allocs) - live;
 }
 
 /**
@@ -289,14 +303,33 @@ void kspan_heap_stats_read(struct kspan_heap *heap, struct kspan_heap_stats *sta
 	stats->allocs += kspan_cpu_caches_events(heap, KSPAN_TINY_ALLOC);
 	stats->frees += kspan_cpu_caches_events(heap, KSPAN_TINY_FREE);
 	stats->failures = atomic_long_read(&heap->failures);
+	add_mapped(heap, stats);
 	if (heap->private) {
 		add_large_of_private(&heap->private->large, stats);
 		stats->limit = (u64)heap->private->account.limit << KSPAN_PAGE_SHIFT;
+		stats->peak = (u64)atomic_long_read(&heap->private->account.peak) <<
+			      KSPAN_PAGE_SHIFT;
 	} else {
 		add_large_of_default(stats);
 	}
+	stats->objects = stats->allocs - min(stats->allocs, stats->frees);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_heap_stats_read);
+
+/**
+ * kspan_heap_stats() - statistics of a heap
+ * @heap:	the heap; NULL for the default heap
+ * @stats:	result; exact when nobody allocates or frees
+ *
+ * For all heaps: see kspan_heap_for_each().
+ *
+ * Context: task; sleeps.
+ */
+void kspan_heap_stats(struct kspan_heap *heap, struct kspan_heap_stats *stats)
+{
+	kspan_heap_stats_read(kspan_heap_or_default(heap), stats);
+}
+EXPORT_SYMBOL_GPL(kspan_heap_stats);
 
 /* Objects in blocks count, not blocks. */
 static void add_objects(unsigned int class, const struct kspan_class_stats *stats,
@@ -354,6 +387,7 @@ struct heap_sum {
 /* What a heap takes itself, and what is in a typed cache. */
 static void add_heap(struct kspan_heap *heap, void *data)
 {
+	struct kspan_kv_owner *owner = kspan_kv_owner(heap);
 	struct kspan_central *central;
 	struct heap_sum *sum = data;
 	unsigned int i = 0;
@@ -364,6 +398,7 @@ static void add_heap(struct kspan_heap *heap, void *data)
 	sum->total->mcache_sys += num_possible_cpus() * kspan_cpu_cache_sizeof(heap->nr_classes);
 	if (heap->private && heap->private->typed)
 		add_typed_cache(heap, sum->total, &sum->spans);
+	sum->total->vmalloc += (u64)atomic_long_read(&owner->pages) << KSPAN_PAGE_SHIFT;
 	sum->total->alloc_remote += kspan_cpu_caches_events(heap, KSPAN_ALLOC_REMOTE);
 	sum->total->alloc_fallback += kspan_cpu_caches_events(heap, KSPAN_ALLOC_FALLBACK);
 	sum->total->free_remote += kspan_cpu_caches_events(heap, KSPAN_FREE_REMOTE);
@@ -428,5 +463,6 @@ void kspan_memory_read(struct kspan_memory *memory)
 	memory->live = stats.alloc;
 	memory->cached = stats.heap_cached;
 	memory->metadata = stats.sys - stats.heap_sys;
+	memory->vmalloc = stats.vmalloc;
 }
 EXPORT_SYMBOL_GPL(kspan_memory_read);

@@ -28,26 +28,6 @@ struct kspan_class_stats {
 	unsigned long magazines;
 };
 
-/**
- * struct kspan_heap_stats - a heap over all classes, nodes and CPUs
- * @limit:	bytes that it may hold, 0 for no limit
- * @held:	bytes of its spans
- * @in_use:	bytes of the slots and pages of live objects
- * @spans:	spans
- * @allocs:	objects ever handed out
- * @frees:	objects ever freed
- * @failures:	requests that got NULL
- */
-struct kspan_heap_stats {
-	u64 limit;
-	u64 held;
-	u64 in_use;
-	u64 spans;
-	u64 allocs;
-	u64 frees;
-	u64 failures;
-};
-
 /* Sums over the page heaps of all nodes; units as in struct kspan_page_heap. */
 struct kspan_page_stats {
 	unsigned long arenas;
@@ -137,6 +117,7 @@ struct kspan_stats {
 	u64 alloc_remote;
 	u64 alloc_fallback;
 	u64 free_remote;
+	u64 vmalloc;
 };
 
 void kspan_stats_read(struct kspan_stats *stats);

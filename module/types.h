@@ -78,6 +78,8 @@
  *	6. bad_free.c: last_lock	the last report
  *	7. kspan_private.pressing_lock	pressure callbacks under way
  *	8. handle.c: a bucket's lock	what modules have made; a bit spinlock
+ *
+ * kvmalloc.c has a lock for tasks that may sleep, which is taken within none of these.
  */
 #ifndef KSPAN_TYPES_H
 #define KSPAN_TYPES_H

@@ -15,7 +15,7 @@ void *kspan_heap_memdup(struct kspan_heap *heap, const void *src, size_t len, gf
 	void *object;
 
 	heap = kspan_heap_or_default(heap);
-	object = kspan_track(heap, kspan_malloc_of(heap, len, gfp), _RET_IP_);
+	object = kspan_track(heap, kspan_malloc_from(heap, len, gfp), _RET_IP_);
 	if (object)
 		memcpy(object, src, len);
 	return object;
@@ -70,7 +70,7 @@ char *kspan_heap_strndup(struct kspan_heap *heap, const char *s, size_t max, gfp
 		return NULL;
 	heap = kspan_heap_or_default(heap);
 	len = strnlen(s, max);
-	copy = kspan_malloc_of(heap, len + 1, gfp);
+	copy = kspan_malloc_from(heap, len + 1, gfp);
 	if (copy) {
 		memcpy(copy, s, len);
 		copy[len] = '\0';
@@ -105,7 +105,7 @@ char *kspan_heap_vasprintf(struct kspan_heap *heap, gfp_t gfp, const char *fmt, 
 	va_copy(again, args);
 	first = vsnprintf(NULL, 0, fmt, again);
 	va_end(again);
-	s = kspan_malloc_of(heap, (size_t)first + 1, gfp);
+	s = kspan_malloc_from(heap, (size_t)first + 1, gfp);
 	if (!s)
 		return NULL;
 	second = vsnprintf(s, (size_t)first + 1, fmt, args);
@@ -184,7 +184,7 @@ char *kspan_heap_tiny_strdup(struct kspan_heap *heap, const char *s, gfp_t gfp)
 		return NULL;
 	heap = kspan_heap_or_default(heap);
 	size = strlen(s) + 1;
-	copy = kspan_tiny_alloc_of(heap, size, gfp);
+	copy = kspan_tiny_alloc_of(heap, size, kspan_heap_gfp(heap, gfp));
 	if (copy)
 		memcpy(copy, s, size);
 	return kspan_track(heap, copy, _RET_IP_);
@@ -233,3 +233,30 @@ void kspan_mempool_free(void *element, void *size)
 	kspan_free(element);
 }
 EXPORT_SYMBOL_GPL(kspan_mempool_free);
+
+/**
+ * kspan_mempool_alloc_cache() - the mempool_alloc_t of kspan_cache_alloc()
+ * @gfp:	as for kspan_cache_alloc()
+ * @cache:	the struct kspan_cache
+ *
+ * Context: as kspan_malloc().
+ * Return: the element or NULL.
+ */
+void *kspan_mempool_alloc_cache(gfp_t gfp, void *cache)
+{
+	return kspan_cache_alloc(cache, gfp);
+}
+EXPORT_SYMBOL_GPL(kspan_mempool_alloc_cache);
+
+/**
+ * kspan_mempool_free_cache() - the mempool_free_t of kspan_cache_free()
+ * @element:	the element
+ * @cache:	the struct kspan_cache
+ *
+ * Context: as kspan_free().
+ */
+void kspan_mempool_free_cache(void *element, void *cache)
+{
+	kspan_cache_free(cache, element);
+}
+EXPORT_SYMBOL_GPL(kspan_mempool_free_cache);

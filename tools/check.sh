@@ -5,7 +5,7 @@
 # make pressure.
 #
 #   tools/check.sh [SUITE...]		style kselftest kunit stress pressure fragmented hotplug
-#					stray speed runner: all of these, if none is named;
+#					stray speed runner ports: all of these, if none is named;
 #					manycpus: kunit and stress on 64 CPUs
 #
 # PLAN says which suites run on which kernel; MATRIX=all runs all of them on all
@@ -31,7 +31,8 @@ PLAN="6.12/debug kunit
 6.12/rt kunit
 6.12/plain stress stress-wrong stress-wrong-init kselftest kunit-numa pressure fragmented hotplug-added hotplug-far stray speed speed-stretch runner kunit-cpus64 stress-cpus64
 6.1/plain kselftest kunit pressure fragmented hotplug-added hotplug-far stray speed speed-stretch
-7.3/plain kselftest kunit pressure fragmented hotplug-added hotplug-far stray speed speed-stretch"
+7.3/plain kselftest kunit pressure fragmented hotplug-added hotplug-far stray speed speed-stretch
+7.3/dm ports"
 RUN=$KSPAN_CACHE/check/$(date +%Y%m%d-%H%M%S)-$$
 JOBS=${JOBS:-2}
 MINUTES=${MINUTES:-1}
@@ -41,7 +42,7 @@ STYLE='' SUITES=() RUNNER=none
 declare -A BOOTS
 
 choose_suites() {
-	[ $# -gt 0 ] || set -- style kselftest kunit stress pressure fragmented hotplug stray speed runner
+	[ $# -gt 0 ] || set -- style kselftest kunit stress pressure fragmented hotplug stray speed runner ports
 	local suite
 	for suite; do
 		case $suite in
@@ -51,8 +52,8 @@ choose_suites() {
 		speed) SUITES+=(speed speed-stretch) ;;
 		hotplug) SUITES+=(hotplug-added hotplug-far) ;;
 		manycpus) SUITES+=(kunit-cpus64 stress-cpus64) ;;
-		kselftest|pressure|fragmented|stray|runner) SUITES+=("$suite") ;;
-		*) die "no such suite: $suite" "There are: style kselftest kunit stress pressure fragmented hotplug stray speed runner manycpus" ;;
+		kselftest|pressure|fragmented|stray|runner|ports) SUITES+=("$suite") ;;
+		*) die "no such suite: $suite" "There are: style kselftest kunit stress pressure fragmented hotplug stray speed runner ports manycpus" ;;
 		esac
 	done
 }
@@ -105,6 +106,12 @@ choose_boots() {
 			! planned "$entry" "$suite" || kept+=" $entry"
 		done
 		for entry in ${kept:-$(matrix)}; do
+			# Flavour dm is for the ports alone, and has what they need.
+			if [ "$suite" = ports ]; then
+				[ "${entry#*/}" = dm ] || continue
+			else
+				[ "${entry#*/}" != dm ] || continue
+			fi
 			# What a debug kernel adds to a path is no matter of speed.
 			! one_of "$suite" speed speed-stretch fragmented hotplug-added hotplug-far stray || [ "${entry#*/}" = plain ] || continue
 			BOOTS[$entry]+=" $suite"
@@ -255,7 +262,7 @@ told() {
 run_guest() {
 	local entry=$1 kind=$2 kdir=$3 source=$4 out=$RUN/${1/\//-}-$2 suite=${2%%-*} silence=300 start=$SECONDS
 	local options=(--cpus 4 --nodes 2) guest=$suite.sh
-	[ "${entry#*/}" = plain ] || silence=600
+	one_of "${entry#*/}" plain dm || silence=600
 	case $kind in
 	# Its time goes to waiting for RCU, at each module that comes or goes.
 	kselftest) options=(--cpus 2 --nodes 2 --append rcupdate.rcu_expedited=1) ;;
@@ -290,6 +297,8 @@ run_guest() {
 		options+=(--env HOTPLUG=far --env FAR=0x12000000000)
 		;;
 	stray) options=(--cpus 2 --nodes 1) ;;
+	# The index of dm-vdo takes 256 MiB, the disk what is written to it.
+	ports) options=(--cpus 2 --nodes 1 --mem 2048) ;;
 	fragmented) options=(--icount --mem 384 --env FRAGMENTED_JUDGE=1 --env "BENCH=free_mib=24") ;;
 	# So little that all of it can be taken; the detectors want most of that themselves.
 	pressure)
@@ -357,6 +366,10 @@ make_payload() {
 		gcc -static -O2 -Wall -Wextra -Werror -o "$payload/kspan_hog" "$KSPAN_TOP/tools/pressure/hog.c"
 		;;
 	stress) cp "$modules"/kspan{,_stress,_wrong}.ko "$payload/" ;;
+	ports)
+		cp "$modules/kspan.ko" "$payload/"
+		"$KSPAN_TOP/tools/ports.sh" "$kernel" "$modules" "$payload"
+		;;
 	*) cp "$modules/kspan.ko" "$modules/kspan_$suite.ko" "$payload/" ;;
 	esac
 }
@@ -483,7 +496,7 @@ main() {
 	done
 	wait
 	info "all of it took $((SECONDS - start)) s"
-	[ -s "$RUN/rows" ] || die "nothing was to be run: speed, fragmented, hotplug and stray are for FLAVOUR=plain."
+	[ -s "$RUN/rows" ] || die "nothing was to be run: speed, fragmented, hotplug and stray are for FLAVOUR=plain, ports for FLAVOUR=dm."
 	find "$KSPAN_CACHE/check" "$KSPAN_CACHE/modules" -mindepth 1 -maxdepth 1 -mtime +7 -exec rm -rf {} + || :
 	rm -rf "$RUN"/*-payload-*
 	show

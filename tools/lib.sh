@@ -65,11 +65,15 @@ flavours() {
 	 for f in *.config; do echo "${f%.config}"; done | grep -vx base | xargs)
 }
 
-# flavours_of KERNEL: what there is of it. x86-64 has PREEMPT_RT since 6.12.
+# flavours_of KERNEL: what there is of it. x86-64 has PREEMPT_RT since 6.12; 6.1 has no dm-vdo,
+# and that of 6.12 formats no disks.
 flavours_of() {
 	local flavour
 	for flavour in plain $(flavours); do
-		[ "$1/$flavour" = 6.1/rt ] || echo "$flavour"
+		case $1/$flavour in
+		6.1/rt|6.1/dm|6.12/dm) ;;
+		*) echo "$flavour" ;;
+		esac
 	done
 }
 
@@ -85,7 +89,7 @@ check_flavour() {
 	valid=$(flavours_of "$2" | xargs)
 	# shellcheck disable=SC2086
 	one_of "$1" $valid ||
-		die "there is no KERNEL=$2 FLAVOUR=$1: x86-64 has PREEMPT_RT since 6.12." \
+		die "there is no KERNEL=$2 FLAVOUR=$1: x86-64 has PREEMPT_RT since 6.12, and what the ports need is 7.3's." \
 		    "Valid with KERNEL=$2: FLAVOUR=${valid// / | }"
 }
 

@@ -64,9 +64,9 @@ not_our_own() {
 			continue ;;
 		tools/replay/*CAMELCASE*|tools/replay/*STRCPY*|tools/replay/*DEFINED_ATTRIBUTE_MACRO*|tools/replay/*EMBEDDED_FUNCTION_NAME*|tools/replay/*BIT_MACRO*)
 			continue ;;
-		module/context.h:*MACRO_ARG_*|module/page_heap.c:*MACRO_ARG_REUSE*|module/include/linux/kspan.h:*MACRO_ARG_*)
+		module/context.h:*MACRO_ARG_*|module/page_heap.c:*MACRO_ARG_REUSE*|module/include/linux/kspan*.h:*MACRO_ARG_*)
 			continue ;;
-		module/include/linux/kspan.h:*SUSPECT_CODE_INDENT*)
+		module/include/linux/kspan*.h:*SUSPECT_CODE_INDENT*)
 			sed -n "${line}p" "$file" | grep -q '^DEFINE_FREE' && continue ;;
 		kunit/*MACRO_ARG_REUSE*|tools/testing/*MACRO_ARG_REUSE*)
 			continue ;;

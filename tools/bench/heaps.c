@@ -64,8 +64,8 @@ static u64 bulk_of(bool ours, const struct load *load)
 	for (left = load->loops; left; left -= load->batch) {
 		watch_start(&watch);
 		if (ours) {
-			kspan_cache_alloc_bulk(our_cache, load->gfp, load->batch, objects);
-			kspan_cache_free_bulk(our_cache, load->batch, objects);
+			if (kspan_cache_alloc_bulk(our_cache, load->gfp, load->batch, objects))
+				kspan_cache_free_bulk(our_cache, load->batch, objects);
 		} else if (kmem_cache_alloc_bulk(their_cache, load->gfp, load->batch, objects)) {
 			kmem_cache_free_bulk(their_cache, load->batch, objects);
 		}

@@ -84,9 +84,8 @@ test_no_scavenger() {
 # The kernel's own call of all shrinkers. What other CPUs keep comes back a moment after
 # it was asked for, so the last of it goes when it is asked for again.
 test_shrinker() {
-	local try
 	leave_idle || return 1
-	for try in $(seq 10); do
+	for _ in $(seq 10); do
 		echo 2 >/proc/sys/vm/drop_caches
 		at_most HeapSys 0 1 && break
 	done
