@@ -129,6 +129,34 @@ static void realloc_leaves_it_or_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mapped(), 0L);
 }
 
+/* From a slot to pages, to memory of vmalloc(), and more of that, with its bytes and heap. */
+static void kvrealloc_goes_to_any_size(struct kunit *test)
+{
+	static const size_t sizes[] = { 100, 5000, SZ_1M, HUGE, 2 * HUGE, 10 };
+	struct kspan_heap *heap = kspan_heap_create("kv", 0, 0);
+	unsigned int i;
+	char *p = NULL;
+
+	KUNIT_ASSERT_NOT_NULL(test, heap);
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		p = kspan_heap_kvrealloc(heap, p, sizes[i], GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, p);
+		KUNIT_EXPECT_GE(test, kspan_size(p), sizes[i]);
+		KUNIT_EXPECT_PTR_EQ(test, kspan_object_heap(p), heap);
+		if (i)
+			KUNIT_EXPECT_EQ(test, p[9], 'x');
+		p[9] = 'x';
+	}
+	kspan_verify(test, heap);
+	KUNIT_EXPECT_PTR_EQ(test, kspan_heap_kvrealloc(heap, p, 0, GFP_KERNEL), ZERO_SIZE_PTR);
+	KUNIT_EXPECT_EQ(test, kspan_private_live(heap), 0UL);
+	kspan_heap_destroy(heap);
+	p = kspan_kvrealloc(kspan_malloc(100, GFP_KERNEL), HUGE, GFP_KERNEL | __GFP_ZERO);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	KUNIT_EXPECT_NULL(test, memchr_inv(p + 112, 0, HUGE - 112));
+	kspan_free(p);
+}
+
 static void free_it(void *p)
 {
 	kspan_free(p);
@@ -349,6 +377,7 @@ static struct kunit_case kvmalloc_cases[] = {
 	KUNIT_CASE(who_must_not_sleep_gets_what_the_heap_has),
 	KUNIT_CASE(vmalloc_serves_what_the_heap_has_not),
 	KUNIT_CASE(realloc_leaves_it_or_fails),
+	KUNIT_CASE(kvrealloc_goes_to_any_size),
 	KUNIT_CASE(freed_in_every_context),
 	KUNIT_CASE(freed_in_other_ways),
 	KUNIT_CASE(wrong_frees_are_refused_at_once),

@@ -253,6 +253,20 @@ static void *kvmalloc_of(struct kspan_heap *heap, size_t size, gfp_t gfp, int no
 	return p;
 }
 
+/* As the heap's options have it. */
+static void *kvmalloc_from(struct kspan_heap *heap, size_t size, gfp_t gfp, int node)
+{
+	if (node == NUMA_NO_NODE && heap->private)
+		node = heap->private->node;
+	return kvmalloc_of(heap, size, kspan_heap_gfp(heap, gfp), node);
+}
+
+/** kspan_kvmalloc_from() - kspan_malloc_from() of any size */
+void *kspan_kvmalloc_from(struct kspan_heap *heap, size_t size, gfp_t gfp)
+{
+	return kvmalloc_from(heap, size, gfp, NUMA_NO_NODE);
+}
+
 /**
  * kspan_heap_kvmalloc_node() - allocate memory of any size
  * @heap:	the heap; NULL for the default heap
@@ -271,10 +285,7 @@ static void *kvmalloc_of(struct kspan_heap *heap, size_t size, gfp_t gfp, int no
 void *kspan_heap_kvmalloc_node(struct kspan_heap *heap, size_t size, gfp_t gfp, int node)
 {
 	heap = kspan_heap_or_default(heap);
-	gfp = kspan_heap_gfp(heap, gfp);
-	if (node == NUMA_NO_NODE && heap->private)
-		node = heap->private->node;
-	return kspan_track(heap, kvmalloc_of(heap, size, gfp, node), _RET_IP_);
+	return kspan_track(heap, kvmalloc_from(heap, size, gfp, node), _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_kvmalloc_node);
 

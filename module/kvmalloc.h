@@ -23,6 +23,7 @@ struct kspan_kv_owner {
 
 void kspan_kv_owner_init(struct kspan_kv_owner *owner);
 struct kspan_kv_owner *kspan_kv_owner(struct kspan_heap *heap);
+void *kspan_kvmalloc_from(struct kspan_heap *heap, size_t size, gfp_t gfp);
 size_t kspan_kv_size(unsigned long addr);
 struct kspan_heap *kspan_kv_heap(unsigned long addr);
 bool kspan_kv_free(unsigned long addr);

@@ -9,6 +9,7 @@
 #include <linux/overflow.h>
 #include <linux/string.h>
 
+#include "kvmalloc.h"
 #include "malloc.h"
 #include "track.h"
 
@@ -78,6 +79,38 @@ static bool move(void *object, const void *p, size_t size)
 	return true;
 }
 
+typedef void *(*alloc_fn)(struct kspan_heap *heap, size_t size, gfp_t gfp);
+
+/* @alloc makes a new object where there is none, or where it must move. */
+static __always_inline void *realloc_by(alloc_fn alloc, struct kspan_heap *heap, const void *p,
+					size_t size, gfp_t gfp, unsigned long site)
+{
+	size_t old = kspan_size(p);
+	void *object;
+
+	heap = kspan_heap_or_default(heap);
+	if (ZERO_OR_NULL_PTR(p))
+		return kspan_track(heap, alloc(heap, size, gfp), site);
+	if (!old) {
+		kspan_free_wrong(p);
+		return NULL;
+	}
+	if (!size) {
+		kspan_free(p);
+		return ZERO_SIZE_PTR;
+	}
+	if (resize(p, old, size, gfp))
+		return (void *)p;
+	heap = kspan_object_heap(p);
+	object = alloc(heap, size, gfp);
+	if (object && !move(object, p, size)) {
+		kspan_free_wrong(p);
+		kspan_free(object);
+		return NULL;
+	}
+	return kspan_track(heap, object, site);
+}
+
 /**
  * kspan_realloc() - change the size of an object
  * @p:		the object; NULL and ZERO_SIZE_PTR mean a new one
@@ -113,32 +146,25 @@ EXPORT_SYMBOL_GPL(kspan_realloc);
  */
 void *kspan_heap_realloc(struct kspan_heap *heap, const void *p, size_t size, gfp_t gfp)
 {
-	size_t old = kspan_size(p);
-	void *object;
-
-	heap = kspan_heap_or_default(heap);
-	if (ZERO_OR_NULL_PTR(p))
-		return kspan_track(heap, kspan_malloc_from(heap, size, gfp), _RET_IP_);
-	if (!old) {
-		kspan_free_wrong(p);
-		return NULL;
-	}
-	if (!size) {
-		kspan_free(p);
-		return ZERO_SIZE_PTR;
-	}
-	if (resize(p, old, size, gfp))
-		return (void *)p;
-	heap = kspan_object_heap(p);
-	object = kspan_malloc_from(heap, size, gfp);
-	if (object && !move(object, p, size)) {
-		kspan_free_wrong(p);
-		kspan_free(object);
-		return NULL;
-	}
-	return kspan_track(heap, object, _RET_IP_);
+	return realloc_by(kspan_malloc_from, heap, p, size, gfp, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(kspan_heap_realloc);
+
+/**
+ * kspan_heap_kvrealloc() - kspan_heap_realloc() to any size
+ * @heap:	as for kspan_heap_realloc()
+ * @p:		likewise; also of kspan_kvmalloc()
+ * @size:	as for kspan_kvmalloc()
+ * @gfp:	likewise
+ *
+ * Context: as kspan_realloc(); where @gfp does not let it sleep vmalloc() is not asked.
+ * Return: as kspan_realloc().
+ */
+void *kspan_heap_kvrealloc(struct kspan_heap *heap, const void *p, size_t size, gfp_t gfp)
+{
+	return realloc_by(kspan_kvmalloc_from, heap, p, size, gfp, _RET_IP_);
+}
+EXPORT_SYMBOL_GPL(kspan_heap_kvrealloc);
 
 /**
  * kspan_realloc_array() - change the size of an array

@@ -16,6 +16,17 @@ struct kspan_heap;
 void *kspan_heap_kvmalloc_node(struct kspan_heap *heap, size_t size, gfp_t gfp, int node)
 	__must_check __alloc_size(2);
 
+/* Not __alloc_size(): the object may be @p still. */
+void *kspan_heap_kvrealloc(struct kspan_heap *heap, const void *p, size_t size, gfp_t gfp)
+	__must_check __realloc_size(3);
+
+/** kspan_kvrealloc() - kspan_heap_kvrealloc() from the default heap */
+static __always_inline __must_check __realloc_size(2)
+void *kspan_kvrealloc(const void *p, size_t size, gfp_t gfp)
+{
+	return kspan_heap_kvrealloc(NULL, p, size, gfp);
+}
+
 /** kspan_heap_kvmalloc() - kspan_heap_kvmalloc_node() of any node */
 static __always_inline __must_check __alloc_size(2)
 void *kspan_heap_kvmalloc(struct kspan_heap *heap, size_t size, gfp_t gfp)
