@@ -718,6 +718,22 @@ static struct kspan_span *hollow_span_of(struct kunit *test, struct kspan_cache 
 	return span;
 }
 
+/* This CPU's magazines have room. */
+static void warm(struct kunit *test, struct kspan_cache *cache)
+{
+	void *objects[8];
+	unsigned int round, i;
+
+	for (round = 0; round < 4; round++) {
+		for (i = 0; i < ARRAY_SIZE(objects); i++) {
+			objects[i] = kspan_cache_alloc(cache, GFP_KERNEL);
+			KUNIT_ASSERT_NOT_NULL(test, objects[i]);
+		}
+		kspan_cache_free_bulk(cache, ARRAY_SIZE(objects), objects);
+	}
+	kspan_cache_free(cache, kspan_cache_alloc(cache, GFP_KERNEL));
+}
+
 /* The CPU knows the span of the last object that it freed, and what may be in its gaps. */
 static void object_in_a_gap_is_not_the_caches(struct kunit *test)
 {
@@ -739,6 +755,7 @@ static void object_in_a_gap_is_not_the_caches(struct kunit *test)
 	KUNIT_ASSERT_NE(test, (unsigned int)span->gone_pages, 0U);
 	other = full_span(test, central_of(512), slots);
 	KUNIT_EXPECT_LT(test, other->start - span->start, kspan_span_bytes(span));
+	warm(test, cache);
 	/* Now it is the last one. */
 	kspan_cache_free(cache, first);
 	kspan_cache_free(cache, slots[3]);
