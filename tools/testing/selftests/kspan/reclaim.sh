@@ -86,7 +86,7 @@ test_no_scavenger() {
 test_shrinker() {
 	local try
 	leave_idle || return 1
-	for try in $(seq 10); do
+	for _ in $(seq 10); do
 		echo 2 >/proc/sys/vm/drop_caches
 		at_most HeapSys 0 1 && break
 	done
