@@ -29,6 +29,7 @@ set -euo pipefail
 # The slowest first: the others run beside it.
 PLAN="6.12/debug kunit
 6.12/rt kunit
+6.12/hardened kunit
 6.12/plain stress stress-wrong stress-wrong-init kselftest kunit-numa kunit-init-alloc kunit-init-both pressure fragmented hotplug-added hotplug-far stray speed speed-stretch runner kunit-cpus64 stress-cpus64
 6.1/plain kselftest kunit pressure fragmented hotplug-added hotplug-far stray speed speed-stretch
 7.3/plain kselftest kunit pressure fragmented hotplug-added hotplug-far stray speed speed-stretch"
@@ -107,8 +108,10 @@ choose_boots() {
 			! planned "$entry" "$suite" || kept+=" $entry"
 		done
 		for entry in ${kept:-$(matrix)}; do
-			# What a debug kernel adds to a path is no matter of speed.
-			! one_of "$suite" speed speed-stretch fragmented hotplug-added hotplug-far stray || [ "${entry#*/}" = plain ] || continue
+			# What a debug kernel adds to a path is no matter of speed, and page
+			# poisoning takes precedence over the init options.
+			! one_of "$suite" speed speed-stretch fragmented hotplug-added hotplug-far stray kunit-init-alloc kunit-init-both ||
+				[ "${entry#*/}" = plain ] || continue
 			BOOTS[$entry]+=" $suite"
 		done
 	done
