@@ -135,8 +135,8 @@ help:
 	@echo '  demo             load kspan and a module that uses it on a stock kernel (INPUT=FILE: a text of your own;'
 	@echo '                   SAMPLE=$(subst $(space),|,$(samples))|all: which module, words if not given)'
 	@echo
-	@echo 'Tests, in QEMU (KERNEL=6.1|6.12|7.3, FLAVOUR=plain|debug|kcsan|rt|dm; KSRC=DIR: a kernel source of your own)'
-	@echo '  check            all of the ten below, on 6.12 plain, debug and rt, 6.1 plain, 7.3 plain and dm'
+	@echo 'Tests, in QEMU (KERNEL=6.1|6.12|7.3, FLAVOUR=plain|debug|hardened|kcsan|rt|dm; KSRC=DIR: a kernel source of your own)'
+	@echo '  check            all of the ten below, ports apart, on 6.12 plain, debug, rt and hardened, 6.1 plain, 7.3 plain'
 	@echo '                   (MATRIX=all: on every kernel in every flavour), and the runner of the guests;'
 	@echo '                   a guest fails that prints nothing for SILENCE=300 seconds, however long it'
 	@echo '                   takes in all (TIMEOUT=14400 is for one that never ends)'

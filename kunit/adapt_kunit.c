@@ -590,6 +590,25 @@ static void limited_heap_has_magazines(struct kunit *test)
 	kspan_heap_destroy(limited);
 }
 
+static void expect_budget(struct kunit *test, size_t limit, unsigned long most)
+{
+	struct kspan_heap *limited = kspan_heap_create("limited", limit, 0);
+
+	KUNIT_ASSERT_NOT_NULL(test, limited);
+	KUNIT_EXPECT_EQ(test, limited->budget.most, most);
+	kspan_heap_destroy(limited);
+}
+
+/* An eighth of any limit. 0 is for no bound, so of the smallest it is more. */
+static void budget_is_a_share_of_the_limit(struct kunit *test)
+{
+	expect_budget(test, 0, 0);
+	expect_budget(test, 1, 1);
+	expect_budget(test, 7, 1);
+	expect_budget(test, 16, 2);
+	expect_budget(test, 100 << 20, 100 << 17);
+}
+
 static struct kspan_magazine *empty_magazine(struct kunit *test, unsigned int class)
 {
 	struct kspan_central *central = central_of(class);
@@ -978,6 +997,7 @@ static struct kunit_case adapt_cases[] = {
 	KUNIT_CASE(cpu_gets_what_others_gave_back),
 	KUNIT_CASE(cpu_yields_what_others_want),
 	KUNIT_CASE(limited_heap_has_magazines),
+	KUNIT_CASE(budget_is_a_share_of_the_limit),
 	KUNIT_CASE(objects_beyond_the_limit_are_used),
 	KUNIT_CASE(magazine_that_is_emptied_has_the_limit),
 	KUNIT_CASE(magazine_that_grows_keeps_its_objects),

@@ -131,7 +131,7 @@ static void fill_all(unsigned int n, int byte)
 	unsigned int i;
 
 	for (i = 0; i < n; i++)
-		memset(objects[i], byte, kspan_size(objects[i]));
+		kspan_kunit_fill(objects[i], byte);
 }
 
 static void expect_zeroes(struct kunit *test, unsigned int n)
@@ -139,7 +139,7 @@ static void expect_zeroes(struct kunit *test, unsigned int n)
 	unsigned int i;
 
 	for (i = 0; i < n; i++)
-		KUNIT_EXPECT_NULL_MSG(test, memchr_inv(objects[i], 0, kspan_size(objects[i])),
+		KUNIT_EXPECT_TRUE_MSG(test, kspan_kunit_filled(objects[i], 0),
 				      "%u", i);
 }
 

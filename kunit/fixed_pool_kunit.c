@@ -514,15 +514,15 @@ static void start_hammer(struct kunit *test, struct party *party, unsigned int c
 	wake_up_process(task);
 }
 
-static void start_timer(void)
+static void start_timer(enum hrtimer_restart (*handler)(struct hrtimer *), u64 ns)
 {
 #ifndef KSPAN_HAS_HRTIMER_SETUP
 	hrtimer_init(&timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
-	timer.function = timer_handler;
+	timer.function = handler;
 #else
-	hrtimer_setup(&timer, timer_handler, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
+	hrtimer_setup(&timer, handler, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
 #endif
-	hrtimer_start(&timer, ns_to_ktime(30 * NSEC_PER_USEC), HRTIMER_MODE_REL_PINNED_HARD);
+	hrtimer_start(&timer, ns_to_ktime(ns), HRTIMER_MODE_REL_PINNED_HARD);
 }
 
 static void init_parties(struct kunit *test)
@@ -556,7 +556,7 @@ static void nobody_is_refused_his_share(struct kunit *test)
 	kspan_fixed_pool_free_all(pool);
 	nmi_cpu = cpu;
 	stop = false;
-	start_timer();
+	start_timer(timer_handler, 30 * NSEC_PER_USEC);
 	start_hammer(test, &parties[0], cpu);
 	start_hammer(test, &parties[1], other < nr_cpu_ids ? other : cpu);
 	wait_for_completion(&parties[0].done);
@@ -580,6 +580,70 @@ static void nobody_is_refused_his_share(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, kspan_bad_free_count(i), counts[i]);
 }
 
+/*
+ * Somebody has looked at word 1 when a block of it is freed, and has not come to the last
+ * word yet when the only block that was free before is taken:
+ *
+ *	word	  0	  1	  2 ...	  last
+ *	before	| full	| full	| full	| one	|
+ *	after	| full	| one	| full	| full	|
+ */
+#define NR_LONG		SZ_4M
+#define TRIES		1000
+#define HITS		5
+
+static enum hrtimer_restart free_behind_and_take_ahead(struct hrtimer *unused)
+{
+	kspan_fixed_pool_free(pool, pool->chunks[0] + BITS_PER_LONG);
+	this_cpu_write(pool->cpu->hint, pool->nr_words - 1);
+	kspan_fixed_pool_alloc(pool);
+	return HRTIMER_NORESTART;
+}
+
+/* All blocks are out, and the next look begins at word 0. */
+static void take_all_bits(void)
+{
+	memset(pool->bits, 0xff, pool->nr_words * sizeof(long));
+	this_cpu_write(pool->cpu->hint, 0);
+}
+
+static u64 time_of_a_look(struct kunit *test)
+{
+	u64 start;
+
+	take_all_bits();
+	start = ktime_get_ns();
+	KUNIT_EXPECT_NULL(test, kspan_fixed_pool_alloc(pool));
+	return ktime_get_ns() - start;
+}
+
+static void block_that_is_freed_behind_a_look_is_found(struct kunit *test)
+{
+	u8 *buffer = kvzalloc(NR_LONG, GFP_KERNEL), *block;
+	unsigned int round, hits = 0, missed = 0;
+	u64 ns;
+
+	KUNIT_ASSERT_NOT_NULL(test, buffer);
+	pool = kspan_fixed_pool_create_over(buffer, NR_LONG, 1, 1, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, pool);
+	ns = min(time_of_a_look(test), time_of_a_look(test));
+	for (round = 0; round < TRIES && hits < HITS && !missed; round++) {
+		take_all_bits();
+		clear_bit(NR_LONG - 1, pool->bits);
+		/* Half-way through. */
+		start_timer(free_behind_and_take_ahead, ns / 2);
+		block = kspan_fixed_pool_alloc(pool);
+		hrtimer_cancel(&timer);
+		missed += !block;
+		hits += block == buffer + BITS_PER_LONG;
+	}
+	kunit_info(test, "a look takes %llu us, %u tries\n", ns / NSEC_PER_USEC, round);
+	KUNIT_EXPECT_EQ(test, missed, 0U);
+	KUNIT_EXPECT_GT(test, hits, 0U);
+	destroy();
+	kvfree(buffer);
+}
+
 static struct kunit_case fixed_pool_cases[] = {
 	KUNIT_CASE(every_block_comes_once),
 	KUNIT_CASE(blocks_must_be_possible),
@@ -597,6 +661,7 @@ static struct kunit_case fixed_pool_cases[] = {
 	KUNIT_CASE(kspan_free_of_a_block_is_reported),
 	KUNIT_CASE(any_context_will_do),
 	KUNIT_CASE(nobody_is_refused_his_share),
+	KUNIT_CASE(block_that_is_freed_behind_a_look_is_found),
 	{}
 };
 

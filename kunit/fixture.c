@@ -271,6 +271,30 @@ size_t kspan_kunit_align(size_t size)
 	return max_t(size_t, size & -size, 8);
 }
 
+/**
+ * kspan_kunit_fill() - write all bytes that an object may have
+ * @p:		an object, which is longer than what was asked for
+ * @byte:	what is written
+ *
+ * For CONFIG_FORTIFY_SOURCE it ends where the request did: only who does not know that may
+ * write on.
+ */
+noinline void kspan_kunit_fill(void *p, int byte)
+{
+	memset(p, byte, kspan_size(p));
+}
+
+/**
+ * kspan_kunit_filled() - whether all bytes that an object may have are the same
+ * @p:		an object
+ * @byte:	which they are to be
+ * Return: whether they are.
+ */
+noinline bool kspan_kunit_filled(const void *p, int byte)
+{
+	return !memchr_inv(p, byte, kspan_size(p));
+}
+
 static char line[1024];
 
 /**

@@ -649,6 +649,125 @@ static void some_stay_whole(struct kunit *test)
 	KUNIT_EXPECT_GT(test, trimmed_of_cache(test, 0, NULL), 0UL);
 }
 
+/* Whoever holds a span by a pin, or is about to merge frees into it, finds it whole. */
+static void spans_that_others_hold_stay_whole(struct kunit *test)
+{
+	struct kspan_central *central = central_of(SIZE);
+	struct kspan_found held;
+	struct kspan_span *span;
+	void *slots[SLOTS];
+
+	span = full_span(test, central, slots);
+	keep_only(central, slots, BIT(0));
+	KUNIT_ASSERT_EQ(test, kspan_hold(slots[0], &held), (size_t)SIZE);
+	KUNIT_EXPECT_EQ(test, hollow(central, ULONG_MAX), 0UL);
+	kspan_let_go(&held);
+	/* As it is from an NMI's free on to the merge. */
+	WRITE_ONCE(span->state, KSPAN_SPAN_SMALL_DEFERRED);
+	KUNIT_EXPECT_EQ(test, hollow(central, ULONG_MAX), 0UL);
+	WRITE_ONCE(span->state, KSPAN_SPAN_SMALL);
+	KUNIT_EXPECT_EQ(test, (unsigned int)span->gone_pages, 0U);
+	KUNIT_EXPECT_EQ(test, hollow(central, ULONG_MAX), 3UL);
+	give_one(central, slots[0]);
+}
+
+/* A private heap keeps spans without an object, to be used or to go as a whole. */
+static void empty_spans_stay_whole(struct kunit *test)
+{
+	struct kspan_heap *own = kspan_heap_create("kunit hollow", 0, 0);
+	struct kspan_central *central;
+	void *objects[OBJECTS];
+	unsigned long before;
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, own);
+	for (i = 0; i < OBJECTS; i++) {
+		objects[i] = kspan_heap_malloc_node(own, SIZE, GFP_KERNEL | __GFP_THISNODE, NID);
+		KUNIT_ASSERT_NOT_NULL(test, objects[i]);
+	}
+	kspan_free_bulk(OBJECTS, objects);
+	kspan_heap_flush(own);
+	before = held(test, own);
+	KUNIT_ASSERT_GE(test, before, OBJECTS / SLOTS * PAGES * 1UL);
+	central = kspan_heap_central(own, NID, kspan_size_class(SIZE));
+	KUNIT_EXPECT_EQ(test, central->nr_out, 0UL);
+	KUNIT_EXPECT_EQ(test, hollow(central, ULONG_MAX), 0UL);
+	KUNIT_EXPECT_EQ(test, held(test, own), before);
+	kspan_verify(test, own);
+	kspan_heap_destroy(own);
+}
+
+/* All objects but the first one of some span, which is hollow then. */
+static struct kspan_span *hollow_span_of(struct kunit *test, struct kspan_cache *cache,
+					 void **first)
+{
+	struct kspan_heap *own = (struct kspan_heap *)cache;
+	struct kspan_span *span;
+	void *objects[OBJECTS];
+	unsigned int i;
+
+	for (i = 0; i < OBJECTS; i++) {
+		objects[i] = kspan_cache_alloc_node(cache, GFP_KERNEL | __GFP_THISNODE, NID);
+		KUNIT_ASSERT_NOT_NULL(test, objects[i]);
+	}
+	span = kspan_map_span((unsigned long)objects[OBJECTS / 2]);
+	*first = (void *)span->start;
+	for (i = 0; i < OBJECTS; i++)
+		if (objects[i] != *first)
+			kspan_cache_free(cache, objects[i]);
+	kspan_heap_flush(own);
+	/* Spans without an object are of no use here, and their pages come first. */
+	hollow(kspan_heap_central(own, NID, 1), ULONG_MAX);
+	return span;
+}
+
+/* This CPU's magazines have room. */
+static void warm(struct kunit *test, struct kspan_cache *cache)
+{
+	void *objects[8];
+	unsigned int round, i;
+
+	for (round = 0; round < 4; round++) {
+		for (i = 0; i < ARRAY_SIZE(objects); i++) {
+			objects[i] = kspan_cache_alloc(cache, GFP_KERNEL);
+			KUNIT_ASSERT_NOT_NULL(test, objects[i]);
+		}
+		kspan_cache_free_bulk(cache, ARRAY_SIZE(objects), objects);
+	}
+	kspan_cache_free(cache, kspan_cache_alloc(cache, GFP_KERNEL));
+}
+
+/* The CPU knows the span of the last object that it freed, and what may be in its gaps. */
+static void object_in_a_gap_is_not_the_caches(struct kunit *test)
+{
+	u64 others = kspan_bad_free_count(KSPAN_BAD_FREE_OTHER_HEAP);
+	struct kspan_span *span, *other;
+	struct kspan_cache *cache;
+	void *first, *slots[64];
+
+	/* Only objects of the CPU's own node are taken without a further look. */
+	if (cpumask_empty(cpumask_of_node(NID)) ||
+	    set_cpus_allowed_ptr(current, cpumask_of_node(NID))) {
+		kunit_skip(test, "the node has no CPU");
+		return;
+	}
+	cache = kspan_cache_create("kunit hollow", CACHE_SIZE, 0, 0, NULL);
+	KUNIT_ASSERT_NOT_NULL(test, cache);
+	kspan_kunit_pin(test);
+	span = hollow_span_of(test, cache, &first);
+	KUNIT_ASSERT_NE(test, (unsigned int)span->gone_pages, 0U);
+	other = full_span(test, central_of(512), slots);
+	KUNIT_EXPECT_LT(test, other->start - span->start, kspan_span_bytes(span));
+	warm(test, cache);
+	/* Now it is the last one. */
+	kspan_cache_free(cache, first);
+	kspan_cache_free(cache, slots[3]);
+	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_OTHER_HEAP) - others, 1ULL);
+	kspan_heap_flush((struct kspan_heap *)cache);
+	keep_only(central_of(512), slots, 0);
+	KUNIT_EXPECT_EQ(test, kspan_cache_destroy(cache), 0);
+}
+
 #define MANY	2000
 
 static void trim_hollows(struct kunit *test)
@@ -705,6 +824,9 @@ static struct kunit_case hollow_cases[] = {
 	KUNIT_CASE(others_allocate_and_free),
 	KUNIT_CASE(private_heap),
 	KUNIT_CASE(some_stay_whole),
+	KUNIT_CASE(spans_that_others_hold_stay_whole),
+	KUNIT_CASE(empty_spans_stay_whole),
+	KUNIT_CASE(object_in_a_gap_is_not_the_caches),
 	KUNIT_CASE(trim_hollows),
 	{}
 };

@@ -44,6 +44,8 @@ int kspan_kunit_pin(struct kunit *test);
 void kspan_kunit_warm(struct kunit *test, size_t size);
 int kspan_kunit_other_node(int nid);
 size_t kspan_kunit_align(size_t size);
+void kspan_kunit_fill(void *p, int byte);
+bool kspan_kunit_filled(const void *p, int byte);
 u64 kspan_kunit_random_seed(struct kunit *test);
 unsigned long kspan_kunit_out(struct kspan_heap *heap, unsigned int class);
 

@@ -64,7 +64,7 @@ static void small_objects_live_on_one_page_of_the_kernel(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, kspan_span_bytes(span_of(p)), PAGE_SIZE);
 		KUNIT_EXPECT_EQ(test, kspan_size(p), kspan_size_roundup(sizes[i]));
 		KUNIT_EXPECT_TRUE(test, kspan_owns(p));
-		memset(p, 0x5a, kspan_size(p));
+		kspan_kunit_fill(p, 0x5a);
 		kspan_verify(test, &kspan_default_heap);
 		kspan_free(p);
 		KUNIT_EXPECT_FALSE(test, kspan_owns(p));

@@ -17,7 +17,7 @@ static const size_t some_sizes[] = {
 
 #define for_each_size(i)	for (i = 0; i < ARRAY_SIZE(some_sizes); i++)
 
-static bool is_all(const void *p, int byte, size_t size)
+static noinline bool is_all(const void *p, int byte, size_t size)
 {
 	return !memchr_inv(p, byte, size);
 }
@@ -44,7 +44,7 @@ static void make_dirty(struct kunit *test, size_t size)
 {
 	void *p = allocated(test, size);
 
-	memset(p, DIRT, kspan_size(p));
+	kspan_kunit_fill(p, DIRT);
 	kspan_free(p);
 }
 
@@ -75,10 +75,10 @@ static void whole_usable_size_is_ones_own(struct kunit *test)
 
 	for_each_size(i) {
 		p[i] = allocated(test, some_sizes[i]);
-		memset(p[i], i, kspan_size(p[i]));
+		kspan_kunit_fill(p[i], i);
 	}
 	for_each_size(i)
-		KUNIT_EXPECT_TRUE_MSG(test, is_all(p[i], i, kspan_size(p[i])), "%zu",
+		KUNIT_EXPECT_TRUE_MSG(test, kspan_kunit_filled(p[i], i), "%zu",
 				      some_sizes[i]);
 	for_each_size(i)
 		kspan_free(p[i]);
@@ -127,7 +127,7 @@ static void zalloc_zeroes_the_whole_usable_size(struct kunit *test)
 
 		make_dirty(test, some_sizes[i]);
 		p = checked(test, kspan_zalloc(some_sizes[i], GFP_KERNEL), some_sizes[i]);
-		KUNIT_EXPECT_TRUE_MSG(test, is_all(p, 0, kspan_size(p)), "%zu", some_sizes[i]);
+		KUNIT_EXPECT_TRUE_MSG(test, kspan_kunit_filled(p, 0), "%zu", some_sizes[i]);
 		kspan_free(p);
 	}
 }
@@ -138,7 +138,7 @@ static void zero_flag_zeroes(struct kunit *test)
 
 	make_dirty(test, 1000);
 	p = checked(test, kspan_malloc(1000, GFP_KERNEL | __GFP_ZERO), 1000);
-	KUNIT_EXPECT_TRUE(test, is_all(p, 0, kspan_size(p)));
+	KUNIT_EXPECT_TRUE(test, kspan_kunit_filled(p, 0));
 	kspan_free(p);
 }
 
@@ -154,7 +154,7 @@ static void malloc_does_not_zero(struct kunit *test)
 	make_dirty(test, 1000);
 	p = allocated(test, 1000);
 	/* But for the seal. */
-	KUNIT_EXPECT_TRUE(test, is_all(p + sizeof(long), DIRT, kspan_size(p) - sizeof(long)));
+	KUNIT_EXPECT_TRUE(test, is_all(p + sizeof(long), DIRT, 1000 - sizeof(long)));
 	kspan_free(p);
 }
 
@@ -175,8 +175,8 @@ static void init_on_alloc_is_honoured(struct kunit *test)
 		static_branch_disable(&init_on_alloc);
 	checked(test, p, 1000);
 	checked(test, q, 100000);
-	KUNIT_EXPECT_TRUE(test, is_all(p, 0, kspan_size(p)));
-	KUNIT_EXPECT_TRUE(test, is_all(q, 0, kspan_size(q)));
+	KUNIT_EXPECT_TRUE(test, kspan_kunit_filled(p, 0));
+	KUNIT_EXPECT_TRUE(test, kspan_kunit_filled(q, 0));
 	kspan_free(p);
 	kspan_free(q);
 }
@@ -248,7 +248,7 @@ static void calloc_zeroes(struct kunit *test)
 
 	make_dirty(test, 1300);
 	p = checked(test, kspan_calloc(13, 100, GFP_KERNEL), 1300);
-	KUNIT_EXPECT_TRUE(test, is_all(p, 0, kspan_size(p)));
+	KUNIT_EXPECT_TRUE(test, kspan_kunit_filled(p, 0));
 	kspan_free(p);
 }
 
@@ -325,7 +325,7 @@ static void realloc_zeroes_behind_what_is_kept(struct kunit *test)
 {
 	void *p = allocated(test, 1000), *q;
 
-	memset(p, 'p', kspan_size(p));
+	kspan_kunit_fill(p, 'p');
 	KUNIT_EXPECT_PTR_EQ(test, kspan_realloc(p, 900, GFP_KERNEL | __GFP_ZERO), p);
 	KUNIT_EXPECT_TRUE(test, is_all(p, 'p', 900));
 	KUNIT_EXPECT_TRUE(test, is_all(p + 900, 0, kspan_size(p) - 900));
@@ -370,8 +370,8 @@ static void free_sensitive_overwrites(struct kunit *test)
 {
 	void *p = allocated(test, 1000), *q = allocated(test, 50000);
 
-	memset(p, 's', kspan_size(p));
-	memset(q, 's', kspan_size(q));
+	kspan_kunit_fill(p, 's');
+	kspan_kunit_fill(q, 's');
 	kspan_free_sensitive(p);
 	kspan_free_sensitive(q);
 	/* But for the seal. */

@@ -267,7 +267,7 @@ static void allocate(struct kunit *test, struct object *object)
 
 	KUNIT_ASSERT_NOT_NULL_MSG(test, p, "call %u of %zu", which, size);
 	if (which == ZALLOC || which == CALLOC)
-		KUNIT_ASSERT_NULL_MSG(test, memchr_inv(p, 0, kspan_size(p)), "%zu", size);
+		KUNIT_ASSERT_TRUE_MSG(test, kspan_kunit_filled(p, 0), "%zu", size);
 	if (which == TINY)
 		take_in_tiny(test, object, p, size);
 	else

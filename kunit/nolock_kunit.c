@@ -113,10 +113,10 @@ static void expect_objects(struct kunit *test, size_t size, unsigned int n)
 
 	for (i = 0; i < n; i++) {
 		KUNIT_EXPECT_EQ(test, kspan_size(objects[i]), kspan_size_roundup(size));
-		memset(objects[i], i, kspan_size(objects[i]));
+		kspan_kunit_fill(objects[i], i);
 	}
 	for (i = 0; i < n; i++)
-		KUNIT_EXPECT_NULL_MSG(test, memchr_inv(objects[i], (u8)i, kspan_size(objects[i])),
+		KUNIT_EXPECT_TRUE_MSG(test, kspan_kunit_filled(objects[i], (u8)i),
 				      "%u of %zu", i, size);
 }
 

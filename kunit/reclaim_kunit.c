@@ -71,7 +71,7 @@ static void drop(unsigned int n)
 	kspan_free_bulk(n, objects);
 }
 
-/* What kswapd is told is what drop_caches is told: neither waits for the memory. */
+/* As drop_caches does, which does not wait for the memory. */
 static unsigned long count_for_nobody(void)
 {
 	struct shrink_control sc = { .gfp_mask = GFP_KERNEL, .nid = home };
@@ -103,6 +103,27 @@ static unsigned long scan(unsigned long want)
 	unsigned long n = scan_for_nobody(want);
 
 	memalloc_noreclaim_restore(flags);
+	return n;
+}
+
+/* kswapd has the flag of direct reclaim, and one of its own. */
+static unsigned long count_as_kswapd(void)
+{
+	unsigned long n;
+
+	current->flags |= PF_KSWAPD;
+	n = count();
+	current->flags &= ~PF_KSWAPD;
+	return n;
+}
+
+static unsigned long scan_as_kswapd(unsigned long want)
+{
+	unsigned long n;
+
+	current->flags |= PF_KSWAPD;
+	n = scan(want);
+	current->flags &= ~PF_KSWAPD;
 	return n;
 }
 
@@ -284,10 +305,13 @@ static void shrinker_leaves_arenas_in_use_to_kswapd(struct kunit *test)
 	for (i = 0; i < 24; i++)
 		kspan_free(objects[i]);
 	KUNIT_EXPECT_EQ(test, count_for_nobody(), KSPAN_ARENA_PAGES * KERNEL_PAGES);
+	KUNIT_EXPECT_EQ(test, count_as_kswapd(), KSPAN_ARENA_PAGES * KERNEL_PAGES);
 	KUNIT_EXPECT_EQ(test, count(), 3 * KSPAN_ARENA_PAGES / 2 * KERNEL_PAGES);
 	KUNIT_EXPECT_EQ(test, scan_for_nobody(128), KSPAN_ARENA_PAGES * KERNEL_PAGES);
 	KUNIT_EXPECT_EQ(test, count_for_nobody(), 0UL);
+	KUNIT_EXPECT_EQ(test, count_as_kswapd(), 0UL);
 	KUNIT_EXPECT_EQ(test, scan_for_nobody(128), SHRINK_STOP);
+	KUNIT_EXPECT_EQ(test, scan_as_kswapd(128), SHRINK_STOP);
 	KUNIT_EXPECT_EQ(test, ph->holes, 0UL);
 	/* Of a node that is mostly free they go all the same. */
 	kspan_free_bulk(20, objects + 24);

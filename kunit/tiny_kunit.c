@@ -91,7 +91,7 @@ static unsigned long blocks_in_use(void)
 	return now.in_use;
 }
 
-static bool is_all(const void *p, int byte, size_t size)
+static noinline bool is_all(const void *p, int byte, size_t size)
 {
 	return !memchr_inv(p, byte, size);
 }
