@@ -84,7 +84,6 @@ test_no_scavenger() {
 # The kernel's own call of all shrinkers. What other CPUs keep comes back a moment after
 # it was asked for, so the last of it goes when it is asked for again.
 test_shrinker() {
-	local try
 	leave_idle || return 1
 	for _ in $(seq 10); do
 		echo 2 >/proc/sys/vm/drop_caches
