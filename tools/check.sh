@@ -332,7 +332,7 @@ run_guest() {
 	pass*) row "$entry" "$kind" boot 0 0 0 "$verdict" ;;
 	*) row "$entry" "$kind" kernel 0 1 0 "${verdict#fail: }; see $out" ;;
 	esac
-	printf '%-12s %-10s %4s s  %s\n' "$entry" "$kind" $((SECONDS - start)) "$(told "$out")" >>"$RUN/boots"
+	printf '%-12s %-16s %4s s  %s\n' "$entry" "$kind" $((SECONDS - start)) "$(told "$out")" >>"$RUN/boots"
 }
 
 # run_runner KERNEL/FLAVOUR KERNEL_BUILD: guests that tools/qemu.sh is to fail, and not to.
@@ -344,7 +344,7 @@ run_runner() {
 	else
 		row "$entry" runner no-case-ran 0 1 0 "see above"
 	fi
-	printf '%-12s %-10s %4s s\n' "$entry" runner $((SECONDS - start)) >>"$RUN/boots"
+	printf '%-12s %-16s %4s s\n' "$entry" runner $((SECONDS - start)) >>"$RUN/boots"
 }
 
 # Waits until fewer than JOBS guests run, besides those of the runner, which only wait.
@@ -464,7 +464,7 @@ show() {
 	echo
 	sort -s -t"$(printf '\t')" -k1,1V -k2,2 "$RUN/rows" | awk -F'\t' '
 	BEGIN {
-		form = "%-12s %-10s %-26s %7s %7s %8s  %s\n"
+		form = "%-12s %-16s %-26s %7s %7s %8s  %s\n"
 		printf form, "kernel", "kind", "suite", "passed", "failed", "skipped", ""
 	}
 	{
