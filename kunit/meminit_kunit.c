@@ -16,6 +16,7 @@
 #include "fixed_pool.h"
 #include "kspan_kunit.h"
 #include "private.h"
+#include "seal.h"
 
 #define GARBAGE		0x9e
 #define CTOR_WORD	0x41414141U
@@ -66,6 +67,14 @@ static bool memory_is_wiped(void)
 static bool is_zero(const void *p, size_t size)
 {
 	return !memchr_inv(p, 0, size);
+}
+
+/* The same of an object that was freed, but for its seal. */
+static bool is_wiped(const void *p, size_t size)
+{
+	size_t skip = kspan_is_sealed(p, 0) ? sizeof(long) : 0;
+
+	return is_zero(p + skip, size - skip);
 }
 
 static void *typed_create(unsigned int size, unsigned int align, bool rcu, void (*ctor)(void *))
@@ -150,7 +159,7 @@ static const struct allocator slub = {
 
 /* Objects of any size: each comes after another one was freed that was full of garbage. */
 
-static bool is_wiped(struct kunit *test, struct kspan_heap *heap, size_t size)
+static bool next_is_wiped(struct kunit *test, struct kspan_heap *heap, size_t size)
 {
 	bool wiped;
 	void *p;
@@ -174,8 +183,8 @@ static void init_options_hold_for_all_sizes(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, heap);
 	for (i = 0; i < 20; i++) {
-		failures += !is_wiped(test, NULL, 1UL << i);
-		failures += !is_wiped(test, heap, 1UL << i);
+		failures += !next_is_wiped(test, NULL, 1UL << i);
+		failures += !next_is_wiped(test, heap, 1UL << i);
 	}
 	kspan_heap_destroy(heap);
 	kunit_info(test, "%u of 40 read what was there before\n", failures);
@@ -291,7 +300,8 @@ static bool small_bulk_is_zero(struct kunit *test, const struct allocator *from,
 	return good;
 }
 
-static void try_kinds(struct kunit *test, const struct allocator *from)
+/* @garbage: of so many sizes the memory is as it was left, if no option is set. */
+static void try_kinds(struct kunit *test, const struct allocator *from, unsigned int garbage)
 {
 	unsigned int i, flags, failures = 0, tests = 0;
 
@@ -310,7 +320,7 @@ static void try_kinds(struct kunit *test, const struct allocator *from)
 	kunit_info(test, "%u of %u read what was there before\n", failures, tests);
 	KUNIT_EXPECT_EQ(test, tests, 70U);
 	/* The two of each size that have neither a constructor nor readers nor the flag. */
-	KUNIT_EXPECT_EQ(test, failures, memory_is_wiped() ? 0 : 2U * NR_SIZES);
+	KUNIT_EXPECT_EQ(test, failures, memory_is_wiped() ? 0 : 2 * garbage);
 }
 
 /* An object that is handed out again is as it was, as a reader may still be there. */
@@ -352,7 +362,8 @@ static void try_persistence(struct kunit *test, const struct allocator *from)
 
 static void init_options_hold_for_typed_caches(struct kunit *test)
 {
-	try_kinds(test, &typed_cache);
+	/* Of 8 bytes all is the seal, which goes. */
+	try_kinds(test, &typed_cache, kspan_exact_frees ? NR_SIZES - 1 : NR_SIZES);
 }
 
 static void init_options_leave_what_readers_see(struct kunit *test)
@@ -365,7 +376,7 @@ static void init_options_hold_for_slub_alike(struct kunit *test)
 {
 	if (IS_ENABLED(CONFIG_KASAN))
 		kunit_skip(test, "KASAN keeps freed objects from being handed out again");
-	try_kinds(test, &slub);
+	try_kinds(test, &slub, NR_SIZES);
 	try_persistence(test, &slub);
 }
 
@@ -397,7 +408,7 @@ static void expect_wiped(struct kunit *test, void **p, unsigned int n, size_t si
 		    kspan_page_heap_state((unsigned long)p[i]) != KSPAN_PAGE_DROPPED)
 			continue;
 		ours++;
-		KUNIT_EXPECT_TRUE_MSG(test, is_zero(p[i], size), "%s, object %u", what, i);
+		KUNIT_EXPECT_TRUE_MSG(test, is_wiped(p[i], size), "%s, object %u", what, i);
 	}
 	KUNIT_EXPECT_GT_MSG(test, ours, 0U, "%s", what);
 }
@@ -432,11 +443,11 @@ static void init_on_free_wipes_typed_objects(struct kunit *test)
 	for (i = 0; i < BULK; i++)
 		memset(objects[i], GARBAGE, 200);
 	kspan_cache_free(cache, objects[0]);
-	KUNIT_EXPECT_TRUE(test, is_zero(objects[0], 200));
-	KUNIT_EXPECT_FALSE(test, is_zero(objects[1], 200));
+	KUNIT_EXPECT_TRUE(test, is_wiped(objects[0], 200));
+	KUNIT_EXPECT_FALSE(test, is_wiped(objects[1], 200));
 	kspan_cache_free_bulk(cache, BULK - 1, objects + 1);
 	for (i = 1; i < BULK; i++)
-		KUNIT_EXPECT_TRUE(test, is_zero(objects[i], 200));
+		KUNIT_EXPECT_TRUE(test, is_wiped(objects[i], 200));
 	KUNIT_EXPECT_EQ(test, kspan_cache_destroy(cache), 0);
 }
 
@@ -471,7 +482,7 @@ static void init_on_free_wipes_what_a_heap_resets(struct kunit *test)
 	}
 	/* And without it nothing is wasted on them. */
 	kept = objects[MANY_ROUNDS / 2];
-	KUNIT_EXPECT_EQ(test, is_zero(kept, 64), want_init_on_free());
+	KUNIT_EXPECT_EQ(test, is_wiped(kept, 64), want_init_on_free());
 	kspan_heap_destroy(heap);
 }
 
@@ -533,7 +544,7 @@ static void init_on_free_wipes_no_wrong_address(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, memchr_inv(large, GARBAGE, 100000));
 	kspan_free(p);
 	kspan_free(large);
-	KUNIT_EXPECT_EQ(test, is_zero(p, 200), want_init_on_free());
+	KUNIT_EXPECT_EQ(test, is_wiped(p, 200), want_init_on_free());
 }
 
 static struct kunit_case meminit_cases[] = {

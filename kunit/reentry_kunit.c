@@ -930,7 +930,7 @@ static const void *const passed[] = {
 	FIRST_OF(kspan_cpu_cache_refill), FIRST_OF(kspan_cpu_cache_spill),
 	FIRST_OF(kspan_central_take), FIRST_OF(kspan_central_give_some),
 	FIRST_OF(kspan_central_alloc),
-	FIRST_OF(kspan_central_adopt), FIRST_OF(kspan_central_free),
+	FIRST_OF(kspan_central_adopt), FIRST_OF(kspan_central_free_slot),
 	FIRST_OF(kspan_central_load), FIRST_OF(kspan_central_unload),
 	FIRST_OF(kspan_depot_take_full),
 	FIRST_OF(kspan_page_heap_alloc), FIRST_OF(kspan_page_heap_free),

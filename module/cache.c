@@ -283,7 +283,10 @@ static __always_inline bool push_known(struct kspan_cache *cache,
 		return kspan_cpu_cache_push(cpu_cache, ONLY_CLASS, object, 0);
 	seal = kspan_seal_of(object);
 	where = object + cache->heap.seal_at;
-	/* As kspan_slot_index(). */
+	/*
+	 * As kspan_slot_index(). That somebody writes to the object meanwhile would be a data
+	 * race of his.
+	 */
 	if (unlikely((u32)(offset * of_class->magic) >= of_class->magic) ||
 	    unlikely(data_race(*where) == seal))
 		return false;

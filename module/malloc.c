@@ -904,6 +904,7 @@ static __always_inline bool may_be_slot(struct kspan_cpu_cache *cache, const voi
 	if (unlikely((u32)(kspan_entry_offset(*entry, offset) * magic) >= magic))
 		return false;
 	*seal = kspan_seal_at(cache->secret, offset);
+	/* That somebody writes to the object meanwhile would be a data race of his. */
 	return likely(data_race(*(const unsigned long *)p) != *seal);
 }
 

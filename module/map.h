@@ -109,6 +109,7 @@ static __always_inline u32 kspan_class_map_entry(const struct kspan_class_map *m
 
 	/* First, or the page is copied for it. */
 	OPTIMIZER_HIDE_VAR(in_sector);
+	/* Who maps and unmaps spans writes it, whole; whoever frees an object of one does not. */
 	entry = data_race(map->sector[page >> KSPAN_SECTOR_SHIFT][in_sector]);
 	/* Read once, and by one instruction, which READ_ONCE() of an u16 does not get. */
 	OPTIMIZER_HIDE_VAR(entry);

@@ -182,6 +182,7 @@ static struct kspan_heap *create(const char *name, const struct kspan_heap_optio
 	kspan_private_publish(heap, site);
 	return heap;
 }
+
 /**
  * __kspan_heap_create() - what kspan_heap_create() calls
  * @name:	shown in debugfs and in reports, copied; what is not printable ASCII, and the

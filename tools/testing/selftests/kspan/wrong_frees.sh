@@ -31,8 +31,8 @@ row() {
 test_rows() {
 	ktap_print_msg "$(head -n 1 $DEBUGFS/bad_frees)"
 	[ "$(wc -l <$DEBUGFS/bad_frees)" -eq 2 ] &&
-		row 'kind=double .* size=64 heap=wrongs found=at_call .* context=task .*stack=.*wrongs_init.*\[kspan_wrongs\]' &&
-		row 'kind=interior .* allocated_by=wrongs_init.*\[kspan_wrongs\]'
+		row 'kind=double .* size=64 heap=wrongs found=at_call .* context=task .*stack=.*free_wrongly+[^,]*:\[kspan_wrongs\]' &&
+		row 'kind=interior .* allocated_by=free_wrongly+[^ ]*:\[kspan_wrongs\] '
 }
 
 # Neither the address of the object nor of code.

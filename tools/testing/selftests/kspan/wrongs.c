@@ -11,13 +11,11 @@
 
 static struct kspan_heap *heap;
 
-static int __init wrongs_init(void)
+/* Not __init: what is gone after it has no name any more. */
+static noinline void free_wrongly(void)
 {
 	void *a, *b, *c;
 
-	heap = kspan_heap_create("wrongs", 0, KSPAN_HEAP_TRACK);
-	if (!heap)
-		return -ENOMEM;
 	a = kspan_heap_malloc(heap, 64, GFP_KERNEL);
 	b = kspan_heap_malloc(heap, 64, GFP_KERNEL);
 	c = kspan_heap_malloc(heap, 64, GFP_KERNEL);
@@ -27,6 +25,14 @@ static int __init wrongs_init(void)
 		kspan_free(a);
 		kspan_free(c + 16);
 	}
+}
+
+static int __init wrongs_init(void)
+{
+	heap = kspan_heap_create("wrongs", 0, KSPAN_HEAP_TRACK);
+	if (!heap)
+		return -ENOMEM;
+	free_wrongly();
 	return 0;
 }
 module_init(wrongs_init);
