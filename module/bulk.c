@@ -154,54 +154,38 @@ unsigned int kspan_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
 }
 EXPORT_SYMBOL_GPL(kspan_alloc_bulk);
 
-/* Of objects that have a seal the newest is one as any other. */
-static __always_inline bool is_newest(const void *object, const void *newest)
-{
-	return !static_branch_likely(&kspan_frees_exactly) && object == newest;
-}
-
-/* Whether it is a free of an object of the class. */
-static __always_inline bool may_push(const struct kspan_class_map *classes, const void *object,
-				     unsigned int class, u32 magic)
-{
-	unsigned long offset = (unsigned long)object - classes->base;
-	unsigned long page = offset >> KSPAN_PAGE_SHIFT;
-	u32 entry;
-
-	if (page >= classes->nr_pages)
-		return false;
-	entry = kspan_class_map_entry(classes, page);
-	if (kspan_entry_class(entry) != class)
-		return false;
-	return !static_branch_likely(&kspan_frees_exactly) ||
-	       ((u32)(kspan_entry_offset(entry, offset) * magic) < magic &&
-		!kspan_is_sealed(object, 0));
-}
-
 /*
- * As kspan_cpu_cache_push() for the objects that are of the first one's class, as long
- * as it would take them. Returns how many.
+ * As kspan_free() pushes one, those that are of the first one's class, as long as they are
+ * unsealed slots and there is room. Returns how many.
  */
 static unsigned int push(struct kspan_cpu_cache *cache, unsigned int n, void **p)
 {
 	/* In registers: the stores below might change it, as far as the compiler knows. */
 	struct kspan_class_map classes = cache->classes;
+	unsigned long secret = cache->secret;
 	unsigned int class = kspan_class_map_get(&classes, (unsigned long)p[0]), i;
 	struct kspan_magazine *mag = cache->class[class].loaded;
-	u32 magic = cache->class[class].magic;
+	u32 magic = cache->class[class].magic, entry;
 	unsigned int count = mag->count;
-	void *newest = kspan_magazine_newest(mag, count);
 	void **slot = mag->slot + count;
 
 	n = min(n, mag->cap - min(mag->cap, count));
 	for (i = 0; i < n; i++) {
-		void *object = p[i];
+		unsigned long offset = (unsigned long)p[i] - classes.base, seal;
+		unsigned long page = offset >> KSPAN_PAGE_SHIFT;
 
-		if (is_newest(object, newest) || !may_push(&classes, object, class, magic))
+		if (page >= classes.nr_pages)
 			break;
-		kspan_seal(object, 0);
-		newest = object;
-		slot[i] = object;
+		entry = kspan_class_map_entry(&classes, page);
+		/* As kspan_slot_index(). */
+		if (kspan_entry_class(entry) != class ||
+		    (u32)(kspan_entry_offset(entry, offset) * magic) >= magic)
+			break;
+		seal = kspan_seal_at(secret, offset);
+		if (kspan_glance(*(unsigned long *)p[i]) == seal)
+			break;
+		WRITE_ONCE(*(unsigned long *)p[i], seal);
+		slot[i] = p[i];
 	}
 	/* An interrupt that looks through the magazine sees objects only. */
 	barrier();
@@ -236,7 +220,8 @@ static unsigned int give(unsigned int n, void **p)
  */
 void kspan_free_bulk(unsigned int n, void **p)
 {
-	bool singly = want_init_on_free() || IS_ENABLED(CONFIG_DEBUG_KMEMLEAK);
+	bool singly = static_branch_unlikely(&kspan_frees_otherwise) ||
+		      IS_ENABLED(CONFIG_DEBUG_KMEMLEAK);
 	unsigned int i = 0;
 
 	while (i < n) {

@@ -283,12 +283,11 @@ static __always_inline bool push_known(struct kspan_cache *cache,
 		return kspan_cpu_cache_push(cpu_cache, ONLY_CLASS, object, 0);
 	seal = kspan_seal_of(object);
 	where = object + cache->heap.seal_at;
-	/*
-	 * As kspan_slot_index(). That somebody writes to the object meanwhile would be a data
-	 * race of his.
-	 */
-	if (unlikely((u32)(offset * of_class->magic) >= of_class->magic) ||
-	    unlikely(data_race(*where) == seal))
+	/* As kspan_slot_index(). */
+	if (unlikely((u32)(offset * of_class->magic) >= of_class->magic))
+		return false;
+	/* That somebody writes to the object meanwhile would be a data race of his. */
+	if (unlikely(data_race(*where) == seal))
 		return false;
 	return kspan_cpu_class_push_sealed(of_class, object, where, seal);
 }
@@ -393,18 +392,53 @@ unsigned int kspan_cache_alloc_bulk(struct kspan_cache *cache, gfp_t gfp, unsign
 }
 EXPORT_SYMBOL_GPL(kspan_cache_alloc_bulk);
 
+/* As push_known(), those of the span that is known; returns how many. */
+static unsigned int push_some(struct kspan_cache *cache, struct kspan_cpu_cache *cpu_cache,
+			      unsigned int n, void **objects)
+{
+	struct kspan_cpu_class *of_class = kspan_cpu_class(cpu_cache, ONLY_CLASS);
+	unsigned long start = cpu_cache->own_start, bytes = cpu_cache->own_bytes;
+	unsigned long secret = kspan_secret, base = kspan_map.base;
+	unsigned int seal_at = cache->heap.seal_at, i;
+	struct kspan_magazine *mag = of_class->loaded;
+	unsigned int count = mag->count;
+	u32 magic = of_class->magic;
+
+	if (atomic_read(&cache->heap.private->account.gone) != cpu_cache->own_gone)
+		return 0;
+	n = min(n, mag->cap - min(mag->cap, count));
+	for (i = 0; i < n; i++) {
+		unsigned long offset = (unsigned long)objects[i] - start, seal, *where;
+
+		if (offset >= bytes || (u32)(offset * magic) >= magic)
+			break;
+		seal = kspan_seal_at(secret, (unsigned long)objects[i] - base);
+		where = objects[i] + seal_at;
+		if (kspan_glance(*where) == seal)
+			break;
+		WRITE_ONCE(*where, seal);
+		mag->slot[count + i] = objects[i];
+	}
+	/* An interrupt that looks through the magazine sees objects only. */
+	barrier();
+	if (i)
+		mag->count = count + i;
+	return i;
+}
+
 /* As long as the loaded magazine takes them; returns how many, of a magazine at most. */
 static unsigned int push(struct kspan_cache *cache, unsigned int n, void **objects)
 {
 	struct kspan_cpu_cache *cpu_cache;
 	unsigned int i = 0;
 
-	if (free_is_special() || !kspan_cpu_cache_enter(&cache->heap, &cpu_cache))
+	if (free_is_special() || !static_branch_likely(&kspan_frees_exactly) ||
+	    !kspan_cpu_cache_enter(&cache->heap, &cpu_cache))
 		return 0;
 	n = min_t(unsigned int, n, KSPAN_MAGAZINE_MAX);
-	while (i < n && (likely(push_known(cache, cpu_cache, objects[i])) ||
-			 push_unknown(cache, cpu_cache, objects[i])))
-		i++;
+	do {
+		i += push_some(cache, cpu_cache, n - i, objects + i);
+	} while (i < n && push_unknown(cache, cpu_cache, objects[i]) && ++i < n);
 	kspan_cpu_cache_leave(cpu_cache);
 	return i;
 }

@@ -564,7 +564,7 @@ void *kspan_tiny_alloc(size_t size, gfp_t gfp)
 }
 EXPORT_SYMBOL_GPL(kspan_tiny_alloc);
 
-/* The heap of a small object, which stays as long as preemption is off; or NULL. */
+/* The heap of a small object, which stays as long as RCU is read-locked; or NULL. */
 static struct kspan_heap *heap_of(unsigned long addr, unsigned int *class)
 {
 	struct kspan_span *span = kspan_map_small_span(addr);
@@ -664,10 +664,11 @@ static bool is_cached(const void *p)
 	unsigned int class;
 	bool cached;
 
-	rcu_read_lock_sched();
+	/* There may be many magazines to look into. */
+	rcu_read_lock();
 	heap = heap_of((unsigned long)p, &class);
 	cached = !heap || kspan_heap_caches(heap, class, p);
-	rcu_read_unlock_sched();
+	rcu_read_unlock();
 	return cached;
 }
 
@@ -1172,19 +1173,6 @@ size_t kspan_size_roundup(size_t size)
 }
 EXPORT_SYMBOL_GPL(kspan_size_roundup);
 
-static bool private_caches(const void *p)
-{
-	struct kspan_heap *heap;
-	unsigned int class;
-	bool caches;
-
-	rcu_read_lock_sched();
-	heap = heap_of((unsigned long)p, &class);
-	caches = !heap || kspan_heap_caches(heap, class, p);
-	rcu_read_unlock_sched();
-	return caches;
-}
-
 /**
  * kspan_owns() - whether an address is a live object
  * @p: any address
@@ -1202,7 +1190,7 @@ bool kspan_owns(const void *p)
 	if (!is_out(p, class))
 		return false;
 	if (class == KSPAN_CLASS_PRIVATE)
-		return !private_caches(p);
+		return !is_cached(p);
 	return !class || !kspan_heap_caches(&kspan_default_heap, class, p);
 }
 EXPORT_SYMBOL_GPL(kspan_owns);

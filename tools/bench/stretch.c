@@ -347,14 +347,28 @@ static void limit(void **p, unsigned int most)
 	heap = NULL;
 }
 
+/* With KSPAN_TYPESAFE_BY_RCU the pages of a cache go after a grace period, by a work item. */
+static void wait_for_spans(u64 bytes)
+{
+	struct kspan_memory memory;
+	unsigned int tries = 500;
+
+	do {
+		msleep(20);
+		kspan_memory_read(&memory);
+	} while (memory.spans > bytes && --tries);
+}
+
 static void typed(void **p, unsigned int most, unsigned int size, unsigned long flags,
 		  const char *name)
 {
+	struct kspan_memory before;
 	unsigned int n;
 
 	cache = kspan_cache_create("stretch", size, 0, flags, NULL);
 	if (!cache)
 		return;
+	kspan_memory_read(&before);
 	n = fill(p, min_t(unsigned int, most, SZ_128M / size), size);
 	thin(p, n, 0);
 	begin();
@@ -364,6 +378,7 @@ static void typed(void **p, unsigned int most, unsigned int size, unsigned long 
 	thin(p, n, 0);
 	begin();
 	kspan_cache_destroy(cache);
+	wait_for_spans(before.spans);
 	end("cache_destroy", size, n);
 	cache = NULL;
 }
