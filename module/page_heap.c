@@ -1189,7 +1189,7 @@ void kspan_page_heap_drop(struct kspan_span *span)
 
 /* Runs, and spans of these, that are freed under one lock. */
 #define KSPAN_RUNS_FREED	3
-#define KSPAN_SPANS_FREED	12
+#define KSPAN_SPANS_FREED	10
 
 static void free_some_spans(struct kspan_page_heap *ph, struct list_head *spans,
 			    struct leftover *leftover)
