@@ -13,7 +13,6 @@
  * @pages:	held, in spans that are used or kept
  * @peak:	most that there ever were
  * @limit:	most of them, 0 for no limit; fixed
- * @gone:	changes whenever a span or a page of one was given up
  *
  * The default heap has none, and passes NULL.
  */
@@ -21,15 +20,7 @@ struct kspan_account {
 	atomic_long_t pages;
 	atomic_long_t peak;
 	unsigned long limit;
-	atomic_t gone;
 };
-
-/* What was known of where the heap's spans are is out of date. */
-static inline void kspan_account_note_gone(struct kspan_account *account)
-{
-	if (account)
-		atomic_inc(&account->gone);
-}
 
 static inline void kspan_account_reach(struct kspan_account *account, long held)
 {

@@ -177,9 +177,8 @@ static unsigned int push(struct kspan_cpu_cache *cache, unsigned int n, void **p
 		if (page >= classes.nr_pages)
 			break;
 		entry = kspan_class_map_entry(&classes, page);
-		/* As kspan_slot_index(). */
 		if (kspan_entry_class(entry) != class ||
-		    (u32)(kspan_entry_offset(entry, offset) * magic) >= magic)
+		    !kspan_is_slot_start(magic, kspan_entry_offset(entry, offset)))
 			break;
 		seal = kspan_seal_at(secret, offset);
 		if (kspan_glance(*(unsigned long *)p[i]) == seal)

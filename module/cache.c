@@ -254,7 +254,7 @@ static bool learn_span(struct kspan_cache *cache, struct kspan_cpu_cache *cpu_ca
 		       const void *object)
 {
 	/* Before the look: a span that goes after it is seen to have gone. */
-	int gone = atomic_read_acquire(&cache->heap.private->account.gone);
+	int gone = atomic_read_acquire(&cache->heap.gone);
 	const struct kspan_span *span = kspan_map_small_span((unsigned long)object);
 	const struct kspan_central *central = span ? kspan_span_central(span) : NULL;
 
@@ -277,7 +277,7 @@ static __always_inline bool push_known(struct kspan_cache *cache,
 	unsigned long offset = (unsigned long)object - cpu_cache->own_start, seal, *where;
 
 	if (unlikely(offset >= cpu_cache->own_bytes) ||
-	    unlikely(atomic_read(&cache->heap.private->account.gone) != cpu_cache->own_gone))
+	    unlikely(atomic_read(&cache->heap.gone) != cpu_cache->own_gone))
 		return false;
 	if (!static_branch_likely(&kspan_frees_exactly))
 		return kspan_cpu_cache_push(cpu_cache, ONLY_CLASS, object, 0);
@@ -285,9 +285,6 @@ static __always_inline bool push_known(struct kspan_cache *cache,
 	where = object + cache->heap.seal_at;
 	/* As kspan_slot_index(). */
 	if (unlikely((u32)(offset * of_class->magic) >= of_class->magic))
-		return false;
-	/* That somebody writes to the object meanwhile would be a data race of his. */
-	if (unlikely(data_race(*where) == seal))
 		return false;
 	return kspan_cpu_class_push_sealed(of_class, object, where, seal);
 }
@@ -398,13 +395,13 @@ static unsigned int push_some(struct kspan_cache *cache, struct kspan_cpu_cache 
 {
 	struct kspan_cpu_class *of_class = kspan_cpu_class(cpu_cache, ONLY_CLASS);
 	unsigned long start = cpu_cache->own_start, bytes = cpu_cache->own_bytes;
-	unsigned long secret = kspan_secret, base = kspan_map.base;
+	unsigned long secret = kspan_secret;
 	unsigned int seal_at = cache->heap.seal_at, i;
 	struct kspan_magazine *mag = of_class->loaded;
 	unsigned int count = mag->count;
 	u32 magic = of_class->magic;
 
-	if (atomic_read(&cache->heap.private->account.gone) != cpu_cache->own_gone)
+	if (atomic_read(&cache->heap.gone) != cpu_cache->own_gone)
 		return 0;
 	n = min(n, mag->cap - min(mag->cap, count));
 	for (i = 0; i < n; i++) {
@@ -412,7 +409,7 @@ static unsigned int push_some(struct kspan_cache *cache, struct kspan_cpu_cache 
 
 		if (offset >= bytes || (u32)(offset * magic) >= magic)
 			break;
-		seal = kspan_seal_at(secret, (unsigned long)objects[i] - base);
+		seal = kspan_seal_at(secret, (unsigned long)objects[i]);
 		where = objects[i] + seal_at;
 		if (kspan_glance(*where) == seal)
 			break;

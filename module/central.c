@@ -132,7 +132,7 @@ static bool detach_locked(struct kspan_span *span, struct list_head *retired)
 	list_move(&span->list, retired);
 	span->central->nr_spans--;
 	span->central->base_pages -= kspan_span_own_base_pages(span);
-	kspan_account_note_gone(span->central->account);
+	kspan_central_note_gone(span->central);
 	return true;
 }
 

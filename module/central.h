@@ -22,6 +22,7 @@ struct kspan_heap;
  * @budget:	the heap's, or that of all; fixed
  * @account:	of a private heap, which keeps spans without an object; fixed
  * @seal_at:	the heap's; fixed
+ * @gone:	the heap's; NULL for a heap that does not want to know; fixed
  * @tracked:	spans have room for the call sites of their objects; fixed
  * @ctor:	called once for every slot of a new span, or NULL; fixed
  * @keeps_contents: what is in a slot stays when it is freed, for the next owner or for
@@ -49,6 +50,7 @@ struct kspan_central {
 	u8 page_class;
 	bool tracked;
 	unsigned int seal_at;
+	atomic_t *gone;
 	int nid;
 	const struct kspan_size_class *sc;
 	struct kspan_heap *heap;
@@ -144,6 +146,13 @@ static inline bool kspan_central_free(unsigned long addr, unsigned int class)
 
 int kspan_central_peek(unsigned long addr, unsigned int class);
 bool kspan_depot_holds(struct kspan_central *central, const void *object);
+
+/* A span went, or pages of one: what was known of where the heap's spans are is out of date. */
+static inline void kspan_central_note_gone(struct kspan_central *central)
+{
+	if (central->gone)
+		atomic_inc(central->gone);
+}
 
 /* Bytes of a slot that are the object's. */
 static inline unsigned int kspan_central_usable(const struct kspan_central *central)

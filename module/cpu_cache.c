@@ -808,7 +808,7 @@ void kspan_cpu_cache_prepare(struct kspan_heap *heap, unsigned int cpu)
 	cache->nid = home_node(cpu);
 	INIT_LIST_HEAD(&cache->retired);
 	cache->classes = kspan_map_classes(cache->nid);
-	cache->secret = kspan_secret;
+	cache->secret = kspan_secret + cache->classes.base;
 }
 
 /**

@@ -55,7 +55,7 @@ static_assert(KSPAN_CLASS_SHIFT == KSPAN_ENTRY_SHIFT);
  * @nid:	node whose objects the cache holds: the CPU's, or the nearest
  *		that has memory
  * @classes:	classes of the pages of that node
- * @secret:	kspan_secret
+ * @secret:	kspan_secret, for addresses less @classes.base
  * @capacity:	bytes of objects that all magazines may hold; grows up to
  *		kspan_cpu_cache_bytes, unless that is 0
  * @tiny:	the block that tiny objects are packed into
@@ -63,7 +63,7 @@ static_assert(KSPAN_CLASS_SHIFT == KSPAN_ENTRY_SHIFT);
  * @retired:	spans without an object, for kspan_cpu_cache_finish(); empty when nobody is at work
  * @own_start:	of a typed cache, a span on @nid that is its own, and
  * @own_bytes:	its length; 0 until an object was freed
- * @own_gone:	kspan_account.gone then
+ * @own_gone:	the heap's @gone then
  * @seen:	what the scavenger saw of its use last
  * @flush:	somebody wants it to be flushed by its CPU; written by anybody
  * @events:	counted by this_cpu_inc() with or without the mark, or always under it
@@ -105,6 +105,7 @@ struct kspan_cpu_cache {
  *		kspan_cpu_cache_bytes; 0 for no such limit
  * @budget:	what its caches may hold, and do
  * @seal_at:	where the seal of a free slot is: 0, or behind the object
+ * @gone:	of a typed cache, changes whenever a span or a page of one was given up
  * @tracked:	a private heap whose objects' call sites are noted
  * @most_at_once: largest size that kspan_heap_malloc() has nothing more to do for: 0 if
  *		@tracked, else KSPAN_MAX_SMALL
@@ -120,6 +121,7 @@ struct kspan_heap {
 	unsigned int cache_most;
 	struct kspan_budget budget;
 	unsigned int seal_at;
+	atomic_t gone;
 	bool tracked;
 	size_t most_at_once;
 	atomic_long_t failures;
@@ -280,13 +282,24 @@ static __always_inline bool kspan_cpu_class_push(struct kspan_cpu_class *of_clas
 	return true;
 }
 
-/* The same, and seal it. */
+/*
+ * The same, and seal it. False also when it is sealed already, which is not looked at where there
+ * is no room: as there never is for what has no class.
+ */
 static __always_inline bool kspan_cpu_class_push_sealed(struct kspan_cpu_class *of_class,
 							void *object, unsigned long *where,
 							unsigned long seal)
 {
-	if (!kspan_cpu_class_push(of_class, object))
+	struct kspan_magazine *mag = of_class->loaded;
+	u32 count = mag->count;
+
+	/* That somebody writes to the object meanwhile would be a data race of his. */
+	if (unlikely(count >= mag->cap) || unlikely(data_race(*where) == seal))
 		return false;
+	mag->slot[count] = object;
+	/* An interrupt that looks through the magazine sees objects only. */
+	barrier();
+	mag->count++;
 	WRITE_ONCE(*where, seal);
 	return true;
 }

@@ -34,6 +34,8 @@ static struct kspan_central *make_central(struct kspan_heap *heap, int nid, unsi
 	kspan_central_init(central, &heap->classes[class], class, nid);
 	central->heap = heap;
 	central->seal_at = heap->seal_at;
+	if (heap->private && heap->private->typed)
+		central->gone = &heap->gone;
 	central->name = heap->name;
 	central->budget = &heap->budget;
 	if (heap->private) {

@@ -82,7 +82,7 @@ static unsigned int hollow_locked(struct kspan_central *central, struct kspan_sp
 		kspan_span_wipe_pages(span, pages);
 	kspan_span_hollow(span, pages);
 	kspan_page_heap_hollow(span, pages);
-	kspan_account_note_gone(central->account);
+	kspan_central_note_gone(central);
 	if (span->used == span->nslots)
 		list_move(&span->list, &central->full);
 	n = hweight16(pages);

@@ -868,8 +868,7 @@ static noinline void free_private(struct kspan_cpu_cache *cache, const void *p)
 	where = (unsigned long *)(p + central->seal_at);
 	seal = kspan_seal_of(p);
 	kspan_slot_index(span->magic, (unsigned long)p - span->start, &exact);
-	if (static_branch_likely(&kspan_frees_exactly) &&
-	    (unlikely(!exact) || unlikely(kspan_glance(*where) == seal))) {
+	if (static_branch_likely(&kspan_frees_exactly) && unlikely(!exact)) {
 		free_slow(p, KSPAN_CLASS_PRIVATE);
 		goto out;
 	}
@@ -885,28 +884,25 @@ out:
 }
 
 /*
- * Whether an address is the start of a slot of a class, and not sealed. Then @entry is what the
- * map has of its page, and @seal what the slot's seal is.
+ * Whether an address may be the start of a slot of the default heap. Then @entry is what the map
+ * has of its page, and @seal what the slot's seal is; if that has a class, it is the start of one.
  */
 static __always_inline bool may_be_slot(struct kspan_cpu_cache *cache, const void *p,
 					u32 *entry, unsigned long *seal)
 {
 	unsigned long offset = (unsigned long)p - cache->classes.base;
 	unsigned long page = offset >> KSPAN_PAGE_SHIFT;
-	u32 magic;
 
 	if (unlikely(page >= cache->classes.nr_pages))
 		return false;
 	/* Else the sector would be made of the offset, for which that would be copied. */
 	OPTIMIZER_HIDE_VAR(page);
 	*entry = kspan_class_map_entry(&cache->classes, page);
-	magic = kspan_cpu_class_of_entry(cache, *entry)->magic;
-	/* As kspan_slot_index(); nothing is exact where there is no class. */
-	if (unlikely((u32)(kspan_entry_offset(*entry, offset) * magic) >= magic))
+	if (unlikely(!kspan_is_slot_start(kspan_cpu_class_of_entry(cache, *entry)->magic,
+					  kspan_entry_offset(*entry, offset))))
 		return false;
 	*seal = kspan_seal_at(cache->secret, offset);
-	/* That somebody writes to the object meanwhile would be a data race of his. */
-	return likely(data_race(*(const unsigned long *)p) != *seal);
+	return true;
 }
 
 /* No object of the default heap: to be reported. @cache is entered, and left here. */
@@ -927,7 +923,7 @@ static noinline void free_other(const void *p, struct kspan_cpu_cache *cache)
 	if (class == KSPAN_CLASS_PRIVATE)
 		free_private(cache, p);
 	else if (class && static_branch_likely(&kspan_frees_exactly) &&
-		 !may_be_slot(cache, p, &entry, &seal))
+		 (!may_be_slot(cache, p, &entry, &seal) || kspan_is_sealed(p, 0)))
 		free_wrong(cache, p, class);
 	else if (class)
 		free_spill(&kspan_default_heap, cache, p, class, class);

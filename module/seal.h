@@ -2,7 +2,7 @@
 /*
  * Seals: how a free slot is told from an object
  *
- * A word of a slot that is not handed out is its seal: a secret, XORed with where the slot is.
+ * A word of a slot that is not handed out is its seal: where the slot is, and a secret, added.
  * It is set when a span is made and when an object is freed, and broken when a slot is handed
  * out. So whoever frees an object sees whether it was freed before, however long ago, at the
  * price of a look at the object's own cache line. The word is the first one of the slot; where
@@ -33,15 +33,18 @@ DECLARE_STATIC_KEY_FALSE(kspan_frees_otherwise);
 
 extern unsigned long kspan_secret;
 
-/* With an address that is known less the map's base already. */
-static __always_inline unsigned long kspan_seal_at(unsigned long secret, unsigned long offset)
+/*
+ * By addition: whoever knows the address less something else, as the map's base, takes as much
+ * more of the secret.
+ */
+static __always_inline unsigned long kspan_seal_at(unsigned long secret, unsigned long addr)
 {
-	return secret ^ offset;
+	return secret + addr;
 }
 
 static inline unsigned long kspan_seal_of(const void *slot)
 {
-	return kspan_seal_at(kspan_secret, (unsigned long)slot - kspan_map.base);
+	return kspan_seal_at(kspan_secret, (unsigned long)slot);
 }
 
 static inline bool kspan_is_sealed(const void *slot, unsigned int at)

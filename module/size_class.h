@@ -60,4 +60,20 @@ static inline unsigned int kspan_slot_index(u32 magic, unsigned long offset, boo
 	return product >> 32;
 }
 
+/**
+ * kspan_is_slot_start() - whether kspan_slot_index() is exact, in a span of the default heap
+ * @magic:	the multiplier of the slots' size, or 0
+ * @offset:	bytes from the start of the span
+ *
+ * The low half of the product is below the reciprocal of the largest class, which is the
+ * least, for all starts of slots, and for no other offset: tools/mksizeclasses proves that,
+ * too. So there is a constant to compare with.
+ *
+ * Return: whether it is; true where there is no class.
+ */
+static __always_inline bool kspan_is_slot_start(u32 magic, u32 offset)
+{
+	return (u32)(offset * magic) < BIT_ULL(32) / KSPAN_MAX_SMALL;
+}
+
 #endif /* KSPAN_SIZE_CLASS_H */

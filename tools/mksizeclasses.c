@@ -192,7 +192,8 @@ static uint32_t magic(unsigned int size)
 
 /*
  * For every byte offset of a span: the high half of offset * magic is the
- * slot, and the low half is below magic exactly at the start of a slot.
+ * slot, and the low half is below magic exactly at the start of a slot. It is below
+ * 2^32 / MAX_SMALL then, too, which no class has a lower magic than.
  */
 static void prove_index(unsigned int size, unsigned int bytes)
 {
@@ -205,7 +206,8 @@ static void prove_index(unsigned int size, unsigned int bytes)
 		if (product >> 32 != offset / size)
 			die("size %u: offset %u gives slot %llu", size, offset,
 			    (unsigned long long)(product >> 32));
-		if (((uint32_t)product < m) != (offset % size == 0))
+		if (((uint32_t)product < m) != (offset % size == 0) ||
+		    ((uint32_t)product < ((uint64_t)1 << 32) / MAX_SMALL) != (offset % size == 0))
 			die("size %u: offset %u is misjudged as a slot's start or not",
 			    size, offset);
 	}
