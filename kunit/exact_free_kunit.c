@@ -8,6 +8,7 @@
  */
 #include <linux/cpu.h>
 #include <linux/kspan.h>
+#include <linux/sizes.h>
 #include <linux/workqueue.h>
 
 #include "kspan_kunit.h"
@@ -382,6 +383,7 @@ static void double_free_by_the_cache(struct kunit *test)
 {
 	struct kspan_cache *caches[] = { plain, constructed, typesafe };
 	unsigned int i, n;
+	bool is_there;
 	u64 before;
 	void *p, *q;
 
@@ -401,16 +403,54 @@ static void double_free_by_the_cache(struct kunit *test)
 		/* Its span has gone. */
 		kspan_cache_free(caches[i], p);
 		KUNIT_EXPECT_EQ(test, kspan_bad_frees() - before, 4ULL);
-		/* Another one's objects are where it was. */
-		for (n = 0; n < MANY; n++)
-			objects[n] = kspan_malloc(120, GFP_KERNEL | __GFP_ZERO);
+		/* Another one's object is where it was. */
+		for (n = 0, is_there = false; n < MANY && !is_there; n++) {
+			objects[n] = kspan_malloc(SZ_8K, GFP_KERNEL | __GFP_ZERO);
+			KUNIT_ASSERT_NOT_NULL(test, objects[n]);
+			is_there = (unsigned long)p - (unsigned long)objects[n] < SZ_8K;
+		}
+		KUNIT_EXPECT_TRUE(test, is_there);
 		kspan_cache_free(caches[i], p);
 		KUNIT_EXPECT_EQ(test, kspan_bad_frees() - before, 5ULL);
-		for (n = 0; n < MANY; n++) {
-			KUNIT_EXPECT_NULL(test, memchr_inv(objects[n], 0, 120));
-			kspan_free(objects[n]);
-		}
+		KUNIT_EXPECT_NULL(test, memchr_inv(objects[n - 1], 0, SZ_8K));
+		free_many(n, objects);
 	}
+}
+
+/*
+ * A CPU knows the span of the object that it freed last. That goes, as the kernel wants memory,
+ * and what the CPU has is not touched: an old pointer must not be taken for one of the cache's.
+ */
+static void span_that_went_is_known_no_more(struct kunit *test)
+{
+	/* It is all that a cache is. */
+	struct kspan_heap *heap = (struct kspan_heap *)plain;
+	u64 before = kspan_bad_frees();
+	bool is_there = false;
+	unsigned int i, n;
+	void *p = NULL;
+
+	/* Until there is a magazine. */
+	for (i = 0; i < 10; i++) {
+		p = kspan_cache_alloc(plain, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, p);
+		kspan_cache_free(plain, p);
+	}
+	kspan_cpu_cache_empty(heap);
+	kspan_reclaim(page_to_nid(virt_to_page(p)), 1000, 0, KSPAN_BY_SHRINKER);
+	rcu_read_lock();
+	KUNIT_EXPECT_NULL(test, kspan_map_span((unsigned long)p));
+	rcu_read_unlock();
+	for (n = 0; n < MANY && !is_there; n++) {
+		objects[n] = kspan_malloc(SZ_8K, GFP_KERNEL | __GFP_ZERO);
+		KUNIT_ASSERT_NOT_NULL(test, objects[n]);
+		is_there = (unsigned long)p - (unsigned long)objects[n] < SZ_8K;
+	}
+	KUNIT_EXPECT_TRUE(test, is_there);
+	kspan_cache_free(plain, p);
+	KUNIT_EXPECT_EQ(test, kspan_bad_frees() - before, 1ULL);
+	KUNIT_EXPECT_NULL(test, memchr_inv(objects[n - 1], 0, SZ_8K));
+	free_many(n, objects);
 }
 
 /* What an owner writes into his object is his affair, be it the seal: it can be freed. */
@@ -502,6 +542,10 @@ static void double_free_after_a_reset(struct kunit *test)
 	for (i = 0; i < MANY; i++)
 		objects[i] = kspan_heap_malloc(private_heap, 64, GFP_KERNEL);
 	kspan_heap_reset(private_heap);
+	/* So that the CPU has a magazine, which would take them. */
+	for (i = MANY; i < MANY + MANY / 2; i++)
+		objects[i] = kspan_heap_malloc(private_heap, 64, GFP_KERNEL);
+	free_many(MANY / 2, objects + MANY);
 	for (i = 0; i < MANY; i++)
 		kspan_free(objects[i]);
 	KUNIT_EXPECT_EQ(test, kspan_bad_frees() - before, (u64)MANY);
@@ -518,6 +562,7 @@ static struct kunit_case exact_cases[] = {
 	KUNIT_CASE_PARAM(object_of_another_cache, kind_gen_params),
 	KUNIT_CASE_PARAM(owner_may_write_what_he_likes, kind_gen_params),
 	KUNIT_CASE(double_free_by_the_cache),
+	KUNIT_CASE(span_that_went_is_known_no_more),
 	KUNIT_CASE(use_after_free_hides_a_double_free_until_the_flush),
 	KUNIT_CASE(what_is_handed_out_is_not_sealed),
 	KUNIT_CASE(contents_of_constructed_objects_stay),
