@@ -310,6 +310,20 @@ static void double_free_of_what_is_back_in_its_span(struct kunit *test)
 	expect_each_once(test, kind, "in its span");
 }
 
+/* Nothing is left there of what was. */
+static void overwrite_free_pages(struct kunit *test)
+{
+	void **p = kunit_kcalloc(test, 4 * MANY, sizeof(*p), GFP_KERNEL);
+	unsigned int n;
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	for (n = 0; n < 4 * MANY; n++)
+		p[n] = kspan_malloc(SZ_8K, GFP_KERNEL | __GFP_ZERO);
+	free_many(n, p);
+	flush_all();
+	kunit_kfree(test, p);
+}
+
 /* Its span has gone, and the pages are another one of the same kind. */
 static void double_free_of_what_is_in_a_new_span(struct kunit *test)
 {
@@ -322,6 +336,7 @@ static void double_free_of_what_is_in_a_new_span(struct kunit *test)
 		alloc_many(test, kind, MANY, objects);
 		free_many(MANY, objects);
 		flush_all();
+		overwrite_free_pages(test);
 		/* Some of them are objects again. */
 		alloc_many(test, kind, MANY / 2, objects + MANY);
 		for (i = 0; i < MANY; i++) {
@@ -453,25 +468,59 @@ static void span_that_went_is_known_no_more(struct kunit *test)
 	free_many(n, objects);
 }
 
-/* What an owner writes into his object is his affair, be it the seal: it can be freed. */
-static void owner_may_write_what_he_likes(struct kunit *test)
+/* Whoever copies a seal into his object has it taken for a free slot, and keeps it. */
+static void seal_in_an_object_keeps_it(struct kunit *test)
 {
 	const struct kind *kind = test->param_value;
-	u64 before = kspan_bad_frees();
 	unsigned int way;
 	unsigned long *p;
 
-	if (kind->size < sizeof(long))
-		kunit_skip(test, "no room for a seal");
+	if (kind->alloc != alloc_default || kind->size > KSPAN_MAX_SMALL)
+		kunit_skip(test, "its seal is not there");
 	for (way = 0; way < ARRAY_SIZE(ways); way++) {
 		p = live(test, kind);
 		*p = kspan_seal_of(p);
+		expect_refused(test, way, p, "the seal in an object");
+		*p = 0;
 		KUNIT_EXPECT_TRUE(test, kspan_owns(p));
-		ways[way].call(p);
-		KUNIT_EXPECT_FALSE_MSG(test, kspan_owns(p), "%s", ways[way].name);
+		kspan_free(p);
 	}
-	KUNIT_EXPECT_EQ(test, kspan_bad_frees(), before);
 	expect_each_once(test, kind, "the seal in an object");
+}
+
+static void construct_line(void *object)
+{
+	memset(object, 0xc3, 100);
+}
+
+/* Behind the last slot of 112 bytes there are some, but not enough for a seal. */
+static void tail_of_a_constructed_span(struct kunit *test)
+{
+	struct kspan_cache *cache = kspan_cache_create("exact_tail", 100, 0, 0, construct_line);
+	u64 before = kspan_bad_frees();
+	struct kspan_span *span;
+	unsigned long *behind, kept;
+	void *p, *tail;
+
+	KUNIT_ASSERT_NOT_NULL(test, cache);
+	p = kspan_cache_alloc(cache, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	rcu_read_lock();
+	span = kspan_map_span((unsigned long)p);
+	rcu_read_unlock();
+	KUNIT_ASSERT_NOT_NULL(test, span);
+	tail = (void *)span->start + (unsigned long)span->nslots * span->size;
+	KUNIT_ASSERT_LT(test, (unsigned long)tail, span->start + kspan_span_bytes(span));
+	behind = tail + ALIGN(100, sizeof(long));
+	KUNIT_ASSERT_GE(test, (unsigned long)behind, span->start + kspan_span_bytes(span));
+	kept = kspan_glance(*behind);
+	kspan_cache_free(cache, kspan_cache_alloc(cache, GFP_KERNEL));
+	kspan_cache_free(cache, tail);
+	kspan_free(tail);
+	KUNIT_EXPECT_EQ(test, kspan_bad_frees() - before, 2ULL);
+	KUNIT_EXPECT_EQ(test, kspan_glance(*behind), kept);
+	kspan_cache_free(cache, p);
+	KUNIT_EXPECT_EQ(test, kspan_cache_destroy(cache), 0);
 }
 
 /* Who writes to what he freed may free it twice unseen: that is found when the magazine goes. */
@@ -560,7 +609,8 @@ static struct kunit_case exact_cases[] = {
 	KUNIT_CASE_PARAM(double_free_of_what_is_in_a_new_span, kind_gen_params),
 	KUNIT_CASE_PARAM(address_in_an_object, kind_gen_params),
 	KUNIT_CASE_PARAM(object_of_another_cache, kind_gen_params),
-	KUNIT_CASE_PARAM(owner_may_write_what_he_likes, kind_gen_params),
+	KUNIT_CASE_PARAM(seal_in_an_object_keeps_it, kind_gen_params),
+	KUNIT_CASE(tail_of_a_constructed_span),
 	KUNIT_CASE(double_free_by_the_cache),
 	KUNIT_CASE(span_that_went_is_known_no_more),
 	KUNIT_CASE(use_after_free_hides_a_double_free_until_the_flush),

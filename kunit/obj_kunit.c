@@ -52,7 +52,7 @@ static void structure_with_an_array_has_both(struct kunit *test)
 static void expect_zeroed(struct kunit *test, void *p)
 {
 	KUNIT_ASSERT_NOT_NULL(test, p);
-	KUNIT_EXPECT_NULL(test, memchr_inv(p, 0, kspan_size(p)));
+	KUNIT_EXPECT_TRUE(test, kspan_kunit_filled(p, 0));
 	memset(p, 0xd1, kspan_size(p));
 	kspan_free(p);
 }
@@ -97,9 +97,9 @@ static void variants_of_a_heap_are_of_the_heap(struct kunit *test)
 		KUNIT_EXPECT_PTR_EQ(test, kspan_object_heap(made[i]), heap);
 	for (i = 0; i < ARRAY_SIZE(lines); i++)
 		KUNIT_EXPECT_PTR_EQ(test, kspan_object_heap(lines[i]), heap);
-	KUNIT_EXPECT_NULL(test, memchr_inv(made[1], 0, kspan_size(made[1])));
-	KUNIT_EXPECT_NULL(test, memchr_inv(made[3], 0, kspan_size(made[3])));
-	KUNIT_EXPECT_NULL(test, memchr_inv(lines[1], 0, kspan_size(lines[1])));
+	KUNIT_EXPECT_TRUE(test, kspan_kunit_filled(made[1], 0));
+	KUNIT_EXPECT_TRUE(test, kspan_kunit_filled(made[3], 0));
+	KUNIT_EXPECT_TRUE(test, kspan_kunit_filled(lines[1], 0));
 	made[0] = kspan_heap_obj(NULL, struct point);
 	KUNIT_EXPECT_PTR_EQ(test, kspan_object_heap(made[0]), &kspan_default_heap);
 	kspan_free(made[0]);

@@ -106,7 +106,8 @@ static void check_map_of_run(struct check *check, struct kspan_span *span)
 		}
 		same(check, "map entry", addr, id(*kspan_map_entry(addr)), entry ? id(span) : 0);
 		same(check, "class of page", addr, kspan_kunit_page_class(addr),
-		     small && span->class != KSPAN_CLASS_TINY ? span->class : 0);
+		     kspan_span_is_small(span->state) && span->class != KSPAN_CLASS_TINY ?
+		     span->class : 0);
 	}
 }
 

@@ -13,6 +13,7 @@
 #include <linux/kallsyms.h>
 #include <linux/kernel.h>
 #include <linux/ktime.h>
+#include <linux/module.h>
 #include <linux/ratelimit.h>
 #include <linux/sched.h>
 #include <linux/stacktrace.h>
@@ -49,7 +50,12 @@ static const char * const kind_words[KSPAN_NR_BAD_FREE_KINDS] = {
 	[KSPAN_BAD_FREE_DESTROYED]	 = "destroyed",
 	[KSPAN_BAD_FREE_OTHER_HEAP]	 = "other_heap",
 	[KSPAN_BAD_FREE_REGION]		 = "region",
+	[KSPAN_BAD_FREE_HANDLE]		 = "handle",
+	[KSPAN_BAD_FREE_POOLED]		 = "pooled",
+	[KSPAN_BAD_FREE_SIZE]		 = "size",
 };
+
+static_assert(ARRAY_SIZE(kind_words) == KSPAN_NR_BAD_FREE_KINDS && KSPAN_NR_BAD_FREE_KINDS == 11);
 
 static atomic64_t counts[KSPAN_NR_BAD_FREE_KINDS];
 /* Protects all that follows. */
@@ -86,6 +92,21 @@ static unsigned long site_of(unsigned long addr)
 	return site;
 }
 
+/* Most of our own functions that a free comes through. */
+#define OWN_FUNCTIONS	8
+
+/* The call stack from the caller on: how many of ours there are the compiler decides. */
+static void save_stack(struct kspan_bad_free *bad)
+{
+	unsigned long stack[OWN_FUNCTIONS + KSPAN_BAD_FREE_STACK];
+	unsigned int n = stack_trace_save(stack, ARRAY_SIZE(stack), 0), own = 0;
+
+	while (own < n && within_module(stack[own], THIS_MODULE))
+		own++;
+	bad->nr_stack = min_t(unsigned int, n - own, ARRAY_SIZE(bad->stack));
+	memcpy(bad->stack, stack + own, bad->nr_stack * sizeof(*stack));
+}
+
 /* Who frees, and where from; of a free in the past that is not known. */
 static void describe_caller(struct kspan_bad_free *bad)
 {
@@ -94,9 +115,11 @@ static void describe_caller(struct kspan_bad_free *bad)
 	strscpy(bad->comm, current->comm, sizeof(bad->comm));
 	bad->context = in_nmi() ? "nmi" : in_hardirq() ? "hardirq" :
 		       in_serving_softirq() ? "softirq" : "task";
-	/* Without ourselves and whoever reports. */
+	/* An NMI has neither the time nor the stack for that. */
+	if (in_nmi())
+		return;
 	bad->site = site_of(bad->addr);
-	bad->nr_stack = stack_trace_save(bad->stack, ARRAY_SIZE(bad->stack), 3);
+	save_stack(bad);
 }
 
 /* Count it, and keep it; returns whether it may be printed. */

@@ -114,6 +114,11 @@ static struct kspan_cache *create(const char *name, unsigned int size, unsigned 
 		seal_at = ALIGN(size, sizeof(long));
 		bytes = seal_at + sizeof(long);
 	}
+	if (bytes > KSPAN_MAX_SIZE) {
+		pr_err("cache %s can't be made: an object of %u bytes with its seal is larger than kmalloc's limit\n",
+		       kspan_name_brief(brief, name), size);
+		return NULL;
+	}
 	slot = slot_class(bytes, align);
 	heap = kspan_private_create(name, &slot, flags, ctor, owner);
 	if (!heap)
@@ -265,7 +270,8 @@ static bool learn_span(struct kspan_cache *cache, struct kspan_cpu_cache *cpu_ca
 		return false;
 	cpu_cache->own_gone = gone;
 	cpu_cache->own_start = span->start;
-	cpu_cache->own_bytes = kspan_span_bytes(span);
+	/* Behind the last slot there may be no room for a seal. */
+	cpu_cache->own_bytes = (unsigned long)span->nslots * span->size;
 	return true;
 }
 

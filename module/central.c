@@ -175,7 +175,9 @@ static void free_spans(struct list_head *retired)
 	struct kspan_span *span;
 
 	list_for_each_entry(span, retired, list) {
-		kspan_unseal_span(span, span->central->seal_at);
+		/* Of a hollow span the central may have gone: nothing else is looked at. */
+		if (want_init_on_free())
+			kspan_unseal_span(span, span->gone_pages ? 0 : span->central->seal_at);
 		kspan_span_unformat(span);
 	}
 	kspan_page_heap_free_spans(retired, false);
@@ -726,9 +728,10 @@ static void reset_object(const struct kspan_central *central, void *object)
 
 /*
  * Zero and seal the objects of the next span, without the lock: nobody uses them, and no page
- * is taken out of a span that an object is in.
+ * is taken out of a span that an object is in. Another may become the next one meanwhile, as it
+ * becomes hollow: then the rest is left. Returns the span.
  */
-static void reset_first_used(struct kspan_central *central)
+static struct kspan_span *reset_first_used(struct kspan_central *central)
 {
 	unsigned int word, words = DIV_ROUND_UP(central->sc->slots, 64);
 	unsigned long flags, start = 0;
@@ -746,6 +749,7 @@ static void reset_first_used(struct kspan_central *central)
 		for (; out; out &= out - 1)
 			reset_object(central, (void *)(start + __ffs64(out) * size));
 	}
+	return span;
 }
 
 /**
@@ -759,8 +763,8 @@ static void reset_first_used(struct kspan_central *central)
 unsigned long kspan_central_reset(struct kspan_central *central)
 {
 	bool singly = want_init_on_free() || static_branch_likely(&kspan_frees_exactly);
+	struct kspan_span *span, *ready = NULL;
 	unsigned long out = 0, flags;
-	struct kspan_span *span;
 	unsigned int steps;
 
 	kspan_central_merge_all(central);
@@ -768,10 +772,13 @@ unsigned long kspan_central_reset(struct kspan_central *central)
 		LIST_HEAD(hollow);
 
 		if (singly)
-			reset_first_used(central);
+			ready = reset_first_used(central);
 		raw_spin_lock_irqsave(&central->lock, flags);
 		for (steps = singly ? 1 : KSPAN_STEPS;
 		     steps && (span = first_used(central)); steps -= min(steps, 2U)) {
+			/* Another one: that is to be made ready first. */
+			if (singly && span != ready)
+				break;
 			forget_objects(span);
 			central->nr_out -= span->used;
 			out += span->used;
@@ -1242,6 +1249,7 @@ static void adopt_locked(struct kspan_central *central, struct list_head *spans)
 	list_for_each_entry(span, spans, list) {
 		span->central = central;
 		kspan_span_set_state(span, KSPAN_SPAN_SMALL);
+		kspan_map_set_class(span);
 		central->nr_spans++;
 		central->base_pages += span->base_pages;
 	}

@@ -25,6 +25,7 @@
 
 #include "central.h"
 #include "kunit_export.h"
+#include "seal.h"
 
 /* Steps that it takes to make a span hollow; to look at one takes one, or some. */
 #define KSPAN_STEPS_HOLLOW	KSPAN_STEPS
@@ -63,6 +64,15 @@ unsigned long kspan_central_hollow_count(const struct kspan_central *central)
 	return pages * share / 256;
 }
 
+/* Free ones, 64 at most. */
+static void unseal_slots(const struct kspan_central *central, const struct kspan_span *span,
+			 u64 slots)
+{
+	for (; slots; slots &= slots - 1)
+		kspan_unseal((void *)(span->start + (unsigned long)__ffs64(slots) * span->size),
+			     central->seal_at);
+}
+
 static unsigned int hollow_locked(struct kspan_central *central, struct kspan_span *span)
 {
 	unsigned int pages, n;
@@ -77,9 +87,10 @@ static unsigned int hollow_locked(struct kspan_central *central, struct kspan_sp
 	pages = kspan_span_unused_pages(span);
 	if (!pages)
 		return 0;
-	/* Of the seals that are there nothing is to be left. */
+	/* Nothing is to be left of seals; slots that are gone are in others' memory. */
 	if (want_init_on_free())
-		kspan_span_wipe_pages(span, pages);
+		unseal_slots(central, span,
+			     kspan_span_slots_on(span, pages) & ~kspan_span_gone(span));
 	kspan_span_hollow(span, pages);
 	kspan_page_heap_hollow(span, pages);
 	kspan_central_note_gone(central);

@@ -44,7 +44,8 @@ enum kv_state {
 /**
  * struct kv_object - the record of an object
  * @addr:	its first byte
- * @bytes:	its usable size, whole pages of the kernel
+ * @bytes:	its length, whole pages of the kernel
+ * @size:	what was asked for, all of which that may be used: KASAN guards the rest
  * @heap:	it counts to that; stays while @list is not empty, and as long as RCU has it
  * @state:	enum kv_state
  * @list:	in kspan_kv_owner.objects; @lock
@@ -54,6 +55,7 @@ enum kv_state {
 struct kv_object {
 	unsigned long addr;
 	size_t bytes;
+	size_t size;
 	struct kspan_heap *heap;
 	int state;
 	struct list_head list;
@@ -186,6 +188,7 @@ static void *alloc_charged(struct kspan_heap *heap, size_t size, gfp_t gfp, int 
 		goto err_object;
 	object->addr = (unsigned long)p;
 	object->bytes = PAGE_ALIGN(size);
+	object->size = size;
 	object->heap = heap;
 	/* From here on a stale pointer may free it: it counts before. */
 	INIT_LIST_HEAD(&object->list);
@@ -377,7 +380,7 @@ size_t kspan_kv_size(unsigned long addr)
 
 	rcu_read_lock();
 	object = find_live(addr);
-	size = object ? object->bytes : 0;
+	size = object ? object->size : 0;
 	rcu_read_unlock();
 	return size;
 }
@@ -410,7 +413,7 @@ size_t kspan_kv_hold(unsigned long addr, struct kspan_found *held)
 	rcu_read_lock();
 	object = find_live(addr);
 	if (object && cmpxchg(&object->state, KV_LIVE, KV_HELD) == KV_LIVE)
-		size = object->bytes;
+		size = object->size;
 	rcu_read_unlock();
 	if (size)
 		*held = (struct kspan_found) { .start = addr, .bytes = size };

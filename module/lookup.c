@@ -113,8 +113,12 @@ enum kspan_slot_state kspan_found_slot(const struct kspan_found *found, unsigned
 		return KSPAN_SLOT_NEVER_OUT;
 	if (unlikely(!exact))
 		return KSPAN_SLOT_INSIDE;
-	if (is_set(found->alloc_bits, slot) && (found->recount || !is_set(deferred, slot)))
-		return KSPAN_SLOT_OUT;
+	if (is_set(found->alloc_bits, slot)) {
+		/* Pairs with the smp_wmb() in kspan_span_hollow(). */
+		smp_rmb();
+		if (found->recount || !is_set(deferred, slot))
+			return KSPAN_SLOT_OUT;
+	}
 	return slot < found->high ? KSPAN_SLOT_FREE : KSPAN_SLOT_NEVER_OUT;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_found_slot);

@@ -672,20 +672,6 @@ static bool is_cached(const void *p)
 	return cached;
 }
 
-static bool is_sealed(const void *p)
-{
-	struct kspan_central *central;
-	struct kspan_span *span;
-	bool sealed;
-
-	rcu_read_lock_sched();
-	span = kspan_map_small_span((unsigned long)p);
-	central = span ? kspan_span_central(span) : NULL;
-	sealed = central && kspan_is_sealed(p, central->seal_at);
-	rcu_read_unlock_sched();
-	return sealed;
-}
-
 static void report_double(const void *p)
 {
 	char name[KSPAN_BAD_FREE_NAME];
@@ -706,21 +692,13 @@ static void report_double(const void *p)
 		kspan_bad_free_report(KSPAN_BAD_FREE_DOUBLE, (unsigned long)p);
 }
 
-/*
- * A sealed slot that is out of its span was freed before, and is in a magazine; or its owner
- * wrote into it what happens to be the seal. In an NMI nobody can look. One that is not sealed
- * any more afterwards was handed out to others meanwhile.
- */
+/* A sealed slot that is out of its span was freed before, and is on its way there. */
 static bool free_past_caches(const void *p, unsigned int page_class)
 {
 	int state = kspan_central_free_slot((unsigned long)p, page_class, false);
 
-	if (unlikely(state == KSPAN_SLOT_SEALED)) {
-		if (in_nmi() || is_cached(p) || !is_sealed(p))
-			report_double(p);
-		else
-			state = kspan_central_free_slot((unsigned long)p, page_class, true);
-	}
+	if (unlikely(state == KSPAN_SLOT_SEALED))
+		report_double(p);
 	return state >= 0;
 }
 
@@ -795,9 +773,20 @@ static bool is_out(const void *p, unsigned int page_class)
  */
 static void forget(const void *p, unsigned int page_class)
 {
-	if (page_class ? is_out(p, page_class) && !is_sealed(p) :
-			 kspan_large_size((unsigned long)p))
+	struct kspan_found held;
+
+	if (page_class == KSPAN_CLASS_TINY) {
+		if (is_out(p, page_class))
+			kmemleak_free(p);
+	} else if (page_class) {
+		/* One that was freed is none, be it out of its span. */
+		if (!kspan_hold(p, &held))
+			return;
+		kspan_let_go(&held);
 		kmemleak_free(p);
+	} else if (kspan_large_size((unsigned long)p)) {
+		kmemleak_free(p);
+	}
 }
 
 /*
@@ -835,6 +824,19 @@ static void free_block(struct kspan_heap *heap, const void *block)
 	free_slot(heap, block, KSPAN_CLASS_TINY, KSPAN_CLASS_TINY);
 }
 
+/* Whether an address is the start of a slot, or of what is left behind the last, with its seal. */
+static __always_inline bool may_be_private_slot(const struct kspan_span *span,
+						const struct kspan_central *central, const void *p)
+{
+	unsigned long offset = (unsigned long)p - span->start;
+	bool exact;
+
+	if (!static_branch_likely(&kspan_frees_exactly))
+		return true;
+	kspan_slot_index(span->magic, offset, &exact);
+	return exact && offset + central->seal_at + sizeof(long) <= kspan_span_bytes(span);
+}
+
 /* Give a slot of any heap to its cache, if that is of the central's node. */
 static __always_inline bool push_private(const struct kspan_central *central,
 					 struct kspan_cpu_cache *cache, const void *p,
@@ -857,30 +859,32 @@ static noinline void free_private(struct kspan_cpu_cache *cache, const void *p)
 	/* The page had a class, so it has an entry. */
 	struct kspan_span *span = kspan_map_entry_span((unsigned long)p);
 	struct kspan_central *central = likely(span) ? kspan_span_central(span) : NULL;
+	unsigned int page_class = central ? KSPAN_CLASS_PRIVATE : 0;
 	unsigned long *where, seal;
-	bool exact, pushed;
+	bool pushed;
 
 	kspan_cpu_cache_unmark(cache);
-	if (unlikely(!central)) {
-		free_slow(p, 0);
-		goto out;
-	}
+	if (unlikely(!central || !may_be_private_slot(span, central, p)))
+		goto wrong;
 	where = (unsigned long *)(p + central->seal_at);
 	seal = kspan_seal_of(p);
-	kspan_slot_index(span->magic, (unsigned long)p - span->start, &exact);
-	if (static_branch_likely(&kspan_frees_exactly) && unlikely(!exact)) {
-		free_slow(p, KSPAN_CLASS_PRIVATE);
-		goto out;
-	}
 	if (likely(kspan_cpu_cache_mark(central->heap, &cache))) {
 		pushed = push_private(central, cache, p, where, seal);
 		kspan_cpu_cache_unmark(cache);
-		if (likely(pushed))
-			goto out;
+		if (likely(pushed)) {
+			preempt_enable();
+			return;
+		}
 	}
-	free_slot(central->heap, p, central->class, KSPAN_CLASS_PRIVATE);
-out:
+	if (likely(!kspan_is_sealed(p, central->seal_at))) {
+		free_slot(central->heap, p, central->class, KSPAN_CLASS_PRIVATE);
+		preempt_enable();
+		return;
+	}
+wrong:
+	/* What is told takes longer than preemption may be off. */
 	preempt_enable();
+	free_slow(p, page_class);
 }
 
 /*

@@ -566,7 +566,7 @@ static void set_span(struct kspan_span *span, struct kspan_span *to)
 {
 	unsigned int n = span->class ? kspan_span_npages(span) : 0, i;
 	struct kspan_span **entry;
-	u16 *entries, class = 0;
+	u16 *entries;
 
 	if (unlikely(kspan_span_is_half(span))) {
 		set_half(span, to);
@@ -574,12 +574,10 @@ static void set_span(struct kspan_span *span, struct kspan_span *to)
 	}
 	entry = kspan_map_entry(span->start);
 	entries = entries_of(span);
-	if (to && span->class != KSPAN_CLASS_TINY)
-		class = KSPAN_ENTRY(span->class, kspan_map_page(span->start));
 	WRITE_ONCE(entry[0], to);
 	for (i = 0; i < n; i++) {
 		WRITE_ONCE(entry[i], to);
-		WRITE_ONCE(entries[i], class);
+		WRITE_ONCE(entries[i], 0);
 	}
 }
 
@@ -588,6 +586,27 @@ void kspan_map_set(struct kspan_span *span)
 {
 	set_span(span, span);
 }
+
+/**
+ * kspan_map_set_class() - have the class of a small span's pages be told
+ * @span: the span, which is found from its pages, and is the caller's
+ *
+ * From here on what its pages have may be freed: so not before all slots are sealed.
+ */
+void kspan_map_set_class(const struct kspan_span *span)
+{
+	unsigned int n = kspan_span_npages(span), i;
+	u16 *entries = entries_of(span);
+
+	/* Half a page says that the span is to be asked, since it is there. */
+	if (span->class == KSPAN_CLASS_TINY || kspan_span_is_half(span))
+		return;
+	/* Pairs with the address dependency of who looks at a slot of the class. */
+	smp_wmb();
+	for (i = 0; i < n; i++)
+		WRITE_ONCE(entries[i], KSPAN_ENTRY(span->class, kspan_map_page(span->start)));
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_map_set_class);
 
 /** kspan_map_clear() - have a span found no longer; its page heap is locked */
 void kspan_map_clear(struct kspan_span *span)

@@ -198,6 +198,7 @@ static __always_inline struct kspan_span *kspan_map_page_span(unsigned long addr
 }
 
 void kspan_map_set(struct kspan_span *span);
+void kspan_map_set_class(const struct kspan_span *span);
 void kspan_map_clear(struct kspan_span *span);
 void kspan_map_clear_pages(struct kspan_span *span, unsigned long pages);
 

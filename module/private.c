@@ -398,7 +398,7 @@ struct pressing {
 /* With PREEMPT_RT the preempt count does not tell of softirqs, which run in a task. */
 static unsigned char level_here(void)
 {
-	return interrupt_context_level() ?: in_serving_softirq();
+	return interrupt_context_level() ?: !!in_serving_softirq();
 }
 
 /* Begin a call, unless it would come out of another one of the same callback. */

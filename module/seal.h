@@ -8,10 +8,9 @@
  * price of a look at the object's own cache line. The word is the first one of the slot; where
  * what is in an object stays after it was freed, it lies behind the object.
  *
- * A seal alone proves nothing: the owner of an object may write what he likes. It sends the
- * free past the fast path, to where the bitmap and the magazines are looked at. That somebody
- * has written to a free slot breaks its seal; then a wrong free of it is found as it would be
- * without: when its magazine is returned.
+ * A seal that is met is believed: that an object begins with its own one is a chance of 2^-64.
+ * That somebody has written to a free slot breaks its seal; then a wrong free of it is found as
+ * it would be without: when its magazine is returned.
  *
  * SLUB (CONFIG_SLAB_FREELIST_HARDENED) and glibc's tcache have such words, too, for other ends.
  *

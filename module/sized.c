@@ -49,7 +49,7 @@ static bool is_size_of(const void *p, size_t usable, size_t size)
 	if (kspan_tiny_size(addr))
 		return size && size <= usable;
 	if (kspan_kv_size(addr))
-		return size <= usable && PAGE_ALIGN(size) == usable;
+		return size == usable;
 	return is_large_of(addr, usable, size);
 }
 

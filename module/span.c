@@ -499,25 +499,17 @@ bool kspan_span_is_out(const struct kspan_span *span, unsigned int slot)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_span_is_out);
 
-/**
- * kspan_span_wipe_pages() - zero pages of a span
- * @span:	the span, of KSPAN_HOLLOW_PAGES at most
- * @pages:	a bit for each of them
- */
-void kspan_span_wipe_pages(const struct kspan_span *span, unsigned long pages)
-{
-	unsigned long first, end;
-
-	for_each_set_bitrange(first, end, &pages, KSPAN_HOLLOW_PAGES)
-		memset((void *)(span->start + (first << KSPAN_PAGE_SHIFT)), 0,
-		       (end - first) << KSPAN_PAGE_SHIFT);
-}
-
 /** kspan_span_wipe() - zero the pages of a span, those that it still has */
 void kspan_span_wipe(const struct kspan_span *span)
 {
-	if (likely(!span->gone_pages))
+	unsigned long pages, first, end;
+
+	if (likely(!span->gone_pages)) {
 		memset((void *)span->start, 0, kspan_span_bytes(span));
-	else
-		kspan_span_wipe_pages(span, kspan_span_own_pages(span));
+		return;
+	}
+	pages = kspan_span_own_pages(span);
+	for_each_set_bitrange(first, end, &pages, KSPAN_HOLLOW_PAGES)
+		memset((void *)(span->start + (first << KSPAN_PAGE_SHIFT)), 0,
+		       (end - first) << KSPAN_PAGE_SHIFT);
 }

@@ -150,7 +150,6 @@ unsigned int kspan_span_unused_pages(const struct kspan_span *span);
 unsigned int kspan_span_hollow(struct kspan_span *span, unsigned int pages);
 bool kspan_span_is_out(const struct kspan_span *span, unsigned int slot);
 void kspan_span_wipe(const struct kspan_span *span);
-void kspan_span_wipe_pages(const struct kspan_span *span, unsigned long pages);
 
 static inline unsigned int kspan_span_words(const struct kspan_span *span)
 {

@@ -24,6 +24,7 @@
 #include <linux/timekeeping.h>
 
 #include "../../kunit/kspan_kunit.h"
+#include "private.h"
 #include "stress.h"
 
 static unsigned int seconds = 60;
@@ -102,6 +103,8 @@ DEFINE_SHOW_ATTRIBUTE(stress);
 static void settle(struct kspan_stats *stats)
 {
 	kspan_barrier();
+	/* Typed caches for readers under RCU that were destroyed. */
+	kspan_private_settle();
 	kspan_heap_flush(&kspan_default_heap);
 	kspan_stats_read(stats);
 	kspan_page_heap_trim();

@@ -609,6 +609,8 @@ DEFINE_SHOW_ATTRIBUTE(wrong);
 static void settle(struct kspan_stats *stats)
 {
 	kspan_barrier();
+	/* Typed caches for readers under RCU that were destroyed. */
+	kspan_private_settle();
 	kspan_heap_flush(&kspan_default_heap);
 	/* Heaps that were destroyed go by work items. */
 	rcu_barrier();
