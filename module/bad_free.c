@@ -26,36 +26,26 @@
 #include "lookup.h"
 #include "name.h"
 
-static const char * const kind_names[KSPAN_NR_BAD_FREE_KINDS] = {
-	[KSPAN_BAD_FREE_DOUBLE]		 = "double free",
-	[KSPAN_BAD_FREE_INTERIOR]	 = "pointer into the inside of an object",
-	[KSPAN_BAD_FREE_MISALIGNED]	 = "misaligned pointer",
-	[KSPAN_BAD_FREE_NEVER_ALLOCATED] = "address that was never allocated",
-	[KSPAN_BAD_FREE_FOREIGN]	 = "address that does not belong to kspan",
-	[KSPAN_BAD_FREE_DESTROYED]	 = "address of a heap destroyed or reset",
-	[KSPAN_BAD_FREE_OTHER_HEAP]	 = "object of another heap or cache",
-	[KSPAN_BAD_FREE_SIZE]		 = "size that is not the object's",
-	[KSPAN_BAD_FREE_REGION]		 = "address in a region, whose objects go together",
-	[KSPAN_BAD_FREE_HANDLE]		 = "heap, cache, pool or region that is destroyed, or none",
-	[KSPAN_BAD_FREE_POOLED]		 = "object that is in its pool already",
+/* What a kind is called in the log, and as a word of a table. */
+static const struct {
+	const char *name;
+	const char *word;
+} kinds[KSPAN_NR_BAD_FREE_KINDS] = {
+	[KSPAN_BAD_FREE_DOUBLE]	    = { "double free", "double" },
+	[KSPAN_BAD_FREE_INTERIOR]   = { "pointer into the inside of an object", "interior" },
+	[KSPAN_BAD_FREE_MISALIGNED] = { "misaligned pointer", "misaligned" },
+	[KSPAN_BAD_FREE_NEVER_ALLOCATED] = { "address that was never allocated",
+					     "never_allocated" },
+	[KSPAN_BAD_FREE_FOREIGN]    = { "address that does not belong to kspan", "foreign" },
+	[KSPAN_BAD_FREE_DESTROYED]  = { "address of a heap destroyed or reset", "destroyed" },
+	[KSPAN_BAD_FREE_OTHER_HEAP] = { "object of another heap or cache", "other_heap" },
+	[KSPAN_BAD_FREE_SIZE]	    = { "size that is not the object's", "size" },
+	[KSPAN_BAD_FREE_REGION]	    = { "address in a region, whose objects go together",
+					"region" },
+	[KSPAN_BAD_FREE_HANDLE]	    = { "heap, cache, pool or region that is destroyed, or none",
+					"handle" },
+	[KSPAN_BAD_FREE_POOLED]	    = { "object that is in its pool already", "pooled" },
 };
-
-/* The same, as a word of a table. */
-static const char * const kind_words[KSPAN_NR_BAD_FREE_KINDS] = {
-	[KSPAN_BAD_FREE_DOUBLE]		 = "double",
-	[KSPAN_BAD_FREE_INTERIOR]	 = "interior",
-	[KSPAN_BAD_FREE_MISALIGNED]	 = "misaligned",
-	[KSPAN_BAD_FREE_NEVER_ALLOCATED] = "never_allocated",
-	[KSPAN_BAD_FREE_FOREIGN]	 = "foreign",
-	[KSPAN_BAD_FREE_DESTROYED]	 = "destroyed",
-	[KSPAN_BAD_FREE_OTHER_HEAP]	 = "other_heap",
-	[KSPAN_BAD_FREE_REGION]		 = "region",
-	[KSPAN_BAD_FREE_HANDLE]		 = "handle",
-	[KSPAN_BAD_FREE_POOLED]		 = "pooled",
-	[KSPAN_BAD_FREE_SIZE]		 = "size",
-};
-
-static_assert(ARRAY_SIZE(kind_words) == KSPAN_NR_BAD_FREE_KINDS && KSPAN_NR_BAD_FREE_KINDS == 11);
 
 static atomic64_t counts[KSPAN_NR_BAD_FREE_KINDS];
 /* Protects all that follows. */
@@ -145,10 +135,10 @@ static void print(const struct kspan_bad_free *bad)
 {
 	if (bad->size)
 		pr_err("bad free of %p: %s, class %u, heap %s%s\n", (void *)bad->addr,
-		       kind_names[bad->kind], bad->size, bad->heap,
+		       kinds[bad->kind].name, bad->size, bad->heap,
 		       bad->late ? ", found later" : "");
 	else
-		pr_err("bad free of %p: %s\n", (void *)bad->addr, kind_names[bad->kind]);
+		pr_err("bad free of %p: %s\n", (void *)bad->addr, kinds[bad->kind].name);
 }
 
 static void print_late(struct work_struct *work)
@@ -304,7 +294,7 @@ void kspan_bad_free_show(struct seq_file *m, const struct kspan_bad_free *bad)
 
 	seq_printf(m, "time=%llu.%06llu kind=%s address=%p size=%u heap=",
 		   div_u64(bad->ns, NSEC_PER_SEC), div_u64(bad->ns, NSEC_PER_USEC) % USEC_PER_SEC,
-		   kind_words[bad->kind], (void *)bad->addr, bad->size);
+		   kinds[bad->kind].word, (void *)bad->addr, bad->size);
 	kspan_name_show(m, bad->size ? bad->heap : "-");
 	if (bad->late) {
 		seq_puts(m, " found=later\n");

@@ -692,7 +692,7 @@ static void report_double(const void *p)
 		kspan_bad_free_report(KSPAN_BAD_FREE_DOUBLE, (unsigned long)p);
 }
 
-/* A sealed slot that is out of its span was freed before, and is on its way there. */
+/* A slot that is sealed, though out of its span, was freed before, and is in a magazine. */
 static bool free_past_caches(const void *p, unsigned int page_class)
 {
 	int state = kspan_central_free_slot((unsigned long)p, page_class, false);
@@ -816,7 +816,7 @@ static void free_slot(struct kspan_heap *heap, const void *p, unsigned int class
 static void free_block(struct kspan_heap *heap, const void *block)
 {
 	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK)) {
-		/* As free_class(). */
+		/* As may_use_cache(). */
 		if (in_nmi())
 			return free_slow(block, KSPAN_CLASS_TINY);
 		forget(block, KSPAN_CLASS_TINY);
@@ -941,19 +941,24 @@ static noinline void free_past_cache(const void *p)
 	free_slow(p, kspan_object_class(p));
 }
 
+/* kmemleak must forget an object before the cache knows it, which an NMI can't do. */
+static __always_inline bool may_use_cache(const void *p)
+{
+	if (!IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
+		return true;
+	if (in_nmi())
+		return false;
+	forget(p, kspan_object_class(p));
+	return true;
+}
+
 static __always_inline void free_object(const void *p)
 {
 	struct kspan_cpu_cache *cache;
 	unsigned long seal;
 	u32 entry;
 
-	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK)) {
-		/* kmemleak must forget before the cache knows, which an NMI can't do. */
-		if (in_nmi())
-			return free_past_cache(p);
-		forget(p, kspan_object_class(p));
-	}
-	if (unlikely(!kspan_cpu_cache_enter(&kspan_default_heap, &cache)))
+	if (!may_use_cache(p) || unlikely(!kspan_cpu_cache_enter(&kspan_default_heap, &cache)))
 		return free_past_cache(p);
 	if (unlikely(!may_be_slot(cache, p, &entry, &seal)) ||
 	    unlikely(!kspan_cpu_class_push_sealed(kspan_cpu_class_of_entry(cache, entry),
@@ -1018,15 +1023,10 @@ static bool keeps_contents(const struct kspan_found *held)
 /* As free_object(), by the class of the page alone: exact_frees=0. */
 static void free_inexactly(const void *p)
 {
-	unsigned int class;
 	struct kspan_cpu_cache *cache;
+	unsigned int class;
 
-	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK)) {
-		if (in_nmi())
-			return free_past_cache(p);
-		forget(p, kspan_object_class(p));
-	}
-	if (unlikely(!kspan_cpu_cache_enter(&kspan_default_heap, &cache)))
+	if (!may_use_cache(p) || unlikely(!kspan_cpu_cache_enter(&kspan_default_heap, &cache)))
 		return free_past_cache(p);
 	class = kspan_class_map_get(&cache->classes, (unsigned long)p);
 	if (unlikely(!kspan_cpu_cache_push(cache, class, (void *)p, 0)))
