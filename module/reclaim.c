@@ -79,6 +79,8 @@
 #define KSPAN_RETAIN_LEAST	((unsigned long)KSPAN_ARENA_LEAST)
 /* The scavenger's share of a CPU: one in so many. */
 #define KSPAN_SCAVENGE_SHARE	100
+/* Nanoseconds of a look that may be work: who took longer than that had to wait. */
+#define KSPAN_LOOK_MOST		(40 * NSEC_PER_MSEC)
 /* Spans that the scavenger looks into for pages without an object, in a look. */
 #define KSPAN_LOOKS_OF_SCAVENGER	4096UL
 /* Where memory is short it waits a part of the time only, and takes as much more of a CPU. */
@@ -960,6 +962,7 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_scavenge);
  */
 unsigned int kspan_scavenge_pause(unsigned int ms, u64 spent)
 {
+	spent = min_t(u64, spent, KSPAN_LOOK_MOST);
 	return max_t(u64, ms, div_u64(spent * KSPAN_SCAVENGE_SHARE, NSEC_PER_MSEC));
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_scavenge_pause);
