@@ -592,11 +592,13 @@ static void nobody_is_refused_his_share(struct kunit *test)
 #define TRIES		1000
 #define HITS		5
 
+static void *taken_ahead;
+
 static enum hrtimer_restart free_behind_and_take_ahead(struct hrtimer *unused)
 {
 	kspan_fixed_pool_free(pool, pool->chunks[0] + BITS_PER_LONG);
 	this_cpu_write(pool->cpu->hint, pool->nr_words - 1);
-	kspan_fixed_pool_alloc(pool);
+	taken_ahead = kspan_fixed_pool_alloc(pool);
 	return HRTIMER_NORESTART;
 }
 

@@ -2,6 +2,7 @@
 /* Private heaps: isolation, limits, reset, destruction, whoever frees wherever. */
 #include <linux/cpu.h>
 #include <linux/interrupt.h>
+#include <linux/kmsg_dump.h>
 #include <linux/kspan.h>
 #include <linux/kthread.h>
 #include <linux/sort.h>
@@ -609,6 +610,44 @@ static void failures_leave_nothing_behind(struct kunit *test)
 	free_many(objects, i);
 	kspan_heap_trim(heap);
 	KUNIT_EXPECT_EQ(test, held(heap), 0UL);
+}
+
+/* Whether a line of the log has it: the last lines, as many as there is room for. */
+static bool log_has(const char *what)
+{
+	struct kmsg_dump_iter iter;
+	static char line[512];
+	bool found = false;
+	size_t len;
+
+	kmsg_dump_rewind(&iter);
+	while (kmsg_dump_get_line(&iter, false, line, sizeof(line) - 1, &len)) {
+		line[len] = 0;
+		found |= !!strstr(line, what);
+	}
+	return found;
+}
+
+static void failure_says_whose_it_was(struct kunit *test)
+{
+	struct kspan_heap *narrow = make_heap(test, "narrow", SZ_64K);
+	gfp_t quiet = GFP_KERNEL | __GFP_NOWARN;
+
+	KUNIT_EXPECT_NULL(test, kspan_heap_malloc(narrow, SZ_128K + 1, quiet));
+	KUNIT_EXPECT_NULL(test, kspan_heap_kvmalloc(narrow, SZ_128K + 2, quiet));
+	KUNIT_EXPECT_FALSE(test, log_has("of heap narrow"));
+	ratelimit_state_init(&kspan_failure_limit, HZ, 3);
+	KUNIT_EXPECT_NULL(test, kspan_heap_malloc(narrow, SZ_128K + 3, GFP_KERNEL));
+	KUNIT_EXPECT_TRUE(test, log_has("no memory for 131075 bytes of heap narrow on node"));
+	KUNIT_EXPECT_TRUE(test, log_has("holds 0 KiB (limit 64, 0 for none), flags"));
+	KUNIT_EXPECT_NULL(test, kspan_heap_kvmalloc(narrow, SZ_128K + 4, GFP_KERNEL));
+	KUNIT_EXPECT_TRUE(test, log_has("no memory for 131076 bytes of heap narrow on node"));
+	while (kspan_heap_malloc(narrow, 3000, GFP_KERNEL))
+		;
+	KUNIT_EXPECT_TRUE(test, log_has("no memory for 3072 bytes of heap narrow on node"));
+	ratelimit_state_init(&kspan_failure_limit, 10 * HZ, 1);
+	kspan_heap_reset(narrow);
+	kspan_heap_destroy(narrow);
 }
 
 static void trim_gives_back_what_is_kept(struct kunit *test)
@@ -1236,6 +1275,7 @@ static struct kunit_case private_cases[] = {
 	KUNIT_CASE(what_the_callback_freed_serves_whoever_cannot_wait),
 	KUNIT_CASE(softirq_within_the_callback_is_no_recursion),
 	KUNIT_CASE(failures_leave_nothing_behind),
+	KUNIT_CASE(failure_says_whose_it_was),
 	KUNIT_CASE(trim_gives_back_what_is_kept),
 	KUNIT_CASE(reset_frees_everything_and_keeps_spans),
 	KUNIT_CASE(destroy_gives_everything_back),

@@ -253,6 +253,8 @@ static void *kvmalloc_of(struct kspan_heap *heap, size_t size, gfp_t gfp, int no
 		atomic_long_dec(&heap->failures);
 	else if (!p && !tried)
 		atomic_long_inc(&heap->failures);
+	if (!p)
+		kspan_tell_failure(heap, size, gfp, node);
 	return p;
 }
 

@@ -13,8 +13,10 @@
 #include <linux/kspan.h>
 #include <linux/log2.h>
 #include <linux/overflow.h>
+#include <linux/sched.h>
 #include <linux/string.h>
 
+#include "arena.h"
 #include "bad_free.h"
 #include "kunit_export.h"
 #include "kvmalloc.h"
@@ -67,6 +69,42 @@ static void *refuse_size(size_t size, gfp_t gfp)
 {
 	return kspan_refuse(KSPAN_REFUSED_SIZE, "larger than kmalloc's limit, use vmalloc", size,
 			    gfp);
+}
+
+/* As often as the page allocator tells. */
+DEFINE_RATELIMIT_STATE(kspan_failure_limit, 10 * HZ, 1);
+KSPAN_EXPORT_FOR_KUNIT(kspan_failure_limit);
+
+/**
+ * kspan_tell_failure() - a request gets NULL: say whose it was and for how much
+ * @heap:	the heap
+ * @size:	bytes that were asked for, or of the slot that they would be in
+ * @gfp:	the caller's flags; with __GFP_NOWARN nothing is told
+ * @nid:	its node
+ *
+ * One line in ten seconds. Where it was the page allocator that had nothing, it tells of the
+ * system's memory, with the stack.
+ */
+void kspan_tell_failure(struct kspan_heap *heap, size_t size, gfp_t gfp, int nid)
+{
+	unsigned long held, most;
+
+	if ((gfp & (__GFP_NOWARN | KSPAN_GFP_NOLOCK)) || !__ratelimit(&kspan_failure_limit))
+		return;
+	held = heap->private ? atomic_long_read(&heap->private->account.pages) << KSPAN_PAGE_SHIFT :
+			       kspan_arena_bytes();
+	most = heap->private ? heap->private->account.limit << KSPAN_PAGE_SHIFT :
+			       READ_ONCE(kspan_hard_limit);
+	gfp &= ~KSPAN_GFP_EMERGENCY;
+	pr_warn("%s: no memory for %zu bytes of heap %s on node %d, which holds %lu KiB (limit %lu, 0 for none), flags %#x (%pGg)\n",
+		current->comm, size, heap->name, nid, held >> 10, most >> 10,
+		(__force unsigned int)gfp, &gfp);
+}
+
+static void note_failure(struct kspan_heap *heap, size_t size, gfp_t gfp, int nid)
+{
+	atomic_long_inc(&heap->failures);
+	kspan_tell_failure(heap, size, gfp, nid);
 }
 
 /* Whether a request that failed must be tried again; waits a little then. */
@@ -175,7 +213,7 @@ static void *malloc_on_node(struct kspan_heap *heap, unsigned int class, gfp_t g
 			object = alloc_from_reserves(heap, heap->classes[class].size, gfp, nid);
 	} while (!object && must_retry(gfp));
 	if (!object)
-		atomic_long_inc(&heap->failures);
+		note_failure(heap, heap->classes[class].size, gfp, nid);
 	return object;
 }
 
@@ -253,12 +291,13 @@ static void *alloc_pages_of(struct kspan_heap *heap, size_t size, gfp_t gfp, int
  */
 void *kspan_heap_alloc_chunk(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
-	void *chunk = alloc_pages_of(heap, size, kspan_gfp_here(kspan_heap_gfp(heap, gfp)),
-				     kspan_home_node(),
-				     kspan_large_alloc_chunk);
+	int nid = kspan_home_node();
+	void *chunk;
 
+	gfp = kspan_gfp_here(kspan_heap_gfp(heap, gfp));
+	chunk = alloc_pages_of(heap, size, gfp, nid, kspan_large_alloc_chunk);
 	if (!chunk)
-		atomic_long_inc(&heap->failures);
+		note_failure(heap, size, gfp, nid);
 	return chunk;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_heap_alloc_chunk);
@@ -299,7 +338,7 @@ static void *malloc_large_on_node(struct kspan_heap *heap, size_t size, gfp_t gf
 			object = alloc_from_reserves(heap, size, gfp, nid);
 	} while (!object && must_retry(gfp));
 	if (!object)
-		atomic_long_inc(&heap->failures);
+		note_failure(heap, size, gfp, nid);
 	return object;
 }
 

@@ -5,6 +5,7 @@
 
 #include <linux/kmemleak.h>
 #include <linux/mm.h>
+#include <linux/ratelimit.h>
 #include <linux/sched/mm.h>
 
 #include "heap.h"
@@ -26,6 +27,8 @@ enum kspan_refusal {
 unsigned long kspan_refused(enum kspan_refusal refusal);
 void *kspan_refuse(enum kspan_refusal refusal, const char *why, unsigned long value, gfp_t gfp);
 void *kspan_refuse_zone(gfp_t gfp);
+extern struct ratelimit_state kspan_failure_limit;
+void kspan_tell_failure(struct kspan_heap *heap, size_t size, gfp_t gfp, int nid);
 
 /* NULL stands for the default heap in all calls that allocate from a heap. */
 static inline struct kspan_heap *kspan_heap_or_default(struct kspan_heap *heap)

@@ -27,9 +27,9 @@ struct kspan_cache *__kspan_cache_create(const char *name, unsigned int size, un
 /* A macro, as flags of SLUB's have a type of their own. */
 #define kspan_cache_create(name, size, align, flags, ctor)			\
 	kspan_cache_create_for(name, size, align, (__force unsigned long)(flags), ctor)
-static inline struct kspan_cache *kspan_cache_create_for(const char *name, unsigned int size,
-							 unsigned int align, unsigned long flags,
-							 void (*ctor)(void *object))
+static inline struct kspan_cache *__must_check
+kspan_cache_create_for(const char *name, unsigned int size, unsigned int align,
+		       unsigned long flags, void (*ctor)(void *object))
 {
 	return __kspan_cache_create(name, size, align, flags, ctor, THIS_MODULE);
 }

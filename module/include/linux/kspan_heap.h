@@ -74,8 +74,8 @@ struct kspan_heap_stats {
 
 struct kspan_heap *__kspan_heap_create(const char *name, size_t limit, unsigned int flags,
 				       struct module *owner) __must_check;
-static inline struct kspan_heap *kspan_heap_create(const char *name, size_t limit,
-						   unsigned int flags)
+static inline struct kspan_heap *__must_check
+kspan_heap_create(const char *name, size_t limit, unsigned int flags)
 {
 	return __kspan_heap_create(name, limit, flags, THIS_MODULE);
 }
@@ -83,7 +83,7 @@ static inline struct kspan_heap *kspan_heap_create(const char *name, size_t limi
 struct kspan_heap *__kspan_heap_create_with(const char *name,
 					    const struct kspan_heap_options *options,
 					    struct module *owner) __must_check;
-static inline struct kspan_heap *
+static inline struct kspan_heap *__must_check
 kspan_heap_create_with(const char *name, const struct kspan_heap_options *options)
 {
 	return __kspan_heap_create_with(name, options, THIS_MODULE);

@@ -40,9 +40,9 @@ struct kspan_pool_ops {
 };
 
 struct kspan_pool *__kspan_pool_create(const struct kspan_pool_ops *ops, gfp_t gfp,
-				       struct module *owner);
-void *kspan_pool_get(struct kspan_pool *pool);
-void *kspan_pool_get_gfp(struct kspan_pool *pool, gfp_t gfp);
+				       struct module *owner) __must_check;
+void *kspan_pool_get(struct kspan_pool *pool) __must_check;
+void *kspan_pool_get_gfp(struct kspan_pool *pool, gfp_t gfp) __must_check;
 void kspan_pool_put(struct kspan_pool *pool, void *object);
 void kspan_pool_destroy(struct kspan_pool *pool);
 
@@ -55,7 +55,8 @@ void kspan_pool_destroy(struct kspan_pool *pool);
  * Return: an empty pool; NULL without memory, or for @ops that say nothing of objects
  * or want more of them than a CPU can keep.
  */
-static inline struct kspan_pool *kspan_pool_create(const struct kspan_pool_ops *ops, gfp_t gfp)
+static inline struct kspan_pool *__must_check
+kspan_pool_create(const struct kspan_pool_ops *ops, gfp_t gfp)
 {
 	return __kspan_pool_create(ops, gfp, THIS_MODULE);
 }
@@ -63,11 +64,11 @@ static inline struct kspan_pool *kspan_pool_create(const struct kspan_pool_ops *
 struct kspan_fixed_pool;
 
 struct kspan_fixed_pool *__kspan_fixed_pool_create(size_t size, size_t align, unsigned int count,
-						   gfp_t gfp, struct module *owner);
+						   gfp_t gfp, struct module *owner) __must_check;
 struct kspan_fixed_pool *__kspan_fixed_pool_create_over(void *buffer, size_t bytes, size_t size,
 							size_t align, gfp_t gfp,
-							struct module *owner);
-void *kspan_fixed_pool_alloc(struct kspan_fixed_pool *pool);
+							struct module *owner) __must_check;
+void *kspan_fixed_pool_alloc(struct kspan_fixed_pool *pool) __must_check;
 void kspan_fixed_pool_free(struct kspan_fixed_pool *pool, void *block);
 void kspan_fixed_pool_free_all(struct kspan_fixed_pool *pool);
 unsigned int kspan_fixed_pool_available(struct kspan_fixed_pool *pool);
@@ -86,8 +87,8 @@ void kspan_fixed_pool_destroy(struct kspan_fixed_pool *pool);
  * Return: the pool; NULL without memory for all of it, or if there can be no such
  * blocks.
  */
-static inline struct kspan_fixed_pool *kspan_fixed_pool_create(size_t size, size_t align,
-							       unsigned int count, gfp_t gfp)
+static inline struct kspan_fixed_pool *__must_check
+kspan_fixed_pool_create(size_t size, size_t align, unsigned int count, gfp_t gfp)
 {
 	return __kspan_fixed_pool_create(size, align, count, gfp, THIS_MODULE);
 }
@@ -104,9 +105,8 @@ static inline struct kspan_fixed_pool *kspan_fixed_pool_create(size_t size, size
  * Return: a pool of as many blocks as there is room for; NULL without memory for
  * the bitmap, or if there is no room for a block.
  */
-static inline struct kspan_fixed_pool *kspan_fixed_pool_create_over(void *buffer, size_t bytes,
-								    size_t size, size_t align,
-								    gfp_t gfp)
+static inline struct kspan_fixed_pool *__must_check
+kspan_fixed_pool_create_over(void *buffer, size_t bytes, size_t size, size_t align, gfp_t gfp)
 {
 	return __kspan_fixed_pool_create_over(buffer, bytes, size, align, gfp, THIS_MODULE);
 }

@@ -70,16 +70,18 @@ struct kspan_region_stats {
 };
 
 struct kspan_region *__kspan_region_create(struct kspan_heap *h, size_t chunk, gfp_t gfp,
-					   struct module *owner);
+					   struct module *owner) __must_check;
 void kspan_region_destroy(struct kspan_region *r);
 
-void *kspan_region_alloc_slow(struct kspan_region *r, size_t size, gfp_t gfp) __alloc_size(2);
-void *kspan_region_zalloc(struct kspan_region *r, size_t size, gfp_t gfp) __alloc_size(2);
+void *kspan_region_alloc_slow(struct kspan_region *r, size_t size, gfp_t gfp)
+	__must_check __alloc_size(2);
+void *kspan_region_zalloc(struct kspan_region *r, size_t size, gfp_t gfp)
+	__must_check __alloc_size(2);
 void *kspan_region_alloc_aligned(struct kspan_region *r, size_t size, size_t align, gfp_t gfp)
-	__alloc_size(2);
+	__must_check __alloc_size(2);
 void *kspan_region_memdup(struct kspan_region *r, const void *src, size_t len, gfp_t gfp)
-	__alloc_size(3);
-char *kspan_region_strdup(struct kspan_region *r, const char *s, gfp_t gfp);
+	__must_check __alloc_size(3);
+char *kspan_region_strdup(struct kspan_region *r, const char *s, gfp_t gfp) __must_check;
 
 struct kspan_region_mark kspan_region_mark(const struct kspan_region *r);
 void kspan_region_release(struct kspan_region *r, struct kspan_region_mark mark);
@@ -88,7 +90,7 @@ void kspan_region_trim(struct kspan_region *r);
 void kspan_region_stats_read(const struct kspan_region *r, struct kspan_region_stats *stats);
 
 struct kspan_cpu_region *__kspan_cpu_region_create(struct kspan_heap *h, size_t chunk, gfp_t gfp,
-						   struct module *owner);
+						   struct module *owner) __must_check;
 void kspan_cpu_region_destroy(struct kspan_cpu_region *cr);
 struct kspan_region *kspan_cpu_region_get(struct kspan_cpu_region *cr, unsigned long *flags);
 void kspan_cpu_region_put(struct kspan_cpu_region *cr, unsigned long flags);
@@ -106,8 +108,8 @@ void kspan_cpu_region_put(struct kspan_cpu_region *cr, unsigned long flags);
  * Context: as kspan_malloc(), but not in an NMI.
  * Return: the region or NULL.
  */
-static inline struct kspan_region *kspan_region_create(struct kspan_heap *h, size_t chunk,
-						       gfp_t gfp)
+static inline struct kspan_region *__must_check
+kspan_region_create(struct kspan_heap *h, size_t chunk, gfp_t gfp)
 {
 	return __kspan_region_create(h, chunk, gfp, THIS_MODULE);
 }
@@ -124,8 +126,8 @@ static inline struct kspan_region *kspan_region_create(struct kspan_heap *h, siz
  * Context: task; sleeps.
  * Return: the regions or NULL.
  */
-static inline struct kspan_cpu_region *kspan_cpu_region_create(struct kspan_heap *h, size_t chunk,
-							       gfp_t gfp)
+static inline struct kspan_cpu_region *__must_check
+kspan_cpu_region_create(struct kspan_heap *h, size_t chunk, gfp_t gfp)
 {
 	return __kspan_cpu_region_create(h, chunk, gfp, THIS_MODULE);
 }
@@ -143,7 +145,8 @@ static inline struct kspan_cpu_region *kspan_cpu_region_create(struct kspan_heap
  * @r is used by nobody but that NMI.
  * Return: the object, aligned to 8, or NULL; then @r is as it was.
  */
-static __always_inline void *kspan_region_alloc(struct kspan_region *r, size_t size, gfp_t gfp)
+static __always_inline void *__must_check
+kspan_region_alloc(struct kspan_region *r, size_t size, gfp_t gfp)
 {
 	unsigned long object = r->next;
 
