@@ -97,6 +97,29 @@ static void larger_objects_take_the_smallest_block_that_holds_them(struct kunit 
 	}
 }
 
+static void statistics_have_them(struct kunit *test)
+{
+	static void *p[64];
+	struct kspan_stats before, now;
+	unsigned int i;
+
+	kspan_stats_read(&before);
+	for (i = 0; i < ARRAY_SIZE(p); i++) {
+		allow_pages(1);
+		p[i] = kspan_malloc(4096, GFP_KERNEL | __GFP_NOWARN);
+	}
+	kspan_stats_read(&now);
+	KUNIT_EXPECT_EQ(test, nr_loose(), (unsigned long)ARRAY_SIZE(p));
+	KUNIT_EXPECT_EQ(test, now.heap_loose, (u64)ARRAY_SIZE(p) * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, now.heap_sys - before.heap_sys, now.heap_loose);
+	KUNIT_EXPECT_GE(test, now.heap_peak, now.heap_sys);
+	KUNIT_EXPECT_EQ(test, now.mspan_inuse - before.mspan_inuse,
+			(u64)ARRAY_SIZE(p) * sizeof(struct kspan_span));
+	KUNIT_EXPECT_GE(test, now.mspan_sys, now.mspan_inuse);
+	for (i = 0; i < ARRAY_SIZE(p); i++)
+		kspan_free(p[i]);
+}
+
 static void all_slots_of_a_page_are_served(struct kunit *test)
 {
 	unsigned int n = PAGE_SIZE / 64, i;
@@ -560,6 +583,7 @@ static void short_runs_of_arenas_are_used(struct kunit *test)
 static struct kunit_case loose_cases[] = {
 	KUNIT_CASE(small_objects_live_on_one_page_of_the_kernel),
 	KUNIT_CASE(larger_objects_take_the_smallest_block_that_holds_them),
+	KUNIT_CASE(statistics_have_them),
 	KUNIT_CASE(all_slots_of_a_page_are_served),
 	KUNIT_CASE(nmis_free_into_a_long_bitmap),
 	KUNIT_CASE(nmis_free_all_of_a_long_bitmap),

@@ -495,6 +495,11 @@ static struct kspan_span *alloc_from_arenas(int nid, unsigned int npages, unsign
 	return span;
 }
 
+static void note_peak(struct kspan_page_heap *ph)
+{
+	ph->peak = max(ph->peak, (ph->pages << KSPAN_PAGE_ORDER) + ph->loose_pages);
+}
+
 static void link_arena(struct kspan_page_heap *ph, struct kspan_arena *arena)
 {
 	rb_add(&arena->node, &ph->arenas, arena_less);
@@ -505,7 +510,7 @@ static void link_arena(struct kspan_page_heap *ph, struct kspan_arena *arena)
 	add_empty(ph, arena);
 	ph->nr_arenas++;
 	ph->pages += arena->npages;
-	ph->peak = max(ph->peak, ph->pages);
+	note_peak(ph);
 }
 
 /* The last arena that starts at an address or below. */
@@ -553,7 +558,7 @@ static void fill_hole(struct kspan_page_heap *ph, struct kspan_arena *host,
 	host->holes -= n;
 	ph->holes -= n;
 	ph->pages += n;
-	ph->peak = max(ph->peak, ph->pages);
+	note_peak(ph);
 	host->used += n;
 	ph->used += n;
 	free_pages_of(ph, host, first, n);
@@ -628,6 +633,7 @@ static struct kspan_span *make_loose(struct kspan_page_heap *ph, unsigned long s
 	span = make_span_at(ph, NULL, start, 1U << order, class);
 	ph->loose++;
 	ph->loose_pages += 1UL << order;
+	note_peak(ph);
 	return span;
 }
 

@@ -45,7 +45,7 @@ static inline unsigned int kspan_bucket_of(unsigned int npages)
  * @pages:	pages of all arenas; pages = used + free
  * @holes:	pages of arenas that went back to the page allocator before the others
  * @used:	pages of spans in use
- * @peak:	highest value of @pages
+ * @peak:	the kernel's pages, most that there were in arenas and loose spans
  * @most_used:	highest value of @used since the scavenger saw it
  * @recent:	pages that were in use lately, as the scavenger takes it
  * @keep:	pages that are not given back when an arena becomes empty: the scavenger

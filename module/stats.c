@@ -252,7 +252,7 @@ static void add_large_of_default(struct kspan_heap_stats *stats)
 	kspan_page_stats_read(&pages);
 	kspan_visit_heaps(subtract_large, &pages);
 	stats->spans += pages.large.spans;
-	stats->peak = (u64)pages.peak << KSPAN_PAGE_SHIFT;
+	stats->peak = (u64)pages.peak << PAGE_SHIFT;
 	stats->held += (u64)(pages.large_pages + pages.large_cached_pages) << KSPAN_PAGE_SHIFT;
 	stats->bytes += (u64)pages.large_pages << KSPAN_PAGE_SHIFT;
 	stats->allocs += pages.large.allocs;
@@ -433,7 +433,7 @@ void kspan_stats_read(struct kspan_stats *total)
 	total->heap_idle = total->heap_sys - total->heap_inuse;
 	total->heap_released = pages.released << PAGE_SHIFT;
 	total->heap_holes = (u64)pages.holes << KSPAN_PAGE_SHIFT;
-	total->heap_peak = (u64)pages.peak << KSPAN_PAGE_SHIFT;
+	total->heap_peak = (u64)pages.peak << PAGE_SHIFT;
 	spans += pages.large.spans;
 	total->mspan_inuse = spans * sizeof(struct kspan_span);
 	total->mspan_sys += (spans + pages.spares) * sizeof(struct kspan_span);
