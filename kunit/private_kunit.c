@@ -2,7 +2,6 @@
 /* Private heaps: isolation, limits, reset, destruction, whoever frees wherever. */
 #include <linux/cpu.h>
 #include <linux/interrupt.h>
-#include <linux/kmsg_dump.h>
 #include <linux/kspan.h>
 #include <linux/kthread.h>
 #include <linux/sort.h>
@@ -612,39 +611,25 @@ static void failures_leave_nothing_behind(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, held(heap), 0UL);
 }
 
-/* Whether a line of the log has it: the last lines, as many as there is room for. */
-static bool log_has(const char *what)
-{
-	struct kmsg_dump_iter iter;
-	static char line[512];
-	bool found = false;
-	size_t len;
-
-	kmsg_dump_rewind(&iter);
-	while (kmsg_dump_get_line(&iter, false, line, sizeof(line) - 1, &len)) {
-		line[len] = 0;
-		found |= !!strstr(line, what);
-	}
-	return found;
-}
-
 static void failure_says_whose_it_was(struct kunit *test)
 {
 	struct kspan_heap *narrow = make_heap(test, "narrow", SZ_64K);
 	gfp_t quiet = GFP_KERNEL | __GFP_NOWARN;
+	struct kmsg_dump_iter log;
 
+	kspan_kunit_log_begin(&log);
 	KUNIT_EXPECT_NULL(test, kspan_heap_malloc(narrow, SZ_128K + 1, quiet));
 	KUNIT_EXPECT_NULL(test, kspan_heap_kvmalloc(narrow, SZ_128K + 2, quiet));
-	KUNIT_EXPECT_FALSE(test, log_has("of heap narrow"));
+	KUNIT_EXPECT_FALSE(test, kspan_kunit_logged(&log, "of heap narrow"));
 	ratelimit_state_init(&kspan_failure_limit, HZ, 3);
 	KUNIT_EXPECT_NULL(test, kspan_heap_malloc(narrow, SZ_128K + 3, GFP_KERNEL));
-	KUNIT_EXPECT_TRUE(test, log_has("no memory for 131075 bytes of heap narrow on node"));
-	KUNIT_EXPECT_TRUE(test, log_has("holds 0 KiB (limit 64, 0 for none), flags"));
+	KUNIT_EXPECT_TRUE(test, kspan_kunit_logged(&log, "no memory for 131075 bytes of heap narrow on node"));
+	KUNIT_EXPECT_TRUE(test, kspan_kunit_logged(&log, "holds 0 KiB (limit 64, 0 for none), flags"));
 	KUNIT_EXPECT_NULL(test, kspan_heap_kvmalloc(narrow, SZ_128K + 4, GFP_KERNEL));
-	KUNIT_EXPECT_TRUE(test, log_has("no memory for 131076 bytes of heap narrow on node"));
+	KUNIT_EXPECT_TRUE(test, kspan_kunit_logged(&log, "no memory for 131076 bytes of heap narrow on node"));
 	while (kspan_heap_malloc(narrow, 3000, GFP_KERNEL))
 		;
-	KUNIT_EXPECT_TRUE(test, log_has("no memory for 3072 bytes of heap narrow on node"));
+	KUNIT_EXPECT_TRUE(test, kspan_kunit_logged(&log, "no memory for 3072 bytes of heap narrow on node"));
 	ratelimit_state_init(&kspan_failure_limit, 10 * HZ, 1);
 	kspan_heap_reset(narrow);
 	kspan_heap_destroy(narrow);
