@@ -982,6 +982,79 @@ static void share_of_memory_bounds_all_caches(struct kunit *test)
 	KUNIT_EXPECT_GT(test, bounded, 0L);
 }
 
+/* Large objects that a CPU uses now, where its classes had all of the budget before. */
+static void classes_make_room_for_large_objects(struct kunit *test)
+{
+	struct kspan_cpu_cache *here = this_cpu_ptr(kspan_default_heap.cpu);
+	unsigned int round, i;
+	size_t size;
+	void *p;
+
+	kspan_cache_share = 1;
+	kspan_large_cache_bytes = SZ_1M;
+	for (size = KSPAN_MAX_SMALL; size >= 64; size /= 2) {
+		for (i = 0; i < LIVE; i++)
+			objects[i] = kspan_malloc(size, GFP_KERNEL);
+		kspan_free_bulk(LIVE, objects);
+	}
+	KUNIT_EXPECT_GT(test, (unsigned long)atomic_long_read(&kspan_budget.drawn) + 2 * SZ_64K,
+			kspan_budget_most());
+	for (round = 0; round < 100; round++) {
+		p = kspan_malloc(2 * SZ_64K, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, p);
+		kspan_free(p);
+	}
+	KUNIT_EXPECT_EQ(test, here->large.count, 1U);
+	KUNIT_EXPECT_LE(test, (unsigned long)atomic_long_read(&kspan_budget.drawn),
+			kspan_budget_most());
+	kspan_verify(test, &kspan_default_heap);
+}
+
+static unsigned int nr_full(struct kspan_heap *from, size_t size)
+{
+	struct kspan_central *central = kspan_heap_central(from, cache->nid,
+							   kspan_size_class(size));
+
+	return central ? central->nr_depot_full : 0;
+}
+
+static void alloc_and_free(struct kspan_heap *from, size_t size, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		objects[i] = kspan_heap_malloc(from, size, GFP_KERNEL);
+	for (i = 0; i < n; i++)
+		kspan_free(objects[i]);
+}
+
+/* A depot that nobody uses any more, and another that could use what it has. */
+static void depots_that_rest_make_room_for_others(struct kunit *test)
+{
+	struct kspan_heap *own = kspan_heap_create("rests", 0, 0);
+	unsigned int round;
+
+	KUNIT_ASSERT_NOT_NULL(test, own);
+	own->budget.most = SZ_512K;
+	/* Magazines for a depot come when some were missed. */
+	for (round = 0; round < 10; round++)
+		alloc_and_free(own, A, 200);
+	KUNIT_ASSERT_GT(test, nr_full(own, A), 0U);
+	/* The scavenger itself looks in 20 s. */
+	kspan_scavenge_ms = 20000;
+	kspan_scavenger_restart();
+	for (round = 0; round < 100 && !nr_full(own, B); round++) {
+		alloc_and_free(own, B, 200);
+		msleep(50);
+	}
+	kunit_info(test, "after %u rounds\n", round);
+	KUNIT_EXPECT_GT(test, nr_full(own, B), 0U);
+	KUNIT_EXPECT_GT(test, round, 1U);
+	KUNIT_EXPECT_LE(test, (unsigned long)atomic_long_read(&own->budget.drawn),
+			(unsigned long)SZ_512K);
+	kspan_heap_destroy(own);
+}
+
 static struct kunit_case adapt_cases[] = {
 	KUNIT_CASE(new_cache_has_no_capacity),
 	KUNIT_CASE(capacity_doubles_with_each_miss),
@@ -996,6 +1069,8 @@ static struct kunit_case adapt_cases[] = {
 	KUNIT_CASE(budget_is_never_exceeded),
 	KUNIT_CASE(cpu_gets_what_others_gave_back),
 	KUNIT_CASE(cpu_yields_what_others_want),
+	KUNIT_CASE(classes_make_room_for_large_objects),
+	KUNIT_CASE(depots_that_rest_make_room_for_others),
 	KUNIT_CASE(limited_heap_has_magazines),
 	KUNIT_CASE(budget_is_a_share_of_the_limit),
 	KUNIT_CASE(objects_beyond_the_limit_are_used),

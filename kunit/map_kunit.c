@@ -82,6 +82,8 @@ static void addresses_of_nobody_are_nobodys(struct kunit *test)
 /* All pages but those next to it, and their place in the span. */
 static void all_pages_of_a_small_span_tell_its_class(struct kunit *test)
 {
+	/* So that no other one starts where an arena does. */
+	struct kspan_span *first = span_alloc(test, 64);
 	unsigned int class, i;
 
 	for (class = 1; class <= kspan_size_class(KSPAN_MAX_SMALL); class++) {
@@ -111,6 +113,7 @@ static void all_pages_of_a_small_span_tell_its_class(struct kunit *test)
 		for (i = 0; i < kspan_size_classes[class].pages; i++)
 			expect_nobody(test, start + KSPAN_KUNIT_PAGES(i), "a span that went");
 	}
+	span_free(test, first);
 }
 
 static void large_span_is_found_from_all_its_pages(struct kunit *test)

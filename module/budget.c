@@ -10,7 +10,9 @@
  * kspan_cache_share thousandths of the memory. Whoever comes first gets most of it, but
  * not for long: a CPU that has less than an equal share and gets nothing says so, and each
  * CPU that has more gives up some of it at its next visit to the central. Those that do
- * not come by there any more are flushed by the scavenger.
+ * not come by there any more are flushed by the scavenger. What a CPU needs no longer for
+ * one class or large objects, it takes for another. Depots that hold more than they needed
+ * lately give that up soon after the budget is exhausted.
  *
  * Context: any, NMI included; takes no lock.
  */
@@ -49,6 +51,25 @@ static bool draw(struct kspan_budget *budget, unsigned long bytes)
 	return false;
 }
 
+struct irq_work kspan_budget_exhausted;
+/* It is known, or nobody wants to know. */
+static bool told = true;
+
+/** kspan_budget_watch() - be told from here on when the budget is exhausted, once; or not */
+void kspan_budget_watch(bool on)
+{
+	WRITE_ONCE(told, !on);
+}
+
+static bool tell(void)
+{
+	if (!READ_ONCE(told)) {
+		WRITE_ONCE(told, true);
+		irq_work_queue(&kspan_budget_exhausted);
+	}
+	return false;
+}
+
 /**
  * kspan_budget_draw() - ask whether a cache may hold more
  * @budget:	of its heap
@@ -58,11 +79,11 @@ static bool draw(struct kspan_budget *budget, unsigned long bytes)
 bool kspan_budget_draw(struct kspan_budget *budget, unsigned long bytes)
 {
 	if (!draw(budget, bytes))
-		return false;
+		return tell();
 	if (draw(&kspan_budget, bytes))
 		return true;
 	atomic_long_sub(bytes, &budget->drawn);
-	return false;
+	return tell();
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_budget_draw);
 

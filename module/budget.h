@@ -5,6 +5,7 @@
 
 #include <linux/atomic.h>
 #include <linux/compiler.h>
+#include <linux/irq_work.h>
 #include <linux/types.h>
 
 /**
@@ -28,9 +29,16 @@ struct kspan_budget {
 /* Of all heaps, and of whoever is of none. */
 extern struct kspan_budget kspan_budget, kspan_no_budget;
 
+/*
+ * Queued when somebody did not get any, unless it is known already: what caches do not need
+ * is to go back. Who does that says so by kspan_budget_watch().
+ */
+extern struct irq_work kspan_budget_exhausted;
+
 /* Thousandths of the memory present that it is, 0 for no bound; a module parameter. */
 extern unsigned int kspan_cache_share;
 
+void kspan_budget_watch(bool on);
 unsigned long kspan_budget_most(void);
 bool kspan_budget_draw(struct kspan_budget *budget, unsigned long bytes);
 void kspan_budget_give(struct kspan_budget *budget, unsigned long bytes);

@@ -255,6 +255,21 @@ static bool draw_for(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 	return kspan_budget_draw(&heap->budget, more);
 }
 
+/**
+ * kspan_cpu_cache_yield() - have classes of a CPU need less of the budget
+ * @heap:	the heap
+ * @cache:	its entered cache; kspan_cpu_cache_finish() is to leave it
+ * @bytes:	that something else of this CPU could use; if they are not enough the next call
+ *		goes on
+ */
+void kspan_cpu_cache_yield(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
+			   unsigned int bytes)
+{
+	unsigned int steps = KSPAN_STEPS;
+
+	make_room(heap, cache, 0, bytes, cache->capacity, &steps);
+}
+
 /*
  * The class has to visit the central: with more capacity it will less often. What others
  * lose for that is bounded; if it is not enough, the next visit goes on.

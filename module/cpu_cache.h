@@ -330,6 +330,8 @@ static __always_inline bool kspan_cpu_cache_push(struct kspan_cpu_cache *cache,
 }
 
 void kspan_cpu_cache_finish(struct kspan_cpu_cache *cache);
+void kspan_cpu_cache_yield(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
+			   unsigned int bytes);
 bool kspan_cpu_cache_reload(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 			    unsigned int class, gfp_t gfp);
 unsigned int kspan_cpu_cache_room(struct kspan_heap *heap, unsigned int class, int nid);

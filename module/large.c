@@ -342,9 +342,12 @@ static void draw_more(struct kspan_large_cache *cache, unsigned int npages)
 	unsigned int most = READ_ONCE(kspan_large_cache_bytes) >> KSPAN_PAGE_SHIFT;
 	unsigned int wanted = min(cache->pages + npages, most), old = cache->drawn;
 
-	if (wanted > old &&
-	    kspan_budget_draw(&kspan_no_budget, (unsigned long)(wanted - old) << KSPAN_PAGE_SHIFT))
+	if (wanted <= old)
+		return;
+	if (kspan_budget_draw(&kspan_no_budget, (unsigned long)(wanted - old) << KSPAN_PAGE_SHIFT))
 		WRITE_ONCE(cache->drawn, wanted);
+	else
+		cache->lacks = wanted - old;
 }
 
 /* An entry that is free, or whose span is evicted; or KSPAN_LARGE_CACHED. */

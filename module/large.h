@@ -20,6 +20,7 @@
  * @count:	entries that are not NULL
  * @pages:	pages of these
  * @drawn:	pages that it may hold, drawn from the budget of caches
+ * @lacks:	pages that the budget did not have, since the last look at this
  */
 struct kspan_large_cache {
 	struct kspan_span *span[KSPAN_LARGE_CACHED];
@@ -27,6 +28,7 @@ struct kspan_large_cache {
 	unsigned int count;
 	unsigned int pages;
 	unsigned int drawn;
+	unsigned int lacks;
 };
 
 /**

@@ -762,9 +762,16 @@ static noinline void free_classless(struct kspan_cpu_cache *cache, const void *p
 {
 	struct kspan_span *evicted = NULL;
 	bool kept = kspan_large_cache_put(&cache->large, (unsigned long)p, cache->nid, &evicted);
-	unsigned int class;
+	unsigned int class, lacks = cache->large.lacks;
 
-	kspan_cpu_cache_leave(cache);
+	/* The next one is to have room; not on a stack of which little may be left. */
+	if (unlikely(lacks) && !in_nmi()) {
+		cache->large.lacks = 0;
+		kspan_cpu_cache_yield(&kspan_default_heap, cache, lacks << KSPAN_PAGE_SHIFT);
+		kspan_cpu_cache_finish(cache);
+	} else {
+		kspan_cpu_cache_leave(cache);
+	}
 	if (evicted)
 		kspan_large_free_cached(evicted);
 	if (!kept) {

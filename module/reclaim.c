@@ -64,6 +64,7 @@
 #include <linux/swap.h>
 #include <linux/workqueue.h>
 
+#include "budget.h"
 #include "kunit_export.h"
 #include "malloc.h"
 #include "page_heap.h"
@@ -990,11 +991,59 @@ static void scavenge(struct work_struct *work)
 	mod_delayed_work(scavenger, &scavenge_work, msecs_to_jiffies(ms));
 }
 
+/*
+ * The budget of caches is exhausted: depots that rest are to give up their part of it, sooner
+ * than the scavenger looks at them. As that, it takes 1 % of a CPU at most.
+ */
+static unsigned int balance_ms;
+
+static void balance_heap(struct kspan_heap *heap, void *unused)
+{
+	struct kspan_central *central;
+	unsigned int i = 0;
+
+	while ((central = kspan_heap_next_central(heap, &i))) {
+		kspan_depot_reap(central);
+		cond_resched();
+	}
+}
+
+static void balance(struct work_struct *work)
+{
+	unsigned int ms = READ_ONCE(kspan_scavenge_ms) / KSPAN_HURRY;
+	u64 start = ktime_get_ns();
+
+	/* Before the look: who gets nothing from here on is the next one's. */
+	kspan_budget_watch(true);
+	kspan_visit_heaps(balance_heap, NULL);
+	WRITE_ONCE(balance_ms, kspan_scavenge_pause(ms, ktime_get_ns() - start));
+}
+
+static DECLARE_DELAYED_WORK(balance_work, balance);
+
+static void start_balance(struct irq_work *work)
+{
+	if (READ_ONCE(kspan_scavenge_ms))
+		queue_delayed_work(scavenger, &balance_work,
+				   msecs_to_jiffies(READ_ONCE(balance_ms)));
+}
+
 /* One that is turned off counts as awake, so that nobody tries to wake it. */
 static void let_wake(void)
 {
 	WRITE_ONCE(hurried, !READ_ONCE(kspan_scavenge_ms));
 	WRITE_ONCE(kspan_scavenger_awake, !READ_ONCE(kspan_scavenge_ms));
+	WRITE_ONCE(balance_ms, READ_ONCE(kspan_scavenge_ms) / KSPAN_HURRY);
+	kspan_budget_watch(READ_ONCE(kspan_scavenge_ms));
+}
+
+/* Whoever saw before that it is turned off has queued it by then. */
+static void cancel_looks(void)
+{
+	irq_work_sync(&kspan_scavenger_irq_work);
+	irq_work_sync(&kspan_budget_exhausted);
+	cancel_delayed_work_sync(&scavenge_work);
+	cancel_delayed_work_sync(&balance_work);
 }
 
 /** kspan_scavenger_restart() - kspan_scavenge_ms was changed; 0 stops it, and waits for that */
@@ -1003,8 +1052,7 @@ void kspan_scavenger_restart(void)
 	/* Parameters are read before all else is there. */
 	if (!scavenger)
 		return;
-	irq_work_sync(&kspan_scavenger_irq_work);
-	cancel_delayed_work_sync(&scavenge_work);
+	cancel_looks();
 	keep_all(false);
 	let_wake();
 	kspan_scavenger_wake();
@@ -1016,13 +1064,11 @@ static void stop_scavenger(void)
 {
 	kernel_param_lock(THIS_MODULE);
 	WRITE_ONCE(kspan_scavenge_ms, 0);
-	/* Who did not see that has queued it then. */
-	irq_work_sync(&kspan_scavenger_irq_work);
-	cancel_delayed_work_sync(&scavenge_work);
+	cancel_looks();
 	/* Nobody wakes it from here on. */
-	WRITE_ONCE(hurried, true);
-	WRITE_ONCE(kspan_scavenger_awake, true);
+	let_wake();
 	irq_work_sync(&kspan_scavenger_irq_work);
+	irq_work_sync(&kspan_budget_exhausted);
 	if (scavenger)
 		destroy_workqueue(scavenger);
 	scavenger = NULL;
@@ -1048,6 +1094,7 @@ int kspan_reclaim_init(void)
 				       kspan_shrink_scan);
 	if (!shrinker)
 		goto failed;
+	init_irq_work(&kspan_budget_exhausted, start_balance);
 	let_wake();
 	return 0;
 failed:

@@ -40,7 +40,7 @@
 #
 # KERNEL= names one kernel (default: all three; words: 6.12), BENCH= parameters
 # of the module, for example BENCH="n=1000 rounds=5"; modinfo kspan_bench lists
-# them. INIT_ON_ALLOC=1 boots with init_on_alloc=1. MEM= is the guest's memory in
+# them. BENCH_KSPAN= are those of kspan.ko: BENCH_KSPAN=exact_frees=0. INIT_ON_ALLOC=1 boots with init_on_alloc=1. MEM= is the guest's memory in
 # MiB. SILENCE= is how many seconds a guest may print nothing (1800), TIMEOUT= how many it
 # may take in all. The raw lines are kept under the cache, where the last line says.
 set -euo pipefail
@@ -58,7 +58,7 @@ boot() {
 	kdir=$("$KSPAN_TOP/tools/kernel.sh" "$kernel" plain)
 	mkdir -p "$out"
 	"$KSPAN_TOP/tools/qemu.sh" --kernel "$kdir/arch/x86/boot/bzImage" --payload "$payload" \
-		--guest bench.sh --env "BENCH=${BENCH:-}" --env "BENCH_WHAT=$what" --out "$out" \
+		--guest bench.sh --env "BENCH=${BENCH:-}" --env "BENCH_KSPAN=${BENCH_KSPAN:-}" --env "BENCH_WHAT=$what" --out "$out" \
 		--silence "${SILENCE:-1800}" --timeout "${TIMEOUT:-28800}" --label "$kernel $what" "$@"
 	config_of "$kdir" >>"$out/results.log"
 }
@@ -75,6 +75,7 @@ name_of() {
 	[ "$BENCH_ON" = icount ] || name+=-$BENCH_ON
 	[ "$2" != memory ] || [ "${CPUS:-2}" = 2 ] || name+=-cpus$CPUS
 	[ "$INIT_ON_ALLOC" = 0 ] || name+=-init
+	[ -z "${BENCH_KSPAN:-}" ] || name+=-${BENCH_KSPAN//[^a-z0-9_]/-}
 	echo "$name"
 }
 

@@ -81,8 +81,9 @@ for file in /sys/devices/system/cpu/vulnerabilities/*; do
 done
 echo "command line: $(cat /proc/cmdline)"
 [ -w /proc/sys/vm/drop_caches ] || echo no_drop_caches
-load kspan.ko || exit 1
 # shellcheck disable=SC2086 # parameters, one a word
+load kspan.ko $BENCH_KSPAN || exit 1
+# shellcheck disable=SC2086
 load kspan_bench.ko "what=$BENCH_WHAT" $BENCH || exit 1
 dmesg | sed -n 's/.*kspan-bench: //p'
 rmmod kspan_bench && rmmod kspan
