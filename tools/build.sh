@@ -44,10 +44,16 @@ our_warnings() {
 		grep -vE '^(\./)?(include|arch)/' || :
 }
 
+# Prints the clang that a kernel was built by, as modules have its flags; or nothing.
+clang_of() {
+	sed -nE 's/^CONFIG_CLANG_VERSION=([1-9][0-9]*)[0-9]{4}$/clang-\1/p' "$1/.config"
+}
+
 # C=1: sparse sees what is compiled. What is not compiled again has passed it.
 compile() {
-	local check=${KSPAN_STRETCH:+0}
-	make -C "$1" M="$2" W=1 C="${check:-1}" CHECK="$KSPAN_TOP/tools/sparse.sh" -j"$KSPAN_JOBS" modules
+	local check=${KSPAN_STRETCH:+0} clang
+	clang=$(clang_of "$1")
+	make -C "$1" M="$2" ${clang:+CC="$clang"} W=1 C="${check:-1}" CHECK="$KSPAN_TOP/tools/sparse.sh" -j"$KSPAN_JOBS" modules
 }
 
 # The .ko files of this build, not those of a module that is gone since.
@@ -86,9 +92,11 @@ build_modules() {
 	built_modules "$dir" | xargs -d '\n' cp -t "$result" "$dir/Module.symvers"
 }
 
-# How the objects were made: another compiler or other checks make others.
+# recipe KDIR: how the objects were made. Another compiler or other checks make others.
 recipe() {
-	{ gcc --version; sparse --version; cat "$KSPAN_TOP/tools/build.sh" "$KSPAN_TOP/tools/sparse.sh"; } |
+	local clang
+	clang=$(clang_of "$1")
+	{ "${clang:-gcc}" --version; sparse --version; cat "$KSPAN_TOP/tools/build.sh" "$KSPAN_TOP/tools/sparse.sh"; } |
 		sha256sum | cut -c1-6
 }
 
@@ -108,7 +116,7 @@ main() {
 	[ -f "$KSPAN_TOP/Kbuild" ] || die "$KSPAN_TOP has no Kbuild to build."
 	need_packages $KSPAN_NEEDS_BUILD
 	name+=${KSPAN_STRETCH:+-stretch}
-	objects=$KSPAN_CACHE/objects/$name-$(recipe)
+	objects=$KSPAN_CACHE/objects/$name-$(recipe "$kdir")
 	result=$KSPAN_CACHE/modules/$name-$(echo "$KSPAN_TOP" | sha256sum | cut -c1-6)
 	with_lock "objects-$(basename "$objects")" build_modules "$kdir" "$name" "$objects" "$result"
 	echo "$result"

@@ -139,8 +139,8 @@ configure() {
 	# shellcheck disable=SC2046
 	cat "$SRC/kernel/configs/tiny.config" $(fragments_of "$kernel" "$flavour") >"$seed"
 	{
-		make -C "$SRC" O="$out" ARCH=x86_64 KCONFIG_ALLCONFIG="$seed" allnoconfig &&
-		make -C "$SRC" O="$out" ARCH=x86_64 olddefconfig
+		make -C "$SRC" O="$out" ARCH=x86_64 CC="$COMPILER" KCONFIG_ALLCONFIG="$seed" allnoconfig &&
+		make -C "$SRC" O="$out" ARCH=x86_64 CC="$COMPILER" olddefconfig
 	} >"$out/configure.log" 2>&1 </dev/null || {
 		tail -n 20 "$out/configure.log" >&2
 		die "configuring $kernel $flavour failed (log: $out/configure.log)"
@@ -150,7 +150,7 @@ configure() {
 
 compile() {
 	local out=$1
-	nice make -C "$SRC" O="$out" ARCH=x86_64 -j"$KSPAN_JOBS" \
+	nice make -C "$SRC" O="$out" ARCH=x86_64 CC="$COMPILER" -j"$KSPAN_JOBS" \
 		KBUILD_BUILD_HOST=kspan KBUILD_BUILD_USER=kspan bzImage modules
 	# With no module in the tree, modpost made no Module.symvers of its own.
 	[ -s "$out/Module.symvers" ] || cp "$out/vmlinux.symvers" "$out/Module.symvers"
@@ -175,7 +175,7 @@ build_kernel() {
 
 key_of() {
 	# What is asked for, not how the fragments word it.
-	{ wanted "$1" "$2"; gcc -dumpfullversion -dumpversion; } | sha256sum | cut -c1-8
+	{ wanted "$1" "$2"; compiler_version "$COMPILER"; } | sha256sum | cut -c1-8
 }
 
 main() {
@@ -189,6 +189,8 @@ main() {
 	check_kernel "$1"
 	check_flavour "$2" "$1"
 	need_packages gcc:gcc make:make
+	COMPILER=$(compiler_of "$1" "$2")
+	need_packages "$COMPILER:$COMPILER"
 	get_source "$1"
 	local out
 	out=$KSPAN_CACHE/build/$1-$2-$VERSION-$(key_of "$1" "$2")

@@ -93,6 +93,26 @@ check_flavour() {
 		    "Valid with KERNEL=$2: FLAVOUR=${valid// / | }"
 }
 
+# compiler_of KERNEL FLAVOUR: the command. KASAN sees memset() and its kin by a prefix that
+# compilers give them, gcc from 13 and clang from 15 on; 6.1 by functions of its own.
+compiler_of() {
+	local gcc
+	gcc=$(gcc -dumpversion)
+	if [ "$2" = debug ] && [ "$1" != 6.1 ] && [ "${gcc%%.*}" -lt 13 ]; then
+		echo clang-19
+	else
+		echo gcc
+	fi
+}
+
+# compiler_version COMMAND
+compiler_version() {
+	case $1 in
+	gcc) gcc -dumpfullversion -dumpversion ;;
+	*) "$1" -dumpversion ;;
+	esac
+}
+
 package_missing() {
 	local command=${1%%:*} package=${1#*:}
 	if [ "$command" != - ]; then
