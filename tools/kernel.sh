@@ -175,7 +175,11 @@ build_kernel() {
 
 key_of() {
 	# What is asked for, not how the fragments word it.
-	{ wanted "$1" "$2"; gcc -dumpfullversion -dumpversion; } | sha256sum | cut -c1-8
+	{
+		wanted "$1" "$2"
+		gcc -dumpfullversion -dumpversion
+		[ "$2" != rust ] || rustc --version
+	} | sha256sum | cut -c1-8
 }
 
 main() {
@@ -189,6 +193,7 @@ main() {
 	check_kernel "$1"
 	check_flavour "$2" "$1"
 	need_packages gcc:gcc make:make
+	use_toolchain "$2"
 	get_source "$1"
 	local out
 	out=$KSPAN_CACHE/build/$1-$2-$VERSION-$(key_of "$1" "$2")
