@@ -19,7 +19,7 @@ dependents = $(DESTDIR)$(PREFIX)/src/kspan
 release = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
 
 .PHONY: all modules clean modules_install install dkms-install \
-	demo check kunit kselftest stress pressure fragmented hotplug stray ports manycpus speed check-all bench replay traces style help kdir
+	demo check kunit kselftest stress pressure fragmented hotplug stray ports rust manycpus speed check-all bench replay traces style help kdir
 
 all: modules
 
@@ -81,6 +81,9 @@ stray:
 ports:
 	@tools/check.sh ports
 
+rust:
+	@tools/check.sh rust
+
 # Two minutes of stress, unless MINUTES= says something else.
 manycpus:
 	@MINUTES=$(or $(MINUTES),2) tools/check.sh manycpus
@@ -135,8 +138,8 @@ help:
 	@echo '  demo             load kspan and a module that uses it on a stock kernel (INPUT=FILE: a text of your own;'
 	@echo '                   SAMPLE=$(subst $(space),|,$(samples))|all: which module, words if not given)'
 	@echo
-	@echo 'Tests, in QEMU (KERNEL=6.1|6.12|7.3, FLAVOUR=plain|debug|hardened|kcsan|rt|dm; KSRC=DIR: a kernel source of your own)'
-	@echo '  check            all of the ten below, ports apart, on 6.12 plain, debug, rt and hardened, 6.1 plain, 7.3 plain'
+	@echo 'Tests, in QEMU (KERNEL=6.1|6.12|7.3, FLAVOUR=plain|debug|hardened|kcsan|rt|dm|rust; KSRC=DIR: a kernel source of your own)'
+	@echo '  check            all of the eleven below, ports and rust apart, on 6.12 plain, debug, rt and hardened, 6.1 plain, 7.3 plain'
 	@echo '                   (MATRIX=all: on every kernel in every flavour), and the runner of the guests;'
 	@echo '                   a guest fails that prints nothing for SILENCE=300 seconds, however long it'
 	@echo '                   takes in all (TIMEOUT=14400 is for one that never ends)'
@@ -148,6 +151,7 @@ help:
 	@echo '  hotplug          memory that is added while kspan is loaded, and memory far above the rest'
 	@echo '  stray            kfree() and put_page() of what is kspan'"'"'s'
 	@echo '  ports            modules of the kernel that were ported to kspan, at work: dm-vdo'
+	@echo '  rust             a module in Rust whose boxes and vectors are in memory of kspan'"'"'s'
 	@echo '  speed            the instructions of some pairs, which must not be more than they were'
 	@echo '  style            generated tables, checkpatch, licences, shellcheck'
 	@echo '  manycpus         kunit and stress on 64 CPUs, and what kspan holds at rest there (MINUTES=2)'

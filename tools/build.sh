@@ -110,6 +110,7 @@ main() {
 	if [ "$1" = --kdir ]; then
 		kdir=$2 name=$3
 	else
+		use_toolchain "$2"
 		kdir=$("$KSPAN_TOP/tools/kernel.sh" "$1" "$2")
 		name=$(basename "$kdir")
 	fi

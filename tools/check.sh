@@ -5,8 +5,8 @@
 # make pressure.
 #
 #   tools/check.sh [SUITE...]		style kselftest kunit stress pressure fragmented hotplug
-#					stray speed runner ports: all of these, if none is named,
-#					ports with MATRIX=all only;
+#					stray speed runner ports rust: all of these, if none is
+#					named, ports and rust with MATRIX=all only;
 #					manycpus: kunit and stress on 64 CPUs
 #
 # PLAN says which suites run on which kernel; MATRIX=all runs all of them on all
@@ -34,7 +34,8 @@ PLAN="6.12/debug kunit
 6.12/plain stress stress-wrong stress-wrong-init kselftest kunit-numa kunit-init-alloc kunit-init-both pressure fragmented hotplug-added hotplug-far stray speed speed-stretch runner kunit-cpus64 stress-cpus64
 6.1/plain kselftest kunit pressure fragmented hotplug-added hotplug-far stray speed speed-stretch
 7.3/plain kselftest kunit pressure fragmented hotplug-added hotplug-far stray speed speed-stretch
-7.3/dm ports"
+7.3/dm ports
+7.3/rust rust"
 RUN=$KSPAN_CACHE/check/$(date +%Y%m%d-%H%M%S)-$$
 JOBS=${JOBS:-2}
 MINUTES=${MINUTES:-1}
@@ -47,7 +48,7 @@ declare -A BOOTS
 
 choose_suites() {
 	[ $# -gt 0 ] || set -- style kselftest kunit stress pressure fragmented hotplug stray speed runner \
-		${MATRIX:+ports}
+		${MATRIX:+ports rust}
 	local suite
 	for suite; do
 		case $suite in
@@ -57,8 +58,8 @@ choose_suites() {
 		speed) SUITES+=(speed speed-stretch) ;;
 		hotplug) SUITES+=(hotplug-added hotplug-far) ;;
 		manycpus) SUITES+=(kunit-cpus64 stress-cpus64) ;;
-		kselftest|pressure|fragmented|stray|runner|ports) SUITES+=("$suite") ;;
-		*) die "no such suite: $suite" "There are: style kselftest kunit stress pressure fragmented hotplug stray speed runner ports manycpus" ;;
+		kselftest|pressure|fragmented|stray|runner|ports|rust) SUITES+=("$suite") ;;
+		*) die "no such suite: $suite" "There are: style kselftest kunit stress pressure fragmented hotplug stray speed runner ports rust manycpus" ;;
 		esac
 	done
 }
@@ -111,12 +112,12 @@ choose_boots() {
 			! planned "$entry" "$suite" || kept+=" $entry"
 		done
 		for entry in ${kept:-$(matrix)}; do
-			# Flavour dm is for the ports alone, and has what they need.
-			if [ "$suite" = ports ]; then
-				[ "${entry#*/}" = dm ] || continue
-			else
-				[ "${entry#*/}" != dm ] || continue
-			fi
+			# Flavours dm and rust are for the ports and for Rust alone, and have what
+			# they need.
+			case $suite/${entry#*/} in
+			ports/dm|rust/rust) ;;
+			ports/*|rust/*|*/dm|*/rust) continue ;;
+			esac
 			# What a debug kernel adds to a path is no matter of speed, and page
 			# poisoning takes precedence over the init options.
 			! one_of "$suite" speed speed-stretch fragmented hotplug-added hotplug-far stray kunit-init-alloc kunit-init-both ||
@@ -269,7 +270,7 @@ told() {
 run_guest() {
 	local entry=$1 kind=$2 kdir=$3 source=$4 out=$RUN/${1/\//-}-$2 suite=${2%%-*} silence=300 start=$SECONDS
 	local options=(--cpus 4 --nodes 2) guest=$suite.sh
-	one_of "${entry#*/}" plain dm || silence=600
+	one_of "${entry#*/}" plain dm rust || silence=600
 	case $kind in
 	# Its time goes to waiting for RCU, at each module that comes or goes.
 	kselftest) options=(--cpus 2 --nodes 2 --append rcupdate.rcu_expedited=1) ;;
@@ -307,6 +308,7 @@ run_guest() {
 		options+=(--env HOTPLUG=far --env FAR=0x12000000000)
 		;;
 	stray) options=(--cpus 2 --nodes 1) ;;
+	rust) options=(--cpus 2 --nodes 2) ;;
 	# The index of dm-vdo takes 256 MiB, the disk what is written to it.
 	ports) options=(--cpus 2 --nodes 1 --mem 2048) ;;
 	fragmented) options=(--icount --mem 384 --env FRAGMENTED_JUDGE=1 --env "BENCH=free_mib=24") ;;
@@ -379,6 +381,10 @@ make_payload() {
 	ports)
 		cp "$modules/kspan.ko" "$payload/"
 		"$KSPAN_TOP/tools/ports.sh" "$kernel" "$modules" "$payload"
+		;;
+	rust)
+		cp "$modules/kspan.ko" "$payload/"
+		"$KSPAN_TOP/tools/rust.sh" "$kernel" "$modules" "$payload"
 		;;
 	*) cp "$modules/kspan.ko" "$modules/kspan_$suite.ko" "$payload/" ;;
 	esac
@@ -506,7 +512,7 @@ main() {
 	done
 	wait
 	info "all of it took $((SECONDS - start)) s"
-	[ -s "$RUN/rows" ] || die "nothing was to be run: speed, fragmented, hotplug and stray are for FLAVOUR=plain, ports for FLAVOUR=dm."
+	[ -s "$RUN/rows" ] || die "nothing was to be run: speed, fragmented, hotplug and stray are for FLAVOUR=plain, ports for FLAVOUR=dm, rust for FLAVOUR=rust."
 	find "$KSPAN_CACHE/check" "$KSPAN_CACHE/modules" -mindepth 1 -maxdepth 1 -mtime +7 -exec rm -rf {} + || :
 	rm -rf "$RUN"/*-payload-*
 	show

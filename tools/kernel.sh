@@ -175,7 +175,11 @@ build_kernel() {
 
 key_of() {
 	# What is asked for, not how the fragments word it.
-	{ wanted "$1" "$2"; compiler_version "$COMPILER"; } | sha256sum | cut -c1-8
+	{
+		wanted "$1" "$2"
+		compiler_version "$COMPILER"
+		[ "$2" != rust ] || rustc --version
+	} | sha256sum | cut -c1-8
 }
 
 main() {
@@ -191,6 +195,7 @@ main() {
 	need_packages gcc:gcc make:make
 	COMPILER=$(compiler_of "$1" "$2")
 	need_packages "$COMPILER:$COMPILER"
+	use_toolchain "$2"
 	get_source "$1"
 	local out
 	out=$KSPAN_CACHE/build/$1-$2-$VERSION-$(key_of "$1" "$2")

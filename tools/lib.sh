@@ -66,12 +66,12 @@ flavours() {
 }
 
 # flavours_of KERNEL: what there is of it. x86-64 has PREEMPT_RT since 6.12; 6.1 has no dm-vdo,
-# and that of 6.12 formats no disks.
+# and that of 6.12 formats no disks; what allocators are to Rust is 7.3's.
 flavours_of() {
 	local flavour
 	for flavour in plain $(flavours); do
 		case $1/$flavour in
-		6.1/rt|6.1/dm|6.12/dm) ;;
+		6.1/rt|6.1/dm|6.12/dm|6.1/rust|6.12/rust) ;;
 		*) echo "$flavour" ;;
 		esac
 	done
@@ -89,7 +89,7 @@ check_flavour() {
 	valid=$(flavours_of "$2" | xargs)
 	# shellcheck disable=SC2086
 	one_of "$1" $valid ||
-		die "there is no KERNEL=$2 FLAVOUR=$1: x86-64 has PREEMPT_RT since 6.12, and what the ports need is 7.3's." \
+		die "there is no KERNEL=$2 FLAVOUR=$1: x86-64 has PREEMPT_RT since 6.12, and what the ports and Rust need is 7.3's." \
 		    "Valid with KERNEL=$2: FLAVOUR=${valid// / | }"
 }
 
@@ -265,6 +265,14 @@ apt_find() {
 	done
 	[ -n "$reachable" ] || no_network "$package"
 	return 1
+}
+
+# use_toolchain FLAVOUR: what a kernel of it, and modules for that, are compiled by.
+use_toolchain() {
+	local bin
+	[ "$1" = rust ] || return 0
+	bin=$("$KSPAN_TOP/tools/rust-toolchain.sh")
+	PATH=$bin:$PATH
 }
 
 # --- long work

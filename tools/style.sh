@@ -96,7 +96,7 @@ check_licences() {
 		echo "$file: no SPDX-License-Identifier in its first three lines"
 		status=1
 	done < <(find . -type f -not -path './.git/*' \
-		\( -name '*.[chS]' -o -name '*.sh' -o -name '*.py' -o -name '*.rst' \
+		\( -name '*.[chS]' -o -name '*.sh' -o -name '*.py' -o -name '*.rs' -o -name '*.rst' \
 		   -o -name '*.md' -o -name Makefile -o -name Kbuild -o -name '*.config' \
 		   -o -path './.ci/*' -o -name .gitignore -o -name dkms.conf \) \
 		-not -name '*.mod.c')
