@@ -178,9 +178,9 @@ static void each_span_is_visited_once(struct kunit *test)
 static unsigned long empty_pfn(unsigned int nr)
 {
 	unsigned long page = round_down(kspan_map.nr_pages / 2, KSPAN_SECTOR_PAGES);
-	unsigned long addr = kspan_map.base + ((page + nr * KSPAN_SECTOR_PAGES) << KSPAN_PAGE_SHIFT);
 
-	return PHYS_PFN(__pa(addr));
+	page += nr * KSPAN_SECTOR_PAGES;
+	return PHYS_PFN(__pa(kspan_map.base + (page << KSPAN_PAGE_SHIFT)));
 }
 
 static void needs_a_gap(struct kunit *test)
@@ -308,4 +308,5 @@ static struct kunit_suite map_suite = {
 	.exit = kspan_kunit_exit,
 	.test_cases = map_cases,
 };
+
 kunit_test_suite(map_suite);

@@ -25,14 +25,15 @@ uptime_seconds() {
 	cut -d. -f1 /proc/uptime
 }
 
-# Free memory in kB: MemFree, what the page allocator keeps on its per-CPU lists, and
+# Free memory in kB: MemFree, what the page allocator keeps on its per-CPU lists,
 # what alloc_percpu() has, pages and descriptions, as the kernel keeps an empty chunk of
-# it (several MiB each that come and go, free all the same).
+# it (several MiB each that come and go, free all the same), and what debugobjects keeps.
 mem_free() {
 	awk '$1 == "MemFree:" || $1 == "Percpu:" { kb += $2 }
 	     $1 == "count:" { kb += 4 * $2 }
 	     $3 ~ /^pcpu_/ && $4 ~ /^pages=/ { kb += 4 * substr($4, 7) }
-	     END { print kb }' /proc/meminfo /proc/zoneinfo /proc/vmallocinfo
+	     $1 == "debug_objects_cache" { kb += 4 * $6 * $15 }
+	     END { print kb }' /proc/meminfo /proc/zoneinfo /proc/vmallocinfo /proc/slabinfo
 }
 
 # Free memory in kB after everything that can be given back was. Shrinking a
@@ -62,6 +63,11 @@ settled_at() {
 	echo "$free"
 }
 
+# kB of each slab cache
+slabs() {
+	awk 'NR > 2 { print $1, 4 * $6 * $15 }' /proc/slabinfo
+}
+
 # What loading and unloading kspan alone does to free memory is noise; what a
 # test loses beyond that and 2 MiB would be a leak (an arena has 4 MiB; slabs and
 # per-CPU pages that a thousand heaps took, the kernel keeps for what is to come).
@@ -78,6 +84,7 @@ memory_begin() {
 	kspan_cycle || return 1
 	memory_before=$(settled_mem_free)
 	cp /proc/meminfo /tmp/meminfo.before
+	slabs >/tmp/slabs.before
 	memory_noise=$((first - memory_before))
 	[ $memory_noise -ge 0 ] || memory_noise=$((-memory_noise))
 }
@@ -94,6 +101,9 @@ memory_end() {
 	awk 'NR == FNR { before[$1] = $2; next }
 	     $2 - before[$1] > 256 || before[$1] - $2 > 256 { print "# " $1, before[$1], "kB, then", $2 }' \
 		/tmp/meminfo.before /proc/meminfo
+	slabs | awk 'NR == FNR { before[$1] = $2; next }
+	     $2 - before[$1] > 256 { print "# slabs of " $1 ":", before[$1] + 0, "kB, then", $2 }' \
+		/tmp/slabs.before -
 	return 1
 }
 
