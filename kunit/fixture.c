@@ -9,8 +9,8 @@
 #include <linux/random.h>
 #include <linux/sched.h>
 
+#include "api/private.h"
 #include "kspan_kunit.h"
-#include "private.h"
 
 /* Cases run one after the other. */
 static struct kspan_page_stats before;

@@ -7,11 +7,11 @@
 #include <linux/kmsg_dump.h>
 #include <linux/prandom.h>
 
-#include "bad_free.h"
-#include "large.h"
-#include "malloc.h"
-#include "reclaim.h"
-#include "stats.h"
+#include "api/malloc.h"
+#include "objects/bad_free.h"
+#include "objects/large.h"
+#include "observe/stats.h"
+#include "reclaim/reclaim.h"
 
 #define KSPAN_KUNIT_PAGES(n)	((unsigned long)(n) << KSPAN_PAGE_SHIFT)
 

@@ -25,8 +25,8 @@
 #include <linux/sort.h>
 
 #include "kspan_kunit.h"
-#include "run.h"
-#include "seal.h"
+#include "objects/seal.h"
+#include "pages/run.h"
 
 struct check {
 	struct kspan_finding *finding;

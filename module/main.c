@@ -10,18 +10,18 @@
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 
-#include "bad_free.h"
-#include "debugfs.h"
-#include "free_rcu.h"
-#include "handle.h"
-#include "kvmalloc.h"
-#include "malloc.h"
-#include "nolock.h"
-#include "pool.h"
-#include "private.h"
-#include "reclaim.h"
-#include "seal.h"
-#include "track.h"
+#include "api/free_rcu.h"
+#include "api/kvmalloc.h"
+#include "api/malloc.h"
+#include "api/nolock.h"
+#include "api/private.h"
+#include "base/handle.h"
+#include "kits/pool.h"
+#include "objects/bad_free.h"
+#include "objects/seal.h"
+#include "objects/track.h"
+#include "observe/debugfs.h"
+#include "reclaim/reclaim.h"
 
 static int set_arena_reserve(const char *value, const struct kernel_param *kp)
 {

@@ -383,7 +383,7 @@ struct header {
 };
 
 static const struct header headers[] = {
-	{ "module/size_class_table.h", print_table },
+	{ "module/objects/size_class_table.h", print_table },
 	{ "module/include/linux/kspan_size_class.h", print_public },
 };
 

@@ -57,14 +57,14 @@ not_our_own() {
 			continue ;;
 		tools/testing/*ARRAY_SIZE*|tools/testing/*STRCPY*|tools/testing/*VOLATILE*|tools/testing/*REPEATED_WORD*)
 			continue ;;
-		module/trace.h:*PARENTHESIS_ALIGNMENT*|module/trace.h:*OPEN_ENDED_LINE*)
+		module/base/trace.h:*PARENTHESIS_ALIGNMENT*|module/base/trace.h:*OPEN_ENDED_LINE*)
 			continue ;;
 		tools/replay/replay.c:*) ;;
 		tools/replay/*ARRAY_SIZE*|tools/replay/*VOLATILE*|tools/replay/*REPEATED_WORD*)
 			continue ;;
 		tools/replay/*CAMELCASE*|tools/replay/*STRCPY*|tools/replay/*DEFINED_ATTRIBUTE_MACRO*|tools/replay/*EMBEDDED_FUNCTION_NAME*|tools/replay/*BIT_MACRO*)
 			continue ;;
-		module/context.h:*MACRO_ARG_*|module/page_heap.c:*MACRO_ARG_REUSE*|module/include/linux/kspan*.h:*MACRO_ARG_*)
+		module/base/context.h:*MACRO_ARG_*|module/pages/page_heap.c:*MACRO_ARG_REUSE*|module/include/linux/kspan*.h:*MACRO_ARG_*)
 			continue ;;
 		module/include/linux/kspan*.h:*SUSPECT_CODE_INDENT*)
 			sed -n "${line}p" "$file" | grep -q '^DEFINE_FREE' && continue ;;

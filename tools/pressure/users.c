@@ -19,8 +19,8 @@
 #include <linux/timer.h>
 
 #include "../../kunit/kspan_kunit.h"
+#include "api/private.h"
 #include "pressure.h"
-#include "private.h"
 
 #define THREAD_OPERATIONS	32
 #define CACHE_SIZE	1000

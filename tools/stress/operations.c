@@ -16,8 +16,8 @@
 #include <linux/string.h>
 
 #include "../../kunit/kspan_kunit.h"
-#include "private.h"
-#include "stats.h"
+#include "api/private.h"
+#include "observe/stats.h"
 #include "stress.h"
 
 #define IN_TASK		BIT(STRESS_TASK)

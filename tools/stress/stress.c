@@ -24,7 +24,7 @@
 #include <linux/timekeeping.h>
 
 #include "../../kunit/kspan_kunit.h"
-#include "private.h"
+#include "api/private.h"
 #include "stress.h"
 
 static unsigned int seconds = 60;

@@ -37,9 +37,9 @@
 #include <linux/vmalloc.h>
 
 #include "../../kunit/kspan_kunit.h"
-#include "bad_free.h"
-#include "private.h"
-#include "stats.h"
+#include "api/private.h"
+#include "objects/bad_free.h"
+#include "observe/stats.h"
 #include "stress.h"
 
 static unsigned int seconds = 60;

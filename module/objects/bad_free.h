@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Wrong frees: what they are, how they are reported. */
+#ifndef KSPAN_BAD_FREE_H
+#define KSPAN_BAD_FREE_H
+
+#include <linux/sched.h>
+#include <linux/seq_file.h>
+
+#include "base/context.h"
+#include "types.h"
+
+enum kspan_bad_free_kind {
+	KSPAN_BAD_FREE_DOUBLE,
+	KSPAN_BAD_FREE_INTERIOR,
+	KSPAN_BAD_FREE_MISALIGNED,
+	KSPAN_BAD_FREE_NEVER_ALLOCATED,
+	KSPAN_BAD_FREE_FOREIGN,
+	KSPAN_BAD_FREE_DESTROYED,
+	KSPAN_BAD_FREE_OTHER_HEAP,
+	KSPAN_BAD_FREE_REGION,
+	KSPAN_BAD_FREE_HANDLE,
+	KSPAN_BAD_FREE_POOLED,
+	KSPAN_BAD_FREE_SIZE,
+	KSPAN_NR_BAD_FREE_KINDS,
+};
+
+/* Bytes of a heap's name that a report has. */
+#define KSPAN_BAD_FREE_NAME	32
+
+/* Reports that are kept. */
+#define KSPAN_BAD_FREES_KEPT	64
+/* Functions of a call stack that are. */
+#define KSPAN_BAD_FREE_STACK	12
+
+/**
+ * struct kspan_bad_free - a report
+ * @kind:	what was wrong
+ * @addr:	the pointer that was to be freed
+ * @class:	size class of the page it points to, 0 for none
+ * @size:	bytes of an object of that class, 0 where none is known
+ * @heap:	name of its heap, if @class is not 0
+ * @ns:		when: monotonic time
+ * @late:	it was found after the free; what follows is not known then
+ * @cpu:	that it was on
+ * @pid:	of the task, or that was interrupted
+ * @comm:	its name
+ * @context:	task, softirq, hardirq or nmi
+ * @site:	where the object was allocated, if its heap is tracked; or 0
+ * @nr_stack:	length of @stack
+ * @stack:	return addresses, the innermost first
+ */
+struct kspan_bad_free {
+	enum kspan_bad_free_kind kind;
+	unsigned long addr;
+	unsigned int class;
+	unsigned int size;
+	char heap[KSPAN_BAD_FREE_NAME];
+	u64 ns;
+	bool late;
+	unsigned int cpu;
+	pid_t pid;
+	char comm[TASK_COMM_LEN];
+	const char *context;
+	unsigned long site;
+	unsigned int nr_stack;
+	unsigned long stack[KSPAN_BAD_FREE_STACK];
+};
+
+void kspan_bad_free_report_late(enum kspan_bad_free_kind kind, unsigned long addr,
+				unsigned int class, unsigned int size, const char *heap);
+void kspan_bad_free_exit(void);
+void kspan_bad_free_report_in(enum kspan_bad_free_kind kind, unsigned long addr,
+			      unsigned int class, unsigned int size, const char *heap);
+void kspan_bad_free_report(enum kspan_bad_free_kind kind, unsigned long addr);
+u64 kspan_bad_free_count(enum kspan_bad_free_kind kind);
+
+/* Of all kinds. */
+static inline u64 kspan_bad_frees(void)
+{
+	unsigned int kind;
+	u64 sum = 0;
+
+	for (kind = 0; kind < KSPAN_NR_BAD_FREE_KINDS; kind++)
+		sum += kspan_bad_free_count(kind);
+	return sum;
+}
+
+bool kspan_bad_free_kept(unsigned int n, struct kspan_bad_free *bad);
+void kspan_bad_free_show(struct seq_file *m, const struct kspan_bad_free *bad);
+
+/* The newest; its address is 0 if there was none. */
+static inline struct kspan_bad_free kspan_bad_free_last(void)
+{
+	struct kspan_bad_free bad = { };
+
+	kspan_bad_free_kept(0, &bad);
+	return bad;
+}
+
+#endif /* KSPAN_BAD_FREE_H */

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Objects below 16 bytes, several to a block. */
+#ifndef KSPAN_TINY_H
+#define KSPAN_TINY_H
+
+#include "objects/bad_free.h"
+#include "objects/central.h"
+
+#define KSPAN_TINY_BLOCK	16
+
+/**
+ * struct kspan_tiny - a block that has room for more tiny objects
+ * @block:	its address, NULL for none
+ * @span:	the span it lies in
+ * @offset:	where the next object may start, 1...15
+ */
+struct kspan_tiny {
+	void *block;
+	struct kspan_span *span;
+	unsigned int offset;
+};
+
+void *kspan_tiny_pack(struct kspan_tiny *tiny, unsigned int size);
+void *kspan_tiny_open(struct kspan_tiny *tiny, void *block, unsigned int size);
+void kspan_tiny_close(struct kspan_tiny *tiny);
+
+int kspan_tiny_free(unsigned long addr, struct kspan_central **central, void **empty,
+		    enum kspan_bad_free_kind *kind);
+size_t kspan_tiny_size(unsigned long addr);
+
+#endif /* KSPAN_TINY_H */

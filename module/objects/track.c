@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Call sites of live objects
+ *
+ * A private heap that is tracked has, behind the bitmaps of each span, a word for each
+ * slot: where the object was allocated. When the heap is destroyed, or asked to, what is
+ * live is summed up by that.
+ *
+ * Of tiny objects the block has one word, for the last of them. What bulk calls
+ * allocate, and objects of whole pages, are tracked as any others.
+ *
+ * Context: noting a site, any; sums, task, while nobody uses the heap.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/hash.h>
+#include <linux/kspan.h>
+#include <linux/sort.h>
+#include <linux/vmalloc.h>
+
+#include "base/kunit_export.h"
+#include "base/name.h"
+#include "objects/track.h"
+
+#define TABLE_BITS	9
+#define TABLE_SIZE	BIT(TABLE_BITS)
+
+/* Sites that are told one by one. */
+#define SITES_TOLD	20
+
+bool kspan_track_heaps;
+
+static void note(const struct kspan_found *found, unsigned long addr, unsigned long site)
+{
+	struct kspan_span *span = found->span;
+	bool exact;
+
+	if (!found->central->tracked || kspan_found_slot(found, addr) != KSPAN_SLOT_OUT)
+		return;
+	WRITE_ONCE(kspan_span_sites(span)[kspan_slot_index(span->magic, addr - span->start,
+							   &exact)], site);
+}
+
+/**
+ * __kspan_track() - note where an object was allocated
+ * @object:	of a tracked heap
+ * @site:	return address
+ *
+ * Whoever has a stale pointer may have freed it meanwhile, and its span may be another one.
+ */
+void __kspan_track(const void *object, unsigned long site)
+{
+	unsigned long addr = (unsigned long)object;
+	struct kspan_found found;
+	bool pinned;
+
+	if (ZERO_OR_NULL_PTR(object))
+		return;
+	rcu_read_lock_sched();
+	pinned = kspan_lookup(addr, &found) && kspan_span_is_small(found.word.state) &&
+		 kspan_found_pin(&found);
+	rcu_read_unlock_sched();
+	if (pinned) {
+		/* A tiny object's block: it may start within. */
+		note(&found, found.class == KSPAN_CLASS_TINY ?
+			     ALIGN_DOWN(addr, KSPAN_TINY_BLOCK) : addr, site);
+		kspan_span_unpin(found.span);
+	} else if (kspan_large_hold(addr, &found)) {
+		found.span->site = site;
+		kspan_large_let_go(&found);
+	}
+}
+KSPAN_EXPORT_FOR_KUNIT(__kspan_track);
+
+/* Adds to the entry of the site; to the last one, which is for all others, if there is no room. */
+static void add(struct kspan_site *table, unsigned long site, u64 bytes)
+{
+	unsigned int i = hash_long(site, TABLE_BITS), tries;
+
+	for (tries = 0; tries < TABLE_SIZE; tries++, i = (i + 1) % TABLE_SIZE)
+		if (!table[i].objects || table[i].site == site)
+			break;
+	if (tries == TABLE_SIZE) {
+		i = TABLE_SIZE;
+		site = 0;
+	}
+	table[i].site = site;
+	table[i].objects++;
+	table[i].bytes += bytes;
+}
+
+static void add_spans(struct kspan_site *table, struct list_head *spans)
+{
+	struct kspan_span *span;
+	unsigned int i;
+
+	list_for_each_entry(span, spans, list)
+		for (i = 0; i < span->nslots; i++)
+			if (span->alloc_bits[i / 64] & BIT_ULL(i % 64))
+				add(table, kspan_span_sites(span)[i], span->size);
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	const struct kspan_site *left = a, *right = b;
+
+	return left->bytes < right->bytes ? 1 : -(left->bytes > right->bytes);
+}
+
+/**
+ * kspan_track_sum() - sum up the live objects of a heap by call site
+ * @heap:	a tracked heap, which nobody uses meanwhile
+ * @nr_sites:	set to how many sites there are
+ *
+ * Return: the sites, those with most bytes first, for kvfree(); site 0 is for chunks of
+ * regions, and for all those that there was no room for. NULL without memory.
+ */
+struct kspan_site *kspan_track_sum(struct kspan_heap *heap, unsigned int *nr_sites)
+{
+	struct kspan_site *table = kvcalloc(TABLE_SIZE + 1, sizeof(*table), GFP_KERNEL);
+	struct kspan_central *central;
+	struct kspan_span *span;
+	unsigned int i = 0;
+
+	*nr_sites = 0;
+	if (!table)
+		return NULL;
+	/* What is out of its span is live then. */
+	kspan_heap_flush(heap);
+	kspan_large_merge(&heap->private->large);
+	while ((central = kspan_heap_next_central(heap, &i))) {
+		add_spans(table, &central->full);
+		add_spans(table, &central->partial);
+	}
+	list_for_each_entry(span, &heap->private->large.spans, list)
+		add(table, span->site, kspan_span_bytes(span));
+	sort(table, TABLE_SIZE + 1, sizeof(*table), by_bytes, NULL);
+	while (*nr_sites <= TABLE_SIZE && table[*nr_sites].objects)
+		++*nr_sites;
+	return table;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_track_sum);
+
+/**
+ * kspan_track_report() - tell of live objects by call site
+ * @heap: as for kspan_track_sum()
+ */
+void kspan_track_report(struct kspan_heap *heap)
+{
+	unsigned int nr_sites, i;
+	struct kspan_site *sites = kspan_track_sum(heap, &nr_sites);
+	char name[128];
+
+	if (!sites)
+		pr_warn("heap %s: no memory to tell where its objects are from\n", heap->name);
+	for (i = 0; i < min(nr_sites, SITES_TOLD); i++)
+		if (sites[i].site)
+			pr_warn("heap %s: %lu objects, %llu bytes, from %s were never freed\n",
+				heap->name, sites[i].objects, sites[i].bytes,
+				kspan_name_of_code(name, sizeof(name), sites[i].site));
+		else
+			pr_warn("heap %s: %lu objects, %llu bytes, of regions or other places were never freed\n",
+				heap->name, sites[i].objects, sites[i].bytes);
+	if (nr_sites > SITES_TOLD)
+		pr_warn("heap %s: and those from %u other places\n", heap->name,
+			nr_sites - SITES_TOLD);
+	kvfree(sites);
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Span descriptors, their states, and the slots of small spans. */
+#ifndef KSPAN_SPAN_H
+#define KSPAN_SPAN_H
+
+#include "base/context.h"
+#include "objects/size_class.h"
+
+/* Descriptors that go to and come from SLUB at once. */
+#define KSPAN_SPAN_BATCH	32
+
+int kspan_span_cache_init(void);
+void kspan_span_cache_exit(void);
+
+struct kspan_span *kspan_span_alloc_descriptor(gfp_t gfp);
+void kspan_span_free_descriptor(struct kspan_span *span);
+unsigned int kspan_span_alloc_descriptors(struct list_head *spans, gfp_t gfp);
+void kspan_span_free_descriptors(struct list_head *spans);
+
+#ifdef CONFIG_DEBUG_VM
+void kspan_span_check_states(enum kspan_span_state from, enum kspan_span_state to);
+#else
+static inline void kspan_span_check_states(enum kspan_span_state from, enum kspan_span_state to)
+{
+}
+#endif
+
+/**
+ * kspan_span_set_state() - move a span on in its life
+ * @span:	the span
+ * @state:	its next state; debug kernels warn when it is not a legal one
+ */
+static inline void kspan_span_set_state(struct kspan_span *span, enum kspan_span_state state)
+{
+	kspan_span_check_states(span->state, state);
+	/* Pairs with the acquire of whoever looks a span up without a lock. */
+	smp_store_release(&span->state, state);
+}
+
+/* A span of slots, be it that some of its frees are deferred. */
+static inline bool kspan_span_is_small(u8 state)
+{
+	return state == KSPAN_SPAN_SMALL || state == KSPAN_SPAN_SMALL_DEFERRED;
+}
+
+static inline bool kspan_span_is_large(u8 state)
+{
+	return state >= KSPAN_SPAN_LARGE;
+}
+
+/* Whose a large object is, as long as that is not known: nobody may free it yet. */
+#define KSPAN_OWNER_UNKNOWN	((struct kspan_large_owner *)1)
+
+/**
+ * kspan_span_begin() - a DEAD descriptor is to become another span
+ * @span: the descriptor; nobody but lookups knows it
+ *
+ * Before any field but @list changes: whoever looks up the span that it was sees by the
+ * life that he must not believe what he read.
+ */
+static inline void kspan_span_begin(struct kspan_span *span)
+{
+	/* Release: whoever sees the new life sees the span DEAD, or what it is now. */
+	smp_store_release(&span->life, span->life + 1);
+	/* Pairs with the smp_rmb() of lookups. */
+	smp_wmb();
+}
+
+/**
+ * kspan_span_change_state() - move a span on, where others may do so, too
+ * @span:	the span
+ * @from:	the state it should have
+ * @to:		its next state
+ *
+ * A full barrier when it succeeds. A small span that somebody holds stays small.
+ *
+ * Return: whether the state was @from, and is @to now.
+ */
+static inline bool kspan_span_change_state(struct kspan_span *span, enum kspan_span_state from,
+					   enum kspan_span_state to)
+{
+	union kspan_span_word old = { .word = READ_ONCE(span->word) }, new;
+
+	kspan_span_check_states(from, to);
+	do {
+		if (old.state != from || (old.pins && !kspan_span_is_small(to)))
+			return false;
+		new = old;
+		new.state = to;
+	} while (!try_cmpxchg(&span->word, &old.word, new.word));
+	return true;
+}
+
+size_t kspan_span_bitmap_bytes(const struct kspan_size_class *sc);
+int kspan_span_format(struct kspan_span *span, const struct kspan_size_class *sc, bool tracked,
+		      gfp_t gfp);
+void kspan_span_unformat(struct kspan_span *span);
+void kspan_span_clear(struct kspan_span *span);
+
+unsigned int kspan_span_take(struct kspan_span *span, void **slots, unsigned int n);
+
+enum kspan_slot_state {
+	KSPAN_SLOT_OUT,			/* live, or in a magazine */
+	KSPAN_SLOT_FREE,		/* was out before; or its free is deferred */
+	KSPAN_SLOT_NEVER_OUT,		/* or the unused tail of the span */
+	KSPAN_SLOT_INSIDE,		/* not the start of a slot */
+	KSPAN_SLOT_SEALED,		/* out, but sealed as a free one: see seal.h */
+};
+
+enum kspan_slot_state kspan_span_slot_state(const struct kspan_span *span, unsigned long addr,
+					    unsigned int *index);
+/* Mark slots of a word as out. */
+static inline void kspan_span_set_bits(struct kspan_span *span, unsigned int word, u64 slots)
+{
+	if (likely(!span->recount))
+		span->alloc_bits[word] |= slots;
+	else
+		atomic64_or(slots, (atomic64_t *)&span->alloc_bits[word]);
+}
+
+/* Mark them as free. */
+static inline void kspan_span_clear_bits(struct kspan_span *span, unsigned int word, u64 slots)
+{
+	if (likely(!span->recount))
+		span->alloc_bits[word] &= ~slots;
+	else
+		atomic64_andnot(slots, (atomic64_t *)&span->alloc_bits[word]);
+}
+
+/**
+ * kspan_span_give() - return slots
+ * @span:	a SMALL span
+ * @word:	word of the bitmap that they are in
+ * @slots:	bits of that word; all are of slots that are out
+ * @n:		how many bits, at least one
+ */
+static inline void kspan_span_give(struct kspan_span *span, unsigned int word, u64 slots,
+				   unsigned int n)
+{
+	kspan_span_clear_bits(span, word, slots);
+	span->used -= n;
+	span->free_index = min_t(u16, span->free_index, word * 64 + __ffs64(slots));
+}
+
+bool kspan_span_defer(struct kspan_span *span, unsigned long addr);
+unsigned int kspan_span_recount(struct kspan_span *span);
+
+u64 kspan_span_slots_on(const struct kspan_span *span, unsigned int pages);
+unsigned int kspan_span_unused_pages(const struct kspan_span *span);
+unsigned int kspan_span_hollow(struct kspan_span *span, unsigned int pages);
+bool kspan_span_is_out(const struct kspan_span *span, unsigned int slot);
+void kspan_span_wipe(const struct kspan_span *span);
+
+static inline unsigned int kspan_span_words(const struct kspan_span *span)
+{
+	return DIV_ROUND_UP(span->nslots, 64);
+}
+
+/* Bits of the deferred frees, as many as there are slots; of a span that has them. */
+static inline u64 *kspan_span_deferred_bits(const struct kspan_span *span)
+{
+	return span->alloc_bits + kspan_span_words(span);
+}
+
+/* The slots of a word that are out, and whose free is not deferred; the central is locked. */
+static inline u64 kspan_span_out(const struct kspan_span *span, unsigned int word)
+{
+	u64 out = READ_ONCE(span->alloc_bits[word]);
+
+	return likely(!span->recount) ? out & ~READ_ONCE(kspan_span_deferred_bits(span)[word]) :
+					out;
+}
+
+/* Of a span of tiny objects: bits of blocks that a CPU packs objects into. */
+static inline unsigned long *kspan_span_open_bits(const struct kspan_span *span)
+{
+	return (unsigned long *)(span->alloc_bits + 2 * kspan_span_words(span));
+}
+
+/* Of a heap that is tracked: where each object was allocated. */
+static inline unsigned long *kspan_span_sites(const struct kspan_span *span)
+{
+	unsigned int bitmaps = span->class == KSPAN_CLASS_TINY ? 3 : 2;
+
+	return (unsigned long *)(span->alloc_bits + bitmaps * kspan_span_words(span));
+}
+
+static inline unsigned long kspan_span_bytes(const struct kspan_span *span)
+{
+	return (unsigned long)READ_ONCE(span->base_pages) << PAGE_SHIFT;
+}
+
+/* Pages that it touches; they are its own unless it is half a page, or hollow. */
+static inline unsigned int kspan_span_npages(const struct kspan_span *span)
+{
+	return DIV_ROUND_UP(span->base_pages, 1U << KSPAN_PAGE_ORDER);
+}
+
+/* A loose one of a single page of the kernel, where kspan's has two. */
+static inline bool kspan_span_is_half(const struct kspan_span *span)
+{
+	return KSPAN_PAGE_ORDER && span->base_pages == 1;
+}
+
+/* A block of the page allocator by itself, in no arena. */
+static inline bool kspan_span_is_loose(const struct kspan_span *span)
+{
+	return !span->arena;
+}
+
+/* Slots that the span had when it was made, also if it is hollow now. */
+static inline unsigned int kspan_span_all_slots(const struct kspan_span *span)
+{
+	return kspan_span_bytes(span) / span->size;
+}
+
+/* Slots that went with their pages, as bits; the central is locked. */
+static inline u64 kspan_span_gone(const struct kspan_span *span)
+{
+	return likely(!span->gone_pages) ? 0 : kspan_span_slots_on(span, span->gone_pages);
+}
+
+/* Of a hollow span, the pages that it still has. */
+static inline unsigned int kspan_span_own_pages(const struct kspan_span *span)
+{
+	return (BIT(kspan_span_npages(span)) - 1) & ~span->gone_pages;
+}
+
+/* How many pages it has. */
+static inline unsigned int kspan_span_nr_pages(const struct kspan_span *span)
+{
+	return kspan_span_npages(span) - hweight16(span->gone_pages);
+}
+
+/* The same in the kernel's pages. */
+static inline unsigned int kspan_span_own_base_pages(const struct kspan_span *span)
+{
+	return span->base_pages - (hweight16(span->gone_pages) << KSPAN_PAGE_ORDER);
+}
+
+#endif /* KSPAN_SPAN_H */

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Shrinkers
+ */
+#include <linux/slab.h>
+
+#include "reclaim/shrinker.h"
+
+static void set_functions(struct shrinker *shrinker, kspan_shrinker_fn count,
+			  kspan_shrinker_fn scan)
+{
+	shrinker->count_objects = count;
+	shrinker->scan_objects = scan;
+	shrinker->seeks = DEFAULT_SEEKS;
+}
+
+#ifdef SHRINKER_ALLOCATED
+/**
+ * kspan_shrinker_open() - register a shrinker
+ * @name:	shown in debugfs/shrinker
+ * @flags:	SHRINKER_*
+ * @count:	how much there is
+ * @scan:	gives back some of it
+ * Return: the shrinker or NULL.
+ */
+struct shrinker *kspan_shrinker_open(const char *name, unsigned int flags,
+				     kspan_shrinker_fn count, kspan_shrinker_fn scan)
+{
+	struct shrinker *shrinker = shrinker_alloc(flags, "%s", name);
+
+	if (!shrinker)
+		return NULL;
+	set_functions(shrinker, count, scan);
+	shrinker_register(shrinker);
+	return shrinker;
+}
+
+/** kspan_shrinker_close() - undo kspan_shrinker_open(); whoever uses it is waited for */
+void kspan_shrinker_close(struct shrinker *shrinker)
+{
+	shrinker_free(shrinker);
+}
+#else
+struct shrinker *kspan_shrinker_open(const char *name, unsigned int flags,
+				     kspan_shrinker_fn count, kspan_shrinker_fn scan)
+{
+	struct shrinker *shrinker = kzalloc(sizeof(*shrinker), GFP_KERNEL);
+
+	if (!shrinker)
+		return NULL;
+	shrinker->flags = flags;
+	set_functions(shrinker, count, scan);
+	if (!register_shrinker(shrinker, "%s", name))
+		return shrinker;
+	kfree(shrinker);
+	return NULL;
+}
+
+void kspan_shrinker_close(struct shrinker *shrinker)
+{
+	unregister_shrinker(shrinker);
+	kfree(shrinker);
+}
+#endif
