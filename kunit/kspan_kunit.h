@@ -11,6 +11,8 @@
 #include "objects/bad_free.h"
 #include "objects/large.h"
 #include "observe/stats.h"
+#include "pages/hooks.h"
+#include "pages/spare.h"
 #include "reclaim/reclaim.h"
 
 #define KSPAN_KUNIT_PAGES(n)	((unsigned long)(n) << KSPAN_PAGE_SHIFT)

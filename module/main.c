@@ -11,16 +11,17 @@
 #include <linux/moduleparam.h>
 
 #include "api/free_rcu.h"
-#include "api/kvmalloc.h"
+#include "objects/kv.h"
 #include "api/malloc.h"
 #include "api/nolock.h"
 #include "api/private.h"
-#include "base/handle.h"
+#include "objects/handle.h"
 #include "kits/pool.h"
 #include "objects/bad_free.h"
 #include "objects/seal.h"
 #include "objects/track.h"
 #include "observe/debugfs.h"
+#include "pages/spare.h"
 #include "reclaim/reclaim.h"
 
 static int set_arena_reserve(const char *value, const struct kernel_param *kp)

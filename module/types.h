@@ -116,7 +116,7 @@
 #define KSPAN_ARENA_ORDER	(KSPAN_ARENA_SHIFT - PAGE_SHIFT)
 #define KSPAN_ARENA_PAGES	(1U << (KSPAN_ARENA_SHIFT - KSPAN_PAGE_SHIFT))
 
-#include "objects/size_class_table.h"
+#include "base/size_class_table.h"
 
 /*
  * What the map says of a page of a private heap, in place of a size class. The

@@ -86,6 +86,7 @@ build_modules() {
 		die "the modules built for $name with $(echo "$warnings" | wc -l) warnings (above); none is allowed." \
 		    "The log: $log"
 	fi
+	"$KSPAN_TOP/tools/layers.sh" "$dir" || die "files of module/ know what is above them (above)."
 	rm -f "$dir/.failed.log"
 	rm -rf "$result"
 	mkdir -p "$result"

@@ -383,7 +383,7 @@ struct header {
 };
 
 static const struct header headers[] = {
-	{ "module/objects/size_class_table.h", print_table },
+	{ "module/base/size_class_table.h", print_table },
 	{ "module/include/linux/kspan_size_class.h", print_public },
 };
 

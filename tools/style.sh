@@ -3,7 +3,8 @@
 #
 # What can be said about the sources without running them: the generated
 # table is what its generator makes, checkpatch, licence lines, shellcheck
-# where it is installed. Usage: tools/style.sh  (make style)
+# where it is installed; and that no file of the module calls one above it, which
+# tools/layers.sh says of a build for 6.12. Usage: tools/style.sh  (make style)
 #
 # checkpatch comes from the fetched kernel source; KERNEL= says which (6.12).
 set -euo pipefail
@@ -57,7 +58,7 @@ not_our_own() {
 			continue ;;
 		tools/testing/*ARRAY_SIZE*|tools/testing/*STRCPY*|tools/testing/*VOLATILE*|tools/testing/*REPEATED_WORD*)
 			continue ;;
-		module/base/trace.h:*PARENTHESIS_ALIGNMENT*|module/base/trace.h:*OPEN_ENDED_LINE*)
+		module/reclaim/trace.h:*PARENTHESIS_ALIGNMENT*|module/reclaim/trace.h:*OPEN_ENDED_LINE*)
 			continue ;;
 		tools/replay/replay.c:*) ;;
 		tools/replay/*ARRAY_SIZE*|tools/replay/*VOLATILE*|tools/replay/*REPEATED_WORD*)
@@ -112,6 +113,13 @@ check_shell() {
 	report shellcheck $status
 }
 
+# A build is refused where it is not so.
+check_layers() {
+	local status=0
+	"$KSPAN_TOP/tools/build.sh" 6.12 plain >/dev/null || status=1
+	report layers $status
+}
+
 main() {
 	cd "$KSPAN_TOP"
 	need_packages gcc:gcc perl:perl
@@ -120,6 +128,7 @@ main() {
 	check_patch
 	check_licences
 	check_shell
+	check_layers
 	[ $FAILED -eq 0 ] || exit 1
 }
 

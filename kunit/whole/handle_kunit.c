@@ -12,7 +12,7 @@
 #include <linux/string.h>
 
 #include "api/private.h"
-#include "base/handle.h"
+#include "objects/handle.h"
 #include "kits/pool.h"
 #include "kspan_kunit.h"
 

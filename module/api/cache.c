@@ -18,7 +18,7 @@
 #include <linux/log2.h>
 #include <linux/panic.h>
 
-#include "api/kvmalloc.h"
+#include "objects/kv.h"
 #include "api/malloc.h"
 #include "api/nolock.h"
 #include "api/private.h"

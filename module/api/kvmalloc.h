@@ -1,36 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Objects in memory of vmalloc(): those that kspan has no pages in a row for. */
+/* kspan_kvmalloc() for the rest of the API. */
 #ifndef KSPAN_KVMALLOC_H
 #define KSPAN_KVMALLOC_H
 
-#include "objects/lookup.h"
+#include "objects/kv.h"
 
-struct kspan_heap;
-
-/**
- * struct kspan_kv_owner - what a heap has of such objects
- * @objects:	all of them; kvmalloc.c's lock
- * @live:	how many there are
- * @pages:	kspan's pages that they count as
- * @allocs:	how many there ever were
- */
-struct kspan_kv_owner {
-	struct list_head objects;
-	atomic_long_t live;
-	atomic_long_t pages;
-	atomic_long_t allocs;
-};
-
-void kspan_kv_owner_init(struct kspan_kv_owner *owner);
-struct kspan_kv_owner *kspan_kv_owner(struct kspan_heap *heap);
 void *kspan_kvmalloc_from(struct kspan_heap *heap, size_t size, gfp_t gfp);
-size_t kspan_kv_size(unsigned long addr);
-struct kspan_heap *kspan_kv_heap(unsigned long addr);
-bool kspan_kv_free(unsigned long addr);
-size_t kspan_kv_hold(unsigned long addr, struct kspan_found *held);
-void kspan_kv_let_go(const struct kspan_found *held);
-unsigned long kspan_kv_drop(struct kspan_heap *heap);
-void kspan_kv_flush(void);
-void kspan_kv_exit(void);
 
 #endif /* KSPAN_KVMALLOC_H */

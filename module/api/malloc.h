@@ -5,30 +5,11 @@
 
 #include <linux/kmemleak.h>
 #include <linux/mm.h>
-#include <linux/ratelimit.h>
 #include <linux/sched/mm.h>
 
 #include "objects/heap.h"
 #include "objects/large.h"
-
-#define KSPAN_GFP_REFUSED	(__GFP_DMA | __GFP_DMA32)
-
-/* Requests that got NULL for what they asked, whatever memory there was. */
-enum kspan_refusal {
-	KSPAN_REFUSED_ZONE,
-	KSPAN_REFUSED_SIZE,
-	KSPAN_REFUSED_ALIGN,
-	KSPAN_REFUSED_MARK,
-	KSPAN_REFUSED_PRESSURE,
-	KSPAN_REFUSED_HEAP,
-	KSPAN_NR_REFUSALS,
-};
-
-unsigned long kspan_refused(enum kspan_refusal refusal);
-void *kspan_refuse(enum kspan_refusal refusal, const char *why, unsigned long value, gfp_t gfp);
-void *kspan_refuse_zone(gfp_t gfp);
-extern struct ratelimit_state kspan_failure_limit;
-void kspan_tell_failure(struct kspan_heap *heap, size_t size, gfp_t gfp, int nid);
+#include "objects/refuse.h"
 
 /* NULL stands for the default heap in all calls that allocate from a heap. */
 static inline struct kspan_heap *kspan_heap_or_default(struct kspan_heap *heap)

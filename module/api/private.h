@@ -6,6 +6,7 @@
 #include <linux/kspan.h>
 
 #include "objects/heap.h"
+#include "objects/limit.h"
 
 int kspan_private_init(void);
 void kspan_private_exit(void);
@@ -21,24 +22,6 @@ void kspan_private_settle(void);
 struct kspan_handle *kspan_private_handle(struct kspan_heap *heap);
 void kspan_private_forget(const struct module *module);
 
-bool __kspan_private_relieve(struct kspan_heap *heap, size_t size, unsigned int *attempt,
-			     gfp_t gfp);
-
-/**
- * kspan_private_relieve() - do something for a request that a private heap can't serve
- * @heap:	any heap
- * @size:	bytes of the request
- * @attempt:	how far it went for the request, 0 at first; is told
- * @gfp:	the caller's flags
- *
- * Return: whether it is worth a new attempt.
- */
-static inline bool kspan_private_relieve(struct kspan_heap *heap, size_t size,
-					 unsigned int *attempt, gfp_t gfp)
-{
-	return heap->private && __kspan_private_relieve(heap, size, attempt, gfp);
-}
-
 void kspan_private_prepare_cpu(unsigned int cpu);
 void kspan_private_drain_cpu(unsigned int cpu);
 void kspan_private_trim_all(void);
@@ -47,6 +30,5 @@ typedef void (*kspan_heap_fn)(struct kspan_heap *heap, void *data);
 void kspan_visit_heaps(kspan_heap_fn fn, void *data);
 bool kspan_try_visit_heaps(kspan_heap_fn fn, void *data);
 void kspan_peek_heaps(kspan_heap_fn fn, void *data);
-size_t kspan_trim_centrals(struct kspan_heap *heap);
 
 #endif /* KSPAN_PRIVATE_H */

@@ -9,7 +9,7 @@
 #include <linux/kspan.h>
 #include <linux/log2.h>
 
-#include "api/kvmalloc.h"
+#include "objects/kv.h"
 #include "api/malloc.h"
 #include "objects/bad_free.h"
 

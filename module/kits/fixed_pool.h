@@ -7,7 +7,7 @@
 #include <linux/percpu.h>
 #include <linux/reciprocal_div.h>
 
-#include "base/handle.h"
+#include "objects/handle.h"
 
 /**
  * struct kspan_fixed_cpu - what a CPU notes of a fixed pool

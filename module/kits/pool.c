@@ -58,7 +58,7 @@
 #include "base/name.h"
 #include "kits/pool.h"
 #include "objects/bad_free.h"
-#include "reclaim/shrinker.h"
+#include "base/shrinker.h"
 #include "types.h"
 
 /* Objects that are destroyed at a time, after the cache was left. */

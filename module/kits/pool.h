@@ -12,7 +12,7 @@
 #include <linux/shrinker.h>
 #include <linux/spinlock.h>
 
-#include "base/handle.h"
+#include "objects/handle.h"
 
 struct seq_file;
 

@@ -37,7 +37,7 @@
 #include <linux/string.h>
 
 #include "api/malloc.h"
-#include "base/handle.h"
+#include "objects/handle.h"
 #include "base/kunit_export.h"
 #include "kits/region.h"
 #include "objects/bad_free.h"

@@ -32,12 +32,14 @@
 
 #include "base/kunit_export.h"
 #include "objects/cpu_cache.h"
-#include "reclaim/reclaim.h"
+#include "pages/hooks.h"
 
 DEFINE_STATIC_KEY_FALSE(kspan_numa);
 
 DEFINE_PER_CPU(struct kspan_default_cpu, kspan_default_cpu);
 KSPAN_EXPORT_FOR_KUNIT(kspan_default_cpu);
+struct kspan_heap kspan_default_heap;
+KSPAN_EXPORT_FOR_KUNIT(kspan_default_heap);
 
 /* Empty and full at once, so never written to. */
 struct kspan_magazine kspan_no_magazine;

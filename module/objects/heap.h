@@ -8,8 +8,8 @@
 #include <linux/module.h>
 #include <linux/workqueue.h>
 
-#include "api/kvmalloc.h"
-#include "base/handle.h"
+#include "objects/kv.h"
+#include "objects/handle.h"
 #include "objects/cpu_cache.h"
 
 struct kspan_reserves;

@@ -3,7 +3,7 @@
 #ifndef KSPAN_MAP_H
 #define KSPAN_MAP_H
 
-#include "objects/size_class.h"
+#include "base/size_class.h"
 
 /* Pages of a sector: 512 MiB of addresses. */
 #define KSPAN_SECTOR_SHIFT	16

@@ -49,9 +49,10 @@
 #include <linux/workqueue.h>
 
 #include "base/kunit_export.h"
+#include "pages/hooks.h"
 #include "pages/page_heap.h"
 #include "pages/run.h"
-#include "reclaim/reclaim.h"
+#include "pages/spare.h"
 
 /* Arenas that are looked at in a bucket where not everything fits. */
 #define KSPAN_PROBES		4
@@ -149,7 +150,7 @@ static void report_idle(struct kspan_page_heap *ph, unsigned long idle)
 	long pages = (long)(idle - ph->reported) << KSPAN_PAGE_ORDER;
 
 	mod_node_page_state(NODE_DATA(ph->nid), NR_KERNEL_MISC_RECLAIMABLE, pages);
-	if (unlikely(idle > ph->reported && kspan_is_short(ph->nid)))
+	if (unlikely(idle > ph->reported && kspan_is_short(ph->nid, idle)))
 		kspan_scavenger_hurry();
 	ph->reported = idle;
 }
@@ -848,7 +849,7 @@ static struct kspan_span *alloc_from_free_pages(const struct kspan_request *rq)
 	struct kspan_span *span;
 
 	span = alloc_from_arenas(rq->nid, rq->npages, rq->align, rq->class, rq->gfp);
-	if (!span && kspan_relieve_soft_limit(rq->nid, rq->npages, rq->gfp))
+	if (!span && kspan_relief.soft_limit(rq->nid, rq->npages, rq->gfp))
 		span = alloc_from_arenas(rq->nid, rq->npages, rq->align, rq->class, rq->gfp);
 	return span;
 }
@@ -916,7 +917,7 @@ struct kspan_span *kspan_page_heap_try(const struct kspan_request *rq, enum kspa
 	case KSPAN_WITH_EFFORT:
 		return !may_allocate(rq->gfp) ? NULL : alloc_with_effort(rq);
 	case KSPAN_BEYOND_LIMIT:
-		return !kspan_relieve_hard_limit(rq->nid, rq->npages, rq->gfp) ? NULL :
+		return !kspan_relief.hard_limit(rq->nid, rq->npages, rq->gfp) ? NULL :
 		       alloc_from_arenas(rq->nid, rq->npages, rq->align, rq->class, rq->gfp) ?:
 		       alloc_with_effort(rq);
 	default:

@@ -4,7 +4,7 @@
 #define KSPAN_SPAN_H
 
 #include "base/context.h"
-#include "objects/size_class.h"
+#include "base/size_class.h"
 
 /* Descriptors that go to and come from SLUB at once. */
 #define KSPAN_SPAN_BATCH	32

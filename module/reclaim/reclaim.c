@@ -69,12 +69,14 @@
 #include "base/kunit_export.h"
 #include "kits/pool.h"
 #include "objects/budget.h"
+#include "pages/hooks.h"
 #include "pages/page_heap.h"
+#include "pages/spare.h"
 #include "reclaim/reclaim.h"
-#include "reclaim/shrinker.h"
+#include "base/shrinker.h"
 
 #define CREATE_TRACE_POINTS
-#include "base/trace.h"
+#include "reclaim/trace.h"
 
 /* Pages that the scavenger leaves to every node: the smallest arena. */
 #define KSPAN_RETAIN_LEAST	((unsigned long)KSPAN_ARENA_LEAST)
@@ -86,8 +88,6 @@
 #define KSPAN_LOOKS_OF_SCAVENGER	4096UL
 /* Where memory is short it waits a part of the time only, and takes as much more of a CPU. */
 #define KSPAN_HURRY		20
-/* So many idle pages never are what memory is short for: 1 MiB. */
-#define KSPAN_IDLE_LEAST	((1UL << 20) >> KSPAN_PAGE_SHIFT)
 /* Time between two reliefs for which caches of CPUs are drained. */
 #define KSPAN_RELIEF_JIFFIES	max(HZ / 10, 1)
 /* Least bytes of objects that a call of kspan_reclaim() returns to their spans, if it must. */
@@ -95,13 +95,6 @@
 /* Spans that it looks into for pages without an object: at most so many, and more for each page. */
 #define KSPAN_LOOKS_LEAST	256UL
 #define KSPAN_LOOKS_PER_PAGE	8
-
-unsigned int kspan_idle_percent = 5;
-KSPAN_EXPORT_FOR_KUNIT(kspan_idle_percent);
-
-/* Tests make memory scarce with it: pages of 8 KiB that a node has to spare at most. */
-unsigned long kspan_spare_most = ULONG_MAX;
-KSPAN_EXPORT_FOR_KUNIT(kspan_spare_most);
 
 unsigned long kspan_soft_limit;
 KSPAN_EXPORT_FOR_KUNIT(kspan_soft_limit);
@@ -150,48 +143,6 @@ static void note_reclaimed(enum kspan_reclaimer reclaimer, int nid, unsigned lon
 	atomic64_add(pages, &reclaimed[reclaimer]);
 	trace_kspan_reclaim(reclaimer, nid, pages << KSPAN_PAGE_SHIFT, kspan_arena_bytes());
 }
-
-/**
- * kspan_spare_pages() - what the kernel can do without on a node
- * @nid: node
- *
- * Context: any.
- * Return: pages of 8 KiB that are free above the high watermarks of the zones that kernel
- * memory is from.
- */
-unsigned long kspan_spare_pages(int nid)
-{
-	unsigned long spare = 0, free, kept;
-	int i;
-
-	if (!node_online(nid))
-		return 0;
-	for (i = 0; i <= ZONE_NORMAL; i++) {
-		struct zone *zone = &NODE_DATA(nid)->node_zones[i];
-
-		if (!populated_zone(zone))
-			continue;
-		free = zone_page_state(zone, NR_FREE_PAGES);
-		kept = high_wmark_pages(zone);
-		spare += free - min(free, kept);
-	}
-	return min(spare >> KSPAN_PAGE_ORDER, READ_ONCE(kspan_spare_most));
-}
-
-/**
- * kspan_idle_allowance() - what of a node may be idle
- * @nid: node
- *
- * Context: any.
- * Return: most pages that are kept in empty arenas.
- */
-unsigned long kspan_idle_allowance(int nid)
-{
-	unsigned int percent = READ_ONCE(kspan_idle_percent);
-
-	return percent < 100 ? kspan_spare_pages(nid) * percent / 100 : ULONG_MAX;
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_idle_allowance);
 
 /* What is done to each heap; @nid: only what is of that node. */
 struct visit {
@@ -271,6 +222,11 @@ static unsigned long free_pages_of_node(int nid)
 	unsigned long pages = kspan_glance(ph->pages), used = kspan_glance(ph->used);
 
 	return pages - min(used, pages);
+}
+
+static bool is_short(int nid)
+{
+	return kspan_is_short(nid, free_pages_of_node(nid));
 }
 
 static bool mostly_free(const struct kspan_page_heap *ph)
@@ -526,6 +482,19 @@ unsigned long kspan_trim(void)
 }
 EXPORT_SYMBOL_GPL(kspan_trim);
 
+/**
+ * kspan_heap_trim() - give back what a private heap keeps without using it
+ * @heap: the heap; NULL is kspan_trim(), as the default heap has nothing of its own
+ *
+ * Context: task; sleeps.
+ * Return: bytes that it holds less.
+ */
+size_t kspan_heap_trim(struct kspan_heap *heap)
+{
+	return heap ? kspan_private_trim(heap) : kspan_trim();
+}
+EXPORT_SYMBOL_GPL(kspan_heap_trim);
+
 /* Direct reclaim waits; kswapd and drop_caches, in nobody's name, do not. */
 static unsigned int how_to_shrink(int nid)
 {
@@ -641,7 +610,7 @@ static unsigned long reclaim_nodes(int nid, unsigned long want, unsigned int how
 }
 
 /**
- * kspan_relieve_soft_limit() - give back what is idle before an arena is taken
+ * relieve_soft_limit() - give back what is idle before an arena is taken
  * @nid:	node of the request
  * @npages:	its pages
  * @gfp:	its flags
@@ -651,7 +620,7 @@ static unsigned long reclaim_nodes(int nid, unsigned long want, unsigned int how
  *
  * Return: whether pages were made free, so that there may be some on the node.
  */
-bool kspan_relieve_soft_limit(int nid, unsigned int npages, gfp_t gfp)
+static bool relieve_soft_limit(int nid, unsigned int npages, gfp_t gfp)
 {
 	static unsigned long last;
 	unsigned long before = READ_ONCE(last), want;
@@ -721,7 +690,7 @@ static void note_vain(u64 start)
 }
 
 /**
- * kspan_relieve_hard_limit() - give back what is idle before a request fails
+ * relieve_hard_limit() - give back what is idle before a request fails
  * @nid:	node of the request
  * @npages:	its pages
  * @gfp:	its flags
@@ -729,7 +698,7 @@ static void note_vain(u64 start)
  * Return: whether it is worth a new attempt; false also when there is no such limit, or
  * it is not what the request failed for.
  */
-bool kspan_relieve_hard_limit(int nid, unsigned int npages, gfp_t gfp)
+static bool relieve_hard_limit(int nid, unsigned int npages, gfp_t gfp)
 {
 	unsigned long want, done, held;
 	u64 start;
@@ -752,10 +721,6 @@ bool kspan_relieve_hard_limit(int nid, unsigned int npages, gfp_t gfp)
 /*
  * The scavenger
  */
-/* It needs not be woken: it will look, it is turned off, or not there yet. */
-bool kspan_scavenger_awake = true;
-KSPAN_EXPORT_FOR_KUNIT(kspan_scavenger_awake);
-
 static void scavenge(struct work_struct *work);
 static DECLARE_DELAYED_WORK(scavenge_work, scavenge);
 
@@ -768,43 +733,12 @@ static void keep_all(bool all)
 		WRITE_ONCE(kspan_page_heap(nid)->keep, all ? ULONG_MAX : 0);
 }
 
-/* The next look is to be soon: memory is short; or there is no scavenger. */
-static bool hurried = true;
-
-/**
- * kspan_is_short() - whether the kernel should have what is idle
- * @nid: node
- *
- * Context: any.
- * Return: whether more is idle there than a quarter of what is to spare, and than 1 MiB.
- */
-bool kspan_is_short(int nid)
-{
-	unsigned long idle = free_pages_of_node(nid);
-
-	return idle > KSPAN_IDLE_LEAST && READ_ONCE(kspan_idle_percent) < 100 &&
-	       idle > kspan_spare_pages(nid) / 4;
-}
-
-/**
- * kspan_scavenger_hurry() - memory is short, and not all of it in use
- *
- * Context: any, NMI included.
- */
-void kspan_scavenger_hurry(void)
-{
-	if (READ_ONCE(hurried))
-		return;
-	WRITE_ONCE(hurried, true);
-	irq_work_queue(&kspan_scavenger_irq_work);
-}
-
 static bool any_is_short(void)
 {
 	int nid;
 
 	for_each_node(nid)
-		if (kspan_is_short(nid))
+		if (is_short(nid))
 			return true;
 	return false;
 }
@@ -820,13 +754,11 @@ static void wake_scavenger(struct irq_work *work)
 		keep_all(true);
 		WRITE_ONCE(kspan_scavenger_awake, true);
 	}
-	if (READ_ONCE(hurried))
+	if (READ_ONCE(kspan_scavenger_hurried))
 		mod_delayed_work(scavenger, &scavenge_work, 0);
 	else if (asleep)
 		queue_delayed_work(scavenger, &scavenge_work, msecs_to_jiffies(ms));
 }
-
-struct irq_work kspan_scavenger_irq_work = IRQ_WORK_INIT_LAZY(wake_scavenger);
 
 static unsigned long with_tenth(unsigned long pages)
 {
@@ -852,7 +784,7 @@ static void scavenge_node(int nid, u64 deadline)
 {
 	struct kspan_page_heap *ph = kspan_page_heap(nid);
 	unsigned long goal = goal_of(ph), pages = 0, held, n;
-	bool hurry = kspan_is_short(nid);
+	bool hurry = is_short(nid);
 	bool worked = false;
 
 	held = kspan_glance(ph->pages);
@@ -925,7 +857,7 @@ static bool is_unsettled(struct kspan_page_heap *ph)
 	unsigned long used = kspan_glance(ph->used), goal = kspan_glance(ph->keep);
 
 	return recent > max(used, KSPAN_RETAIN_LEAST) || pages > 2 * with_tenth(recent) ||
-	       (pages > goal && (kspan_glance(ph->nr_empty) || kspan_is_short(ph->nid)));
+	       (pages > goal && (kspan_glance(ph->nr_empty) || is_short(ph->nid)));
 }
 
 /**
@@ -980,13 +912,13 @@ static void scavenge(struct work_struct *work)
 	smp_store_mb(kspan_scavenger_awake, false);
 	again = kspan_scavenge((u64)ms * NSEC_PER_MSEC / KSPAN_SCAVENGE_SHARE);
 	if (!again) {
-		WRITE_ONCE(hurried, false);
+		WRITE_ONCE(kspan_scavenger_hurried, false);
 		return;
 	}
 	WRITE_ONCE(kspan_scavenger_awake, true);
-	WRITE_ONCE(hurried, any_is_short());
+	WRITE_ONCE(kspan_scavenger_hurried, any_is_short());
 	ms = kspan_scavenge_pause(ms, ktime_get_ns() - start);
-	if (READ_ONCE(hurried))
+	if (READ_ONCE(kspan_scavenger_hurried))
 		ms = DIV_ROUND_UP(ms, KSPAN_HURRY);
 	mod_delayed_work(scavenger, &scavenge_work, msecs_to_jiffies(ms));
 }
@@ -1031,7 +963,7 @@ static void start_balance(struct irq_work *work)
 /* One that is turned off counts as awake, so that nobody tries to wake it. */
 static void let_wake(void)
 {
-	WRITE_ONCE(hurried, !READ_ONCE(kspan_scavenge_ms));
+	WRITE_ONCE(kspan_scavenger_hurried, !READ_ONCE(kspan_scavenge_ms));
 	WRITE_ONCE(kspan_scavenger_awake, !READ_ONCE(kspan_scavenge_ms));
 	WRITE_ONCE(balance_ms, READ_ONCE(kspan_scavenge_ms) / KSPAN_HURRY);
 	kspan_budget_watch(READ_ONCE(kspan_scavenge_ms));
@@ -1083,6 +1015,10 @@ int kspan_reclaim_init(void)
 {
 	unsigned int cpu;
 
+	kspan_scavenger_irq_work = IRQ_WORK_INIT_LAZY(wake_scavenger);
+	init_irq_work(&kspan_budget_exhausted, start_balance);
+	kspan_relief.soft_limit = relieve_soft_limit;
+	kspan_relief.hard_limit = relieve_hard_limit;
 	workqueue = alloc_workqueue("kspan_reclaim", WQ_MEM_RECLAIM | KSPAN_WQ_PERCPU, 0);
 	scavenger = alloc_workqueue("kspan_scavenger", WQ_UNBOUND, 1);
 	flush_works = alloc_percpu(struct work_struct);
@@ -1094,7 +1030,6 @@ int kspan_reclaim_init(void)
 				       kspan_shrink_scan);
 	if (!shrinker)
 		goto failed;
-	init_irq_work(&kspan_budget_exhausted, start_balance);
 	let_wake();
 	return 0;
 failed:

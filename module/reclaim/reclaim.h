@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Memory that nobody uses goes back to the page allocator. Stands beside the layers: they
- * wake the scavenger, and ask for relief from limits.
+ * Memory that nobody uses goes back to the page allocator. Stands above the layers, which
+ * wake the scavenger, and ask for relief from limits, by pages/hooks.h.
  */
 #ifndef KSPAN_RECLAIM_H
 #define KSPAN_RECLAIM_H
 
 #include <linux/compiler.h>
 #include <linux/gfp.h>
-#include <linux/irq_work.h>
 #include <linux/types.h>
 
 struct shrinker;
@@ -34,33 +33,6 @@ extern unsigned long kspan_soft_limit;
 
 /* Milliseconds between two looks of the scavenger, 0 for no scavenger; a parameter. */
 extern unsigned int kspan_scavenge_ms;
-
-/* Percent of what a node has to spare that may be idle, 100 for no bound; a parameter. */
-extern unsigned int kspan_idle_percent;
-
-extern unsigned long kspan_spare_most;
-
-unsigned long kspan_spare_pages(int nid);
-unsigned long kspan_idle_allowance(int nid);
-bool kspan_is_short(int nid);
-void kspan_scavenger_hurry(void);
-
-extern bool kspan_scavenger_awake;
-extern struct irq_work kspan_scavenger_irq_work;
-
-/**
- * kspan_scavenger_wake() - there may be something to do for the scavenger
- *
- * Context: any, NMI included.
- */
-static inline void kspan_scavenger_wake(void)
-{
-	if (unlikely(!READ_ONCE(kspan_scavenger_awake)))
-		irq_work_queue(&kspan_scavenger_irq_work);
-}
-
-bool kspan_relieve_soft_limit(int nid, unsigned int npages, gfp_t gfp);
-bool kspan_relieve_hard_limit(int nid, unsigned int npages, gfp_t gfp);
 
 u64 kspan_reclaimed(enum kspan_reclaimer reclaimer);
 u64 kspan_limit_hits(enum kspan_limit limit);

@@ -4,7 +4,7 @@
  */
 #include <linux/slab.h>
 
-#include "reclaim/shrinker.h"
+#include "base/shrinker.h"
 
 static void set_functions(struct shrinker *shrinker, kspan_shrinker_fn count,
 			  kspan_shrinker_fn scan)

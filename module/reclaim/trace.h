@@ -60,7 +60,7 @@ TRACE_EVENT(kspan_reclaim,
 #endif /* KSPAN_TRACE_H */
 
 #undef TRACE_INCLUDE_PATH
-#define TRACE_INCLUDE_PATH base
+#define TRACE_INCLUDE_PATH reclaim
 #undef TRACE_INCLUDE_FILE
 #define TRACE_INCLUDE_FILE trace
 #include <trace/define_trace.h>

@@ -7,7 +7,7 @@
  * index of kspan_size_to_class is 8 bytes, rounded up.
  */
 #include "base/kunit_export.h"
-#include "objects/size_class.h"
+#include "base/size_class.h"
 
 const struct kspan_size_class kspan_size_classes[KSPAN_NR_CLASSES] = KSPAN_SIZE_CLASSES;
 KSPAN_EXPORT_FOR_KUNIT(kspan_size_classes);

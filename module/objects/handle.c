@@ -25,7 +25,7 @@
 #include <linux/module.h>
 #include <linux/string.h>
 
-#include "base/handle.h"
+#include "objects/handle.h"
 #include "base/kunit_export.h"
 #include "objects/bad_free.h"
 

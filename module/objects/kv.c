@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Objects of any size, which vmalloc() serves where kspan can't
+ *
+ * kspan_kvmalloc() asks the heap first, without much effort above a page, and then
+ * vmalloc(). What vmalloc() gave is on record: an xarray has the record at the object's
+ * first page, and at each multiple of ANCHOR pages within. So any address in an object is
+ * found by at most ANCHOR look-ups, its start by one; and an address of vmalloc() that is
+ * not on record is foreign.
+ *
+ * kspan_free() comes here when an address is nothing else that it knows. Whoever changes
+ * the record's state from LIVE to FREED frees the object. That takes no lock; the rest needs a
+ * task that may sleep, so elsewhere it is left to a work item.
+ *
+ * Context: allocation, task that may sleep; free and look-ups, any, NMI included.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/irq_work.h>
+#include <linux/kmemleak.h>
+#include <linux/kspan.h>
+#include <linux/overflow.h>
+#include <linux/vmalloc.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+#include "base/kunit_export.h"
+#include "objects/bad_free.h"
+#include "objects/kv.h"
+#include "objects/limit.h"
+
+/* Pages from one entry of an object to the next. */
+#define ANCHOR	64UL
+
+/* LIVE to FREED once; HELD: somebody reads or writes it, as kspan_hold() has it. */
+enum kv_state {
+	KV_LIVE,
+	KV_HELD,
+	KV_FREED,
+};
+
+/**
+ * struct kv_object - the record of an object
+ * @addr:	its first byte
+ * @bytes:	its length, whole pages of the kernel
+ * @size:	what was asked for, all of which that may be used: KASAN guards the rest
+ * @heap:	it counts to that; stays while @list is not empty, and as long as RCU has it
+ * @state:	enum kv_state
+ * @list:	in kspan_kv_owner.objects; @lock
+ * @deferred:	of those that a work item is to give back
+ * @rcu:	others may still read the record when it goes
+ */
+struct kv_object {
+	unsigned long addr;
+	size_t bytes;
+	size_t size;
+	struct kspan_heap *heap;
+	int state;
+	struct list_head list;
+	struct llist_node deferred;
+	struct rcu_head rcu;
+};
+
+/* Protects lists of owners. Taken where tasks may sleep, and within nothing. */
+static DEFINE_SPINLOCK(lock);
+static DEFINE_XARRAY(objects);
+static struct kspan_kv_owner default_owner = {
+	.objects = LIST_HEAD_INIT(default_owner.objects),
+};
+
+static LLIST_HEAD(deferred);
+
+/** kspan_kv_owner_init() - prepare what a private heap has, zeroed, for objects */
+void kspan_kv_owner_init(struct kspan_kv_owner *owner)
+{
+	INIT_LIST_HEAD(&owner->objects);
+}
+
+/** kspan_kv_owner() - what a heap has of such objects */
+struct kspan_kv_owner *kspan_kv_owner(struct kspan_heap *heap)
+{
+	return heap->private ? &heap->private->kv : &default_owner;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_kv_owner);
+
+static struct kspan_account *account_of(struct kspan_heap *heap)
+{
+	return heap->private ? &heap->private->account : NULL;
+}
+
+/* What it counts as. */
+static unsigned long pages_of(size_t bytes)
+{
+	return DIV_ROUND_UP(bytes, KSPAN_PAGE_SIZE);
+}
+
+static unsigned long next_anchor(unsigned long page)
+{
+	return ALIGN(page + 1, ANCHOR);
+}
+
+static void forget_pages(unsigned long addr, unsigned long end)
+{
+	unsigned long page;
+
+	for (page = addr >> PAGE_SHIFT; page < end >> PAGE_SHIFT; page = next_anchor(page))
+		xa_erase(&objects, page);
+}
+
+/* Puts the record of an object where it is looked for; returns 0 or -ENOMEM. */
+static int record_pages(struct kv_object *object, gfp_t gfp)
+{
+	unsigned long end = object->addr + object->bytes, page;
+	int err;
+
+	for (page = object->addr >> PAGE_SHIFT; page < end >> PAGE_SHIFT;
+	     page = next_anchor(page)) {
+		err = xa_err(xa_store(&objects, page, object, kspan_gfp_metadata(gfp)));
+		if (err) {
+			forget_pages(object->addr, page << PAGE_SHIFT);
+			return err;
+		}
+	}
+	return 0;
+}
+
+/* The object that an address is in, under RCU; NULL for none of ours. */
+static struct kv_object *find(unsigned long addr)
+{
+	unsigned long page = addr >> PAGE_SHIFT;
+	struct kv_object *object;
+
+	if (!is_vmalloc_addr((void *)addr))
+		return NULL;
+	for (;; page--) {
+		object = xa_load(&objects, page);
+		if (object)
+			return addr - object->addr < object->bytes ? object : NULL;
+		if (page % ANCHOR == 0)
+			return NULL;
+	}
+}
+
+/* The object that starts at an address, and is live. */
+static struct kv_object *find_live(unsigned long addr)
+{
+	struct kv_object *object = find(addr);
+
+	return object && object->addr == addr && READ_ONCE(object->state) == KV_LIVE ?
+	       object : NULL;
+}
+
+/* Memory of a node where vmalloc() lets a module say so, which it does for GFP_KERNEL alone. */
+static void *map(size_t size, gfp_t gfp, int node)
+{
+	if (node == NUMA_NO_NODE || (gfp & ~(GFP_KERNEL | __GFP_ZERO)) ||
+	    (gfp & GFP_KERNEL) != GFP_KERNEL)
+		return __vmalloc(size, gfp);
+	return gfp & __GFP_ZERO ? vzalloc_node(size, node) : vmalloc_node(size, node);
+}
+
+static void publish(struct kv_object *object)
+{
+	struct kspan_kv_owner *owner = kspan_kv_owner(object->heap);
+
+	atomic_long_inc(&owner->live);
+	atomic_long_inc(&owner->allocs);
+	atomic_long_add(pages_of(object->bytes), &owner->pages);
+	spin_lock(&lock);
+	list_add(&object->list, &owner->objects);
+	spin_unlock(&lock);
+}
+
+/* The heap has been charged for it. */
+static void *alloc_charged(struct kspan_heap *heap, size_t size, gfp_t gfp, int node)
+{
+	struct kv_object *object = kzalloc(sizeof(*object), kspan_gfp_metadata(gfp));
+	void *p;
+
+	if (!object)
+		return NULL;
+	/* That the record has its address makes nobody a user of the object. */
+	kmemleak_no_scan(object);
+	p = map(size, gfp, node);
+	if (!p)
+		goto err_object;
+	object->addr = (unsigned long)p;
+	object->bytes = PAGE_ALIGN(size);
+	object->size = size;
+	object->heap = heap;
+	/* From here on a stale pointer may free it: it counts before. */
+	INIT_LIST_HEAD(&object->list);
+	object->state = KV_HELD;
+	if (record_pages(object, gfp))
+		goto err_map;
+	publish(object);
+	/* Release: whoever sees it live sees the rest of it. */
+	smp_store_release(&object->state, KV_LIVE);
+	return p;
+
+err_map:
+	vfree(p);
+err_object:
+	/* Nobody but look-ups by wrong addresses can have seen it. */
+	kfree_rcu(object, rcu);
+	return NULL;
+}
+
+/* @tried: the heap was asked for it before, and did all that it can. */
+void *kspan_kv_alloc(struct kspan_heap *heap, size_t size, gfp_t gfp, int node, bool tried)
+{
+	unsigned long pages = pages_of(PAGE_ALIGN(size));
+	unsigned int attempt = 0;
+	void *p;
+
+	while (!kspan_account_charge(account_of(heap), pages, gfp))
+		if (tried || !kspan_private_relieve(heap, size, &attempt, gfp))
+			return NULL;
+	p = alloc_charged(heap, size, gfp, node);
+	if (!p)
+		kspan_account_uncharge(account_of(heap), pages);
+	return p;
+}
+
+static void give_back(struct kv_object *object)
+{
+	spin_lock(&lock);
+	list_del_init(&object->list);
+	spin_unlock(&lock);
+	/* Before others can get the address. */
+	forget_pages(object->addr, object->addr + object->bytes);
+	vfree((void *)object->addr);
+	kfree_rcu(object, rcu);
+}
+
+static void give_back_deferred(struct work_struct *work)
+{
+	struct kv_object *object, *next;
+
+	llist_for_each_entry_safe(object, next, llist_del_all(&deferred), deferred) {
+		give_back(object);
+		cond_resched();
+	}
+}
+
+static DECLARE_WORK(deferred_work, give_back_deferred);
+
+static void queue_deferred(struct irq_work *work)
+{
+	schedule_work(&deferred_work);
+}
+
+static struct irq_work deferred_irq_work = IRQ_WORK_INIT(queue_deferred);
+
+/* An NMI may be here; and a reader under RCU, who must not sleep. */
+static void give_back_anywhere(struct kv_object *object)
+{
+	if (kspan_may_release() && !rcu_preempt_depth())
+		give_back(object);
+	else if (llist_add(&object->deferred, &deferred))
+		irq_work_queue(&deferred_irq_work);
+}
+
+/* Whether it is the caller's now, to be given back. Under RCU, so that the heap stays. */
+static bool claim(struct kv_object *object)
+{
+	struct kspan_kv_owner *owner = kspan_kv_owner(object->heap);
+	unsigned long pages = pages_of(object->bytes);
+
+	if (cmpxchg(&object->state, KV_LIVE, KV_FREED) != KV_LIVE)
+		return false;
+	atomic_long_dec(&owner->live);
+	atomic_long_sub(pages, &owner->pages);
+	kspan_account_uncharge(account_of(object->heap), pages);
+	return true;
+}
+
+/**
+ * kspan_kv_free() - free an object, or report that it is a wrong one
+ * @addr: an address that kspan knows nothing else of
+ *
+ * Context: any, NMI included.
+ * Return: false when it is not in memory that is, or was a moment ago, an object here.
+ */
+bool kspan_kv_free(unsigned long addr)
+{
+	enum kspan_bad_free_kind kind = KSPAN_BAD_FREE_DOUBLE;
+	struct kv_object *object;
+	bool known, claimed;
+
+	rcu_read_lock();
+	object = find(addr);
+	known = object;
+	if (known && object->addr != addr)
+		kind = IS_ALIGNED(addr, 8) ? KSPAN_BAD_FREE_INTERIOR : KSPAN_BAD_FREE_MISALIGNED;
+	claimed = known && object->addr == addr && claim(object);
+	rcu_read_unlock();
+	if (claimed)
+		give_back_anywhere(object);
+	else if (known)
+		kspan_bad_free_report(kind, addr);
+	return known;
+}
+
+/** kspan_kv_size() - usable size of an object that starts at @addr; 0 where none does */
+size_t kspan_kv_size(unsigned long addr)
+{
+	struct kv_object *object;
+	size_t size;
+
+	rcu_read_lock();
+	object = find_live(addr);
+	size = object ? object->size : 0;
+	rcu_read_unlock();
+	return size;
+}
+
+/** kspan_kv_heap() - heap of an object, which is the caller's; NULL where none starts */
+struct kspan_heap *kspan_kv_heap(unsigned long addr)
+{
+	struct kv_object *object;
+	struct kspan_heap *heap;
+
+	rcu_read_lock();
+	object = find_live(addr);
+	heap = object ? object->heap : NULL;
+	rcu_read_unlock();
+	return heap;
+}
+
+/**
+ * kspan_kv_hold() - kspan_hold() of an object here
+ * @addr:	any address
+ * @held:	for kspan_kv_let_go(): it has no span
+ *
+ * Return: its usable size, or 0.
+ */
+size_t kspan_kv_hold(unsigned long addr, struct kspan_found *held)
+{
+	struct kv_object *object;
+	size_t size = 0;
+
+	rcu_read_lock();
+	object = find_live(addr);
+	if (object && cmpxchg(&object->state, KV_LIVE, KV_HELD) == KV_LIVE)
+		size = object->size;
+	rcu_read_unlock();
+	if (size)
+		*held = (struct kspan_found) { .start = addr, .bytes = size };
+	return size;
+}
+
+/** kspan_kv_let_go() - undo kspan_kv_hold() */
+void kspan_kv_let_go(const struct kspan_found *held)
+{
+	struct kv_object *object;
+
+	rcu_read_lock();
+	object = find(held->start);
+	/* Release: what was written belongs to the holder's time. */
+	smp_store_release(&object->state, KV_LIVE);
+	rcu_read_unlock();
+}
+
+/** kspan_kv_flush() - wait for what was freed where nothing may wait. Context: task. */
+void kspan_kv_flush(void)
+{
+	irq_work_sync(&deferred_irq_work);
+	flush_work(&deferred_work);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_kv_flush);
+
+static struct kv_object *take_first(struct kspan_kv_owner *owner)
+{
+	struct kv_object *object;
+
+	spin_lock(&lock);
+	object = list_first_entry_or_null(&owner->objects, struct kv_object, list);
+	if (object)
+		list_del_init(&object->list);
+	spin_unlock(&lock);
+	return object;
+}
+
+/**
+ * kspan_kv_drop() - free all objects of a heap
+ * @heap: the heap, which nobody uses meanwhile
+ *
+ * Context: task; sleeps.
+ * Return: how many there were.
+ */
+unsigned long kspan_kv_drop(struct kspan_heap *heap)
+{
+	struct kspan_kv_owner *owner = kspan_kv_owner(heap);
+	struct kv_object *object;
+	unsigned long dropped = 0;
+
+	if (list_empty(&owner->objects))
+		return 0;
+	kspan_kv_flush();
+	while ((object = take_first(owner))) {
+		/* Who frees it now, wrongly, gives it back. */
+		if (claim(object)) {
+			give_back(object);
+			dropped++;
+		}
+		cond_resched();
+	}
+	return dropped;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_kv_drop);
+
+/** kspan_kv_exit() - give back what users of the default heap left */
+void kspan_kv_exit(void)
+{
+	unsigned long left;
+
+	kspan_kv_flush();
+	left = kspan_kv_drop(&kspan_default_heap);
+	if (left)
+		pr_warn("heap default: %lu objects of vmalloc() were never freed\n", left);
+	xa_destroy(&objects);
+}
