@@ -36,7 +36,7 @@ upwards() {
 [ $# -eq 1 ] || { echo "usage: tools/layers.sh OBJECTS" >&2; exit 2; }
 cd "$1/module"
 wrong=$(calls | upwards)
-loop=$(calls | awk '{ print $1, $2 }' | tsort 2>&1 >/dev/null | sed 's/^tsort: -: input contains a loop:/these use each other:/; s/^tsort: //')
+loop=$(calls | awk '{ print $1, $2 }' | tsort 2>&1 >/dev/null | sed 's/^tsort: -: input contains a loop:/these use each other:/; s/^tsort: //') || :
 [ -z "$wrong$loop" ] && exit
 printf '%s\n' "$wrong" "$loop" | grep . >&2
 exit 1
