@@ -34,6 +34,7 @@
 
 #include "base/context.h"
 #include "base/kunit_export.h"
+#include "pages/directory.h"
 #include "pages/map.h"
 #include "pages/span.h"
 
@@ -43,134 +44,13 @@ static_assert(KSPAN_SECTOR_SHIFT == 16);
 struct kspan_map kspan_map __read_mostly;
 KSPAN_EXPORT_FOR_KUNIT(kspan_map);
 
-#define PER_PAGE	(PAGE_SIZE / sizeof(void *))
-
-/**
- * struct directory - an array of pointers, most of which are the same
- * @entry:	the array
- * @page:	its pages; those without another pointer are @usual
- * @nr_pages:	length of @page
- * @usual:	a page of the usual pointer
- */
-struct directory {
-	void **entry;
-	struct page **page;
-	unsigned long nr_pages;
-	struct page *usual;
-};
-
-/* An array that was mapped anew: others may still read it. */
-struct old_array {
-	struct old_array *next;
-	void **entry;
-};
-
 /* Protects what follows; readers of directories take no lock. */
 static DEFINE_MUTEX(map_mutex);
-static struct directory sectors;
-static struct directory *classes[MAX_NUMNODES];
-static struct old_array *old_arrays;
+static struct kspan_directory sectors;
+static struct kspan_directory *classes[MAX_NUMNODES];
 /* Of sectors without memory. */
 static struct kspan_map_sector no_sector;
 static u16 *no_classes;
-/* Memory that the map takes. */
-static atomic_long_t map_bytes = ATOMIC_LONG_INIT(0);
-
-static void *map_alloc(size_t bytes)
-{
-	void *p = vzalloc(bytes);
-
-	if (p)
-		atomic_long_add(PAGE_ALIGN(bytes), &map_bytes);
-	return p;
-}
-
-static struct page *page_of_pointers(const void *pointer)
-{
-	struct page *page = alloc_page(GFP_KERNEL);
-	unsigned long i;
-
-	for (i = 0; page && i < PER_PAGE; i++)
-		((const void **)page_address(page))[i] = pointer;
-	if (page)
-		atomic_long_add(PAGE_SIZE, &map_bytes);
-	return page;
-}
-
-static int directory_init(struct directory *dir, unsigned long nr, const void *usual)
-{
-	unsigned long i;
-
-	dir->nr_pages = DIV_ROUND_UP(nr, PER_PAGE);
-	dir->usual = page_of_pointers(usual);
-	dir->page = map_alloc(array_size(dir->nr_pages, sizeof(*dir->page)));
-	if (!dir->usual || !dir->page)
-		return -ENOMEM;
-	for (i = 0; i < dir->nr_pages; i++)
-		dir->page[i] = dir->usual;
-	dir->entry = vmap(dir->page, dir->nr_pages, VM_MAP, PAGE_KERNEL);
-	/* Its page tables. */
-	atomic_long_add(PAGE_ALIGN(dir->nr_pages * sizeof(pte_t)), &map_bytes);
-	return dir->entry ? 0 : -ENOMEM;
-}
-
-/* Give the part of the array that has @index a page of its own. */
-static int directory_divide(struct directory *dir, unsigned long index)
-{
-	unsigned long n = index / PER_PAGE;
-	struct old_array *old;
-	struct page *page;
-	void **entry;
-
-	if (dir->page[n] != dir->usual)
-		return 0;
-	page = page_of_pointers(*(void **)page_address(dir->usual));
-	old = kmalloc(sizeof(*old), GFP_KERNEL);
-	if (!page || !old)
-		goto failed;
-	dir->page[n] = page;
-	entry = vmap(dir->page, dir->nr_pages, VM_MAP, PAGE_KERNEL);
-	if (!entry) {
-		dir->page[n] = dir->usual;
-		goto failed;
-	}
-	old->entry = dir->entry;
-	old->next = old_arrays;
-	old_arrays = old;
-	/* Readers of either array find what was there before. */
-	smp_store_release(&dir->entry, entry);
-	return 0;
-failed:
-	kfree(old);
-	if (page)
-		__free_page(page);
-	return -ENOMEM;
-}
-
-static int directory_set(struct directory *dir, unsigned long index, void *pointer)
-{
-	int err = directory_divide(dir, index);
-
-	if (err)
-		return err;
-	/* Release: whoever sees the sector sees its zeroes. */
-	smp_store_release(&dir->entry[index], pointer);
-	return 0;
-}
-
-static void directory_exit(struct directory *dir)
-{
-	unsigned long i;
-
-	vunmap(dir->entry);
-	for (i = 0; dir->page && i < dir->nr_pages; i++)
-		if (dir->page[i] && dir->page[i] != dir->usual)
-			__free_page(dir->page[i]);
-	vfree(dir->page);
-	if (dir->usual)
-		__free_page(dir->usual);
-	*dir = (struct directory) { };
-}
 
 static unsigned long nr_sectors(void)
 {
@@ -178,15 +58,15 @@ static unsigned long nr_sectors(void)
 }
 
 /* The classes of a node that has memory now. */
-static struct directory *make_classes(int nid)
+static struct kspan_directory *make_classes(int nid)
 {
-	struct directory *dir;
+	struct kspan_directory *dir;
 
 	if (classes[nid])
 		return classes[nid];
 	dir = kzalloc(sizeof(*dir), GFP_KERNEL);
-	if (dir && directory_init(dir, nr_sectors(), no_classes)) {
-		directory_exit(dir);
+	if (dir && kspan_directory_init(dir, nr_sectors(), no_classes)) {
+		kspan_directory_exit(dir);
 		kfree(dir);
 		dir = NULL;
 	}
@@ -196,15 +76,15 @@ static struct directory *make_classes(int nid)
 
 static int add_sector(int nid, unsigned long index)
 {
-	struct directory *dir = make_classes(nid);
+	struct kspan_directory *dir = make_classes(nid);
 	void *memory;
 	int err;
 
 	if (!dir)
 		return -ENOMEM;
 	if (sectors.entry[index] == &no_sector) {
-		memory = map_alloc(sizeof(struct kspan_map_sector));
-		err = memory ? directory_set(&sectors, index, memory) : -ENOMEM;
+		memory = kspan_map_alloc(sizeof(struct kspan_map_sector));
+		err = memory ? kspan_directory_set(&sectors, index, memory) : -ENOMEM;
 		if (err) {
 			vfree(memory);
 			return err;
@@ -212,8 +92,8 @@ static int add_sector(int nid, unsigned long index)
 		WRITE_ONCE(kspan_map.sector, (struct kspan_map_sector **)sectors.entry);
 	}
 	if (dir->entry[index] == no_classes) {
-		memory = map_alloc(KSPAN_SECTOR_PAGES * sizeof(*no_classes));
-		err = memory ? directory_set(dir, index, memory) : -ENOMEM;
+		memory = kspan_map_alloc(KSPAN_SECTOR_PAGES * sizeof(*no_classes));
+		err = memory ? kspan_directory_set(dir, index, memory) : -ENOMEM;
 		if (err) {
 			vfree(memory);
 			return err;
@@ -257,14 +137,14 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_map_add);
  */
 struct kspan_class_map kspan_map_classes(int nid)
 {
-	struct directory *dir = classes[nid];
+	struct kspan_directory *dir = classes[nid];
 
 	if (!dir)
 		return (struct kspan_class_map) { .base = kspan_map.base };
 	return (struct kspan_class_map) {
 		.base = kspan_map.base,
 		.nr_pages = kspan_map.nr_pages,
-		/* Pairs with the release in directory_divide(). */
+		/* Pairs with the release in directory_divide() of directory.c. */
 		.sector = (u16 **)smp_load_acquire(&dir->entry),
 	};
 }
@@ -318,8 +198,8 @@ static int add_present(unsigned long pfn, unsigned long end)
 
 static int init_tables(void)
 {
-	no_classes = map_alloc(KSPAN_SECTOR_PAGES * sizeof(*no_classes));
-	if (!no_classes || directory_init(&sectors, nr_sectors(), &no_sector))
+	no_classes = kspan_map_alloc(KSPAN_SECTOR_PAGES * sizeof(*no_classes));
+	if (!no_classes || kspan_directory_init(&sectors, nr_sectors(), &no_sector))
 		return -ENOMEM;
 	kspan_map.sector = (struct kspan_map_sector **)sectors.entry;
 	return 0;
@@ -373,14 +253,14 @@ int kspan_map_add_present(void)
 	return err;
 }
 
-static void free_classes(struct directory *dir)
+static void free_classes(struct kspan_directory *dir)
 {
 	unsigned long i;
 
 	for (i = 0; dir->entry && i < nr_sectors(); i++)
 		if (dir->entry[i] != no_classes)
 			vfree(dir->entry[i]);
-	directory_exit(dir);
+	kspan_directory_exit(dir);
 	kfree(dir);
 }
 
@@ -398,8 +278,8 @@ static void free_leaves(struct kspan_map_sector *sector)
 static unsigned long next_sector(unsigned long i)
 {
 	while (i < nr_sectors()) {
-		if (sectors.page[i / PER_PAGE] == sectors.usual)
-			i = round_down(i, PER_PAGE) + PER_PAGE;
+		if (sectors.page[i / KSPAN_DIRECTORY_PER_PAGE] == sectors.usual)
+			i = round_down(i, KSPAN_DIRECTORY_PER_PAGE) + KSPAN_DIRECTORY_PER_PAGE;
 		else if (sectors.entry[i] == &no_sector)
 			i++;
 		else
@@ -416,7 +296,7 @@ static void free_sectors(void)
 		free_leaves(sectors.entry[i]);
 		vfree(sectors.entry[i++]);
 	}
-	directory_exit(&sectors);
+	kspan_directory_exit(&sectors);
 }
 
 /**
@@ -433,16 +313,10 @@ void kspan_map_exit(void)
 			free_classes(classes[nid]);
 	memset(classes, 0, sizeof(classes));
 	free_sectors();
-	while (old_arrays) {
-		struct old_array *old = old_arrays;
-
-		old_arrays = old->next;
-		vunmap(old->entry);
-		kfree(old);
-	}
+	kspan_directory_forget_old_arrays();
 	vfree(no_classes);
 	no_classes = NULL;
-	atomic_long_set(&map_bytes, 0);
+	atomic_long_set(&kspan_map_memory, 0);
 	kspan_map = (struct kspan_map) { };
 }
 
@@ -452,7 +326,7 @@ void kspan_map_exit(void)
  */
 size_t kspan_map_bytes(void)
 {
-	return atomic_long_read(&map_bytes);
+	return atomic_long_read(&kspan_map_memory);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_map_bytes);
 
@@ -469,7 +343,7 @@ static bool make_leaf(struct kspan_map_leaf **slot, gfp_t gfp)
 	if (cmpxchg_release(slot, NULL, leaf))
 		kfree(leaf);
 	else
-		atomic_long_add(sizeof(*leaf), &map_bytes);
+		atomic_long_add(sizeof(*leaf), &kspan_map_memory);
 	return true;
 }
 
