@@ -3,24 +3,12 @@
 #ifndef KSPAN_PAGE_HEAP_H
 #define KSPAN_PAGE_HEAP_H
 
-#include <linux/nodemask.h>
+#include <linux/numa.h>
+#include <linux/rbtree.h>
 
 #include "pages/arena.h"
+#include "pages/bucket.h"
 #include "pages/span.h"
-
-/*
- * Arenas are sorted by the longest free run they may have: 1, 2, ..., 7, 8...9, 10...11,
- * 12...13, 14...15, 16...19, ..., four buckets for a power of two.
- */
-#define KSPAN_NR_BUCKETS	(4 * (KSPAN_ARENA_SHIFT - KSPAN_PAGE_SHIFT - 1) + 1)
-
-/* The bucket of arenas whose longest run has this many pages, of at least 1. */
-static inline unsigned int kspan_bucket_of(unsigned int npages)
-{
-	unsigned int shift = max(ilog2(npages), 2) - 2;
-
-	return 4 * shift + (npages >> shift);
-}
 
 /**
  * struct kspan_page_heap - arenas of one node, and their free pages
@@ -124,10 +112,6 @@ static __always_inline struct kspan_span *kspan_map_small_span(unsigned long add
 	return span;
 }
 
-int kspan_page_heap_init(void);
-void kspan_page_heap_exit(void);
-struct kspan_page_heap *kspan_page_heap(int nid);
-
 /**
  * struct kspan_request - a run of pages that is wanted
  * @nid:	preferred node, the only one with __GFP_THISNODE
@@ -146,61 +130,6 @@ struct kspan_request {
 	gfp_t gfp;
 };
 
-/**
- * enum kspan_source - where a run may come from; the first ones cost others least
- * @KSPAN_FROM_FREE_PAGES: free pages of the node. Beyond the soft limit, what is idle is given
- *			back before.
- * @KSPAN_FROM_NEW_ARENA: an arena of the node, if that takes no effort
- * @KSPAN_FROM_OTHER_NODES: free pages of other nodes, the nearest first
- * @KSPAN_FROM_SHORTER_RUNS: for a class, a shorter run of the node's free pages, or a loose
- *			span, as long as can be had without effort; not yet the smallest
- * @KSPAN_WITH_EFFORT:	the smallest block that will do, with all that the flags allow
- * @KSPAN_BEYOND_LIMIT:	at the hard limit, what is idle is given back before
- * @KSPAN_NR_SOURCES:	how many there are
- */
-enum kspan_source {
-	KSPAN_FROM_FREE_PAGES,
-	KSPAN_FROM_NEW_ARENA,
-	KSPAN_FROM_OTHER_NODES,
-	KSPAN_FROM_SHORTER_RUNS,
-	KSPAN_WITH_EFFORT,
-	KSPAN_BEYOND_LIMIT,
-	KSPAN_NR_SOURCES,
-};
-
-struct kspan_span *kspan_page_heap_try(const struct kspan_request *rq, enum kspan_source from);
-void kspan_page_heap_alloc_loose(const struct kspan_request *rq, unsigned int order,
-				 unsigned int n, struct list_head *spans);
-struct kspan_span *kspan_page_heap_alloc(int nid, unsigned int npages, unsigned int align,
-					 unsigned int class, gfp_t gfp);
-unsigned int kspan_page_heap_alloc_spans(int nid, unsigned int npages, unsigned int align,
-					 unsigned int class, unsigned int n,
-					 struct list_head *spans);
-struct kspan_span *kspan_page_heap_alloc_emergency(int nid, size_t size, gfp_t gfp);
-bool kspan_page_heap_free(struct kspan_span *span, unsigned long start,
-			  enum kspan_span_state expected);
-void kspan_page_heap_drop(struct kspan_span *span);
-void kspan_page_heap_free_spans(struct list_head *spans, bool dropped);
-void kspan_page_heap_hollow(struct kspan_span *span, unsigned int pages);
-void kspan_page_heap_defer(struct kspan_span *span);
-bool kspan_page_heap_resize(unsigned long start, unsigned int npages, gfp_t gfp);
-unsigned long kspan_page_heap_release(int nid, unsigned long want, bool holes);
-void kspan_page_heap_trim(void);
-void kspan_page_heap_report(struct kspan_page_heap *ph);
-void kspan_page_heap_merge(struct kspan_page_heap *ph, gfp_t gfp);
-void kspan_page_heap_merge_all(struct kspan_page_heap *ph);
-int kspan_nearest_node(int nid, nodemask_t *tried);
-
-/* Whether the cpuset of the task, if it is one that asks, has the node's memory. */
-static inline bool kspan_node_allowed(int nid)
-{
-#ifdef CONFIG_CPUSETS
-	return !in_task() || node_isset(nid, current->mems_allowed);
-#else
-	return true;
-#endif
-}
-
 /* What a page without a span is. */
 enum kspan_page_state {
 	KSPAN_PAGE_FOREIGN,	/* in no arena */
@@ -209,9 +138,27 @@ enum kspan_page_state {
 	KSPAN_PAGE_DROPPED,	/* last by a heap that was destroyed */
 };
 
-enum kspan_page_state kspan_page_heap_state(unsigned long addr);
+extern struct kspan_page_heap *kspan_page_heaps[MAX_NUMNODES];
 
+int kspan_page_heap_init(void);
+void kspan_page_heap_free_all(void);
+struct kspan_page_heap *kspan_page_heap(int nid);
+void kspan_page_heap_report(struct kspan_page_heap *ph);
+enum kspan_page_state kspan_page_heap_state(unsigned long addr);
 unsigned long kspan_page_heap_free_runs(struct kspan_page_heap *ph);
 struct kspan_arena *kspan_page_heap_next_arena(struct kspan_page_heap *ph, unsigned long start);
+
+/* The rest is for the files of pages/ alone; the caller holds the lock of the page heap. */
+void kspan_page_heap_report_idle(struct kspan_page_heap *ph, unsigned long idle);
+void kspan_page_heap_idle_changed(struct kspan_page_heap *ph);
+void kspan_page_heap_remove_empty(struct kspan_page_heap *ph, struct kspan_arena *arena);
+void kspan_page_heap_take_pages(struct kspan_page_heap *ph, struct kspan_arena *arena,
+				unsigned int first, unsigned int n);
+void kspan_page_heap_free_pages(struct kspan_page_heap *ph, struct kspan_arena *arena,
+				unsigned int first, unsigned int n);
+void kspan_page_heap_note_peak(struct kspan_page_heap *ph);
+void kspan_page_heap_link_arena(struct kspan_page_heap *ph, struct kspan_arena *arena);
+void kspan_page_heap_unlink_arena(struct kspan_page_heap *ph, struct kspan_arena *arena);
+struct kspan_arena *kspan_page_heap_arena_at(struct kspan_page_heap *ph, unsigned long addr);
 
 #endif /* KSPAN_PAGE_HEAP_H */
