@@ -53,17 +53,22 @@ static bool arena_less(struct rb_node *a, const struct rb_node *b)
 	       rb_entry(b, struct kspan_arena, node)->start;
 }
 
+/* Report to the kernel that there are @idle free pages; the page heap is locked, but at unload. */
 void kspan_page_heap_report_idle(struct kspan_page_heap *ph, unsigned long idle)
 {
 	long pages = (long)(idle - ph->reported) << KSPAN_PAGE_ORDER;
-
 	mod_node_page_state(NODE_DATA(ph->nid), NR_KERNEL_MISC_RECLAIMABLE, pages);
 	if (unlikely(idle > ph->reported && kspan_is_short(ph->nid, idle)))
 		kspan_scavenger_hurry();
 	ph->reported = idle;
 }
 
-/** kspan_page_heap_report() - tell the kernel exactly how many free pages there are */
+/**
+ * kspan_page_heap_report() - report to the kernel exactly how many free pages a node has
+ * @ph: page heap, not locked
+ *
+ * Context: task, softirq, hardirq.
+ */
 void kspan_page_heap_report(struct kspan_page_heap *ph)
 {
 	unsigned long flags;
@@ -75,18 +80,20 @@ void kspan_page_heap_report(struct kspan_page_heap *ph)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_report);
 
-/* The node has more free pages than before, or less. */
+/* The caller has changed the number of the node's free pages. */
 void kspan_page_heap_idle_changed(struct kspan_page_heap *ph)
 {
 	unsigned long idle = ph->pages - ph->used;
 
-	/* The kernel's counters are not for NMIs: somebody else will tell. */
+	lockdep_assert_held(&ph->lock);
+	/* An NMI can't change the kernel's counters: the next change outside of one reports. */
 	if (unlikely(abs((long)(idle - ph->reported)) >= KSPAN_REPORT_STEP) && !in_nmi())
 		kspan_page_heap_report_idle(ph, idle);
 	if (unlikely(idle > ph->wake_above))
 		kspan_scavenger_wake();
 }
 
+/* Put an arena that has no used page any more into the list of empty ones. */
 static void add_empty(struct kspan_page_heap *ph, struct kspan_arena *arena)
 {
 	list_add(&arena->in_empty, &ph->empty);
@@ -94,16 +101,20 @@ static void add_empty(struct kspan_page_heap *ph, struct kspan_arena *arena)
 	ph->empty_pages += arena->npages - arena->holes;
 }
 
+/* Take an arena out of the list of empty ones, before its pages or holes change. */
 void kspan_page_heap_remove_empty(struct kspan_page_heap *ph, struct kspan_arena *arena)
 {
+	lockdep_assert_held(&ph->lock);
 	list_del(&arena->in_empty);
 	ph->nr_empty--;
 	ph->empty_pages -= arena->npages - arena->holes;
 }
 
+/* Free pages of an arena become used. The bound of its longest run is left as it is. */
 void kspan_page_heap_take_pages(struct kspan_page_heap *ph, struct kspan_arena *arena,
 				unsigned int first, unsigned int n)
 {
+	lockdep_assert_held(&ph->lock);
 	kspan_run_clear(arena->free, first, n);
 	kspan_run_set(arena->touched, first, n);
 	if (unlikely(arena->any_dropped))
@@ -116,9 +127,11 @@ void kspan_page_heap_take_pages(struct kspan_page_heap *ph, struct kspan_arena *
 	kspan_page_heap_idle_changed(ph);
 }
 
+/* Used pages of an arena become free. */
 void kspan_page_heap_free_pages(struct kspan_page_heap *ph, struct kspan_arena *arena,
 				unsigned int first, unsigned int n)
 {
+	lockdep_assert_held(&ph->lock);
 	kspan_run_set(arena->free, first, n);
 	arena->first_word = min_t(unsigned int, arena->first_word, first / BITS_PER_LONG);
 	arena->misfits = 0;
@@ -135,13 +148,17 @@ void kspan_page_heap_free_pages(struct kspan_page_heap *ph, struct kspan_arena *
 	}
 }
 
+/* The node may have more memory than ever before. */
 void kspan_page_heap_note_peak(struct kspan_page_heap *ph)
 {
+	lockdep_assert_held(&ph->lock);
 	ph->peak = max(ph->peak, (ph->pages << KSPAN_PAGE_ORDER) + ph->loose_pages);
 }
 
+/* Add a new arena, all of whose pages are free. */
 void kspan_page_heap_link_arena(struct kspan_page_heap *ph, struct kspan_arena *arena)
 {
+	lockdep_assert_held(&ph->lock);
 	rb_add(&arena->node, &ph->arenas, arena_less);
 	bitmap_set(arena->free, 0, arena->npages);
 	arena->longest = arena->npages;
@@ -153,10 +170,12 @@ void kspan_page_heap_link_arena(struct kspan_page_heap *ph, struct kspan_arena *
 	kspan_page_heap_note_peak(ph);
 }
 
+/* Take an empty arena out of the page heap, so that the caller can give its block back. */
 void kspan_page_heap_unlink_arena(struct kspan_page_heap *ph, struct kspan_arena *arena)
 {
 	unsigned int present = arena->npages - arena->holes;
 
+	lockdep_assert_held(&ph->lock);
 	kspan_bucket_remove(ph, arena);
 	rb_erase(&arena->node, &ph->arenas);
 	kspan_page_heap_remove_empty(ph, arena);
@@ -187,14 +206,16 @@ static struct kspan_arena *arena_below(struct kspan_page_heap *ph, unsigned long
 }
 
 /*
- * The arena whose block an address lies in, be it in a hole. Blocks are aligned to
- * their size, so what another one lies in the holes of starts in the same window.
+ * The arena whose block contains an address, which may be in a hole of it. Another arena may
+ * lie in such a hole. Blocks are aligned to their size, so the larger arena starts in the same
+ * window of KSPAN_ARENA_SIZE: the search goes back to there.
  */
 struct kspan_arena *kspan_page_heap_arena_at(struct kspan_page_heap *ph, unsigned long addr)
 {
 	unsigned long window = ALIGN_DOWN(addr, KSPAN_ARENA_SIZE);
 	struct kspan_arena *arena = arena_below(ph, addr);
 
+	lockdep_assert_held(&ph->lock);
 	while (arena && arena->start >= window && addr - arena->start >= PAGE_SIZE << arena->order)
 		arena = rb_entry_safe(rb_prev(&arena->node), struct kspan_arena, node);
 	return arena && arena->start >= window ? arena : NULL;
@@ -228,12 +249,12 @@ struct kspan_arena *kspan_page_heap_next_arena(struct kspan_page_heap *ph, unsig
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_next_arena);
 
 /**
- * kspan_page_heap_free_runs() - count the runs of free pages
+ * kspan_page_heap_free_runs() - count the runs of free pages of a node
  * @ph: page heap, not locked
  *
- * The lock is held for an arena at a time.
+ * The lock is held for one arena at a time, so the sum is no snapshot.
  *
- * Return: how many there are.
+ * Return: number of runs.
  */
 unsigned long kspan_page_heap_free_runs(struct kspan_page_heap *ph)
 {
@@ -245,7 +266,7 @@ unsigned long kspan_page_heap_free_runs(struct kspan_page_heap *ph)
 		arena = kspan_page_heap_next_arena(ph, start);
 		if (arena) {
 			runs += kspan_run_count(arena->free, arena->npages);
-			/* Another one may lie in its holes. */
+			/* Another arena may lie in the holes of this one, so above its start. */
 			start = arena->start + 1;
 		}
 		raw_spin_unlock_irqrestore(&ph->lock, flags);
@@ -270,7 +291,7 @@ static enum kspan_page_state state_on_node(int nid, unsigned long addr)
 	struct kspan_arena *arena;
 	unsigned long flags;
 
-	/* For a report only: an NMI that finds the lock taken does without. */
+	/* The answer is only for a report: an NMI that finds the lock taken does without it. */
 	if (!kspan_lock(&ph->lock, &flags, in_nmi() ? KSPAN_GFP_NOLOCK : 0))
 		return state;
 	arena = kspan_page_heap_arena_at(ph, addr);
@@ -281,12 +302,13 @@ static enum kspan_page_state state_on_node(int nid, unsigned long addr)
 }
 
 /**
- * kspan_page_heap_state() - what a page is to kspan
+ * kspan_page_heap_state() - what kspan knows of the page of an address
  * @addr: any address
  *
  * Context: any, NMI included.
- * Return: whether it is in an arena, was ever part of a span since that was taken
- * from buddy, and was last of a heap that was destroyed.
+ * Return: whether the page is in an arena, was part of a span since the arena was taken from
+ * the page allocator, and belonged last to a heap that was destroyed. An NMI gets
+ * KSPAN_PAGE_FOREIGN where it can't have a node's lock at once.
  */
 enum kspan_page_state kspan_page_heap_state(unsigned long addr)
 {

@@ -11,41 +11,44 @@
 #include "pages/span.h"
 
 /**
- * struct kspan_page_heap - arenas of one node, and their free pages
- * @lock:	protects all fields, the arenas, and the map's entries for them
- * @buckets:	arenas with free pages; lower ones tend to be first
+ * struct kspan_page_heap - page heap of one NUMA node
+ * @lock:	protects all fields, the arenas, and the map's entries for their pages
+ * @buckets:	arenas with free pages, see bucket.h; those at low addresses tend to be first
  * @filled:	a bit for each bucket that is not empty
  * @arenas:	all arenas by address
- * @deferred:	spans to be freed, left behind by NMIs: LARGE_DEFERRED, or
- *		DETACHED and without bitmaps; lock-free
+ * @deferred:	spans that an NMI left to be freed: LARGE_DEFERRED, or DETACHED and without
+ *		bitmaps; lock-free
  * @spares:	DEAD descriptors for the next spans
  * @nr_spares:	length of @spares
- * @loose:	loose spans
- * @loose_pages: the kernel's pages of these
- * @skip:	requests for spans that ask for no arena, since there was none of late
- * @skip_next:	how many that are to be when there is none again
- * @loose_most:	meanwhile, order of the largest block that is asked for
+ * @loose:	number of loose spans
+ * @loose_pages: pages of these, of the kernel's size
+ * @skip:	so many requests for small spans do not look for a new arena, because earlier
+ *		ones looked in vain
+ * @skip_next:	value that @skip gets when the next look is in vain
+ * @loose_most:	order of the largest block that requests look for while @skip is not 0
  * @empty:	arenas without a used page
  * @nid:	the node
- * @nr_arenas:	arenas
+ * @nr_arenas:	number of arenas
  * @nr_empty:	length of @empty
- * @empty_pages: pages of these
- * @pages:	pages of all arenas; pages = used + free
- * @holes:	pages of arenas that went back to the page allocator before the others
- * @used:	pages of spans in use
- * @peak:	the kernel's pages, most that there were in arenas and loose spans
- * @most_used:	highest value of @used since the scavenger saw it
- * @recent:	pages that were in use lately, as the scavenger takes it
- * @keep:	pages that are not given back when an arena becomes empty: the scavenger
- *		does that later; 0 without one
+ * @empty_pages: pages of these, without holes
+ * @pages:	pages of all arenas, without holes; @pages = @used + free
+ * @holes:	pages of arenas that were given back to the page allocator before the rest
+ * @used:	pages of spans in use, in arenas
+ * @peak:	most pages of arenas and loose spans that there ever were, of the kernel's size
+ * @most_used:	highest value of @used since the scavenger last read it
+ * @recent:	pages that were in use lately, by the scavenger's estimate
+ * @keep:	while @pages is not above it, an arena that becomes empty is kept for the
+ *		scavenger to give back later; 0 without a scavenger
  * @reported:	free pages that the kernel knows of, for MemAvailable
- * @wake_above:	free pages from which on the scavenger has something to do
- * @released:	pages of arenas given back to buddy since load
- * @loose_released: the kernel's pages of loose spans given back
- * @large:	large spans in use
- * @large_pages: pages of large spans in use
- * @large_allocs: large spans ever allocated
- * @large_alloc_pages: their pages
+ * @wake_above:	with more free pages than this the scavenger has something to do
+ * @released:	pages of arenas that were given back to the page allocator since load
+ * @loose_released: the same of loose spans, in pages of the kernel's size
+ * @large:	number of large spans in use
+ * @large_pages: pages of these
+ * @large_allocs: number of large spans ever allocated
+ * @large_alloc_pages: pages of these
+ *
+ * Pages are of 8 KiB where nothing else is said.
  */
 struct kspan_page_heap {
 	raw_spinlock_t lock;
@@ -82,43 +85,47 @@ struct kspan_page_heap {
 	u64 large_alloc_pages;
 } ____cacheline_aligned_in_smp;
 
-/* What a node keeps in empty arenas at most, in units of 4 MiB; a module parameter. */
+/* Most memory that a node keeps in empty arenas, in units of 4 MiB; a module parameter. */
 extern unsigned int kspan_arena_reserve;
 
-/* Percent by which a new arena lets a node's memory grow; a module parameter. */
+/*
+ * Largest size of a new arena, in percent of the memory that the node has in arenas; 0 for
+ * no such bound. A module parameter.
+ */
 extern unsigned int kspan_arena_growth;
 
-/* Free pages that the kernel is told late of. */
+/* The number of free pages is reported to the kernel when it has changed by so many. */
 #define KSPAN_REPORT_STEP	64
 
-/* Least pages of an arena that is more than a request needs: 128 KiB. */
+/* An arena that is larger than the request needs has at least so many pages: 128 KiB. */
 #define KSPAN_ARENA_LEAST	16U
 
 /**
- * kspan_map_small_span() - span of a small object
+ * kspan_map_small_span() - find the small span that an address lies in
  * @addr:	any address
  *
- * Context: any, NMI included; the span is sure to stay one only under the lock of its
- * central.
- * Return: the span, or NULL when the address is in none that is SMALL.
+ * The result stays a small span only while the lock of its central is held.
+ *
+ * Context: any, NMI included.
+ * Return: the span, or NULL when the address is in no SMALL span.
  */
 static __always_inline struct kspan_span *kspan_map_small_span(unsigned long addr)
 {
 	struct kspan_span *span = kspan_map_page_span(addr);
 
-	/* Pairs with the release in kspan_span_set_state(). */
+	/* Pairs with smp_store_release() in kspan_span_set_state() of span.h. */
 	if (unlikely(!span) || unlikely(!kspan_span_is_small(smp_load_acquire(&span->state))))
 		return NULL;
 	return span;
 }
 
 /**
- * struct kspan_request - a run of pages that is wanted
+ * struct kspan_request - what a caller wants of the page heap: a run of pages
  * @nid:	preferred node, the only one with __GFP_THISNODE
  * @npages:	length, 1...KSPAN_ARENA_PAGES
  * @align:	alignment of the start in pages
- * @class:	size class of the span that it will be, 0 for a large one
- * @least:	order of the smallest block that will do; of a large one not used
+ * @class:	size class of the span that the run becomes, 0 for a large object
+ * @least:	order of the smallest block that is long enough; not used for a large object
  * @gfp:	the caller's flags
  */
 struct kspan_request {
@@ -130,14 +137,15 @@ struct kspan_request {
 	gfp_t gfp;
 };
 
-/* What a page without a span is. */
+/* What kspan knows of a page that belongs to no span. */
 enum kspan_page_state {
 	KSPAN_PAGE_FOREIGN,	/* in no arena */
 	KSPAN_PAGE_NEVER_USED,
 	KSPAN_PAGE_WAS_USED,
-	KSPAN_PAGE_DROPPED,	/* last by a heap that was destroyed */
+	KSPAN_PAGE_DROPPED,	/* was used; the last heap that had it was destroyed */
 };
 
+/* By NUMA node; for the files of pages/. Others call kspan_page_heap(). */
 extern struct kspan_page_heap *kspan_page_heaps[MAX_NUMNODES];
 
 int kspan_page_heap_init(void);
