@@ -35,12 +35,16 @@
  */
 #define KSPAN_TRIES		2
 
-/* Lower than the first, it comes before that; else it is the last. */
+/*
+ * Put an arena into the bucket of its longest run, if it has a free page. An arena at a lower
+ * address than the first one of the bucket becomes the first; any other becomes the last.
+ */
 void kspan_bucket_insert(struct kspan_page_heap *ph, struct kspan_arena *arena)
 {
 	struct list_head *bucket;
 	struct kspan_arena *first;
 
+	lockdep_assert_held(&ph->lock);
 	if (!arena->longest)
 		return;
 	bucket = &ph->buckets[kspan_bucket_of(arena->longest)];
@@ -52,10 +56,12 @@ void kspan_bucket_insert(struct kspan_page_heap *ph, struct kspan_arena *arena)
 	__set_bit(kspan_bucket_of(arena->longest), &ph->filled);
 }
 
+/* Take an arena out of its bucket, if it is in one. */
 void kspan_bucket_remove(struct kspan_page_heap *ph, struct kspan_arena *arena)
 {
 	unsigned int bucket;
 
+	lockdep_assert_held(&ph->lock);
 	if (!arena->longest)
 		return;
 	bucket = kspan_bucket_of(arena->longest);
@@ -64,9 +70,11 @@ void kspan_bucket_remove(struct kspan_page_heap *ph, struct kspan_arena *arena)
 		__clear_bit(bucket, &ph->filled);
 }
 
+/* Change the bound of an arena's longest free run; 0 for an arena without a free page. */
 void kspan_bucket_set_longest(struct kspan_page_heap *ph, struct kspan_arena *arena,
 			      unsigned int longest)
 {
+	lockdep_assert_held(&ph->lock);
 	if (longest && arena->longest &&
 	    kspan_bucket_of(longest) == kspan_bucket_of(arena->longest)) {
 		arena->longest = longest;
@@ -77,13 +85,14 @@ void kspan_bucket_set_longest(struct kspan_page_heap *ph, struct kspan_arena *ar
 	kspan_bucket_insert(ph, arena);
 }
 
-/* Make the bound exact. */
+/* Make the bound of an arena's longest free run exact. */
 void kspan_bucket_measure(struct kspan_page_heap *ph, struct kspan_arena *arena)
 {
 	kspan_bucket_set_longest(ph, arena,
 				 kspan_run_longest(arena->free, arena->npages, arena->longest));
 }
 
+/* The lowest aligned run of @npages in an arena, or KSPAN_NO_RUN. */
 static unsigned int find_in_arena(struct kspan_arena *arena, unsigned int npages,
 				  unsigned int align)
 {
@@ -92,7 +101,7 @@ static unsigned int find_in_arena(struct kspan_arena *arena, unsigned int npages
 	while (word < words && !arena->free[word])
 		word++;
 	arena->first_word = word;
-	/* Alignment is counted from the arena's start. */
+	/* Start at a multiple of @align: kspan_run_find() counts alignment from where it starts. */
 	word = round_down(word, max(align / BITS_PER_LONG, 1U));
 	if (word >= words)
 		return KSPAN_NO_RUN;
@@ -101,6 +110,7 @@ static unsigned int find_in_arena(struct kspan_arena *arena, unsigned int npages
 	return found == KSPAN_NO_RUN ? found : found + word * BITS_PER_LONG;
 }
 
+/* Whether an arena may have an aligned run of @npages, by what is known without a search. */
 static bool may_fit(const struct kspan_arena *arena, unsigned int npages, unsigned int align)
 {
 	return arena->longest >= npages && !(npages == align && arena->misfits & align);
@@ -119,8 +129,9 @@ static bool note_vain_search(struct kspan_page_heap *ph, struct kspan_arena *are
 }
 
 /*
- * A run in one of the arenas of a bucket, the lowest first; or NULL. No more than @tries
- * searches may fail.
+ * Find a run in one of the arenas of a bucket, in the order of the list. Gives up, and returns
+ * NULL, after KSPAN_PROBES arenas that have no such run, or when @tries becomes 0; each search
+ * that fails takes one off @tries.
  */
 static struct kspan_arena *find_in_bucket(struct kspan_page_heap *ph, unsigned int bucket,
 					  unsigned int npages, unsigned int align,
@@ -136,7 +147,10 @@ static struct kspan_arena *find_in_bucket(struct kspan_page_heap *ph, unsigned i
 				return arena;
 			if (!--*tries)
 				break;
-			/* A bound that was wrong costs no probe: it is right from here on. */
+			/*
+			 * The bound was wrong, and is right now. That can happen only once for
+			 * each free that raised it, so it does not count as a probe.
+			 */
 			if (note_vain_search(ph, arena, npages, align))
 				continue;
 		}
@@ -146,6 +160,10 @@ static struct kspan_arena *find_in_bucket(struct kspan_page_heap *ph, unsigned i
 	return NULL;
 }
 
+/*
+ * Find a free run of @npages at a multiple of @align. Returns its arena, with the run's first
+ * page in @first; or NULL.
+ */
 struct kspan_arena *kspan_bucket_find_run(struct kspan_page_heap *ph, unsigned int npages,
 					  unsigned int align, unsigned int *first)
 {
@@ -153,10 +171,14 @@ struct kspan_arena *kspan_bucket_find_run(struct kspan_page_heap *ph, unsigned i
 	unsigned int sure = kspan_bucket_of(min(npages + align - 1, KSPAN_ARENA_PAGES)) + 1;
 	struct kspan_arena *arena = NULL;
 
+	lockdep_assert_held(&ph->lock);
 	while (!arena && tries && (bucket = find_next_bit(&ph->filled, KSPAN_NR_BUCKETS, bucket)) <
 				  KSPAN_NR_BUCKETS) {
 		arena = find_in_bucket(ph, bucket++, npages, align, first, &tries);
-		/* The lock was held for long: from here on every run fits, if there is one. */
+		/*
+		 * Searches have failed, and the lock was held for long. Go on with the buckets
+		 * where every arena has such a run, as far as the bounds are right.
+		 */
 		if (!tries && bucket < sure) {
 			bucket = sure;
 			tries = KSPAN_TRIES;
