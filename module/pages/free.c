@@ -29,20 +29,26 @@
 #include "pages/run.h"
 #include "pages/spare.h"
 
+/*
+ * Whether an arena is to be given back now: it is empty, and has holes, or is more than the node
+ * keeps. An arena from which kspan_hole_release() is giving pages back stays.
+ */
 static bool arena_is_surplus(struct kspan_page_heap *ph, struct kspan_arena *arena)
 {
 	unsigned long most = (unsigned long)READ_ONCE(kspan_arena_reserve) * KSPAN_ARENA_PAGES;
 
+	lockdep_assert_held(&ph->lock);
 	return !arena->used && !arena->releasing &&
 	       (arena->holes ||
 		(ph->empty_pages > most && ph->pages > kspan_glance(ph->keep)) ||
 		ph->empty_pages > kspan_idle_allowance(ph->nid));
 }
 
-/* Arenas, and DEAD loose spans, that a task is to give back. */
+/* Arenas, and DEAD loose spans, that the work item gives back. */
 static LLIST_HEAD(to_release);
 static LLIST_HEAD(loose_to_release);
 
+/* Give back what frees left in the two lists. Context: task. */
 static void release_listed(struct work_struct *work)
 {
 	struct kspan_arena *arena, *next;
@@ -61,16 +67,27 @@ static void queue_release(struct irq_work *work)
 	schedule_work(&release_work);
 }
 
-/* Lazy: its interrupt would come at once, where preemption is off for our own sake. */
+/*
+ * Lazy: other irq work interrupts the CPU at once, and the interrupt would prolong the time for
+ * which kspan has preemption off.
+ */
 static struct irq_work release_irq_work = IRQ_WORK_INIT_LAZY(queue_release);
 
-/** kspan_page_heap_release_queued() - do at once what frees left to a work item */
+/**
+ * kspan_page_heap_release_queued() - give back at once what frees left to the work item
+ *
+ * Context: task.
+ */
 void kspan_page_heap_release_queued(void)
 {
 	release_listed(NULL);
 }
 
-/** kspan_page_heap_stop_releasing() - wait for the work item; nobody frees any more */
+/**
+ * kspan_page_heap_stop_releasing() - end the work item at unload
+ *
+ * The caller makes sure that there are no frees any more. Context: task; sleeps.
+ */
 void kspan_page_heap_stop_releasing(void)
 {
 	irq_work_sync(&release_irq_work);
@@ -78,7 +95,14 @@ void kspan_page_heap_stop_releasing(void)
 	release_listed(NULL);
 }
 
-/* What a free leaves to be done without the lock; @dropped: of a heap that goes. */
+/**
+ * struct leftover - what a free leaves to be done without the lock
+ * @may_release: the context allows calls of the page allocator and SLUB
+ * @dropped:	the span is of a heap that is being destroyed
+ * @arenas:	arenas to be given back
+ * @loose:	DEAD loose spans whose blocks are to be given back
+ * @descriptors: DEAD descriptors to be freed
+ */
 struct leftover {
 	bool may_release;
 	bool dropped;
@@ -96,7 +120,11 @@ static void leftover_init(struct leftover *leftover, bool dropped)
 	INIT_LIST_HEAD(&leftover->descriptors);
 }
 
-/* Arenas go by way of an interrupt to a task, from wherever a free may come. */
+/*
+ * Finish a free, without the lock. Where the page allocator can't be called, arenas and loose
+ * spans are queued; an interrupt then queues the work item. That works from wherever a free
+ * may come, while to queue the work item directly does not.
+ */
 static void leftover_release(struct leftover *leftover)
 {
 	struct llist_node *arenas = __llist_del_all(&leftover->arenas);
@@ -124,10 +152,11 @@ static void leftover_release(struct leftover *leftover)
 		irq_work_queue(&release_irq_work);
 }
 
-/* Pages of DEAD spans. */
+/* Free pages whose span is DEAD. The arena is unlinked if it is surplus now. */
 static void free_pages_of_dead(struct kspan_page_heap *ph, struct kspan_arena *arena,
 			       unsigned int first, unsigned int n, struct leftover *leftover)
 {
+	lockdep_assert_held(&ph->lock);
 	kspan_page_heap_free_pages(ph, arena, first, n);
 	if (leftover->dropped) {
 		kspan_run_set(arena->dropped, first, n);
@@ -139,10 +168,11 @@ static void free_pages_of_dead(struct kspan_page_heap *ph, struct kspan_arena *a
 	}
 }
 
-/* The descriptor of a DEAD span. */
+/* Take a DEAD span out of the map, and keep its descriptor as a spare one. */
 static void free_descriptor(struct kspan_page_heap *ph, struct kspan_span *span,
 			    struct leftover *leftover)
 {
+	lockdep_assert_held(&ph->lock);
 	if (unlikely(span->gone_pages))
 		kspan_map_clear_pages(span, kspan_span_own_pages(span));
 	else
@@ -152,7 +182,7 @@ static void free_descriptor(struct kspan_page_heap *ph, struct kspan_span *span,
 		kspan_descriptor_move_excess(ph, &leftover->descriptors);
 }
 
-/* What a DEAD span that was hollow still had. */
+/* Free the pages that a DEAD span still had, which was hollow. */
 static noinline void free_own_pages(struct kspan_page_heap *ph, struct kspan_span *span,
 				    struct leftover *leftover)
 {
@@ -164,7 +194,7 @@ static noinline void free_own_pages(struct kspan_page_heap *ph, struct kspan_spa
 		free_pages_of_dead(ph, arena, start + first, end - first, leftover);
 }
 
-/* All that a DEAD span had. */
+/* Free all that belongs to a DEAD span. */
 static void free_dead(struct kspan_page_heap *ph, struct kspan_span *span,
 		      struct leftover *leftover)
 {
@@ -178,6 +208,7 @@ static void free_dead(struct kspan_page_heap *ph, struct kspan_span *span,
 				   kspan_span_npages(span), leftover);
 }
 
+/* See kspan_page_heap_free(); @dropped: the span is of a heap that is being destroyed. */
 static bool free_span(struct kspan_span *span, unsigned long start,
 		      enum kspan_span_state expected, bool dropped)
 {
@@ -205,14 +236,14 @@ static bool free_span(struct kspan_span *span, unsigned long start,
 
 /**
  * kspan_page_heap_free() - free a run of pages
- * @span:	the run; a DETACHED one belongs to the caller, of a LARGE one the
- *		caller may only know that it was there a moment ago
+ * @span:	descriptor of the run. A DETACHED span belongs to the caller. Of a LARGE span
+ *		the caller may know only that it was there a moment ago.
  * @start:	address of the run
- * @expected:	DETACHED, LARGE, LARGE_DEFERRED or LARGE_CACHED
+ * @expected:	state that the span should have: DETACHED, LARGE, LARGE_DEFERRED or LARGE_CACHED
  *
  * Context: task, softirq, hardirq.
- * Return: whether it was freed; false, and nothing done, when the span is no
- * longer what the caller took it for: somebody else freed it.
+ * Return: whether the span was freed. If it is no longer at @start or in the state @expected,
+ * another CPU has freed it; then nothing is done.
  */
 bool kspan_page_heap_free(struct kspan_span *span, unsigned long start,
 			  enum kspan_span_state expected)
@@ -222,8 +253,8 @@ bool kspan_page_heap_free(struct kspan_span *span, unsigned long start,
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_free);
 
 /**
- * kspan_page_heap_drop() - free the run of a large object of a heap that goes
- * @span: LARGE_DEFERRED, the caller's
+ * kspan_page_heap_drop() - free a large object of a heap that is being destroyed
+ * @span: a LARGE_DEFERRED span that belongs to the caller
  *
  * Context: task, softirq, hardirq.
  */
@@ -232,10 +263,11 @@ void kspan_page_heap_drop(struct kspan_span *span)
 	free_span(span, span->start, KSPAN_SPAN_LARGE_DEFERRED, true);
 }
 
-/* Runs, and spans of these, that are freed under one lock. */
+/* Most runs, and most spans in all of these, that are freed while the lock is held once. */
 #define KSPAN_RUNS_FREED	3
 #define KSPAN_SPANS_FREED	10
 
+/* Free the first spans of a list. Neighbours that follow one another are freed as one run. */
 static void free_some_spans(struct kspan_page_heap *ph, struct list_head *spans,
 			    struct leftover *leftover)
 {
@@ -259,7 +291,7 @@ static void free_some_spans(struct kspan_page_heap *ph, struct list_head *spans,
 			continue;
 		}
 		free_descriptor(ph, span, leftover);
-		/* Neighbours are freed as one run. */
+		/* Extend the run, or free it and begin another one. */
 		if (behind) {
 			end += npages;
 		} else if (before) {
@@ -278,8 +310,8 @@ static void free_some_spans(struct kspan_page_heap *ph, struct list_head *spans,
 
 /**
  * kspan_page_heap_free_spans() - free many runs of pages of one node
- * @spans:	DETACHED spans, the caller's; the list is undefined afterwards
- * @dropped:	they are of a heap that goes
+ * @spans:	list of DETACHED spans that belong to the caller; undefined afterwards
+ * @dropped:	the spans are of a heap that is being destroyed
  *
  * Context: task, softirq, hardirq.
  */
@@ -303,8 +335,8 @@ void kspan_page_heap_free_spans(struct list_head *spans, bool dropped)
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_free_spans);
 
 /**
- * kspan_page_heap_defer() - leave the freeing of a run to the next allocation
- * @span: the caller's run, LARGE_DEFERRED, or DETACHED and without bitmaps
+ * kspan_page_heap_defer() - leave the freeing of a run to the next allocation on its node
+ * @span: belongs to the caller; LARGE_DEFERRED, or DETACHED and without bitmaps
  *
  * Context: any, NMI included.
  */
@@ -314,9 +346,10 @@ void kspan_page_heap_defer(struct kspan_span *span)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_defer);
 
-/* Frees of NMIs that an allocation completes. */
+/* Most deferred frees that one allocation completes. */
 #define KSPAN_MERGES	4
 
+/* Complete one deferred free. Returns whether there was one. */
 static bool merge_one(struct kspan_page_heap *ph)
 {
 	struct llist_node *first;
@@ -324,7 +357,7 @@ static bool merge_one(struct kspan_page_heap *ph)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&ph->lock, flags);
-	/* Whoever takes one holds the lock: NMIs only add. */
+	/* llist_del_first() needs one remover at a time, which the lock sees to. NMIs only add. */
 	first = llist_del_first(&ph->deferred);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 	if (!first)
@@ -339,7 +372,7 @@ static bool merge_one(struct kspan_page_heap *ph)
 /**
  * kspan_page_heap_merge() - complete some of the frees that NMIs left behind
  * @ph:		page heap, not locked
- * @gfp:	with KSPAN_GFP_NOLOCK they are left to others
+ * @gfp:	flags of the allocation; with KSPAN_GFP_NOLOCK nothing is done
  */
 void kspan_page_heap_merge(struct kspan_page_heap *ph, gfp_t gfp)
 {
@@ -352,7 +385,10 @@ void kspan_page_heap_merge(struct kspan_page_heap *ph, gfp_t gfp)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_merge);
 
-/** kspan_page_heap_merge_all() - kspan_page_heap_merge() until nothing is left */
+/**
+ * kspan_page_heap_merge_all() - complete all frees that NMIs left behind
+ * @ph: page heap, not locked
+ */
 void kspan_page_heap_merge_all(struct kspan_page_heap *ph)
 {
 	while (!llist_empty(&ph->deferred) && merge_one(ph))
