@@ -26,6 +26,7 @@
 #include "pages/run.h"
 #include "pages/source.h"
 
+/* A span of free pages of a node, or NULL. */
 static struct kspan_span *alloc_from_arenas(int nid, unsigned int npages, unsigned int align,
 					    unsigned int class, gfp_t gfp)
 {
@@ -48,8 +49,9 @@ static struct kspan_span *alloc_from_arenas(int nid, unsigned int npages, unsign
 }
 
 /*
- * Most pages of a new arena that are wanted: what the node may grow by, and for a large
- * object as much as four of its size take, so that little of an arena is left over.
+ * The most pages that a new arena should have: kspan_arena_growth percent of what the node has
+ * in arenas. For a large object it may have as many pages as four objects of that size, so that
+ * a small part of the arena at most is left over.
  */
 static unsigned int arena_most(const struct kspan_page_heap *ph, unsigned int npages,
 			       unsigned int class)
@@ -66,8 +68,8 @@ static unsigned int arena_most(const struct kspan_page_heap *ph, unsigned int np
 }
 
 /*
- * Take a new arena in, and the caller's run out of it at once. Of small spans, an arena is to
- * have many.
+ * Take a new arena from the page allocator, and the caller's run out of it at once. An arena
+ * for small spans has room for many of them.
  */
 static struct kspan_span *alloc_from_new_arena(int nid, unsigned int npages, unsigned int class,
 					       gfp_t gfp)
@@ -89,7 +91,7 @@ static struct kspan_span *alloc_from_new_arena(int nid, unsigned int npages, uns
 		return NULL;
 	}
 	host = kspan_page_heap_arena_at(ph, arena->start);
-	/* The run is where the block starts, which is aligned to more than it asks for. */
+	/* The run starts where the block does, which is aligned to more than the request needs. */
 	first = host ? kspan_arena_page_of(host, arena->start) : 0;
 	if (host) {
 		kspan_hole_fill(ph, host, arena);
@@ -105,12 +107,12 @@ static struct kspan_span *alloc_from_new_arena(int nid, unsigned int npages, uns
 }
 
 /**
- * kspan_nearest_node() - next node to look for memory on
- * @nid:	where it would be best
+ * kspan_nearest_node() - choose the next node to look for memory on
+ * @nid:	node where memory would be best
  * @tried:	nodes that were tried; the result is added
  *
- * Return: the nearest possible node that was not tried, the one with the lowest
- * number among equals; or NUMA_NO_NODE.
+ * Return: the possible node nearest to @nid that was not tried, the one with the lowest number
+ * among equals; or NUMA_NO_NODE when all were tried.
  */
 int kspan_nearest_node(int nid, nodemask_t *tried)
 {
@@ -127,13 +129,13 @@ int kspan_nearest_node(int nid, nodemask_t *tried)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_nearest_node);
 
-/* How many runs, of @n at most, are free from a free one on, one behind another. */
+/* How many free runs of @npages there are from @first on, one behind another; at most @n. */
 static unsigned int runs_from(const struct kspan_arena *arena, unsigned int first,
 			      unsigned int npages, unsigned int align, unsigned int n)
 {
 	unsigned int runs = 1;
 
-	/* Else the one behind is not aligned. */
+	/* The run behind the first one would not be aligned. */
 	if (npages % align)
 		return runs;
 	n = min(n, (arena->npages - first) / npages);
@@ -147,15 +149,15 @@ static unsigned int runs_from(const struct kspan_arena *arena, unsigned int firs
  * @nid:	node
  * @npages:	length of each, 1...KSPAN_ARENA_PAGES
  * @align:	alignment of their starts in pages, as for kspan_page_heap_alloc()
- * @class:	size class of the spans that they will be, not 0
- * @n:		how many at most
+ * @class:	size class of the spans that the runs become, not 0
+ * @n:		most runs that the caller wants
  * @spans:	receives them, DETACHED
  *
- * Takes pages that are free and descriptors that are spare, so it calls nobody
- * outside; whoever gets none asks kspan_page_heap_alloc().
+ * It takes only pages that are free and descriptors that are spare, so it calls neither the
+ * page allocator nor SLUB. A caller that gets none calls kspan_page_heap_alloc().
  *
  * Context: task, softirq, hardirq.
- * Return: how many there are.
+ * Return: number of runs in @spans.
  */
 unsigned int kspan_page_heap_alloc_spans(int nid, unsigned int npages, unsigned int align,
 					 unsigned int class, unsigned int n,
@@ -186,6 +188,7 @@ unsigned int kspan_page_heap_alloc_spans(int nid, unsigned int npages, unsigned 
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_alloc_spans);
 
+/* A span of free pages of another node, the nearest that has some; or NULL. */
 static struct kspan_span *alloc_from_other_nodes(int nid, unsigned int npages, unsigned int align,
 						 unsigned int class, gfp_t gfp)
 {
@@ -201,13 +204,16 @@ static struct kspan_span *alloc_from_other_nodes(int nid, unsigned int npages, u
 	return span;
 }
 
-/* Most requests that do not look for an arena, after others looked in vain. */
+/* Most requests in a row that do not look for an arena, because earlier ones looked in vain. */
 #define KSPAN_SKIP_MOST	64
 
 /*
- * Where memory is in pieces there is no arena to be had, nor a usual block, and to look for
- * them each time takes several times what a span takes. So the next requests do without, more
- * with each vain look. The counters are hints: a race costs a look.
+ * Where memory is fragmented there is neither a new arena nor a block of the usual length. To
+ * look for them each time takes several times as long as to allocate a span. So after a vain
+ * look the next requests do not look, twice as many after each further vain look.
+ *
+ * The counters are hints: they change without a lock, and the worst result of a race is one
+ * look more or less.
  */
 static bool skips_arena(struct kspan_page_heap *ph)
 {
@@ -219,6 +225,7 @@ static bool skips_arena(struct kspan_page_heap *ph)
 	return true;
 }
 
+/* A request has looked for an arena; @found: it got one. */
 static void note_arena(struct kspan_page_heap *ph, bool found)
 {
 	u8 next = READ_ONCE(ph->skip_next);
@@ -228,7 +235,10 @@ static void note_arena(struct kspan_page_heap *ph, bool found)
 	WRITE_ONCE(ph->loose_most, KSPAN_ARENA_ORDER);
 }
 
-/* For a small span; for a large one there is nothing else. */
+/*
+ * A span of a new arena, if that takes no effort. Only requests for small spans skip the look:
+ * for a large object there is no other source without effort.
+ */
 static struct kspan_span *alloc_from_effortless_arena(const struct kspan_request *rq)
 {
 	gfp_t gfp = kspan_gfp_effortless(rq->gfp) | __GFP_THISNODE;
@@ -245,12 +255,13 @@ static struct kspan_span *alloc_from_effortless_arena(const struct kspan_request
 	return span;
 }
 
+/* Whether the page allocator may be called. */
 static bool may_allocate(gfp_t gfp)
 {
 	return !(gfp & KSPAN_GFP_NOLOCK);
 }
 
-/* Free pages of the node, also those that a limit makes others give up. */
+/* A span of free pages of the node, also of those that others give up at the soft limit. */
 static struct kspan_span *alloc_from_free_pages(const struct kspan_request *rq)
 {
 	struct kspan_span *span;
@@ -261,15 +272,15 @@ static struct kspan_span *alloc_from_free_pages(const struct kspan_request *rq)
 	return span;
 }
 
-/* The order of the longest block that is no longer than the span is to be. */
+/* The order of the longest block that is not longer than the span of the request. */
 static unsigned int usual_order(const struct kspan_request *rq)
 {
 	return max_t(unsigned int, rq->least, KSPAN_PAGE_ORDER + ilog2(rq->npages));
 }
 
 /*
- * Shorter and shorter, but longer than what holds an object has to be: free pages of the
- * node first.
+ * A span that is shorter than usual, but still longer than the smallest that holds an object:
+ * free pages of the node first, then loose spans, the longest first.
  */
 static struct kspan_span *alloc_shorter(const struct kspan_request *rq)
 {
@@ -293,7 +304,7 @@ static struct kspan_span *alloc_shorter(const struct kspan_request *rq)
 	return span;
 }
 
-/* The smallest block that holds an object, with all that the caller's flags allow. */
+/* A span of the smallest block that holds an object, with all that the caller's flags allow. */
 static struct kspan_span *alloc_with_effort(const struct kspan_request *rq)
 {
 	if (rq->class)
@@ -302,11 +313,11 @@ static struct kspan_span *alloc_with_effort(const struct kspan_request *rq)
 }
 
 /**
- * kspan_page_heap_try() - allocate a run of pages from one of the places there are
- * @rq:		what is wanted
- * @from:	the place
+ * kspan_page_heap_try() - allocate a run of pages from one source
+ * @rq:		what the caller wants
+ * @from:	the source
  *
- * Context: as @rq->gfp says; with KSPAN_GFP_NOLOCK free pages are all there is.
+ * Context: as @rq->gfp says; with KSPAN_GFP_NOLOCK only free pages are used.
  * Return: a span, DETACHED for a class and LARGE without one, or NULL.
  */
 struct kspan_span *kspan_page_heap_try(const struct kspan_request *rq, enum kspan_source from)
@@ -333,16 +344,16 @@ struct kspan_span *kspan_page_heap_try(const struct kspan_request *rq, enum kspa
 }
 
 /**
- * kspan_page_heap_alloc() - allocate a run of pages from wherever there are some
+ * kspan_page_heap_alloc() - allocate a run of pages from the first source that has one
  * @nid:	preferred node, the only one with __GFP_THISNODE
  * @npages:	length, 1...KSPAN_ARENA_PAGES
  * @align:	alignment of the start in pages, a power of two of at most
  *		@npages rounded up to one
- * @class:	size class of the span that the run will be, 0 for a large one
- * @gfp:	the caller's flags, used when an arena must be taken from buddy.
- *		__GFP_NOFAIL is the caller's to care for.
+ * @class:	size class of the span that the run becomes, 0 for a large object
+ * @gfp:	the caller's flags, used when memory must be taken from the page allocator.
+ *		The caller must handle __GFP_NOFAIL itself.
  *
- * All of enum kspan_source in turn; a span for a class may be loose, but not shorter.
+ * It tries all of enum kspan_source in turn. A span for a class may be loose, but not shorter.
  *
  * Context: as @gfp says.
  * Return: a span, DETACHED for a @class and LARGE without one, or NULL.

@@ -9,16 +9,17 @@
 #include "pages/loose.h"
 
 /**
- * enum kspan_source - where a run may come from; the first ones cost others least
- * @KSPAN_FROM_FREE_PAGES: free pages of the node. Beyond the soft limit, what is idle is given
- *			back before.
- * @KSPAN_FROM_NEW_ARENA: an arena of the node, if that takes no effort
+ * enum kspan_source - where a run may come from; the ones that cost others least are first
+ * @KSPAN_FROM_FREE_PAGES: free pages of the node. At the soft limit, idle memory is given back
+ *			first.
+ * @KSPAN_FROM_NEW_ARENA: a new arena of the node, if the page allocator has one without effort
  * @KSPAN_FROM_OTHER_NODES: free pages of other nodes, the nearest first
  * @KSPAN_FROM_SHORTER_RUNS: for a class, a shorter run of the node's free pages, or a loose
- *			span, as long as can be had without effort; not yet the smallest
- * @KSPAN_WITH_EFFORT:	the smallest block that will do, with all that the flags allow
- * @KSPAN_BEYOND_LIMIT:	at the hard limit, what is idle is given back before
- * @KSPAN_NR_SOURCES:	how many there are
+ *			span, as long as there is one without effort; not yet the smallest
+ * @KSPAN_WITH_EFFORT:	the smallest block that is long enough, with all that the flags allow
+ * @KSPAN_BEYOND_LIMIT:	at the hard limit, idle memory is given back, and then free pages or
+ *			the smallest block are tried again
+ * @KSPAN_NR_SOURCES:	number of sources
  */
 enum kspan_source {
 	KSPAN_FROM_FREE_PAGES,
@@ -38,7 +39,7 @@ unsigned int kspan_page_heap_alloc_spans(int nid, unsigned int npages, unsigned 
 					 struct list_head *spans);
 int kspan_nearest_node(int nid, nodemask_t *tried);
 
-/* Whether the cpuset of the task, if it is one that asks, has the node's memory. */
+/* Whether the cpuset of the current task allows the node's memory; yes outside of a task. */
 static inline bool kspan_node_allowed(int nid)
 {
 #ifdef CONFIG_CPUSETS
