@@ -14,11 +14,12 @@
 #include "pages/descriptor.h"
 #include "pages/map.h"
 
-/* Descriptors at hand before a lock is taken: one for the caller, some for NMIs. */
+/* So many spare descriptors there are before a caller locks: one for it, the rest for NMIs. */
 #define KSPAN_SPARES_MIN	8
-/* Most that are kept, 28 KiB a node: else every span would go to SLUB. */
+/* Most spare descriptors of a node, 28 KiB: without them each freed span would call SLUB. */
 #define KSPAN_SPARES_MAX	256
 
+/* Take one of the spare descriptors; there is one. */
 static struct kspan_span *take_descriptor(struct kspan_page_heap *ph)
 {
 	struct kspan_span *span = list_first_entry(&ph->spares, struct kspan_span, list);
@@ -28,13 +29,18 @@ static struct kspan_span *take_descriptor(struct kspan_page_heap *ph)
 	return span;
 }
 
-/* Make a span of a run of the kernel's pages; there is a spare descriptor. */
+/*
+ * Make a span of a run of the kernel's pages, and enter it into the map. There is a spare
+ * descriptor. @arena is NULL for a loose span, @class 0 for a large object.
+ */
 struct kspan_span *kspan_descriptor_make_at(struct kspan_page_heap *ph, struct kspan_arena *arena,
 					    unsigned long start, unsigned int base_pages,
 					    unsigned int class)
 {
-	struct kspan_span *span = take_descriptor(ph);
+	struct kspan_span *span;
 
+	lockdep_assert_held(&ph->lock);
+	span = take_descriptor(ph);
 	kspan_span_begin(span);
 	WRITE_ONCE(span->start, start);
 	WRITE_ONCE(span->base_pages, base_pages);
@@ -55,7 +61,7 @@ struct kspan_span *kspan_descriptor_make_at(struct kspan_page_heap *ph, struct k
 	return span;
 }
 
-/* Make a span of pages that were taken. */
+/* Make a span of pages of an arena that the caller took. There is a spare descriptor. */
 struct kspan_span *kspan_descriptor_make(struct kspan_page_heap *ph, struct kspan_arena *arena,
 					 unsigned int first, unsigned int npages,
 					 unsigned int class)
@@ -65,19 +71,22 @@ struct kspan_span *kspan_descriptor_make(struct kspan_page_heap *ph, struct kspa
 					npages << KSPAN_PAGE_ORDER, class);
 }
 
-/* Take pages for a span; its descriptor is at hand. */
+/* Take pages of an arena, and make a span of them. There is a spare descriptor. */
 struct kspan_span *kspan_descriptor_take_span(struct kspan_page_heap *ph,
 					      struct kspan_arena *arena, unsigned int first,
 					      unsigned int npages, unsigned int class)
 {
 	kspan_page_heap_take_pages(ph, arena, first, npages);
-	/* Spans stay. Large objects go and come again, mostly in the same place. */
+	/*
+	 * A small span stays for long, so the bound is made exact. A large object is often
+	 * freed soon, and its pages are allocated again: to measure would cost more than it saves.
+	 */
 	if (class)
 		kspan_bucket_measure(ph, arena);
 	return kspan_descriptor_make(ph, arena, first, npages, class);
 }
 
-/* Have a descriptor at hand before the lock is taken. */
+/* See to it that there are spare descriptors, before the lock is taken. Returns whether. */
 static bool ensure_descriptor(struct kspan_page_heap *ph, gfp_t gfp)
 {
 	unsigned long flags;
@@ -105,7 +114,7 @@ bool __kspan_lock_with_descriptor(struct kspan_page_heap *ph, unsigned long *fla
 			return false;
 		if (ph->nr_spares)
 			break;
-		/* Others have used the spares up meanwhile. */
+		/* Other CPUs have used up the spare descriptors meanwhile. */
 		raw_spin_unlock_irqrestore(&ph->lock, *flags);
 	} while (true);
 	/* Only for sparse, which counts the lock where kspan_lock_with_descriptor() stands. */
@@ -113,10 +122,15 @@ bool __kspan_lock_with_descriptor(struct kspan_page_heap *ph, unsigned long *fla
 	return true;
 }
 
+/*
+ * Where a node has a whole batch of spare descriptors too many, move them to @excess. The caller
+ * frees them when it has unlocked the page heap.
+ */
 void kspan_descriptor_move_excess(struct kspan_page_heap *ph, struct list_head *excess)
 {
 	unsigned int n;
 
+	lockdep_assert_held(&ph->lock);
 	if (ph->nr_spares < KSPAN_SPARES_MAX + KSPAN_SPAN_BATCH)
 		return;
 	for (n = 0; n < KSPAN_SPAN_BATCH; n++) {
@@ -126,6 +140,7 @@ void kspan_descriptor_move_excess(struct kspan_page_heap *ph, struct list_head *
 	}
 }
 
+/* Free all spare descriptors of a node that are too many. Context: task. */
 void kspan_descriptor_trim(struct kspan_page_heap *ph)
 {
 	LIST_HEAD(excess);

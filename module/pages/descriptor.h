@@ -5,17 +5,21 @@
 
 #include "pages/page_heap.h"
 
-/* Of these, what is left for NMIs by whoever can have others made. */
+/* A caller that can have new descriptors made leaves so many spare ones to NMIs. */
 #define KSPAN_SPARES_LEFT	4U
 
+/* A DEAD descriptor becomes spare. */
 static inline void kspan_descriptor_keep(struct kspan_page_heap *ph, struct kspan_span *span)
 {
+	lockdep_assert_held(&ph->lock);
 	list_add(&span->list, &ph->spares);
 	ph->nr_spares++;
 }
 
+/* Large spans have @pages more pages than before, or less if it is negative. */
 static inline void kspan_descriptor_account_large(struct kspan_page_heap *ph, int pages)
 {
+	lockdep_assert_held(&ph->lock);
 	ph->large_pages += pages;
 	if (pages > 0)
 		ph->large_alloc_pages += pages;
@@ -35,7 +39,10 @@ void kspan_descriptor_trim(struct kspan_page_heap *ph);
 
 bool __kspan_lock_with_descriptor(struct kspan_page_heap *ph, unsigned long *flags, gfp_t gfp);
 
-/* Lock the page heap with a descriptor at hand; false, and not locked, without memory for one. */
+/*
+ * Lock the page heap when there is a spare descriptor. Returns false, and does not lock, when
+ * there is no memory for one, or the lock can't be had with KSPAN_GFP_NOLOCK.
+ */
 #define kspan_lock_with_descriptor(ph, flags, gfp) ({				\
 	struct kspan_page_heap *__ph = (ph);					\
 										\
