@@ -17,12 +17,16 @@
 /* So many arenas of each bucket are compared for the one to make holes in. */
 #define KSPAN_SPARSEST_OF	6
 
-/* The block of @arena, which is in no list, becomes part of the one it lies in. */
+/*
+ * The block of @arena, a new arena that is in no list, lies in holes of @host: its pages become
+ * free pages of @host. The caller frees the struct.
+ */
 void kspan_hole_fill(struct kspan_page_heap *ph, struct kspan_arena *host,
 		     struct kspan_arena *arena)
 {
 	unsigned int first = kspan_arena_page_of(host, arena->start), n = arena->npages;
 
+	lockdep_assert_held(&ph->lock);
 	kspan_run_clear(host->absent, first, n);
 	if (!host->used)
 		kspan_page_heap_remove_empty(ph, host);
@@ -40,12 +44,16 @@ static unsigned int nr_free(const struct kspan_arena *arena)
 	return arena->npages - arena->holes - arena->used;
 }
 
-/* The arena in use with the most free pages, of some of each bucket; or NULL. */
+/*
+ * The arena in use that has the most free pages, among the last KSPAN_SPARSEST_OF of each
+ * bucket; or NULL.
+ */
 static struct kspan_arena *sparsest_arena(struct kspan_page_heap *ph)
 {
 	struct kspan_arena *arena, *sparsest = NULL;
 	unsigned int bucket, most = 0, n;
 
+	lockdep_assert_held(&ph->lock);
 	for (bucket = 0; bucket < KSPAN_NR_BUCKETS; bucket++) {
 		n = 0;
 		list_for_each_entry_reverse(arena, &ph->buckets[bucket], in_bucket) {
@@ -60,12 +68,16 @@ static struct kspan_arena *sparsest_arena(struct kspan_page_heap *ph)
 	return sparsest;
 }
 
-/* Make holes of all free pages of an arena; they are still to be given back. */
+/*
+ * Make holes of all free pages of an arena. @pages receives a bit for each; the caller gives
+ * these pages back. Returns their number.
+ */
 static unsigned int take_holes(struct kspan_page_heap *ph, struct kspan_arena *arena,
 			       unsigned long *pages)
 {
 	unsigned int n = nr_free(arena);
 
+	lockdep_assert_held(&ph->lock);
 	bitmap_copy(pages, arena->free, KSPAN_ARENA_PAGES);
 	bitmap_or(arena->absent, arena->absent, pages, KSPAN_ARENA_PAGES);
 	bitmap_andnot(arena->touched, arena->touched, pages, KSPAN_ARENA_PAGES);
@@ -82,8 +94,9 @@ static unsigned int take_holes(struct kspan_page_heap *ph, struct kspan_arena *a
 }
 
 /*
- * Give back the free pages of one arena in use. The page allocator is called without the
- * lock; the mark keeps the arena meanwhile, even if its last used page is freed.
+ * Give back the free pages of one arena in use, and return their number; 0 if there is no such
+ * arena. The page allocator is called without the lock. The mark "releasing" keeps the arena
+ * meanwhile, even if its last used page is freed. Context: task.
  */
 unsigned int kspan_hole_release(struct kspan_page_heap *ph)
 {

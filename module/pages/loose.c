@@ -13,13 +13,13 @@
 #include "pages/descriptor.h"
 #include "pages/loose.h"
 
-/* Make a span of a block; there is a spare descriptor. */
+/* Make a loose span of a block. The page heap is locked, and there is a spare descriptor. */
 static struct kspan_span *make_loose(struct kspan_page_heap *ph, unsigned long start,
 				     unsigned int order, unsigned int class)
 {
 	struct kspan_span *span;
 
-	/* Frees into one that is half a page find it by the class of private heaps. */
+	/* The class of private heaps sends frees to a path that tells halves of a page apart. */
 	if (class && order < KSPAN_PAGE_ORDER)
 		class = KSPAN_CLASS_PRIVATE;
 	span = kspan_descriptor_make_at(ph, NULL, start, 1U << order, class);
@@ -29,7 +29,10 @@ static struct kspan_span *make_loose(struct kspan_page_heap *ph, unsigned long s
 	return span;
 }
 
-/* A block of the page allocator that is a span by itself. */
+/*
+ * Take a block from the page allocator, and make a loose span of it. @class is 0 for a large
+ * object. Returns NULL without memory. Context: as @gfp says.
+ */
 struct kspan_span *kspan_loose_alloc(int nid, unsigned int order, unsigned int class, gfp_t gfp)
 {
 	struct page *page = kspan_block_alloc(nid, order, gfp);
@@ -50,17 +53,18 @@ struct kspan_span *kspan_loose_alloc(int nid, unsigned int order, unsigned int c
 	return span;
 }
 
-/* Most blocks that kspan_page_heap_alloc_loose() takes. */
+/* Most blocks that one call of kspan_page_heap_alloc_loose() takes. */
 #define KSPAN_LOOSE_MOST	8U
 
 /**
- * kspan_page_heap_alloc_loose() - some loose spans of the node at once
- * @rq:		what is wanted
- * @order:	of the blocks
- * @n:		how many at most; KSPAN_LOOSE_MOST are enough
+ * kspan_page_heap_alloc_loose() - allocate some loose spans of one node at once
+ * @rq:		what the caller wants; the node and the class are used
+ * @order:	order of the blocks
+ * @n:		most spans that the caller wants; it never gets more than KSPAN_LOOSE_MOST
  * @spans:	receives them, DETACHED
  *
- * What takes no effort, and as many as there are spare descriptors.
+ * It takes only blocks that the page allocator has without effort, and not more than there are
+ * spare descriptors, except for those that are left to NMIs.
  *
  * Context: as @rq->gfp says, without KSPAN_GFP_NOLOCK.
  */
@@ -82,7 +86,7 @@ void kspan_page_heap_alloc_loose(const struct kspan_request *rq, unsigned int or
 	if (!got)
 		return;
 	raw_spin_lock_irqsave(&ph->lock, flags);
-	/* Others may have used spares up meanwhile. */
+	/* Other CPUs may have used spare descriptors up meanwhile. */
 	while (got && ph->nr_spares > KSPAN_SPARES_LEFT)
 		list_add_tail(&make_loose(ph, start[--got], order, rq->class)->list, spans);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
@@ -95,10 +99,10 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_alloc_loose);
  * kspan_page_heap_alloc_emergency() - allocate a run from the system's reserves
  * @nid:	preferred node, the only one with __GFP_THISNODE
  * @size:	bytes, at most KSPAN_ARENA_SIZE
- * @gfp:	flags of a caller who may use the reserves
+ * @gfp:	flags of a caller that may use the reserves
  *
- * The run is a whole block, so that nobody else gets any of it, and goes straight
- * back when it is freed.
+ * The run is a whole block, so no other allocation gets any part of the reserves. The block is
+ * given back as soon as the run is freed.
  *
  * Context: as @gfp says.
  * Return: a LARGE span or NULL.
@@ -109,10 +113,14 @@ struct kspan_span *kspan_page_heap_alloc_emergency(int nid, size_t size, gfp_t g
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_alloc_emergency);
 
-/* The block of a DEAD span; its descriptor goes with it, as it says where that is. */
+/*
+ * A loose span is DEAD: take it out of the map, and add it to @freed. The caller gives its block
+ * back by kspan_loose_release(). The descriptor says where the block is, so it is no spare one.
+ */
 noinline void kspan_loose_unlink(struct kspan_page_heap *ph, struct kspan_span *span,
 				 struct llist_head *freed)
 {
+	lockdep_assert_held(&ph->lock);
 	kspan_map_clear(span);
 	ph->loose--;
 	ph->loose_pages -= span->base_pages;
@@ -120,6 +128,7 @@ noinline void kspan_loose_unlink(struct kspan_page_heap *ph, struct kspan_span *
 	__llist_add(&span->deferred, freed);
 }
 
+/* Give the block of a DEAD loose span back, and free its descriptor; the lock is not held. */
 void kspan_loose_release(struct kspan_span *span)
 {
 	kspan_block_free(span->start, ilog2(span->base_pages));

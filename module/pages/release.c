@@ -23,7 +23,7 @@
 #include "pages/map.h"
 #include "pages/release.h"
 
-/* One empty arena, unlinked, or NULL. */
+/* Take one empty arena out of the page heap; NULL if there is none. */
 static struct kspan_arena *take_empty_arena(struct kspan_page_heap *ph)
 {
 	struct kspan_arena *arena, *found = NULL;
@@ -44,13 +44,13 @@ static struct kspan_arena *take_empty_arena(struct kspan_page_heap *ph)
 /**
  * kspan_page_heap_release() - give free pages back to the page allocator
  * @nid:	node
- * @want:	how many; more go where an arena has more
- * @holes:	also those of arenas in use, the sparsest first, when empty arenas are
- *		not enough. That costs the rest of such a block its size for good, to
- *		the page allocator as to us.
+ * @want:	number of pages; more are given back where the last arena has more
+ * @holes:	when empty arenas are not enough, also give back free pages of arenas in use,
+ *		the sparsest arena first. Such a block is in pieces afterwards, for the page
+ *		allocator and for kspan, until its holes are filled.
  *
  * Context: task; does not sleep, and takes no lock that is held across an allocation.
- * Return: how many there were.
+ * Return: number of pages that were given back.
  */
 unsigned long kspan_page_heap_release(int nid, unsigned long want, bool holes)
 {
@@ -59,7 +59,7 @@ unsigned long kspan_page_heap_release(int nid, unsigned long want, bool holes)
 	struct kspan_arena *arena;
 
 	kspan_page_heap_merge_all(ph);
-	/* What frees left to a work item that may have to wait for memory. */
+	/* The work item may have to wait for memory before it runs, so do its work here. */
 	kspan_page_heap_release_queued();
 	while (done < want && (arena = take_empty_arena(ph))) {
 		done += arena->npages - arena->holes;
@@ -71,7 +71,11 @@ unsigned long kspan_page_heap_release(int nid, unsigned long want, bool holes)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_release);
 
-/** kspan_page_heap_trim() - give all free pages back, the reserve included */
+/**
+ * kspan_page_heap_trim() - give all free pages of all nodes back, the reserve included
+ *
+ * Context: task.
+ */
 void kspan_page_heap_trim(void)
 {
 	int nid;
@@ -85,7 +89,7 @@ void kspan_page_heap_trim(void)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_trim);
 
-/* At unload: objects that nobody freed end here, also for kmemleak. */
+/* At unload, objects that were never freed end here; kmemleak forgets them, too. */
 static void drop_objects(struct kspan_span *span)
 {
 	unsigned int i;
@@ -100,7 +104,10 @@ static void drop_objects(struct kspan_span *span)
 	kspan_span_unformat(span);
 }
 
-/* The pages of a span, which is found from the first that it has. */
+/*
+ * Mark the pages of a span as free, so that drop_arena() finds the span only once, from the
+ * first page that it has.
+ */
 static void mark_dropped(struct kspan_arena *arena, struct kspan_span *span)
 {
 	unsigned int start = kspan_arena_page_of(arena, span->start);
@@ -115,6 +122,7 @@ static void mark_dropped(struct kspan_arena *arena, struct kspan_span *span)
 		__set_bit(start + i, arena->free);
 }
 
+/* At unload: give the block of a loose span back, with all objects; other spans stay. */
 static void drop_loose(struct kspan_span *span)
 {
 	if (!kspan_span_is_loose(span))
@@ -123,11 +131,12 @@ static void drop_loose(struct kspan_span *span)
 	kspan_loose_release(span);
 }
 
+/* At unload: give an arena back, with all spans in it. */
 static void drop_arena(struct kspan_arena *arena)
 {
 	unsigned int page = 0;
 
-	/* What is neither free nor a hole. */
+	/* Pages that are neither free nor holes belong to spans. */
 	bitmap_or(arena->free, arena->free, arena->absent, KSPAN_ARENA_PAGES);
 	while ((page = find_next_zero_bit(arena->free, arena->npages, page)) < arena->npages) {
 		struct kspan_span *span;
@@ -141,9 +150,12 @@ static void drop_arena(struct kspan_arena *arena)
 }
 
 /**
- * kspan_page_heap_exit() - give all arenas back, used or not
+ * kspan_page_heap_exit() - give all arenas back, used or not, and free the page heaps
  *
- * Nobody uses kspan any more. Accepts half-built page heaps.
+ * The caller makes sure that nothing uses kspan any more. Some nodes may have no page heap, if
+ * kspan_page_heap_init() failed.
+ *
+ * Context: task; sleeps.
  */
 void kspan_page_heap_exit(void)
 {

@@ -13,11 +13,9 @@
 #include "pages/reshape.h"
 
 /**
- * kspan_page_heap_hollow() - take free pages out of a span in use
- * @span:	a SMALL span; the lock of its central is held, so it stays
- * @pages:	a bit for each page; no slot touches one that could be out
- *
- * From here on they are free pages like others.
+ * kspan_page_heap_hollow() - take pages out of a small span in use, and free them
+ * @span:	a SMALL span; the caller holds the lock of its central, so the span stays
+ * @pages:	a bit for each page; no slot that may be out touches one of them
  */
 void kspan_page_heap_hollow(struct kspan_span *span, unsigned int pages)
 {
@@ -26,7 +24,11 @@ void kspan_page_heap_hollow(struct kspan_span *span, unsigned int pages)
 	unsigned long map = pages, first, end;
 
 	raw_spin_lock(&ph->lock);
-	/* Before the entries: who finds none looks for the span below. */
+	/*
+	 * The bits of gone_pages change before the map's entries. A lookup that finds no entry
+	 * looks for the span below the page, in span_below() of map.c, and must then see that
+	 * the page is gone.
+	 */
 	smp_store_mb(span->gone_pages, span->gone_pages | pages);
 	kspan_map_clear_pages(span, pages);
 	for_each_set_bitrange(first, end, &map, KSPAN_HOLLOW_PAGES)
@@ -34,12 +36,14 @@ void kspan_page_heap_hollow(struct kspan_span *span, unsigned int pages)
 	raw_spin_unlock(&ph->lock);
 }
 
+/* See kspan_page_heap_resize(); the page heap is locked. */
 static bool resize_span(struct kspan_page_heap *ph, struct kspan_span *span, unsigned int npages)
 {
 	unsigned int old = kspan_span_npages(span), first, old_end, new_end;
 	struct kspan_arena *arena = span->arena;
 
-	/* Half a page is less than one. */
+	lockdep_assert_held(&ph->lock);
+	/* A loose span may be half a page, so the kernel's pages are compared. */
 	if (kspan_span_is_loose(span))
 		return npages << KSPAN_PAGE_ORDER == span->base_pages;
 	first = kspan_arena_page_of(arena, span->start);
@@ -59,14 +63,14 @@ static bool resize_span(struct kspan_page_heap *ph, struct kspan_span *span, uns
 }
 
 /**
- * kspan_page_heap_resize() - make a large span shorter or longer where it is
- * @start:	its address; the span is the caller's, and nobody else can free it
+ * kspan_page_heap_resize() - make a large span shorter or longer in place
+ * @start:	its address; the caller owns the span, and nothing else can free it
  * @npages:	wanted length, 1...KSPAN_ARENA_PAGES
- * @gfp:	the caller's flags
+ * @gfp:	the caller's flags; with KSPAN_GFP_NOLOCK the lock is tried once
  *
- * It grows only into free pages right behind it.
+ * A span grows only into free pages right behind it.
  *
- * Return: whether it has the length now.
+ * Return: whether the span has the wanted length now.
  */
 bool kspan_page_heap_resize(unsigned long start, unsigned int npages, gfp_t gfp)
 {
