@@ -25,10 +25,10 @@
 
 #include "pages/directory.h"
 
-/* Memory that the map takes. */
+/* Bytes that the map takes. */
 atomic_long_t kspan_map_memory = ATOMIC_LONG_INIT(0);
 
-/* An array that was mapped anew: others may still read it. */
+/* An old mapping of an array that was mapped anew: CPUs may still read it. */
 struct old_array {
 	struct old_array *next;
 	void **entry;
@@ -36,6 +36,7 @@ struct old_array {
 
 static struct old_array *old_arrays;
 
+/* Zeroed memory for the map, counted; or NULL. To be freed by vfree(). */
 void *kspan_map_alloc(size_t bytes)
 {
 	void *p = vzalloc(bytes);
@@ -45,6 +46,7 @@ void *kspan_map_alloc(size_t bytes)
 	return p;
 }
 
+/* A page that is full of the same pointer; or NULL. */
 static struct page *page_of_pointers(const void *pointer)
 {
 	struct page *page = alloc_page(GFP_KERNEL);
@@ -57,6 +59,13 @@ static struct page *page_of_pointers(const void *pointer)
 	return page;
 }
 
+/**
+ * kspan_directory_init() - make a directory of usual pointers
+ * @dir:	directory, zeroed
+ * @nr:		number of pointers
+ * @usual:	the pointer
+ * Return: 0, or -ENOMEM: then the caller calls kspan_directory_exit().
+ */
 int kspan_directory_init(struct kspan_directory *dir, unsigned long nr, const void *usual)
 {
 	unsigned long i;
@@ -69,12 +78,12 @@ int kspan_directory_init(struct kspan_directory *dir, unsigned long nr, const vo
 	for (i = 0; i < dir->nr_pages; i++)
 		dir->page[i] = dir->usual;
 	dir->entry = vmap(dir->page, dir->nr_pages, VM_MAP, PAGE_KERNEL);
-	/* Its page tables. */
+	/* The page tables of the mapping take memory, too. */
 	atomic_long_add(PAGE_ALIGN(dir->nr_pages * sizeof(pte_t)), &kspan_map_memory);
 	return dir->entry ? 0 : -ENOMEM;
 }
 
-/* Give the part of the array that has @index a page of its own. */
+/* Give the part of the array that contains @index a page of its own. Returns 0 or -ENOMEM. */
 static int directory_divide(struct kspan_directory *dir, unsigned long index)
 {
 	unsigned long n = index / KSPAN_DIRECTORY_PER_PAGE;
@@ -97,7 +106,10 @@ static int directory_divide(struct kspan_directory *dir, unsigned long index)
 	old->entry = dir->entry;
 	old->next = old_arrays;
 	old_arrays = old;
-	/* Readers of either array find what was there before. */
+	/*
+	 * A CPU that reads the old mapping and one that reads the new mapping find the same
+	 * pointers. Pairs with smp_load_acquire() in kspan_map_classes() of map.c.
+	 */
 	smp_store_release(&dir->entry, entry);
 	return 0;
 failed:
@@ -107,17 +119,28 @@ failed:
 	return -ENOMEM;
 }
 
+/**
+ * kspan_directory_set() - store a pointer
+ * @dir:	directory; the caller serializes changes
+ * @index:	place in the array
+ * @pointer:	the pointer; what it points to is initialized
+ * Return: 0 or -ENOMEM.
+ */
 int kspan_directory_set(struct kspan_directory *dir, unsigned long index, void *pointer)
 {
 	int err = directory_divide(dir, index);
 
 	if (err)
 		return err;
-	/* Release: whoever sees the sector sees its zeroes. */
+	/*
+	 * A CPU that sees the sector must see its zeroes. Pairs with the address dependencies
+	 * of kspan_map_leaf() and kspan_class_map_entry() in map.h.
+	 */
 	smp_store_release(&dir->entry[index], pointer);
 	return 0;
 }
 
+/* Free a directory, which may be half-built, but not what the pointers point to. */
 void kspan_directory_exit(struct kspan_directory *dir)
 {
 	unsigned long i;
@@ -132,7 +155,7 @@ void kspan_directory_exit(struct kspan_directory *dir)
 	*dir = (struct kspan_directory) { };
 }
 
-/** kspan_directory_forget_old_arrays() - unmap arrays that were mapped anew; nobody reads them */
+/* At unload: unmap the old mappings of all directories, which no CPU reads any more. */
 void kspan_directory_forget_old_arrays(void)
 {
 	while (old_arrays) {

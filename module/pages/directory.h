@@ -11,10 +11,10 @@
 
 /**
  * struct kspan_directory - an array of pointers, most of which are the same
- * @entry:	the array
- * @page:	its pages; those without another pointer are @usual
+ * @entry:	the array, as it is mapped now
+ * @page:	the pages that it consists of; a part with usual pointers only has @usual here
  * @nr_pages:	length of @page
- * @usual:	a page of the usual pointer
+ * @usual:	a page full of the usual pointer
  */
 struct kspan_directory {
 	void **entry;
