@@ -17,7 +17,7 @@
 #include "base/kunit_export.h"
 #include "pages/arena.h"
 
-/* A run of the kernel's pages, as the largest aligned blocks it has. */
+/* Give a run of @n pages of the kernel back, as the largest aligned blocks that it contains. */
 static void free_arena_run(unsigned long start, unsigned long n)
 {
 	unsigned long pfn = page_to_pfn(virt_to_page((void *)start));
@@ -34,8 +34,8 @@ static void free_arena_run(unsigned long start, unsigned long n)
 }
 
 /*
- * The largest block to be had, of @max down to @min order. Attempts that have a
- * smaller one to fall back to are to cost nobody anything.
+ * Take the largest block that the page allocator has, of @max down to @min order. An attempt that
+ * has a smaller one to fall back to must not make the page allocator reclaim memory.
  */
 static struct page *alloc_largest(int nid, unsigned int max, unsigned int min, gfp_t gfp,
 				  unsigned int *order)
@@ -53,15 +53,15 @@ static struct page *alloc_largest(int nid, unsigned int max, unsigned int min, g
 }
 
 /**
- * kspan_arena_alloc() - make an arena of a block of the buddy allocator
+ * kspan_arena_alloc() - make an arena of a block of the page allocator
  * @nid:	preferred node; the only one with __GFP_THISNODE in @gfp
- * @npages:	kspan pages that the block must hold, as one run aligned to the
+ * @npages:	pages of 8 KiB that the block must hold, as one run aligned to the
  *		next power of two; at most KSPAN_ARENA_PAGES
- * @most:	more are not wanted, if @npages is not
+ * @most:	the block is not larger than this, unless @npages is
  * @gfp:	as for kspan_block_alloc(), without KSPAN_GFP_EMERGENCY
  *
  * Context: as @gfp says; no lock held.
- * Return: an arena with a free and unlinked run of pages, or NULL.
+ * Return: an arena in no list, whose bitmaps are all 0, or NULL.
  */
 struct kspan_arena *kspan_arena_alloc(int nid, unsigned int npages, unsigned int most,
 				      gfp_t gfp)
@@ -89,9 +89,9 @@ struct kspan_arena *kspan_arena_alloc(int nid, unsigned int npages, unsigned int
 KSPAN_EXPORT_FOR_KUNIT(kspan_arena_alloc);
 
 /**
- * kspan_arena_free_pages() - give some pages back to the buddy allocator
- * @arena:	the arena, which can't be freed meanwhile
- * @pages:	a bit for each of kspan's pages
+ * kspan_arena_free_pages() - give some pages of an arena back to the page allocator
+ * @arena:	the arena; the caller makes sure that it is not freed meanwhile
+ * @pages:	a bit for each page of 8 KiB
  */
 void kspan_arena_free_pages(struct kspan_arena *arena, const unsigned long *pages)
 {
@@ -103,8 +103,8 @@ void kspan_arena_free_pages(struct kspan_arena *arena, const unsigned long *page
 }
 
 /**
- * kspan_arena_free() - give a block back to the buddy allocator
- * @arena: an arena without a used page, unlinked from its page heap
+ * kspan_arena_free() - give an arena's block back to the page allocator
+ * @arena: an arena without a used page, unlinked from its page heap; it is freed, too
  */
 void kspan_arena_free(struct kspan_arena *arena)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Arenas: blocks of buddy pages. */
+/* Arenas: blocks of the buddy allocator that spans are made in; see arena.c. */
 #ifndef KSPAN_ARENA_H
 #define KSPAN_ARENA_H
 

@@ -28,10 +28,10 @@
 unsigned long kspan_hard_limit;
 KSPAN_EXPORT_FOR_KUNIT(kspan_hard_limit);
 
-/* The kernel's pages of all arenas. */
+/* Pages of the kernel in all blocks, those that are being allocated included. */
 static atomic_long_t held = ATOMIC_LONG_INIT(0);
 
-/** kspan_arena_bytes() - bytes of all arenas */
+/** kspan_arena_bytes() - bytes of all arenas and loose spans */
 unsigned long kspan_arena_bytes(void)
 {
 	return atomic_long_read(&held) << PAGE_SHIFT;
@@ -42,9 +42,10 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_arena_bytes);
 DECLARE_FAULT_ATTR(kspan_fail_arena);
 KSPAN_EXPORT_FOR_KUNIT(kspan_fail_arena);
 
+/* Whether fault injection wants the allocation of an arena or a block to fail. */
 bool kspan_block_should_fail(void)
 {
-	/* As should_fail() would say, which takes a while to. */
+	/* should_fail() would return false, too, but it takes longer. */
 	if (likely(!READ_ONCE(kspan_fail_arena.probability) && !READ_ONCE(current->fail_nth)))
 		return false;
 	return should_fail(&kspan_fail_arena, 1);
@@ -60,8 +61,8 @@ bool kspan_block_should_fail(void)
  * kspan_arena_debugfs_init() - show the fault-injection attributes
  * @dir: debugfs directory of kspan
  *
- * Creates failkspan/ (Documentation/fault-injection of the kernel tells what
- * its files mean), which makes arena allocations fail; nothing on kernels
+ * Creates failkspan/, which makes allocations of arenas fail; the kernel's
+ * Documentation/fault-injection explains its files. Creates nothing on kernels
  * without CONFIG_FAULT_INJECTION_DEBUG_FS.
  *
  * Return: 0 or a negative errno.
@@ -75,6 +76,7 @@ int kspan_arena_debugfs_init(struct dentry *dir)
 #endif
 }
 
+/* Give pages that come from the page allocator the reference count of kspan's pages. */
 static void claim_pages(struct page *page, unsigned long n)
 {
 	unsigned long i;
@@ -83,18 +85,21 @@ static void claim_pages(struct page *page, unsigned long n)
 		set_page_count(page + i, KSPAN_PAGE_REFS);
 }
 
-/* What others did to the counts of pages that went back, since load. */
+/* What others did to the counts of pages, as seen when these were given back, since load. */
 static atomic_long_t stray_puts = ATOMIC_LONG_INIT(0);
 static atomic_long_t stray_gets = ATOMIC_LONG_INIT(0);
 
-/** kspan_arena_stray_puts() - kfree() and put_page() calls that hit pages of ours */
+/** kspan_arena_stray_puts() - number of kfree() and put_page() calls that hit kspan's pages */
 unsigned long kspan_arena_stray_puts(void)
 {
 	return atomic_long_read(&stray_puts);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_arena_stray_puts);
 
-/** kspan_arena_stray_gets() - references to pages of ours that were held when they went back */
+/**
+ * kspan_arena_stray_gets() - number of references that others still held to kspan's pages when
+ * these were given back
+ */
 unsigned long kspan_arena_stray_gets(void)
 {
 	return atomic_long_read(&stray_gets);
@@ -102,8 +107,8 @@ unsigned long kspan_arena_stray_gets(void)
 KSPAN_EXPORT_FOR_KUNIT(kspan_arena_stray_gets);
 
 /*
- * Give a page back that somebody has references to: it is free with the last of them. The
- * count becomes theirs and ours, and ours is put.
+ * Give a page back that others hold @refs references to. Its count becomes @refs and one of
+ * kspan's, which is put here. So the page is free when the others have put theirs.
  */
 static void free_held_page(struct page *page, int refs)
 {
@@ -112,8 +117,8 @@ static void free_held_page(struct page *page, int refs)
 }
 
 /*
- * Tell what was done to pages that are about to go back, which is told by their counts, and
- * make the counts right. Returns false when some page must go back by itself.
+ * Pages are about to be given back. Report what others did to their reference counts, and undo
+ * puts. Returns false when others still have references: then each page is freed by itself.
  */
 static noinline bool report_strays(struct page *page, unsigned long n)
 {
@@ -140,6 +145,7 @@ static noinline bool report_strays(struct page *page, unsigned long n)
 	return !gets;
 }
 
+/* Whether no other code has changed the reference counts of pages. */
 static bool all_claimed(struct page *page, unsigned long n)
 {
 	unsigned long i;
@@ -150,7 +156,7 @@ static bool all_claimed(struct page *page, unsigned long n)
 	return true;
 }
 
-/* One aligned block, whole. */
+/* See kspan_block_free(). The block may also be a naturally aligned part of a larger one. */
 void __kspan_block_free(struct page *page, unsigned int order)
 {
 	unsigned long n = 1UL << order, i;
@@ -167,7 +173,10 @@ void __kspan_block_free(struct page *page, unsigned int order)
 	atomic_long_sub(n, &held);
 }
 
-/* Pages that all blocks may have; 0: no limit, which a limit of less than a page is not. */
+/*
+ * The most pages of the kernel that all blocks may have; 0 for no limit. A limit of less than a
+ * page is a limit of one page, not none.
+ */
 static unsigned long limit_in_pages(void)
 {
 	unsigned long limit = READ_ONCE(kspan_hard_limit);
@@ -175,7 +184,10 @@ static unsigned long limit_in_pages(void)
 	return limit ? max(limit / PAGE_SIZE, 1UL) : 0;
 }
 
-/* Whether not even the smallest block may be had: then nothing else need be prepared. */
+/*
+ * Whether the hard limit forbids a block of this order. arena.c asks before it allocates anything
+ * for the block. The answer is a hint: __kspan_block_alloc() decides.
+ */
 bool kspan_block_at_limit(unsigned int order)
 {
 	unsigned long limit = limit_in_pages();
@@ -184,8 +196,9 @@ bool kspan_block_at_limit(unsigned int order)
 }
 
 /*
- * What the page allocator is to be told. A caller who may use the system's reserves must not
- * get them here, as others would be served from them, too: he has KSPAN_GFP_EMERGENCY for it.
+ * The flags for the page allocator. A caller that may use the system's reserves must not
+ * get an arena from them, because objects of other callers would be served from it, too. Such
+ * a caller passes KSPAN_GFP_EMERGENCY when the block is for its object alone.
  */
 static gfp_t block_gfp(gfp_t gfp)
 {
@@ -196,7 +209,10 @@ static gfp_t block_gfp(gfp_t gfp)
 	return kspan_may_use_reserves(gfp) ? passed | __GFP_NOMEMALLOC : passed;
 }
 
-/* A block that the map knows, if the limit allows it. */
+/*
+ * Take a block from the page allocator, if the hard limit allows it, and prepare the map for
+ * it. NULL without memory. As kspan_block_alloc(), but without injected failures.
+ */
 struct page *__kspan_block_alloc(int nid, unsigned int order, gfp_t gfp)
 {
 	bool unlimited = gfp & (__GFP_NOFAIL | KSPAN_GFP_EMERGENCY);
@@ -218,15 +234,15 @@ struct page *__kspan_block_alloc(int nid, unsigned int order, gfp_t gfp)
 }
 
 /**
- * kspan_block_alloc() - take a block from the buddy allocator
+ * kspan_block_alloc() - take a block from the page allocator
  * @nid:	preferred node; the only one with __GFP_THISNODE in @gfp
- * @order:	its order
+ * @order:	order of the block
  * @gfp:	the caller's flags; zone and zeroing flags are ignored. The system's reserves
- *		are used with KSPAN_GFP_EMERGENCY only: what they give must not be served
- *		to everybody. With __GFP_NOFAIL the limit does not count.
+ *		are used only with KSPAN_GFP_EMERGENCY: memory from them must not serve other
+ *		callers. With __GFP_NOFAIL the hard limit does not count.
  *
  * Context: as @gfp says; no lock held.
- * Return: its first page, or NULL.
+ * Return: the first page, or NULL.
  */
 struct page *kspan_block_alloc(int nid, unsigned int order, gfp_t gfp)
 {
@@ -234,9 +250,11 @@ struct page *kspan_block_alloc(int nid, unsigned int order, gfp_t gfp)
 }
 
 /**
- * kspan_block_free() - give a block back to the buddy allocator
+ * kspan_block_free() - give a block back to the page allocator
  * @start:	address of its first byte
  * @order:	its order
+ *
+ * Context: where the page allocator may be called, see kspan_may_release(); no lock held.
  */
 void kspan_block_free(unsigned long start, unsigned int order)
 {
@@ -244,16 +262,17 @@ void kspan_block_free(unsigned long start, unsigned int order)
 }
 
 /**
- * kspan_block_is_spare() - whether memory for a block is to spare on a node
+ * kspan_block_is_spare() - whether a node has memory to spare for a block
  * @nid:	the node
  * @order:	order of the block
  *
- * Below the low watermark the page allocator wakes kswapd, and asks other nodes first.
- * An attempt that is not to make it do that, for a block larger than need be, is one that
- * must not be made there: so the one for the smallest block is what kswapd is woken for.
+ * Below the low watermark the page allocator wakes kswapd, and tries other nodes first. An
+ * attempt for a block that is larger than necessary must do neither, so it is made only where
+ * this function returns true. Then only the attempt for the smallest block wakes kswapd.
  *
  * Context: any.
- * Return: whether some zone that kernel memory is from stays above it.
+ * Return: whether, after the block is taken, a zone for kernel memory has more free pages than
+ * its low watermark.
  */
 bool kspan_block_is_spare(int nid, unsigned int order)
 {

@@ -8,14 +8,15 @@
 #include "base/context.h"
 #include "pages/map.h"
 
-/* Reference count of a page of ours: no number of gets and puts makes it 0. */
+/* Reference count of a page of kspan's: no number of gets and puts that may come makes it 0. */
 #define KSPAN_PAGE_REFS	(-(1 << 24))
 
-/* Most bytes that all arenas may have, 0 for no limit; a module parameter. */
+/* Most bytes that all blocks may have, 0 for no limit; a module parameter. */
 extern unsigned long kspan_hard_limit;
 
 struct page *kspan_block_alloc(int nid, unsigned int order, gfp_t gfp);
 struct page *__kspan_block_alloc(int nid, unsigned int order, gfp_t gfp);
+/* For arena.c alone. */
 bool kspan_block_should_fail(void);
 bool kspan_block_at_limit(unsigned int order);
 bool kspan_block_is_spare(int nid, unsigned int order);
