@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What gfp flags and the context allow
+ * Contexts: what the gfp flags and the context of a caller allow
  *
- * Who comes from an NMI, or from kspan_malloc_nolock(), may have interrupted the
- * owner of any lock: he passes KSPAN_GFP_NOLOCK, tries each lock once, and calls
+ * An NMI, or a caller of kspan_malloc_nolock(), may have interrupted the owner of
+ * any lock. So it passes KSPAN_GFP_NOLOCK, tries each lock once, and calls
  * neither the page allocator nor SLUB. On PREEMPT_RT these two have sleeping
- * locks, so whoever can't be preempted keeps away from them in the same way.
- * Frees keep away from them wherever preemption is off, on all kernels: the
+ * locks, so an allocation in a context that can't be preempted does the same.
+ * Frees do not call these two wherever preemption is off, on all kernels: the
  * caller may hold a raw spinlock.
  *
- * Whoever may use the system's reserves of memory gets a block of his own from
- * them when all else has failed.
+ * A caller that may use the system's reserves of memory gets a block for itself
+ * from them, when everything else has failed.
  */
 #ifndef KSPAN_CONTEXT_H
 #define KSPAN_CONTEXT_H
@@ -20,29 +20,29 @@
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 
-/* Flags that open the reserve for atomic allocations; one of its own up to 6.2. */
+/* Flags that open the reserve for atomic allocations. Up to 6.2 it has a flag of its own. */
 #ifdef __GFP_ATOMIC
 #define KSPAN_GFP_RESERVE	(__GFP_HIGH | __GFP_ATOMIC)
 #else
 #define KSPAN_GFP_RESERVE	__GFP_HIGH
 #endif
 
-/* What of the caller's flags is passed on to the page allocator. */
+/* The flags of the caller that are passed on to the page allocator. */
 #define KSPAN_GFP_PASSED	(__GFP_RECLAIM | __GFP_IO | __GFP_FS | __GFP_NOWARN | \
 				 __GFP_RETRY_MAYFAIL | __GFP_NORETRY | __GFP_HARDWALL | \
 				 __GFP_THISNODE | KSPAN_GFP_RESERVE)
 
-/* Of our own, in place of flags that mean nothing for an object. */
+/* Flags of kspan's own, which have the values of flags that mean nothing for an object. */
 #define KSPAN_GFP_NOLOCK	__GFP_COMP
 /* The system's reserves may be used: the memory is for one object alone. */
 #define KSPAN_GFP_EMERGENCY	__GFP_WRITE
 
 /**
- * kspan_gfp_effortless() - flags for an attempt that costs nobody anything
- * @gfp: what the caller said
+ * kspan_gfp_effortless() - flags for an attempt that takes memory only if there is plenty
+ * @gfp: the caller's flags
  *
- * It is silent, neither waits nor reclaims, may fail, also for the hard limit, and leaves the
- * reserve for atomic requests to those who have no other choice.
+ * The attempt is silent, neither waits nor reclaims, may fail, at the hard limit, too, and
+ * does not use the reserve for atomic requests: that is for callers without an alternative.
  *
  * Return: the flags.
  */
@@ -54,10 +54,11 @@ static inline gfp_t kspan_gfp_effortless(gfp_t gfp)
 
 /**
  * kspan_gfp_metadata() - flags for kspan's own data
- * @gfp: what the caller of kspan_malloc() said of an object
+ * @gfp: flags of the caller of kspan_malloc(), for an object
  *
- * Neither zone, node, zeroing nor accounting of the object are those of the
- * data that describe it, and who must not fail tries again on the whole.
+ * Zone, node, zeroing and accounting flags of the object do not apply to the data that
+ * describe it. __GFP_NOFAIL does not, either: a caller that must not fail repeats the whole
+ * allocation.
  *
  * Return: flags for SLUB.
  */
@@ -68,9 +69,9 @@ static inline gfp_t kspan_gfp_metadata(gfp_t gfp)
 
 /**
  * kspan_may_use_reserves() - whether a request may use up the system's reserves
- * @gfp: what the caller said
+ * @gfp: the caller's flags
  *
- * As the page allocator judges it. What the reserves give is for the caller
+ * The page allocator decides by the same rule. Memory from the reserves is for the caller
  * alone.
  *
  * Return: whether it may.
@@ -85,8 +86,8 @@ static inline bool kspan_may_use_reserves(gfp_t gfp)
 
 /**
  * kspan_gfp_here() - flags for the slow paths of an allocation
- * @gfp: what the caller said
- * Return: the same, with KSPAN_GFP_NOLOCK exactly where the context asks for it, and
+ * @gfp: the caller's flags
+ * Return: the same flags, with KSPAN_GFP_NOLOCK exactly where the context asks for it, and
  * without KSPAN_GFP_EMERGENCY.
  */
 static inline gfp_t kspan_gfp_here(gfp_t gfp)
@@ -103,7 +104,10 @@ static inline bool kspan_may_release(void)
 	return preemptible();
 }
 
-/* Without SMP an attempt succeeds even if the interrupted code owns the lock. */
+/*
+ * Without SMP a trylock succeeds even if the code that the NMI interrupted owns the lock, so
+ * there an NMI never gets a lock.
+ */
 static inline bool __kspan_lock(raw_spinlock_t *lock, unsigned long *flags, gfp_t gfp)
 {
 	if (gfp & KSPAN_GFP_NOLOCK) {
@@ -113,21 +117,21 @@ static inline bool __kspan_lock(raw_spinlock_t *lock, unsigned long *flags, gfp_
 	} else {
 		raw_spin_lock_irqsave(lock, *flags);
 	}
-	/* Only for sparse, which counts the lock where kspan_lock() stands. */
+	/* Only for sparse, which counts the lock in the macro kspan_lock(), not here. */
 	__release(lock);
 	return true;
 }
 
-/* Newer kernels have no word for this to sparse. */
+/* Newer kernels have no such annotation for sparse any more. */
 #ifndef __cond_lock
 #define __cond_lock(lock, taken)	(taken)
 #endif
 
 /**
  * kspan_lock() - take a lock of kspan's, or try to
- * @lock:	the raw spinlock
- * @flags:	address of what receives the state of interrupts
- * @gfp:	with KSPAN_GFP_NOLOCK one attempt is made
+ * @lock:	a raw spinlock
+ * @flags:	address of the variable that receives the state of interrupts
+ * @gfp:	with KSPAN_GFP_NOLOCK one attempt is made, else the CPU waits
  * Return: whether the lock was taken.
  */
 #define kspan_lock(lock, flags, gfp)	__cond_lock(lock, __kspan_lock(lock, flags, gfp))

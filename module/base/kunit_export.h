@@ -10,7 +10,7 @@
 #if IS_ENABLED(CONFIG_KUNIT)
 #define KSPAN_EXPORT_FOR_KUNIT(symbol)	EXPORT_SYMBOL_GPL(symbol)
 #else
-/* A declaration that wants the semicolon, and says nothing. */
+/* A declaration without effect: it needs the semicolon that stands behind the macro. */
 #define KSPAN_EXPORT_FOR_KUNIT(symbol)	\
 	static_assert(!__builtin_types_compatible_p(typeof(symbol), void))
 #endif

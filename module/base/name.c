@@ -2,12 +2,13 @@
 /*
  * Names
  *
- * The name of a heap, typed cache or pool is whatever its user gives, maybe what somebody
- * gave him. It is shown in the kernel's log, where a newline in it would begin a line that
- * kspan has not written, or an escape code be obeyed by a terminal; and in tables of debugfs,
- * where it must be a word of a row. So there is one rule: what is kept of a name is printable
- * ASCII, any other byte and the backslash are \ooo, in octal; and "-" for no name at all. In a
- * table a blank is \040, too.
+ * The module that makes a heap, typed cache or pool gives it a name, which may come from
+ * user space. kspan shows the name in the kernel's log: there a newline in it would begin a
+ * line that kspan has not written, and a terminal would obey an escape code. It also shows the
+ * name in tables of debugfs, where it must be one word of a row. So there is one rule. kspan
+ * keeps printable ASCII of a name as it is. It keeps any other byte, and the backslash, as
+ * \ooo, in octal. It keeps "-" in place of an empty name or of none. In a table a blank is
+ * shown as \040, too.
  *
  * Context: any.
  */
@@ -15,7 +16,7 @@
 
 #include "base/name.h"
 
-/* So that what begins with a backslash is always one of ours. */
+/* The backslash is not plain, so that each backslash in a kept name begins an escape of kspan's. */
 static bool is_plain(char c)
 {
 	return c >= ' ' && c <= '~' && c != '\\';
@@ -27,9 +28,9 @@ static const char *or_dash(const char *name)
 }
 
 /**
- * kspan_name_bytes() - room that a name takes
+ * kspan_name_bytes() - memory that a name takes when it is kept
  * @name: as the user gave it, or NULL
- * Return: bytes, those of the NUL included.
+ * Return: bytes, with the NUL.
  */
 size_t kspan_name_bytes(const char *name)
 {
@@ -41,7 +42,7 @@ size_t kspan_name_bytes(const char *name)
 }
 
 /**
- * kspan_name_copy() - keep a name, so that it can be shown
+ * kspan_name_copy() - keep a name in the form in which it can be shown
  * @to:		kspan_name_bytes() of memory
  * @name:	as the user gave it, or NULL
  * Return: @to.
@@ -67,10 +68,10 @@ char *kspan_name_copy(char *to, const char *name)
 }
 
 /**
- * kspan_name_brief() - a name that is not kept, as it is shown
+ * kspan_name_brief() - make the form in which a name can be shown, of a name that is not kept
  * @to:		KSPAN_NAME_BRIEF bytes
  * @name:	as the user gave it, or NULL
- * Return: @to, with as much of the name as anybody reads.
+ * Return: @to, with the first 32 bytes of the name.
  */
 char *kspan_name_brief(char *to, const char *name)
 {
@@ -81,9 +82,9 @@ char *kspan_name_brief(char *to, const char *name)
 }
 
 /**
- * kspan_name_show() - print a name as a word of a table
- * @m:		where to
- * @name:	as it is kept
+ * kspan_name_show() - print a name as one word of a table
+ * @m:		file to print to
+ * @name:	as kspan_name_copy() keeps it
  */
 void kspan_name_show(struct seq_file *m, const char *name)
 {
@@ -91,11 +92,11 @@ void kspan_name_show(struct seq_file *m, const char *name)
 }
 
 /**
- * kspan_name_of_code() - where an address of code is
+ * kspan_name_of_code() - make text that says where an address of code is
  * @text:	set to function, offset and module
- * @size:	its length
- * @addr:	the address; of a module that is gone there is no name, and the address is not
- *		told as it is
+ * @size:	bytes of @text
+ * @addr:	address of code. Code of a module that was unloaded has no name; the text is the
+ *		hashed address then, so that the address itself is not revealed.
  * Return: @text.
  */
 const char *kspan_name_of_code(char *text, size_t size, unsigned long addr)

@@ -6,7 +6,7 @@
 #include <linux/seq_file.h>
 #include <linux/string.h>
 
-/* Room for kspan_name_brief(). */
+/* Bytes that kspan_name_brief() needs: 32 escapes of 4 bytes, and the NUL. */
 #define KSPAN_NAME_BRIEF	(4 * 32 + 1)
 
 size_t kspan_name_bytes(const char *name);

@@ -17,10 +17,12 @@ static void set_functions(struct shrinker *shrinker, kspan_shrinker_fn count,
 #ifdef SHRINKER_ALLOCATED
 /**
  * kspan_shrinker_open() - register a shrinker
- * @name:	shown in debugfs/shrinker
+ * @name:	its name in debugfs/shrinker
  * @flags:	SHRINKER_*
- * @count:	how much there is
+ * @count:	returns how much can be given back
  * @scan:	gives back some of it
+ *
+ * Context: task; sleeps.
  * Return: the shrinker or NULL.
  */
 struct shrinker *kspan_shrinker_open(const char *name, unsigned int flags,
@@ -35,7 +37,12 @@ struct shrinker *kspan_shrinker_open(const char *name, unsigned int flags,
 	return shrinker;
 }
 
-/** kspan_shrinker_close() - undo kspan_shrinker_open(); whoever uses it is waited for */
+/**
+ * kspan_shrinker_close() - unregister a shrinker and free it
+ * @shrinker: from kspan_shrinker_open()
+ *
+ * Waits until no CPU calls its functions any more. Context: task; sleeps.
+ */
 void kspan_shrinker_close(struct shrinker *shrinker)
 {
 	shrinker_free(shrinker);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Shrinkers, whose registration is another one from Linux 6.7 on. */
+/* Shrinkers: the kernel's functions to register one are different ones from Linux 6.7 on. */
 #ifndef KSPAN_SHRINKER_H
 #define KSPAN_SHRINKER_H
 

@@ -2,9 +2,9 @@
 /*
  * Size classes
  *
- * 67 classes for objects of up to 32 KiB, derived and proven by
- * tools/mksizeclasses.c; class 0 stands for everything else. The unit of the
- * index of kspan_size_to_class is 8 bytes, rounded up.
+ * There are 67 classes, for objects of up to 32 KiB. tools/mksizeclasses.c derives them and
+ * proves their arithmetic. Class 0 stands for every other size. The index of
+ * kspan_size_to_class is the size in units of 8 bytes, rounded up.
  */
 #include "base/kunit_export.h"
 #include "base/size_class.h"

@@ -28,7 +28,7 @@ extern const u8 kspan_size_to_class[KSPAN_NR_SIZE_INDEX];
  * kspan_size_class() - class that serves a request
  * @size: bytes, at most KSPAN_MAX_SMALL
  *
- * One table load; a constant @size folds to a constant.
+ * It is one load from a table; a constant @size gives a constant.
  *
  * Return: 1...KSPAN_NR_CLASSES - 1, or 0 for @size 0.
  */
@@ -40,17 +40,17 @@ static __always_inline unsigned int kspan_size_class(size_t size)
 }
 
 /**
- * kspan_slot_index() - slot that an offset lies in
- * @magic:	the multiplier of the slots' size
+ * kspan_slot_index() - slot that contains an offset
+ * @magic:	multiplier of the slots' size, struct kspan_size_class.magic
  * @offset:	bytes from the start of the span, below its length
  * @exact:	set to whether @offset is the start of the slot
  *
- * Multiplies by a 32-bit reciprocal of the size: the high half of the product
- * is the quotient, and the low half is below the reciprocal exactly when the
+ * It multiplies by a 32-bit reciprocal of the size. The high half of the product is the
+ * quotient, and the low half is below the reciprocal exactly when the
  * remainder is 0 (Lemire, Kaser, Kurz: "Faster remainder by direct
  * computation", 2019). tools/mksizeclasses proves both for every offset.
  *
- * Return: the slot; at least .slots in the unused tail of the span.
+ * Return: the slot; .slots or more in the unused tail of the span.
  */
 static inline unsigned int kspan_slot_index(u32 magic, unsigned long offset, bool *exact)
 {
@@ -61,13 +61,13 @@ static inline unsigned int kspan_slot_index(u32 magic, unsigned long offset, boo
 }
 
 /**
- * kspan_is_slot_start() - whether kspan_slot_index() is exact, in a span of the default heap
- * @magic:	the multiplier of the slots' size, or 0
+ * kspan_is_slot_start() - whether an offset is the start of a slot, for spans of the default heap
+ * @magic:	multiplier of the slots' size, or 0 for no class
  * @offset:	bytes from the start of the span
  *
- * The low half of the product is below the reciprocal of the largest class, which is the
- * least, for all starts of slots, and for no other offset: tools/mksizeclasses proves that,
- * too. So there is a constant to compare with.
+ * The result is @exact of kspan_slot_index(), but it compares with a constant: the reciprocal of
+ * the largest class, which is the least of all. The low half of the product is below it for each
+ * start of a slot, and for no other offset. tools/mksizeclasses proves that, too.
  *
  * Return: whether it is; true where there is no class.
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The longest time with interrupts or preemption off; see stretch.h
+ * Stretches: the longest time with interrupts or preemption off; see stretch.h
  */
 #include <linux/hardirq.h>
 #include <linux/kernel_stat.h>
@@ -16,8 +16,9 @@ static u64 start;
 static unsigned long from, then;
 
 /*
- * Something that is another one after an interrupt: what the timer's takes, for example,
- * while only preemption was off, is not ours. The first word may have flags of softirqs.
+ * A number that changes with each interrupt. While only preemption is off, an interrupt may
+ * come, of the timer for example, and its time is not kspan's: such a stretch is not counted.
+ * The first word of irq_stat may have flags of softirqs, so it is left out.
  */
 static unsigned long interrupts(void)
 {
@@ -30,7 +31,7 @@ static unsigned long interrupts(void)
 	return sum;
 }
 
-/** kspan_stretch_begin() - interrupts or preemption were turned off */
+/** kspan_stretch_begin() - note that interrupts or preemption were turned off */
 noinline void kspan_stretch_begin(void)
 {
 	if (depth++)
@@ -40,7 +41,7 @@ noinline void kspan_stretch_begin(void)
 	start = get_cycles();
 }
 
-/** kspan_stretch_end() - they are about to be turned on */
+/** kspan_stretch_end() - note that interrupts or preemption are about to be turned on */
 noinline void kspan_stretch_end(void)
 {
 	u64 ticks = get_cycles() - start;
@@ -51,14 +52,14 @@ noinline void kspan_stretch_end(void)
 		longest = (struct kspan_stretch) { ticks, from, _RET_IP_ };
 }
 
-/** kspan_stretch_reset() - forget the longest */
+/** kspan_stretch_reset() - forget the longest stretch */
 void kspan_stretch_reset(void)
 {
 	longest = (struct kspan_stretch) { };
 }
 EXPORT_SYMBOL_GPL(kspan_stretch_reset);
 
-/** kspan_stretch_read() - the longest since it was reset */
+/** kspan_stretch_read() - the longest stretch since the last reset */
 struct kspan_stretch kspan_stretch_read(void)
 {
 	return longest;

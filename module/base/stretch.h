@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How long interrupts or preemption are off
+ * Stretches: how long interrupts or preemption are off
  *
- * Included before everything else in a build with KSPAN_STRETCH=1, and in no other:
- * whatever turns interrupts or preemption off in kspan is told of, and the longest time
- * until all of it is on again is kept, with the places where it began and ended. For one
- * CPU, and for tools/bench/stretch.c, which counts instructions.
+ * A build with KSPAN_STRETCH=1, and no other, includes this file before everything else. It
+ * replaces what turns interrupts or preemption off in kspan, so that each time is noted. The
+ * longest time until everything is on again is kept, with the places in the code where it
+ * began and ended. It works for one CPU, and for tools/bench/stretch.c, which counts
+ * instructions.
  */
 #ifndef KSPAN_STRETCH_H
 #define KSPAN_STRETCH_H
 
-/* The kernel's own inline functions are to stay as they are. */
+/* Included first, so that the kernel's own inline functions are compiled without the macros. */
 #include <linux/cpu.h>
 #include <linux/interrupt.h>
 #include <linux/irq_work.h>
@@ -30,9 +31,9 @@
 
 /**
  * struct kspan_stretch - the longest time with interrupts or preemption off
- * @ticks:	of the TSC
- * @from:	where it began
- * @to:		where it ended
+ * @ticks:	length in ticks of the TSC
+ * @from:	address of the code where it began
+ * @to:		address of the code where it ended
  */
 struct kspan_stretch {
 	u64 ticks;
@@ -92,7 +93,7 @@ static __always_inline void kspan_stretch_rcu_unlock(void)
 	rcu_read_unlock_sched();
 }
 
-/* Whoever says something defines it. */
+/* One of the headers above defined it; a file that prints defines its own. */
 #undef pr_fmt
 
 #undef raw_spin_lock_irqsave

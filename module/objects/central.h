@@ -5,7 +5,11 @@
 
 #include "objects/budget.h"
 #include "pages/account.h"
+#include "pages/free.h"
 #include "pages/page_heap.h"
+#include "pages/release.h"
+#include "pages/reshape.h"
+#include "pages/source.h"
 
 struct kspan_heap;
 

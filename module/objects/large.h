@@ -6,7 +6,10 @@
 #include "objects/budget.h"
 #include "objects/lookup.h"
 #include "pages/account.h"
+#include "pages/free.h"
 #include "pages/page_heap.h"
+#include "pages/reshape.h"
+#include "pages/source.h"
 
 #define KSPAN_MAX_SIZE	KSPAN_ARENA_SIZE
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The pages that a private heap holds, and how many it may. */
+/* The account of a private heap: how many pages it holds, and how many it may hold. */
 #ifndef KSPAN_ACCOUNT_H
 #define KSPAN_ACCOUNT_H
 
@@ -10,11 +10,11 @@
 
 /**
  * struct kspan_account - pages of a private heap
- * @pages:	held, in spans that are used or kept
- * @peak:	most that there ever were
- * @limit:	most of them, 0 for no limit; fixed
+ * @pages:	pages in spans that the heap uses or keeps
+ * @peak:	highest value that @pages ever had
+ * @limit:	most pages that the heap may hold, 0 for no limit; fixed
  *
- * The default heap has none, and passes NULL.
+ * The default heap has no account, and passes NULL.
  */
 struct kspan_account {
 	atomic_long_t pages;
@@ -22,6 +22,7 @@ struct kspan_account {
 	unsigned long limit;
 };
 
+/* Raise the peak, if @held is above it. */
 static inline void kspan_account_reach(struct kspan_account *account, long held)
 {
 	long peak = atomic_long_read(&account->peak);
@@ -31,13 +32,13 @@ static inline void kspan_account_reach(struct kspan_account *account, long held)
 }
 
 /**
- * kspan_account_charge() - ask whether the heap may hold more pages
+ * kspan_account_charge() - charge pages that a heap is about to hold
  * @account:	of the heap, or NULL
- * @pages:	how many more
+ * @pages:	number of additional pages
  * @gfp:	with __GFP_NOFAIL the limit does not count
  *
  * Context: any.
- * Return: whether it may; they are counted then.
+ * Return: whether the heap may hold them; only then they are counted.
  */
 static inline bool kspan_account_charge(struct kspan_account *account, unsigned long pages,
 					gfp_t gfp)
@@ -55,7 +56,7 @@ static inline bool kspan_account_charge(struct kspan_account *account, unsigned 
 	return false;
 }
 
-/** kspan_account_uncharge() - pages that the heap holds no longer */
+/** kspan_account_uncharge() - undo kspan_account_charge() for pages that the heap gave up */
 static inline void kspan_account_uncharge(struct kspan_account *account, unsigned long pages)
 {
 	if (account)

@@ -2,189 +2,23 @@
 /*
  * Arenas
  *
- * An arena is one block of buddy pages. The largest order is tried first and
- * cheaply, without reclaim; then order by order down to the smallest that
- * serves the request, and only that one is asked for with all that the
- * caller's flags allow. What was taken whole goes back whole, except as the last
- * resort: then runs of pages go back before the others, as the largest aligned blocks
- * that they have.
+ * An arena is one block of the buddy allocator. The largest order that is wanted is tried
+ * first and cheaply, without reclaim; then order by order down to the smallest that serves
+ * the request. Only the smallest one is requested with all that the caller's flags allow.
+ * A block that was taken whole is given back whole. There is one exception, the last resort
+ * when memory is short: runs of pages are given back before the others, as the largest
+ * aligned blocks that they contain.
  *
- * While a page is kspan's, its reference count is KSPAN_PAGE_REFS, far below zero. So a
- * kfree() or put_page() of an address of ours frees nothing, nor does a get_page() with its
- * put_page(); sendpage_ok() is false, and whoever wants to offline the memory sees that the
- * page is in use. Each page is looked at when it goes back, and what was done to its count
- * is told. A block that was asked for without __GFP_COMP is any number of smaller ones to
- * the page allocator, once their first pages have a count of 1 and the others of 0.
- *
- * Context: alloc as the gfp flags say, from task, softirq and hardirq.
+ * Context: allocation as the gfp flags say, from task, softirq and hardirq.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
-
 #include <linux/mm.h>
+#include <linux/slab.h>
 
 #include "base/kunit_export.h"
 #include "pages/arena.h"
 
-unsigned long kspan_hard_limit;
-KSPAN_EXPORT_FOR_KUNIT(kspan_hard_limit);
-
-/* The kernel's pages of all arenas. */
-static atomic_long_t held = ATOMIC_LONG_INIT(0);
-
-/** kspan_arena_bytes() - bytes of all arenas */
-unsigned long kspan_arena_bytes(void)
-{
-	return atomic_long_read(&held) << PAGE_SHIFT;
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_arena_bytes);
-
-#ifdef CONFIG_FAULT_INJECTION
-DECLARE_FAULT_ATTR(kspan_fail_arena);
-KSPAN_EXPORT_FOR_KUNIT(kspan_fail_arena);
-
-static bool fail_arena(void)
-{
-	/* As should_fail() would say, which takes a while to. */
-	if (likely(!READ_ONCE(kspan_fail_arena.probability) && !READ_ONCE(current->fail_nth)))
-		return false;
-	return should_fail(&kspan_fail_arena, 1);
-}
-#else
-static bool fail_arena(void)
-{
-	return false;
-}
-#endif
-
-/**
- * kspan_arena_debugfs_init() - show the fault-injection attributes
- * @dir: debugfs directory of kspan
- *
- * Creates failkspan/ (Documentation/fault-injection of the kernel tells what
- * its files mean), which makes arena allocations fail; nothing on kernels
- * without CONFIG_FAULT_INJECTION_DEBUG_FS.
- *
- * Return: 0 or a negative errno.
- */
-int kspan_arena_debugfs_init(struct dentry *dir)
-{
-#ifdef CONFIG_FAULT_INJECTION_DEBUG_FS
-	return PTR_ERR_OR_ZERO(fault_create_debugfs_attr("failkspan", dir, &kspan_fail_arena));
-#else
-	return 0;
-#endif
-}
-
-static void claim_pages(struct page *page, unsigned long n)
-{
-	unsigned long i;
-
-	for (i = 0; i < n; i++)
-		set_page_count(page + i, KSPAN_PAGE_REFS);
-}
-
-/* What others did to the counts of pages that went back, since load. */
-static atomic_long_t stray_puts = ATOMIC_LONG_INIT(0);
-static atomic_long_t stray_gets = ATOMIC_LONG_INIT(0);
-
-/** kspan_arena_stray_puts() - kfree() and put_page() calls that hit pages of ours */
-unsigned long kspan_arena_stray_puts(void)
-{
-	return atomic_long_read(&stray_puts);
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_arena_stray_puts);
-
-/** kspan_arena_stray_gets() - references to pages of ours that were held when they went back */
-unsigned long kspan_arena_stray_gets(void)
-{
-	return atomic_long_read(&stray_gets);
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_arena_stray_gets);
-
-/*
- * Give a page back that somebody has references to: it is free with the last of them. The
- * count becomes theirs and ours, and ours is put.
- */
-static void free_held_page(struct page *page, int refs)
-{
-	set_page_count(page, refs + 1);
-	__free_page(page);
-}
-
-/*
- * Tell what was done to pages that are about to go back, which is told by their counts, and
- * make the counts right. Returns false when some page must go back by itself.
- */
-static noinline bool report_strays(struct page *page, unsigned long n)
-{
-	unsigned long puts = 0, gets = 0, i;
-
-	for (i = 0; i < n; i++) {
-		int refs = page_count(page + i) - KSPAN_PAGE_REFS;
-
-		if (refs > 0)
-			gets += refs;
-		else
-			puts -= refs;
-		if (refs < 0)
-			set_page_count(page + i, KSPAN_PAGE_REFS);
-	}
-	atomic_long_add(puts, &stray_puts);
-	atomic_long_add(gets, &stray_gets);
-	if (puts)
-		pr_warn_ratelimited("%lu stray kfree() or put_page() on the pages at %p: free memory of kspan by kspan_free(); nothing was lost\n",
-				    puts, page_address(page));
-	if (gets)
-		pr_warn_ratelimited("%lu stray references to the pages at %p, whose objects were freed: they stay until these are put\n",
-				    gets, page_address(page));
-	return !gets;
-}
-
-static bool all_claimed(struct page *page, unsigned long n)
-{
-	unsigned long i;
-
-	for (i = 0; i < n; i++)
-		if (page_count(page + i) != KSPAN_PAGE_REFS)
-			return false;
-	return true;
-}
-
-/* One aligned block, whole. */
-static void free_block(struct page *page, unsigned int order)
-{
-	unsigned long n = 1UL << order, i;
-
-	if (likely(all_claimed(page, n)) || report_strays(page, n)) {
-		set_page_count(page, 1);
-		for (i = 1; i < n; i++)
-			set_page_count(page + i, 0);
-		__free_pages(page, order);
-	} else {
-		for (i = 0; i < n; i++)
-			free_held_page(page + i, page_count(page + i) - KSPAN_PAGE_REFS);
-	}
-	atomic_long_sub(n, &held);
-}
-
-/* Pages that all blocks may have; 0: no limit, which a limit of less than a page is not. */
-static unsigned long limit_in_pages(void)
-{
-	unsigned long limit = READ_ONCE(kspan_hard_limit);
-
-	return limit ? max(limit / PAGE_SIZE, 1UL) : 0;
-}
-
-/* Whether not even the smallest block may be had: then nothing else need be prepared. */
-static bool is_at_limit(unsigned int order)
-{
-	unsigned long limit = limit_in_pages();
-
-	return limit && atomic_long_read(&held) + (1L << order) > limit;
-}
-
-/* A run of the kernel's pages, as the largest aligned blocks it has. */
-static void free_run(unsigned long start, unsigned long n)
+/* Give a run of @n pages of the kernel back, as the largest aligned blocks that it contains. */
+static void free_arena_run(unsigned long start, unsigned long n)
 {
 	unsigned long pfn = page_to_pfn(virt_to_page((void *)start));
 
@@ -193,102 +27,15 @@ static void free_run(unsigned long start, unsigned long n)
 
 		if (pfn)
 			order = min_t(unsigned int, order, __ffs(pfn));
-		free_block(pfn_to_page(pfn), order);
+		__kspan_block_free(pfn_to_page(pfn), order);
 		pfn += 1UL << order;
 		n -= 1UL << order;
 	}
 }
 
 /*
- * What the page allocator is to be told. A caller who may use the system's reserves must not
- * get them here, as others would be served from them, too: he has KSPAN_GFP_EMERGENCY for it.
- */
-static gfp_t block_gfp(gfp_t gfp)
-{
-	gfp_t passed = gfp & (KSPAN_GFP_PASSED | __GFP_NOMEMALLOC);
-
-	if (gfp & KSPAN_GFP_EMERGENCY)
-		return passed | __GFP_MEMALLOC;
-	return kspan_may_use_reserves(gfp) ? passed | __GFP_NOMEMALLOC : passed;
-}
-
-/* A block that the map knows, if the limit allows it. */
-static struct page *alloc_block(int nid, unsigned int order, gfp_t gfp)
-{
-	bool unlimited = gfp & (__GFP_NOFAIL | KSPAN_GFP_EMERGENCY);
-	unsigned long limit = limit_in_pages();
-	struct page *page = NULL;
-
-	if (atomic_long_add_return(1L << order, &held) <= limit || !limit || unlimited)
-		page = alloc_pages_node(nid, block_gfp(gfp), order);
-	if (!page) {
-		atomic_long_sub(1L << order, &held);
-		return NULL;
-	}
-	claim_pages(page, 1UL << order);
-	if (kspan_map_prepare(page_to_nid(page), (unsigned long)page_address(page),
-			      PAGE_SIZE << order, kspan_gfp_metadata(gfp)))
-		return page;
-	free_block(page, order);
-	return NULL;
-}
-
-/**
- * kspan_block_alloc() - take a block from the buddy allocator
- * @nid:	preferred node; the only one with __GFP_THISNODE in @gfp
- * @order:	its order
- * @gfp:	the caller's flags; zone and zeroing flags are ignored. The system's reserves
- *		are used with KSPAN_GFP_EMERGENCY only: what they give must not be served
- *		to everybody. With __GFP_NOFAIL the limit does not count.
- *
- * Context: as @gfp says; no lock held.
- * Return: its first page, or NULL.
- */
-struct page *kspan_block_alloc(int nid, unsigned int order, gfp_t gfp)
-{
-	return fail_arena() ? NULL : alloc_block(nid, order, gfp);
-}
-
-/**
- * kspan_block_free() - give a block back to the buddy allocator
- * @start:	address of its first byte
- * @order:	its order
- */
-void kspan_block_free(unsigned long start, unsigned int order)
-{
-	free_block(virt_to_page((void *)start), order);
-}
-
-/**
- * kspan_block_is_spare() - whether memory for a block is to spare on a node
- * @nid:	the node
- * @order:	order of the block
- *
- * Below the low watermark the page allocator wakes kswapd, and asks other nodes first.
- * An attempt that is not to make it do that, for a block larger than need be, is one that
- * must not be made there: so the one for the smallest block is what kswapd is woken for.
- *
- * Context: any.
- * Return: whether some zone that kernel memory is from stays above it.
- */
-bool kspan_block_is_spare(int nid, unsigned int order)
-{
-	int i;
-
-	for (i = ZONE_NORMAL; i >= 0 && node_online(nid); i--) {
-		struct zone *zone = &NODE_DATA(nid)->node_zones[i];
-
-		if (populated_zone(zone) && zone_page_state(zone, NR_FREE_PAGES) >
-		    low_wmark_pages(zone) + zone->lowmem_reserve[ZONE_NORMAL] + (1UL << order))
-			return true;
-	}
-	return false;
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_block_is_spare);
-
-/*
- * The largest block to be had, of @max down to @min order. Attempts that have a
- * smaller one to fall back to are to cost nobody anything.
+ * Take the largest block that the page allocator has, of @max down to @min order. An attempt that
+ * has a smaller one to fall back to must not make the page allocator reclaim memory.
  */
 static struct page *alloc_largest(int nid, unsigned int max, unsigned int min, gfp_t gfp,
 				  unsigned int *order)
@@ -298,23 +45,23 @@ static struct page *alloc_largest(int nid, unsigned int max, unsigned int min, g
 	for (*order = max; *order > min; --*order) {
 		if (!kspan_block_is_spare(nid, *order))
 			continue;
-		page = alloc_block(nid, *order, kspan_gfp_effortless(gfp));
+		page = __kspan_block_alloc(nid, *order, kspan_gfp_effortless(gfp));
 		if (page)
 			return page;
 	}
-	return alloc_block(nid, min, gfp);
+	return __kspan_block_alloc(nid, min, gfp);
 }
 
 /**
- * kspan_arena_alloc() - make an arena of a block of the buddy allocator
+ * kspan_arena_alloc() - make an arena of a block of the page allocator
  * @nid:	preferred node; the only one with __GFP_THISNODE in @gfp
- * @npages:	kspan pages that the block must hold, as one run aligned to the
+ * @npages:	pages of 8 KiB that the block must hold, as one run aligned to the
  *		next power of two; at most KSPAN_ARENA_PAGES
- * @most:	more are not wanted, if @npages is not
+ * @most:	the block is not larger than this, unless @npages is
  * @gfp:	as for kspan_block_alloc(), without KSPAN_GFP_EMERGENCY
  *
  * Context: as @gfp says; no lock held.
- * Return: an arena with a free and unlinked run of pages, or NULL.
+ * Return: an arena in no list, whose bitmaps are all 0, or NULL.
  */
 struct kspan_arena *kspan_arena_alloc(int nid, unsigned int npages, unsigned int most,
 				      gfp_t gfp)
@@ -324,7 +71,7 @@ struct kspan_arena *kspan_arena_alloc(int nid, unsigned int npages, unsigned int
 	struct kspan_arena *arena;
 	struct page *page;
 
-	if (fail_arena() || (!(gfp & __GFP_NOFAIL) && is_at_limit(min)))
+	if (kspan_block_should_fail() || (!(gfp & __GFP_NOFAIL) && kspan_block_at_limit(min)))
 		return NULL;
 	arena = kzalloc(sizeof(*arena), kspan_gfp_metadata(gfp));
 	if (!arena)
@@ -342,22 +89,22 @@ struct kspan_arena *kspan_arena_alloc(int nid, unsigned int npages, unsigned int
 KSPAN_EXPORT_FOR_KUNIT(kspan_arena_alloc);
 
 /**
- * kspan_arena_free_pages() - give some pages back to the buddy allocator
- * @arena:	the arena, which can't be freed meanwhile
- * @pages:	a bit for each of kspan's pages
+ * kspan_arena_free_pages() - give some pages of an arena back to the page allocator
+ * @arena:	the arena; the caller makes sure that it is not freed meanwhile
+ * @pages:	a bit for each page of 8 KiB
  */
 void kspan_arena_free_pages(struct kspan_arena *arena, const unsigned long *pages)
 {
 	unsigned int first, end;
 
 	for_each_set_bitrange(first, end, pages, arena->npages)
-		free_run(arena->start + ((unsigned long)first << KSPAN_PAGE_SHIFT),
-			 (unsigned long)(end - first) << KSPAN_PAGE_ORDER);
+		free_arena_run(arena->start + ((unsigned long)first << KSPAN_PAGE_SHIFT),
+			       (unsigned long)(end - first) << KSPAN_PAGE_ORDER);
 }
 
 /**
- * kspan_arena_free() - give a block back to the buddy allocator
- * @arena: an arena without a used page, unlinked from its page heap
+ * kspan_arena_free() - give an arena's block back to the page allocator
+ * @arena: an arena without a used page, unlinked from its page heap; it is freed, too
  */
 void kspan_arena_free(struct kspan_arena *arena)
 {
@@ -367,7 +114,7 @@ void kspan_arena_free(struct kspan_arena *arena)
 		bitmap_complement(present, arena->absent, KSPAN_ARENA_PAGES);
 		kspan_arena_free_pages(arena, present);
 	} else {
-		free_block(virt_to_page((void *)arena->start), arena->order);
+		__kspan_block_free(virt_to_page((void *)arena->start), arena->order);
 	}
 	kfree(arena);
 }

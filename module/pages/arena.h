@@ -1,34 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Arenas: blocks of buddy pages. */
+/* Arenas: blocks of the buddy allocator that spans are made in; see arena.c. */
 #ifndef KSPAN_ARENA_H
 #define KSPAN_ARENA_H
 
-#include <linux/fault-inject.h>
+#include "pages/block.h"
 
-#include "base/context.h"
-#include "pages/map.h"
-
-/* Reference count of a page of ours: no number of gets and puts makes it 0. */
-#define KSPAN_PAGE_REFS	(-(1 << 24))
-
-/* Most bytes that all arenas may have, 0 for no limit; a module parameter. */
-extern unsigned long kspan_hard_limit;
+/* Number within the arena of the page of 8 KiB that an address of it lies in. */
+static inline unsigned int kspan_arena_page_of(const struct kspan_arena *arena, unsigned long addr)
+{
+	return (addr - arena->start) >> KSPAN_PAGE_SHIFT;
+}
 
 struct kspan_arena *kspan_arena_alloc(int nid, unsigned int npages, unsigned int most,
 				      gfp_t gfp);
 void kspan_arena_free_pages(struct kspan_arena *arena, const unsigned long *pages);
 void kspan_arena_free(struct kspan_arena *arena);
-struct page *kspan_block_alloc(int nid, unsigned int order, gfp_t gfp);
-bool kspan_block_is_spare(int nid, unsigned int order);
-void kspan_block_free(unsigned long start, unsigned int order);
-unsigned long kspan_arena_bytes(void);
-unsigned long kspan_arena_stray_puts(void);
-unsigned long kspan_arena_stray_gets(void);
-
-#ifdef CONFIG_FAULT_INJECTION
-extern struct fault_attr kspan_fail_arena;
-#endif
-
-int kspan_arena_debugfs_init(struct dentry *dir);
 
 #endif /* KSPAN_ARENA_H */

@@ -1,26 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the layers ask of the scavenger and of reclaim, which stand above all of them
+ * Hooks: how lower layers call the scavenger and reclaim
  *
- * A layer calls no file above it. What it needs from there is declared here, and reclaim.c
- * fills it in: two work items that layers queue, and two functions that they call.
+ * A file calls no file above its own. So the calls that lower layers need are declared here,
+ * and reclaim.c, which is above them, fills them in: an irq work that wakes the scavenger, and
+ * the two functions of kspan_relief.
  *
- * Context: any, NMI included, but for kspan_relief.
+ * Context: any, NMI included, except for kspan_relief, which may sleep.
  */
 #include "base/kunit_export.h"
 #include "pages/hooks.h"
 
-/* Nobody needs to wake the scavenger: it will look, or is turned off, or not there yet. */
+/* The scavenger needs no wake-up: it will run anyway, or is turned off, or not there yet. */
 bool kspan_scavenger_awake = true;
 KSPAN_EXPORT_FOR_KUNIT(kspan_scavenger_awake);
 
-/* Its next look is to be soon, since memory is short; or there is no scavenger. */
+/* The scavenger is to run soon, because memory is short; or there is no scavenger. */
 bool kspan_scavenger_hurried = true;
 
 struct irq_work kspan_scavenger_irq_work;
 
 /**
- * kspan_scavenger_hurry() - memory is short, and not all of it in use
+ * kspan_scavenger_hurry() - make the scavenger run soon: memory is short, and kspan has free pages
  *
  * Context: any, NMI included.
  */
@@ -32,6 +33,7 @@ void kspan_scavenger_hurry(void)
 	irq_work_queue(&kspan_scavenger_irq_work);
 }
 
+/* What kspan_relief does until reclaim.c fills it in. */
 static bool nothing(int nid, unsigned int npages, gfp_t gfp)
 {
 	return false;

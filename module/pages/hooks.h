@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the layers ask of the scavenger and of reclaim; these fill it in. */
+/* Hooks: lower layers call the scavenger and reclaim by them; see hooks.c. */
 #ifndef KSPAN_HOOKS_H
 #define KSPAN_HOOKS_H
 
@@ -12,7 +12,7 @@ extern bool kspan_scavenger_awake, kspan_scavenger_hurried;
 extern struct irq_work kspan_scavenger_irq_work;
 
 /**
- * kspan_scavenger_wake() - there may be something to do for the scavenger
+ * kspan_scavenger_wake() - wake the scavenger: it may have something to do
  *
  * Context: any, NMI included.
  */
@@ -25,13 +25,13 @@ static inline void kspan_scavenger_wake(void)
 void kspan_scavenger_hurry(void);
 
 /**
- * struct kspan_relief - how a request that would go beyond a limit is helped
- * @soft_limit:	gives idle arenas back before a new one is taken; tells whether pages of the
+ * struct kspan_relief - how a request that would exceed a limit is helped
+ * @soft_limit:	gives idle arenas back before a new one is taken; returns whether pages of the
  *		node may have become free
- * @hard_limit:	gives back what it can before the request fails; tells whether a new attempt
- *		is worth while
+ * @hard_limit:	gives back what it can before the request fails; returns whether a new attempt
+ *		may succeed
  *
- * Both get the node, the pages of 8 KiB and the gfp flags of the request, and may sleep if the
+ * Both get the node, the pages of 8 KiB and the gfp flags of the request. They may sleep if the
  * flags allow it.
  */
 struct kspan_relief {

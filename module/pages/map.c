@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The map
+ * The map: which span an address lies in
  *
  *	sectors		|  512 MiB  |     -     |     -     |  512 MiB  | ...
  *	leaf		   | 4 MiB |			   | 4 MiB |
  *	entry		     8 KiB -> span
  *
- * Tells what any address is, in a bounded number of loads and without touching struct
- * page: the span, by a table of three levels, and of small spans the class, by two bytes per
- * page in a table of two. A node has a table of classes of its own, in which the pages of
- * other nodes have none. So one look tells a CPU that an address is an object of its node.
+ * The map tells what any address is, in a bounded number of loads and without touching
+ * struct page. A table of three levels gives the span. A table of two levels gives the class
+ * of a page of a small span, by two bytes per page. Each node has a table of classes of its
+ * own, in which pages of other nodes have no class. So one look tells a CPU that an address
+ * is an object of its node.
  *
- * The first level covers all addresses that memory may ever have. It is a directory:
- * an array of pointers, most of which are the same, since most of the addresses are a gap.
- * The pages of the array that hold nothing else are one page, mapped many times. A sector is
- * added for memory that is there at load, and before more comes online. It has 128 KiB of
- * classes and 2 KiB of pointers to leaves; a leaf comes with the first span of its window,
- * and stays until unload.
+ * The first level covers all addresses that memory may ever have. It is a directory, see
+ * directory.c. A sector is added for memory that is online at load, and before more memory
+ * comes online. It has 128 KiB of classes and 2 KiB of pointers to leaves. A leaf is allocated
+ * with the first span of its window, and stays until unload.
  *
- * Costs: 0.025 % of the memory that is present, in whole sectors, for each directory a page
- * per 256 GiB of it, and 2 KiB of page tables per TiB of addresses. A leaf is 0.1 % of its window.
+ * Costs: whole sectors are 0.025 % of the memory that is present. Each directory takes a page
+ * for each 256 GiB of that memory, and 2 KiB of page tables for each TiB of addresses. A leaf
+ * is 0.1 % of its window.
  *
- * Context: lookups any, NMI included; kspan_map_prepare() as its gfp flags say; all else
- * tasks that may sleep.
+ * Context: lookups may run in any context, NMI included; kspan_map_prepare() as its gfp flags
+ * say; everything else in tasks that may sleep.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -34,159 +34,39 @@
 
 #include "base/context.h"
 #include "base/kunit_export.h"
+#include "pages/directory.h"
 #include "pages/map.h"
 #include "pages/span.h"
 
-/* kspan_class_map_get() takes the low 16 bits of a page's number. */
+/* kspan_class_map_entry() takes the low 16 bits of a page's number as its place in a sector. */
 static_assert(KSPAN_SECTOR_SHIFT == 16);
 
 struct kspan_map kspan_map __read_mostly;
 KSPAN_EXPORT_FOR_KUNIT(kspan_map);
 
-#define PER_PAGE	(PAGE_SIZE / sizeof(void *))
-
-/**
- * struct directory - an array of pointers, most of which are the same
- * @entry:	the array
- * @page:	its pages; those without another pointer are @usual
- * @nr_pages:	length of @page
- * @usual:	a page of the usual pointer
- */
-struct directory {
-	void **entry;
-	struct page **page;
-	unsigned long nr_pages;
-	struct page *usual;
-};
-
-/* An array that was mapped anew: others may still read it. */
-struct old_array {
-	struct old_array *next;
-	void **entry;
-};
-
-/* Protects what follows; readers of directories take no lock. */
+/* Protects the following directories against each other's changes; readers take no lock. */
 static DEFINE_MUTEX(map_mutex);
-static struct directory sectors;
-static struct directory *classes[MAX_NUMNODES];
-static struct old_array *old_arrays;
-/* Of sectors without memory. */
+static struct kspan_directory sectors;
+static struct kspan_directory *classes[MAX_NUMNODES];
+/* The sector, and the table of classes, of all addresses that have no memory. */
 static struct kspan_map_sector no_sector;
 static u16 *no_classes;
-/* Memory that the map takes. */
-static atomic_long_t map_bytes = ATOMIC_LONG_INIT(0);
-
-static void *map_alloc(size_t bytes)
-{
-	void *p = vzalloc(bytes);
-
-	if (p)
-		atomic_long_add(PAGE_ALIGN(bytes), &map_bytes);
-	return p;
-}
-
-static struct page *page_of_pointers(const void *pointer)
-{
-	struct page *page = alloc_page(GFP_KERNEL);
-	unsigned long i;
-
-	for (i = 0; page && i < PER_PAGE; i++)
-		((const void **)page_address(page))[i] = pointer;
-	if (page)
-		atomic_long_add(PAGE_SIZE, &map_bytes);
-	return page;
-}
-
-static int directory_init(struct directory *dir, unsigned long nr, const void *usual)
-{
-	unsigned long i;
-
-	dir->nr_pages = DIV_ROUND_UP(nr, PER_PAGE);
-	dir->usual = page_of_pointers(usual);
-	dir->page = map_alloc(array_size(dir->nr_pages, sizeof(*dir->page)));
-	if (!dir->usual || !dir->page)
-		return -ENOMEM;
-	for (i = 0; i < dir->nr_pages; i++)
-		dir->page[i] = dir->usual;
-	dir->entry = vmap(dir->page, dir->nr_pages, VM_MAP, PAGE_KERNEL);
-	/* Its page tables. */
-	atomic_long_add(PAGE_ALIGN(dir->nr_pages * sizeof(pte_t)), &map_bytes);
-	return dir->entry ? 0 : -ENOMEM;
-}
-
-/* Give the part of the array that has @index a page of its own. */
-static int directory_divide(struct directory *dir, unsigned long index)
-{
-	unsigned long n = index / PER_PAGE;
-	struct old_array *old;
-	struct page *page;
-	void **entry;
-
-	if (dir->page[n] != dir->usual)
-		return 0;
-	page = page_of_pointers(*(void **)page_address(dir->usual));
-	old = kmalloc(sizeof(*old), GFP_KERNEL);
-	if (!page || !old)
-		goto failed;
-	dir->page[n] = page;
-	entry = vmap(dir->page, dir->nr_pages, VM_MAP, PAGE_KERNEL);
-	if (!entry) {
-		dir->page[n] = dir->usual;
-		goto failed;
-	}
-	old->entry = dir->entry;
-	old->next = old_arrays;
-	old_arrays = old;
-	/* Readers of either array find what was there before. */
-	smp_store_release(&dir->entry, entry);
-	return 0;
-failed:
-	kfree(old);
-	if (page)
-		__free_page(page);
-	return -ENOMEM;
-}
-
-static int directory_set(struct directory *dir, unsigned long index, void *pointer)
-{
-	int err = directory_divide(dir, index);
-
-	if (err)
-		return err;
-	/* Release: whoever sees the sector sees its zeroes. */
-	smp_store_release(&dir->entry[index], pointer);
-	return 0;
-}
-
-static void directory_exit(struct directory *dir)
-{
-	unsigned long i;
-
-	vunmap(dir->entry);
-	for (i = 0; dir->page && i < dir->nr_pages; i++)
-		if (dir->page[i] && dir->page[i] != dir->usual)
-			__free_page(dir->page[i]);
-	vfree(dir->page);
-	if (dir->usual)
-		__free_page(dir->usual);
-	*dir = (struct directory) { };
-}
 
 static unsigned long nr_sectors(void)
 {
 	return DIV_ROUND_UP(kspan_map.nr_pages, KSPAN_SECTOR_PAGES);
 }
 
-/* The classes of a node that has memory now. */
-static struct directory *make_classes(int nid)
+/* The classes of a node; they are made when the node gets its first memory. */
+static struct kspan_directory *make_classes(int nid)
 {
-	struct directory *dir;
+	struct kspan_directory *dir;
 
 	if (classes[nid])
 		return classes[nid];
 	dir = kzalloc(sizeof(*dir), GFP_KERNEL);
-	if (dir && directory_init(dir, nr_sectors(), no_classes)) {
-		directory_exit(dir);
+	if (dir && kspan_directory_init(dir, nr_sectors(), no_classes)) {
+		kspan_directory_exit(dir);
 		kfree(dir);
 		dir = NULL;
 	}
@@ -194,17 +74,20 @@ static struct directory *make_classes(int nid)
 	return dir;
 }
 
+/* Make the sector, and the node's classes for it, if they are not there. */
 static int add_sector(int nid, unsigned long index)
 {
-	struct directory *dir = make_classes(nid);
+	struct kspan_directory *dir;
 	void *memory;
 	int err;
 
+	lockdep_assert_held(&map_mutex);
+	dir = make_classes(nid);
 	if (!dir)
 		return -ENOMEM;
 	if (sectors.entry[index] == &no_sector) {
-		memory = map_alloc(sizeof(struct kspan_map_sector));
-		err = memory ? directory_set(&sectors, index, memory) : -ENOMEM;
+		memory = kspan_map_alloc(sizeof(struct kspan_map_sector));
+		err = memory ? kspan_directory_set(&sectors, index, memory) : -ENOMEM;
 		if (err) {
 			vfree(memory);
 			return err;
@@ -212,8 +95,8 @@ static int add_sector(int nid, unsigned long index)
 		WRITE_ONCE(kspan_map.sector, (struct kspan_map_sector **)sectors.entry);
 	}
 	if (dir->entry[index] == no_classes) {
-		memory = map_alloc(KSPAN_SECTOR_PAGES * sizeof(*no_classes));
-		err = memory ? directory_set(dir, index, memory) : -ENOMEM;
+		memory = kspan_map_alloc(KSPAN_SECTOR_PAGES * sizeof(*no_classes));
+		err = memory ? kspan_directory_set(dir, index, memory) : -ENOMEM;
 		if (err) {
 			vfree(memory);
 			return err;
@@ -223,13 +106,13 @@ static int add_sector(int nid, unsigned long index)
 }
 
 /**
- * kspan_map_add() - have a map of memory that comes online
- * @nid:	its node
+ * kspan_map_add() - prepare the map for memory that comes online
+ * @nid:	node of the memory
  * @start_pfn:	its first page frame
- * @end_pfn:	the one behind the last
+ * @end_pfn:	the page frame behind the last
  *
- * What was added before is left alone. Memory outside of the map's range is none that
- * kspan_map_prepare() accepts.
+ * Sectors that are there already stay as they are. Memory outside of the map's range gets no
+ * sector; kspan_map_prepare() refuses it.
  *
  * Context: task; sleeps.
  * Return: 0 or -ENOMEM.
@@ -253,24 +136,24 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_map_add);
 /**
  * kspan_map_classes() - the classes of a node's small spans
  * @nid: node
- * Return: a copy that kspan_class_map_get() takes.
+ * Return: a copy for kspan_class_map_get().
  */
 struct kspan_class_map kspan_map_classes(int nid)
 {
-	struct directory *dir = classes[nid];
+	struct kspan_directory *dir = classes[nid];
 
 	if (!dir)
 		return (struct kspan_class_map) { .base = kspan_map.base };
 	return (struct kspan_class_map) {
 		.base = kspan_map.base,
 		.nr_pages = kspan_map.nr_pages,
-		/* Pairs with the release in directory_divide(). */
+		/* Pairs with the release in directory_divide() of directory.c. */
 		.sector = (u16 **)smp_load_acquire(&dir->entry),
 	};
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_map_classes);
 
-/* Where memory may come online, or where it ends if it can't. */
+/* The page frame behind all memory that may come online; @end if no memory can be added. */
 static unsigned long end_of_addresses(unsigned long end)
 {
 #if defined(CONFIG_SPARSEMEM) && defined(MAX_PHYSMEM_BITS)
@@ -280,7 +163,7 @@ static unsigned long end_of_addresses(unsigned long end)
 #endif
 }
 
-/* The next page frame from @pfn on that may be online: gaps are long. */
+/* The first page frame from @pfn on that may be online. Gaps are long, so skip whole sections. */
 static unsigned long skip_gap(unsigned long pfn, unsigned long end)
 {
 #ifdef CONFIG_SPARSEMEM
@@ -290,7 +173,7 @@ static unsigned long skip_gap(unsigned long pfn, unsigned long end)
 	return pfn;
 }
 
-/* The node of the memory in a window, or NUMA_NO_NODE without any. */
+/* The node of the memory in a window, or NUMA_NO_NODE if none of it is online. */
 static int node_of_window(unsigned long pfn, unsigned long last)
 {
 	struct page *page = pfn_to_online_page(pfn) ?: pfn_to_online_page(last);
@@ -298,7 +181,7 @@ static int node_of_window(unsigned long pfn, unsigned long last)
 	return page ? page_to_nid(page) : NUMA_NO_NODE;
 }
 
-/* What is online from @pfn to @end. */
+/* Add all memory from @pfn to @end that is online. */
 static int add_present(unsigned long pfn, unsigned long end)
 {
 	const unsigned long window = KSPAN_ARENA_SIZE >> PAGE_SHIFT;
@@ -318,20 +201,21 @@ static int add_present(unsigned long pfn, unsigned long end)
 
 static int init_tables(void)
 {
-	no_classes = map_alloc(KSPAN_SECTOR_PAGES * sizeof(*no_classes));
-	if (!no_classes || directory_init(&sectors, nr_sectors(), &no_sector))
+	no_classes = kspan_map_alloc(KSPAN_SECTOR_PAGES * sizeof(*no_classes));
+	if (!no_classes || kspan_directory_init(&sectors, nr_sectors(), &no_sector))
 		return -ENOMEM;
 	kspan_map.sector = (struct kspan_map_sector **)sectors.entry;
 	return 0;
 }
 
 /**
- * kspan_map_init() - prepare for a map of the machine's memory
+ * kspan_map_init() - set up the map without any memory in it
  *
- * The map's range starts at the lowest memory there is. Nothing is in it yet:
- * kspan_map_add_present() is called when kspan_map_add() is told of what comes, so that no
- * memory is left out.
+ * The map's range starts at the lowest memory of the machine. The caller registers for memory
+ * hotplug next, which calls kspan_map_add(), and calls kspan_map_add_present() after that: so
+ * no memory is left out.
  *
+ * Context: task; sleeps.
  * Return: 0 or -ENOMEM.
  */
 int kspan_map_init(void)
@@ -357,7 +241,7 @@ int kspan_map_init(void)
 }
 
 /**
- * kspan_map_add_present() - have a map of all memory that is online
+ * kspan_map_add_present() - prepare the map for all memory that is online
  *
  * Context: task; sleeps.
  * Return: 0 or -ENOMEM.
@@ -373,14 +257,14 @@ int kspan_map_add_present(void)
 	return err;
 }
 
-static void free_classes(struct directory *dir)
+static void free_classes(struct kspan_directory *dir)
 {
 	unsigned long i;
 
 	for (i = 0; dir->entry && i < nr_sectors(); i++)
 		if (dir->entry[i] != no_classes)
 			vfree(dir->entry[i]);
-	directory_exit(dir);
+	kspan_directory_exit(dir);
 	kfree(dir);
 }
 
@@ -394,12 +278,12 @@ static void free_leaves(struct kspan_map_sector *sector)
 	}
 }
 
-/* The first sector with memory from @i on; nr_sectors() or more behind the last. */
+/* The first sector with memory from @i on; nr_sectors() or more if there is none. */
 static unsigned long next_sector(unsigned long i)
 {
 	while (i < nr_sectors()) {
-		if (sectors.page[i / PER_PAGE] == sectors.usual)
-			i = round_down(i, PER_PAGE) + PER_PAGE;
+		if (sectors.page[i / KSPAN_DIRECTORY_PER_PAGE] == sectors.usual)
+			i = round_down(i, KSPAN_DIRECTORY_PER_PAGE) + KSPAN_DIRECTORY_PER_PAGE;
 		else if (sectors.entry[i] == &no_sector)
 			i++;
 		else
@@ -416,13 +300,13 @@ static void free_sectors(void)
 		free_leaves(sectors.entry[i]);
 		vfree(sectors.entry[i++]);
 	}
-	directory_exit(&sectors);
+	kspan_directory_exit(&sectors);
 }
 
 /**
  * kspan_map_exit() - free the map
  *
- * The caller has freed all arenas. Accepts a half-built map.
+ * The caller has freed all arenas. The map may be half-built, after a failure.
  */
 void kspan_map_exit(void)
 {
@@ -433,16 +317,10 @@ void kspan_map_exit(void)
 			free_classes(classes[nid]);
 	memset(classes, 0, sizeof(classes));
 	free_sectors();
-	while (old_arrays) {
-		struct old_array *old = old_arrays;
-
-		old_arrays = old->next;
-		vunmap(old->entry);
-		kfree(old);
-	}
+	kspan_directory_forget_old_arrays();
 	vfree(no_classes);
 	no_classes = NULL;
-	atomic_long_set(&map_bytes, 0);
+	atomic_long_set(&kspan_map_memory, 0);
 	kspan_map = (struct kspan_map) { };
 }
 
@@ -452,10 +330,11 @@ void kspan_map_exit(void)
  */
 size_t kspan_map_bytes(void)
 {
-	return atomic_long_read(&map_bytes);
+	return atomic_long_read(&kspan_map_memory);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_map_bytes);
 
+/* Make a leaf, if it is not there; false without memory. Tasks may race for the same leaf. */
 static bool make_leaf(struct kspan_map_leaf **slot, gfp_t gfp)
 {
 	struct kspan_map_leaf *leaf;
@@ -465,22 +344,26 @@ static bool make_leaf(struct kspan_map_leaf **slot, gfp_t gfp)
 	leaf = kzalloc(sizeof(*leaf), gfp);
 	if (!leaf)
 		return false;
-	/* Release: whoever sees the leaf sees its zeroes. */
+	/*
+	 * A CPU that sees the leaf must see its zeroes. Pairs with smp_load_acquire() in
+	 * kspan_map_leaf() of map.h and in odd_entry().
+	 */
 	if (cmpxchg_release(slot, NULL, leaf))
 		kfree(leaf);
 	else
-		atomic_long_add(sizeof(*leaf), &map_bytes);
+		atomic_long_add(sizeof(*leaf), &kspan_map_memory);
 	return true;
 }
 
 /**
- * kspan_map_prepare() - make sure that spans of a block can be entered
+ * kspan_map_prepare() - make sure that spans of a block can be entered into the map
  * @nid:	node of the block
- * @start:	its address, aligned to its length
- * @bytes:	its length, at most KSPAN_ARENA_SIZE
+ * @start:	address of the block, aligned to its length
+ * @bytes:	length, at most KSPAN_ARENA_SIZE
  * @gfp:	flags for SLUB
  *
- * Return: whether they can; not without memory, nor where the map does not reach.
+ * Context: as @gfp says.
+ * Return: whether they can. False without memory for a leaf, and where the map has no sector.
  */
 bool kspan_map_prepare(int nid, unsigned long start, unsigned long bytes, gfp_t gfp)
 {
@@ -502,14 +385,14 @@ bool kspan_map_prepare(int nid, unsigned long start, unsigned long bytes, gfp_t 
 	       make_leaf(&sector->odd[leaf], gfp);
 }
 
-/* The entry of the second half of a divided page; NULL where no such half ever was ours. */
+/* The entry of the second half of a divided page; NULL where no such half was ever kspan's. */
 static struct kspan_span **odd_entry(unsigned long addr)
 {
 	unsigned long page = kspan_map_page(addr);
 	struct kspan_map_sector *sector = READ_ONCE(kspan_map.sector)[page >> KSPAN_SECTOR_SHIFT];
 	struct kspan_map_leaf *leaf;
 
-	/* Pairs with the release in make_leaf(). */
+	/* Pairs with cmpxchg_release() in make_leaf(). */
 	leaf = smp_load_acquire(&sector->odd[page % KSPAN_SECTOR_PAGES / KSPAN_ARENA_PAGES]);
 	return leaf ? &leaf->span[page % KSPAN_ARENA_PAGES] : NULL;
 }
@@ -517,7 +400,9 @@ static struct kspan_span **odd_entry(unsigned long addr)
 /**
  * kspan_map_half() - the span of an address in a divided page
  * @addr:	the address
- * @entry:	its page's entry
+ * @entry:	entry of its page in the leaf, with KSPAN_MAP_DIVIDED set
+ *
+ * Context: any, NMI included.
  * Return: the span or NULL.
  */
 struct kspan_span *kspan_map_half(unsigned long addr, unsigned long entry)
@@ -531,6 +416,7 @@ struct kspan_span *kspan_map_half(unsigned long addr, unsigned long entry)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_map_half);
 
+/* The entries of a span's pages in the table of classes. */
 static u16 *entries_of(const struct kspan_span *span)
 {
 	unsigned long page = kspan_map_page(span->start);
@@ -539,7 +425,10 @@ static u16 *entries_of(const struct kspan_span *span)
 	return sector[page >> KSPAN_SECTOR_SHIFT] + page % KSPAN_SECTOR_PAGES;
 }
 
-/* The class of a divided page sends frees to where the halves are told apart. */
+/*
+ * Enter @to, or NULL, for a span that is half a page. The class of a divided page is that of
+ * private heaps: it sends frees to a path that tells the halves apart.
+ */
 static void set_half(struct kspan_span *span, struct kspan_span *to)
 {
 	struct kspan_span **entry = kspan_map_entry(span->start), **odd = odd_entry(span->start);
@@ -559,8 +448,8 @@ static void set_half(struct kspan_span *span, struct kspan_span *to)
 }
 
 /*
- * Small spans are found from all of their pages, large ones from the first.
- * Pages of tiny objects have no class: such an object is no slot.
+ * Enter @to, or NULL, for the pages of a span: for all of a small one, for the first of a large
+ * one. Their class is 0 until kspan_map_set_class().
  */
 static void set_span(struct kspan_span *span, struct kspan_span *to)
 {
@@ -581,43 +470,47 @@ static void set_span(struct kspan_span *span, struct kspan_span *to)
 	}
 }
 
-/** kspan_map_set() - have a span found from its pages; its page heap is locked */
+/** kspan_map_set() - enter a span, so that lookups find it; its page heap is locked */
 void kspan_map_set(struct kspan_span *span)
 {
 	set_span(span, span);
 }
 
 /**
- * kspan_map_set_class() - have the class of a small span's pages be told
- * @span: the span, which is found from its pages, and is the caller's
+ * kspan_map_set_class() - enter the class of a small span's pages
+ * @span: a span that the map has, and that belongs to the caller
  *
- * From here on what its pages have may be freed: so not before all slots are sealed.
+ * From here on every address in its pages may be freed as an object of that class. So the caller
+ * has sealed all slots before. Pages of tiny objects get no class: such an object is no slot.
  */
 void kspan_map_set_class(const struct kspan_span *span)
 {
 	unsigned int n = kspan_span_npages(span), i;
 	u16 *entries = entries_of(span);
 
-	/* Half a page says that the span is to be asked, since it is there. */
+	/* The entry of half a page was written by set_half(), and stays. */
 	if (span->class == KSPAN_CLASS_TINY || kspan_span_is_half(span))
 		return;
-	/* Pairs with the address dependency of who looks at a slot of the class. */
+	/*
+	 * A CPU that sees the class must see the sealed slots. Pairs with the dependency from
+	 * kspan_class_map_entry() in map.h to the CPU's look at the slot.
+	 */
 	smp_wmb();
 	for (i = 0; i < n; i++)
 		WRITE_ONCE(entries[i], KSPAN_ENTRY(span->class, kspan_map_page(span->start)));
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_map_set_class);
 
-/** kspan_map_clear() - have a span found no longer; its page heap is locked */
+/** kspan_map_clear() - remove a span, so that lookups don't find it; its page heap is locked */
 void kspan_map_clear(struct kspan_span *span)
 {
 	set_span(span, NULL);
 }
 
 /**
- * kspan_map_clear_pages() - have a small span found no longer from some of its pages
+ * kspan_map_clear_pages() - remove some pages of a small span from the map
  * @span:	the span, which is not half a page; its page heap is locked
- * @pages:	a bit for each
+ * @pages:	a bit for each page
  */
 void kspan_map_clear_pages(struct kspan_span *span, unsigned long pages)
 {
@@ -631,7 +524,10 @@ void kspan_map_clear_pages(struct kspan_span *span, unsigned long pages)
 	}
 }
 
-/* The nearest entry below; NULL also when that is of a span whose page this was once. */
+/*
+ * The span of the nearest entry below the page of @addr; or NULL. NULL also if that is the span
+ * that the page belonged to before the span became hollow.
+ */
 static struct kspan_span *span_below(struct kspan_map_leaf *leaf, unsigned long addr)
 {
 	long i = kspan_map_page(addr) % KSPAN_ARENA_PAGES - 1;
@@ -640,7 +536,7 @@ static struct kspan_span *span_below(struct kspan_map_leaf *leaf, unsigned long 
 
 	for (; i >= 0 && !span; i--)
 		span = READ_ONCE(leaf->span[i]);
-	/* A divided page is in no span that reaches further. */
+	/* The spans of a divided page do not reach beyond it. */
 	if (!span || (unsigned long)span & KSPAN_MAP_DIVIDED)
 		return NULL;
 	page = (addr - READ_ONCE(span->start)) >> KSPAN_PAGE_SHIFT;
@@ -651,13 +547,15 @@ static struct kspan_span *span_below(struct kspan_map_leaf *leaf, unsigned long 
  * kspan_map_span() - the run of pages that an address lies in
  * @addr: any address at all
  *
- * Pages of a large span but the first have no entry of their own; for them the
- * nearest entry below is looked up and its length compared; pages that a hollow
- * span has no longer are in none. The answer is
- * a hint unless the caller owns an object of the span: verify it under the
+ * Only the first page of a large span has an entry. For other pages without an entry, the
+ * nearest entry below is looked up and the length of its span is compared. Pages that a hollow
+ * span has no longer are in no span.
+ *
+ * The answer is a hint unless the caller owns an object of the span: verify it under the
  * lock that protects the span. Call it with preemption or interrupts off, or
  * in an RCU read-side critical section; rcu_read_lock_sched() is the cheapest.
  *
+ * Context: any, NMI included.
  * Return: the span, or NULL when the address is in none.
  */
 struct kspan_span *kspan_map_span(unsigned long addr)
@@ -696,10 +594,11 @@ static void visit_leaf(struct kspan_map_leaf *leaf, kspan_map_fn fn)
 }
 
 /**
- * kspan_map_visit_spans() - call a function for all spans, which may free their descriptors
- * @fn: the function. For a hollow span it is called several times, for others once.
+ * kspan_map_visit_spans() - call a function for all spans
+ * @fn: the function. It may free the span's descriptor, unless the span is hollow: for such a
+ *	span it may be called several times, for others once.
  *
- * Nobody uses kspan any more.
+ * The caller makes sure that nothing uses kspan any more.
  */
 void kspan_map_visit_spans(kspan_map_fn fn)
 {

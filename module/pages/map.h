@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What any address means to kspan: its class, and its span. */
+/* The map: it tells of any address whether it is kspan's, its size class, and its span. */
 #ifndef KSPAN_MAP_H
 #define KSPAN_MAP_H
 
@@ -10,15 +10,16 @@
 #define KSPAN_SECTOR_PAGES	BIT(KSPAN_SECTOR_SHIFT)
 #define KSPAN_SECTOR_LEAVES	(KSPAN_SECTOR_PAGES / KSPAN_ARENA_PAGES)
 
-/* Spans of the pages of one naturally aligned window of KSPAN_ARENA_SIZE. */
+/* The spans of the pages of one window: KSPAN_ARENA_SIZE of addresses, naturally aligned. */
 struct kspan_map_leaf {
 	struct kspan_span *span[KSPAN_ARENA_PAGES];
 };
 
 /**
  * struct kspan_map_sector - the leaves of a sector
- * @leaf:	a leaf per window, or NULL
- * @odd:	of windows with divided pages, see KSPAN_MAP_DIVIDED
+ * @leaf:	a leaf for each window, or NULL
+ * @odd:	the spans of the second halves of pages that are divided, see KSPAN_MAP_DIVIDED; a
+ *		leaf for each window, or NULL
  */
 struct kspan_map_sector {
 	struct kspan_map_leaf *leaf[KSPAN_SECTOR_LEAVES];
@@ -28,14 +29,16 @@ struct kspan_map_sector {
 /**
  * struct kspan_map - the spans of all memory
  * @base:	address of page 0, aligned to KSPAN_ARENA_SIZE; fixed
- * @nr_pages:	kspan pages from @base to the end of what memory may be added; fixed
- * @sector:	a sector for each KSPAN_SECTOR_PAGES; without memory, one without leaves
+ * @nr_pages:	pages of 8 KiB from @base to the highest address that memory may ever have; fixed
+ * @sector:	a sector for each KSPAN_SECTOR_PAGES; where there is no memory, a sector that has
+ *		no leaves
  *
- * In a leaf all pages of a small span, but only the first of a large one, point to the
- * span; others are NULL. Entries are written under the page heap lock of their node.
+ * In a leaf all pages of a small span point to the span, but only the first page of a large
+ * span does. Other entries are NULL. Entries are written under the page heap lock of their
+ * node.
  *
- * An address outside of the direct map, whatever it is, gives a page number of at least
- * @nr_pages, or a sector without leaves.
+ * Any address outside of the direct map gives a page number of at least @nr_pages, or a
+ * sector without leaves.
  */
 struct kspan_map {
 	unsigned long base;
@@ -49,11 +52,11 @@ extern struct kspan_map kspan_map;
  * struct kspan_class_map - the classes of the small spans of a node
  * @base:	kspan_map.base
  * @nr_pages:	kspan_map.nr_pages; 0 for a node without memory
- * @sector:	for each sector an entry per page, see KSPAN_ENTRY(): 0 for a page that has no
- *		class, belongs to another node, or to none.
+ * @sector:	for each sector an array with an entry for each page, see KSPAN_ENTRY(). The
+ *		entry is 0 for a page that has no class, and for a page of another node.
  *
- * A copy is good until the map is gone; only memory that was added after it was made
- * seems to have no class.
+ * A copy of this struct can be used until kspan_map_exit(). Memory that was added after the
+ * copy was made may seem to have no class.
  */
 struct kspan_class_map {
 	unsigned long base;
@@ -62,9 +65,10 @@ struct kspan_class_map {
 };
 
 /*
- * What a table of classes says of a page: its class; and how many pages it is from the start of
- * its span, so that an address is known to be a slot's start without a look at the span. The
- * place is that of the start among 32 pages, negated: to add an address gives the offset.
+ * An entry of a table of classes. The high bits have the class of the page. The low bits have
+ * the number of the span's first page modulo 32, negated. A free adds the address to it, and
+ * gets the offset in the span: so it knows without a look at the span whether the address is
+ * the start of a slot.
  */
 #define KSPAN_ENTRY_SHIFT	5
 #define KSPAN_ENTRY_PAGES	BIT(KSPAN_ENTRY_SHIFT)
@@ -74,9 +78,9 @@ struct kspan_class_map {
 static_assert(KSPAN_ENTRY(KSPAN_CLASS_PRIVATE, 1UL) <= U16_MAX);
 
 /*
- * Set in an entry of a leaf: the page is divided into two of the kernel's pages, which are
- * spans by themselves or not kspan's. The entry has the span of the first one, or NULL; that
- * of the second one is in the sector's odd leaf.
+ * Bit of an entry of a leaf: the page of 8 KiB is divided into two pages of the kernel. Each
+ * half is a span by itself, or is not kspan's. The entry has the span of the first half, or
+ * NULL; the sector's odd leaf has the span of the second half.
  */
 #define KSPAN_MAP_DIVIDED	1UL
 
@@ -107,11 +111,14 @@ static __always_inline u32 kspan_class_map_entry(const struct kspan_class_map *m
 	unsigned long in_sector = (u16)page;
 	u32 entry;
 
-	/* First, or the page is copied for it. */
+	/* Before the load: else the compiler copies the page number first. */
 	OPTIMIZER_HIDE_VAR(in_sector);
-	/* Who maps and unmaps spans writes it, whole; whoever frees an object of one does not. */
+	/*
+	 * The entry is written when a span is made or freed, by one store. No such store runs
+	 * while the caller owns an object of the span.
+	 */
 	entry = data_race(map->sector[page >> KSPAN_SECTOR_SHIFT][in_sector]);
-	/* Read once, and by one instruction, which READ_ONCE() of an u16 does not get. */
+	/* Make the compiler load it once, by one instruction; READ_ONCE() of a u16 takes two. */
 	OPTIMIZER_HIDE_VAR(entry);
 	return entry;
 }
@@ -121,7 +128,7 @@ static __always_inline unsigned int kspan_entry_class(u32 entry)
 	return entry >> KSPAN_ENTRY_SHIFT;
 }
 
-/* Bytes from the start of the span; @addr is one of the page, less the map's base. */
+/* Bytes from the start of the span to an address; @addr is the address less the map's base. */
 static __always_inline u32 kspan_entry_offset(u32 entry, unsigned long addr)
 {
 	return ((u32)addr + (entry << KSPAN_PAGE_SHIFT)) &
@@ -144,16 +151,16 @@ static __always_inline unsigned int kspan_class_map_get(const struct kspan_class
 	return kspan_entry_class(kspan_class_map_entry(map, page));
 }
 
-/* Leaf of an address in the map's range, or NULL. */
+/* Leaf of a page below kspan_map.nr_pages, or NULL. */
 static __always_inline struct kspan_map_leaf *kspan_map_leaf(unsigned long page)
 {
 	struct kspan_map_sector *sector = READ_ONCE(kspan_map.sector)[page >> KSPAN_SECTOR_SHIFT];
 
-	/* Pairs with the release in make_leaf(). */
+	/* Pairs with cmpxchg_release() in make_leaf() of map.c. */
 	return smp_load_acquire(&sector->leaf[page % KSPAN_SECTOR_PAGES / KSPAN_ARENA_PAGES]);
 }
 
-/* Entry of a page of kspan's. */
+/* Entry of the page of an address that kspan_map_prepare() was called for. */
 static inline struct kspan_span **kspan_map_entry(unsigned long addr)
 {
 	unsigned long page = kspan_map_page(addr);
@@ -163,7 +170,7 @@ static inline struct kspan_span **kspan_map_entry(unsigned long addr)
 
 struct kspan_span *kspan_map_half(unsigned long addr, unsigned long entry);
 
-/* What an entry says of an address in its page. */
+/* The span of an address, by the entry of its page; or NULL. */
 static __always_inline struct kspan_span *
 kspan_entry_span(struct kspan_span *const *entry, unsigned long addr)
 {
@@ -174,15 +181,15 @@ kspan_entry_span(struct kspan_span *const *entry, unsigned long addr)
 	return span;
 }
 
-/* The span of an address that was in a page of kspan's once, if it is in one now. */
+/* The same of an address in a page that was kspan's at some time, which may be over. */
 static inline struct kspan_span *kspan_map_entry_span(unsigned long addr)
 {
 	return kspan_entry_span(kspan_map_entry(addr), addr);
 }
 
 /*
- * What the entry of an address's own page says, of any address: the small span that the page
- * is in, or the large one that starts there; or NULL.
+ * The small span that contains the page of an address, or the large span that starts there; or
+ * NULL. The address may be any.
  */
 static __always_inline struct kspan_span *kspan_map_page_span(unsigned long addr)
 {

@@ -3,61 +3,52 @@
 #ifndef KSPAN_PAGE_HEAP_H
 #define KSPAN_PAGE_HEAP_H
 
-#include <linux/nodemask.h>
+#include <linux/numa.h>
+#include <linux/rbtree.h>
 
 #include "pages/arena.h"
+#include "pages/bucket.h"
 #include "pages/span.h"
 
-/*
- * Arenas are sorted by the longest free run they may have: 1, 2, ..., 7, 8...9, 10...11,
- * 12...13, 14...15, 16...19, ..., four buckets for a power of two.
- */
-#define KSPAN_NR_BUCKETS	(4 * (KSPAN_ARENA_SHIFT - KSPAN_PAGE_SHIFT - 1) + 1)
-
-/* The bucket of arenas whose longest run has this many pages, of at least 1. */
-static inline unsigned int kspan_bucket_of(unsigned int npages)
-{
-	unsigned int shift = max(ilog2(npages), 2) - 2;
-
-	return 4 * shift + (npages >> shift);
-}
-
 /**
- * struct kspan_page_heap - arenas of one node, and their free pages
- * @lock:	protects all fields, the arenas, and the map's entries for them
- * @buckets:	arenas with free pages; lower ones tend to be first
+ * struct kspan_page_heap - page heap of one NUMA node
+ * @lock:	protects all fields, the arenas, and the map's entries for their pages
+ * @buckets:	arenas with free pages, see bucket.h; those at low addresses tend to be first
  * @filled:	a bit for each bucket that is not empty
  * @arenas:	all arenas by address
- * @deferred:	spans to be freed, left behind by NMIs: LARGE_DEFERRED, or
- *		DETACHED and without bitmaps; lock-free
+ * @deferred:	spans that an NMI left to be freed: LARGE_DEFERRED, or DETACHED and without
+ *		bitmaps; lock-free
  * @spares:	DEAD descriptors for the next spans
  * @nr_spares:	length of @spares
- * @loose:	loose spans
- * @loose_pages: the kernel's pages of these
- * @skip:	requests for spans that ask for no arena, since there was none of late
- * @skip_next:	how many that are to be when there is none again
- * @loose_most:	meanwhile, order of the largest block that is asked for
+ * @loose:	number of loose spans
+ * @loose_pages: pages of these, of the kernel's size
+ * @skip:	so many requests for small spans do not look for a new arena, because earlier
+ *		ones looked in vain
+ * @skip_next:	value that @skip gets when the next look is in vain
+ * @loose_most:	order of the largest block that requests look for while @skip is not 0
  * @empty:	arenas without a used page
  * @nid:	the node
- * @nr_arenas:	arenas
+ * @nr_arenas:	number of arenas
  * @nr_empty:	length of @empty
- * @empty_pages: pages of these
- * @pages:	pages of all arenas; pages = used + free
- * @holes:	pages of arenas that went back to the page allocator before the others
- * @used:	pages of spans in use
- * @peak:	the kernel's pages, most that there were in arenas and loose spans
- * @most_used:	highest value of @used since the scavenger saw it
- * @recent:	pages that were in use lately, as the scavenger takes it
- * @keep:	pages that are not given back when an arena becomes empty: the scavenger
- *		does that later; 0 without one
+ * @empty_pages: pages of these, without holes
+ * @pages:	pages of all arenas, without holes; @pages = @used + free
+ * @holes:	pages of arenas that were given back to the page allocator before the rest
+ * @used:	pages of spans in use, in arenas
+ * @peak:	most pages of arenas and loose spans that there ever were, of the kernel's size
+ * @most_used:	highest value of @used since the scavenger last read it
+ * @recent:	pages that were in use lately, by the scavenger's estimate
+ * @keep:	while @pages is not above it, an arena that becomes empty is kept for the
+ *		scavenger to give back later; 0 without a scavenger
  * @reported:	free pages that the kernel knows of, for MemAvailable
- * @wake_above:	free pages from which on the scavenger has something to do
- * @released:	pages of arenas given back to buddy since load
- * @loose_released: the kernel's pages of loose spans given back
- * @large:	large spans in use
- * @large_pages: pages of large spans in use
- * @large_allocs: large spans ever allocated
- * @large_alloc_pages: their pages
+ * @wake_above:	with more free pages than this the scavenger has something to do
+ * @released:	pages of arenas that were given back to the page allocator since load
+ * @loose_released: the same of loose spans, in pages of the kernel's size
+ * @large:	number of large spans in use
+ * @large_pages: pages of these
+ * @large_allocs: number of large spans ever allocated
+ * @large_alloc_pages: pages of these
+ *
+ * Pages are of 8 KiB where nothing else is said.
  */
 struct kspan_page_heap {
 	raw_spinlock_t lock;
@@ -94,47 +85,47 @@ struct kspan_page_heap {
 	u64 large_alloc_pages;
 } ____cacheline_aligned_in_smp;
 
-/* What a node keeps in empty arenas at most, in units of 4 MiB; a module parameter. */
+/* Most memory that a node keeps in empty arenas, in units of 4 MiB; a module parameter. */
 extern unsigned int kspan_arena_reserve;
 
-/* Percent by which a new arena lets a node's memory grow; a module parameter. */
+/*
+ * Largest size of a new arena, in percent of the memory that the node has in arenas; 0 for
+ * no such bound. A module parameter.
+ */
 extern unsigned int kspan_arena_growth;
 
-/* Free pages that the kernel is told late of. */
+/* The number of free pages is reported to the kernel when it has changed by so many. */
 #define KSPAN_REPORT_STEP	64
 
-/* Least pages of an arena that is more than a request needs: 128 KiB. */
+/* An arena that is larger than the request needs has at least so many pages: 128 KiB. */
 #define KSPAN_ARENA_LEAST	16U
 
 /**
- * kspan_map_small_span() - span of a small object
+ * kspan_map_small_span() - find the small span that an address lies in
  * @addr:	any address
  *
- * Context: any, NMI included; the span is sure to stay one only under the lock of its
- * central.
- * Return: the span, or NULL when the address is in none that is SMALL.
+ * The result stays a small span only while the lock of its central is held.
+ *
+ * Context: any, NMI included.
+ * Return: the span, or NULL when the address is in no SMALL span.
  */
 static __always_inline struct kspan_span *kspan_map_small_span(unsigned long addr)
 {
 	struct kspan_span *span = kspan_map_page_span(addr);
 
-	/* Pairs with the release in kspan_span_set_state(). */
+	/* Pairs with smp_store_release() in kspan_span_set_state() of span.h. */
 	if (unlikely(!span) || unlikely(!kspan_span_is_small(smp_load_acquire(&span->state))))
 		return NULL;
 	return span;
 }
 
-int kspan_page_heap_init(void);
-void kspan_page_heap_exit(void);
-struct kspan_page_heap *kspan_page_heap(int nid);
-
 /**
- * struct kspan_request - a run of pages that is wanted
+ * struct kspan_request - what a caller wants of the page heap: a run of pages
  * @nid:	preferred node, the only one with __GFP_THISNODE
  * @npages:	length, 1...KSPAN_ARENA_PAGES
  * @align:	alignment of the start in pages
- * @class:	size class of the span that it will be, 0 for a large one
- * @least:	order of the smallest block that will do; of a large one not used
+ * @class:	size class of the span that the run becomes, 0 for a large object
+ * @least:	order of the smallest block that is long enough; not used for a large object
  * @gfp:	the caller's flags
  */
 struct kspan_request {
@@ -146,72 +137,36 @@ struct kspan_request {
 	gfp_t gfp;
 };
 
-/**
- * enum kspan_source - where a run may come from; the first ones cost others least
- * @KSPAN_FROM_FREE_PAGES: free pages of the node. Beyond the soft limit, what is idle is given
- *			back before.
- * @KSPAN_FROM_NEW_ARENA: an arena of the node, if that takes no effort
- * @KSPAN_FROM_OTHER_NODES: free pages of other nodes, the nearest first
- * @KSPAN_FROM_SHORTER_RUNS: for a class, a shorter run of the node's free pages, or a loose
- *			span, as long as can be had without effort; not yet the smallest
- * @KSPAN_WITH_EFFORT:	the smallest block that will do, with all that the flags allow
- * @KSPAN_BEYOND_LIMIT:	at the hard limit, what is idle is given back before
- * @KSPAN_NR_SOURCES:	how many there are
- */
-enum kspan_source {
-	KSPAN_FROM_FREE_PAGES,
-	KSPAN_FROM_NEW_ARENA,
-	KSPAN_FROM_OTHER_NODES,
-	KSPAN_FROM_SHORTER_RUNS,
-	KSPAN_WITH_EFFORT,
-	KSPAN_BEYOND_LIMIT,
-	KSPAN_NR_SOURCES,
-};
-
-struct kspan_span *kspan_page_heap_try(const struct kspan_request *rq, enum kspan_source from);
-void kspan_page_heap_alloc_loose(const struct kspan_request *rq, unsigned int order,
-				 unsigned int n, struct list_head *spans);
-struct kspan_span *kspan_page_heap_alloc(int nid, unsigned int npages, unsigned int align,
-					 unsigned int class, gfp_t gfp);
-unsigned int kspan_page_heap_alloc_spans(int nid, unsigned int npages, unsigned int align,
-					 unsigned int class, unsigned int n,
-					 struct list_head *spans);
-struct kspan_span *kspan_page_heap_alloc_emergency(int nid, size_t size, gfp_t gfp);
-bool kspan_page_heap_free(struct kspan_span *span, unsigned long start,
-			  enum kspan_span_state expected);
-void kspan_page_heap_drop(struct kspan_span *span);
-void kspan_page_heap_free_spans(struct list_head *spans, bool dropped);
-void kspan_page_heap_hollow(struct kspan_span *span, unsigned int pages);
-void kspan_page_heap_defer(struct kspan_span *span);
-bool kspan_page_heap_resize(unsigned long start, unsigned int npages, gfp_t gfp);
-unsigned long kspan_page_heap_release(int nid, unsigned long want, bool holes);
-void kspan_page_heap_trim(void);
-void kspan_page_heap_report(struct kspan_page_heap *ph);
-void kspan_page_heap_merge(struct kspan_page_heap *ph, gfp_t gfp);
-void kspan_page_heap_merge_all(struct kspan_page_heap *ph);
-int kspan_nearest_node(int nid, nodemask_t *tried);
-
-/* Whether the cpuset of the task, if it is one that asks, has the node's memory. */
-static inline bool kspan_node_allowed(int nid)
-{
-#ifdef CONFIG_CPUSETS
-	return !in_task() || node_isset(nid, current->mems_allowed);
-#else
-	return true;
-#endif
-}
-
-/* What a page without a span is. */
+/* What kspan knows of a page that belongs to no span. */
 enum kspan_page_state {
 	KSPAN_PAGE_FOREIGN,	/* in no arena */
 	KSPAN_PAGE_NEVER_USED,
 	KSPAN_PAGE_WAS_USED,
-	KSPAN_PAGE_DROPPED,	/* last by a heap that was destroyed */
+	KSPAN_PAGE_DROPPED,	/* was used; the last heap that had it was destroyed */
 };
 
-enum kspan_page_state kspan_page_heap_state(unsigned long addr);
+/* By NUMA node; for the files of pages/. Others call kspan_page_heap(). */
+extern struct kspan_page_heap *kspan_page_heaps[MAX_NUMNODES];
 
+int kspan_page_heap_init(void);
+void kspan_page_heap_free_all(void);
+struct kspan_page_heap *kspan_page_heap(int nid);
+void kspan_page_heap_report(struct kspan_page_heap *ph);
+enum kspan_page_state kspan_page_heap_state(unsigned long addr);
 unsigned long kspan_page_heap_free_runs(struct kspan_page_heap *ph);
 struct kspan_arena *kspan_page_heap_next_arena(struct kspan_page_heap *ph, unsigned long start);
+
+/* The rest is for the files of pages/ alone; the caller holds the lock of the page heap. */
+void kspan_page_heap_report_idle(struct kspan_page_heap *ph, unsigned long idle);
+void kspan_page_heap_idle_changed(struct kspan_page_heap *ph);
+void kspan_page_heap_remove_empty(struct kspan_page_heap *ph, struct kspan_arena *arena);
+void kspan_page_heap_take_pages(struct kspan_page_heap *ph, struct kspan_arena *arena,
+				unsigned int first, unsigned int n);
+void kspan_page_heap_free_pages(struct kspan_page_heap *ph, struct kspan_arena *arena,
+				unsigned int first, unsigned int n);
+void kspan_page_heap_note_peak(struct kspan_page_heap *ph);
+void kspan_page_heap_link_arena(struct kspan_page_heap *ph, struct kspan_arena *arena);
+void kspan_page_heap_unlink_arena(struct kspan_page_heap *ph, struct kspan_arena *arena);
+struct kspan_arena *kspan_page_heap_arena_at(struct kspan_page_heap *ph, unsigned long addr);
 
 #endif /* KSPAN_PAGE_HEAP_H */

@@ -2,12 +2,12 @@
 /*
  * Runs of set bits
  *
- * A word is 64 pages. Where runs of n start in a word is found by shifting and
- * masking: after each step a bit is left where so many bits in a row were set, and
- * that number doubles, so it takes log2(n) steps whatever the word looks like. Of
- * these, alignment leaves those at multiples.
+ * A word has the bits of 64 pages. Shifts and masks find the places in a word where runs of n
+ * bits start. After each step, a bit is still set where a certain number of bits in a row were
+ * set. That number doubles with each step, so it takes log2(n) steps whatever the word looks
+ * like. Last, a mask leaves the places that are aligned.
  *
- * Bits from @nbits on, up to the end of the last word, are 0.
+ * Bits from @nbits on, up to the end of the last word, are 0 in every bitmap.
  */
 #include <linux/bitmap.h>
 #include <linux/bitops.h>
@@ -18,13 +18,13 @@
 #include "base/kunit_export.h"
 #include "pages/run.h"
 
-/* Set bits at the high end of a word that is not all set. */
+/* Number of set bits at the high end of a word, which has a bit that is not set. */
 static unsigned int high_ones(unsigned long word)
 {
 	return BITS_PER_LONG - 1 - __fls(~word);
 }
 
-/* Bits of @low where @n set bits start, 1...64; @high is the word behind. */
+/* The bits of @low where a run of @n set bits starts, 1...64; @high is the word behind @low. */
 static unsigned long starts_of(unsigned long low, unsigned long high, unsigned int n)
 {
 	unsigned int have = 1;
@@ -39,7 +39,7 @@ static unsigned long starts_of(unsigned long low, unsigned long high, unsigned i
 	return low;
 }
 
-/* A bit at each multiple of @align within a word, a power of two. */
+/* A word with a bit at each multiple of @align, a power of two. */
 static unsigned long multiples(unsigned int align)
 {
 	static const u64 masks[] = {
@@ -50,6 +50,7 @@ static unsigned long multiples(unsigned int align)
 	return align < BITS_PER_LONG ? masks[ilog2(align)] : 1;
 }
 
+/* kspan_run_find() for runs that are not longer than a word. */
 static unsigned int find_short(const unsigned long *map, unsigned int nbits, unsigned int n,
 			       unsigned int align)
 {
@@ -68,6 +69,7 @@ static unsigned int find_short(const unsigned long *map, unsigned int nbits, uns
 	return KSPAN_NO_RUN;
 }
 
+/* kspan_run_find() for longer runs. */
 static unsigned int find_long(const unsigned long *map, unsigned int nbits, unsigned int n,
 			      unsigned int align)
 {
@@ -83,13 +85,13 @@ static unsigned int find_long(const unsigned long *map, unsigned int nbits, unsi
 }
 
 /**
- * kspan_run_find() - the first run that is long enough
+ * kspan_run_find() - find the first run that is long enough
  * @map:	bitmap
- * @nbits:	its length
+ * @nbits:	bits of @map
  * @n:		length of the run, at least 1
  * @align:	alignment of its start, a power of two
  *
- * Return: its start or KSPAN_NO_RUN.
+ * Return: the first bit of the run, or KSPAN_NO_RUN.
  */
 unsigned int kspan_run_find(const unsigned long *map, unsigned int nbits, unsigned int n,
 			    unsigned int align)
@@ -100,14 +102,14 @@ unsigned int kspan_run_find(const unsigned long *map, unsigned int nbits, unsign
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_run_find);
 
-/* Set bits right before a bit. */
+/* Number of set bits right before a bit. */
 static unsigned int ones_before(const unsigned long *map, unsigned int bit)
 {
 	unsigned int ones = 0;
 
 	while (bit) {
 		unsigned int in_word = (bit - 1) % BITS_PER_LONG + 1;
-		/* The bits before it, at the high end of a word. */
+		/* The bits of the word before @bit, shifted to the high end. */
 		unsigned long word = map[(bit - 1) / BITS_PER_LONG] << (BITS_PER_LONG - in_word);
 
 		if (~word && high_ones(word) < in_word)
@@ -118,7 +120,7 @@ static unsigned int ones_before(const unsigned long *map, unsigned int bit)
 	return ones;
 }
 
-/* kspan_run_around() where the run may reach beyond the word. */
+/* kspan_run_around() for a run that may reach beyond the word. */
 static unsigned int run_across_words(const unsigned long *map, unsigned int nbits,
 				     unsigned int first, unsigned int n)
 {
@@ -130,9 +132,9 @@ static unsigned int run_across_words(const unsigned long *map, unsigned int nbit
 /**
  * kspan_run_around() - length of the run that some bits belong to
  * @map:	bitmap
- * @nbits:	its length
- * @first:	first of the bits
- * @n:		how many, set or about to be
+ * @nbits:	bits of @map
+ * @first:	first of these bits
+ * @n:		their number; all of them are set, or the caller is about to set them
  *
  * Return: the length.
  */
@@ -146,7 +148,7 @@ unsigned int kspan_run_around(const unsigned long *map, unsigned int nbits, unsi
 		zeroes = ~map[first / BITS_PER_LONG];
 		below = zeroes & (BIT(bit) - 1);
 		above = zeroes & (~0UL << (bit + n));
-		/* A word that ends at @nbits has zeroes behind. */
+		/* The last word has zeroes from @nbits on, so the run ends before them. */
 		if (below && above)
 			return __ffs(above) - __fls(below) - 1;
 	}
@@ -154,10 +156,13 @@ unsigned int kspan_run_around(const unsigned long *map, unsigned int nbits, unsi
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_run_around);
 
-/* Runs that are walked one by one; when there are more, all are found at once. */
+/* So many runs are walked one by one; where there are more, longest_of_many() is faster. */
 #define KSPAN_RUNS_WALKED	8
 
-/* @to: bits of @from where another one is set @n bits above; whether there are any. */
+/*
+ * Set @to to the bits of @from for which the bit @n places above is set, too. Returns whether
+ * there are any.
+ */
 static bool and_above(unsigned long *to, const unsigned long *from, unsigned int words,
 		      unsigned int n)
 {
@@ -175,8 +180,9 @@ static bool and_above(unsigned long *to, const unsigned long *from, unsigned int
 }
 
 /*
- * Where many runs are: of those that have @len bits, the ones that have @step more are found
- * in all words at once, for steps that double as long as there are any, and then halve.
+ * The longest run where there are many. It works on all words at once: of the places where @len
+ * bits in a row are set, it finds those where @len + @step bits are set. The step doubles as long
+ * as there are such places, and then halves.
  */
 static unsigned int longest_of_many(const unsigned long *map, unsigned int nbits)
 {
@@ -201,9 +207,10 @@ static unsigned int longest_of_many(const unsigned long *map, unsigned int nbits
 /**
  * kspan_run_longest() - length of the longest run
  * @map:	bitmap
- * @nbits:	its length
- * @most:	no run is longer, so the first of this length is enough
- * Takes about the same time whatever the runs are.
+ * @nbits:	bits of @map
+ * @most:	the caller knows that no run is longer; so the search ends at a run of this length
+ *
+ * It takes about the same time whatever the runs are.
  *
  * Return: the length, 0 when no bit is set.
  */
@@ -222,18 +229,18 @@ unsigned int kspan_run_longest(const unsigned long *map, unsigned int nbits, uns
 KSPAN_EXPORT_FOR_KUNIT(kspan_run_longest);
 
 /**
- * kspan_run_count() - number of runs
+ * kspan_run_count() - count the runs
  * @map:	bitmap
- * @nbits:	its length
- * Return: how many there are.
+ * @nbits:	bits of @map
+ * Return: their number.
  */
 unsigned int kspan_run_count(const unsigned long *map, unsigned int nbits)
 {
 	unsigned int word, count = 0;
-	unsigned long before = 0;	/* the bit before the word */
+	unsigned long before = 0;	/* the highest bit of the word before */
 
 	for (word = 0; word < BITS_TO_LONGS(nbits); word++) {
-		/* Bits that are set, while the one before is not. */
+		/* A run starts at each bit that is set, while the bit before is not. */
 		count += hweight_long(map[word] & ~(map[word] << 1 | before));
 		before = map[word] >> (BITS_PER_LONG - 1);
 	}

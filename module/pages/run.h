@@ -8,9 +8,10 @@
 
 #include "types.h"
 
+/* Result of a search that found nothing. */
 #define KSPAN_NO_RUN	UINT_MAX
 
-/* Set the bits of a run; most lie in one word. */
+/* Set the bits of a run; most runs lie in one word. */
 static inline void kspan_run_set(unsigned long *map, unsigned int first, unsigned int n)
 {
 	unsigned int bit = first % BITS_PER_LONG;
@@ -21,6 +22,7 @@ static inline void kspan_run_set(unsigned long *map, unsigned int first, unsigne
 		bitmap_set(map, first, n);
 }
 
+/* Clear the bits of a run. */
 static inline void kspan_run_clear(unsigned long *map, unsigned int first, unsigned int n)
 {
 	unsigned int bit = first % BITS_PER_LONG;
@@ -31,6 +33,7 @@ static inline void kspan_run_clear(unsigned long *map, unsigned int first, unsig
 		bitmap_clear(map, first, n);
 }
 
+/* Whether all bits of a run are set. */
 static inline bool kspan_run_is_set(const unsigned long *map, unsigned int first, unsigned int n)
 {
 	unsigned int bit = first % BITS_PER_LONG;

@@ -2,14 +2,14 @@
 /*
  * Spans
  *
- * A span is described outside of its pages, so that no write to an object,
- * however wrong, reaches the allocator's own data. Slots are taken lowest
- * address first: a 64-bit allocCache, the complement of a word of the bitmap,
- * is read by counting trailing zeroes, and free_index keeps the search from
- * words that have nothing to give.
+ * The descriptor of a span is not in the span's pages, so a wrong write to an object does
+ * not reach it. Slots are taken lowest address first. The complement of a word of the
+ * bitmap, the "alloc cache", has a bit for each free slot, and the number of its trailing
+ * zeroes is the next one. No word below free_index has a free slot, so the search starts
+ * there.
  *
- * Locks: slots are protected by the lock of the span's central, the caller
- * holds it. Context: any; allocating functions as their gfp flags say.
+ * Locking: the caller holds the lock of the span's central, which protects the slots.
+ * Context: any; functions that allocate, as their gfp flags say.
  */
 #include <linux/bitops.h>
 #include <linux/rcupdate.h>
@@ -17,7 +17,7 @@
 #include "base/kunit_export.h"
 #include "pages/span.h"
 
-/* Bitmaps may still be read by an NMI when their span has gone. */
+/* A bitmap is freed by RCU: an NMI may still read it when its span is DEAD. */
 union bitmap {
 	struct rcu_head rcu;
 	DECLARE_FLEX_ARRAY(u64, words);
@@ -26,8 +26,9 @@ union bitmap {
 static struct kmem_cache *span_cache;
 
 /*
- * Of memory that is SLUB's anew: what lookups of the span that it is to be compare. It may have
- * been a descriptor before, which somebody still knows: lives begin where none was lately.
+ * SLUB calls it for memory that it has just got: it sets what lookups of a span compare. The
+ * memory may have been a descriptor before, and a lookup may still know that one. So the first
+ * life is a number that no descriptor had lately.
  */
 static void init_descriptor(void *descriptor)
 {
@@ -40,7 +41,7 @@ static void init_descriptor(void *descriptor)
 }
 
 /**
- * kspan_span_cache_init() - prepare for descriptors
+ * kspan_span_cache_init() - make the slab cache of descriptors
  * Return: 0 or -ENOMEM.
  */
 int kspan_span_cache_init(void)
@@ -51,20 +52,20 @@ int kspan_span_cache_init(void)
 	return span_cache ? 0 : -ENOMEM;
 }
 
-/** kspan_span_cache_exit() - the last descriptor was freed */
+/** kspan_span_cache_exit() - destroy the slab cache; the caller has freed all descriptors */
 void kspan_span_cache_exit(void)
 {
-	/* Bitmaps are on their way. */
+	/* Callbacks that free bitmaps may be pending. */
 	rcu_barrier();
 	kmem_cache_destroy(span_cache);
 }
 
 /**
- * kspan_span_alloc_descriptor() - a descriptor without a run
+ * kspan_span_alloc_descriptor() - allocate a descriptor without a run
  * @gfp: flags for SLUB
  *
- * What it contains is left over from its last use, for lookups that may still
- * read it; every field is set before the span is put into the map.
+ * Its fields still have the values of its last use, for lookups that may still
+ * read it. The caller sets every field before it puts the span into the map.
  *
  * Return: a DEAD span or NULL.
  */
@@ -87,10 +88,10 @@ void kspan_span_free_descriptor(struct kspan_span *span)
 KSPAN_EXPORT_FOR_KUNIT(kspan_span_free_descriptor);
 
 /**
- * kspan_span_alloc_descriptors() - some descriptors at once
+ * kspan_span_alloc_descriptors() - allocate some descriptors at once
  * @spans:	receives them, DEAD
  * @gfp:	flags for SLUB
- * Return: how many, KSPAN_SPAN_BATCH at most.
+ * Return: their number, at most KSPAN_SPAN_BATCH; 0 without memory.
  */
 unsigned int kspan_span_alloc_descriptors(struct list_head *spans, gfp_t gfp)
 {
@@ -98,7 +99,7 @@ unsigned int kspan_span_alloc_descriptors(struct list_head *spans, gfp_t gfp)
 	void *batch[KSPAN_SPAN_BATCH];
 	unsigned int i;
 
-	/* The bulk call is for enabled interrupts; it returns an int or, in 7.x, a bool. */
+	/* The bulk call needs enabled interrupts. It returns an int or, in 7.x, a bool. */
 	if (irqs_disabled() ||
 	    !kmem_cache_alloc_bulk(span_cache, gfp | __GFP_NOWARN, KSPAN_SPAN_BATCH, batch)) {
 		span = kspan_span_alloc_descriptor(gfp);
@@ -162,21 +163,22 @@ void kspan_span_check_states(enum kspan_span_state from, enum kspan_span_state t
 KSPAN_EXPORT_FOR_KUNIT(kspan_span_check_states);
 #endif
 
+/* Whether it is the class of blocks that tiny objects are packed into. */
 static bool is_tiny(const struct kspan_size_class *sc)
 {
 	return sc == &kspan_size_classes[KSPAN_CLASS_TINY];
 }
 
-/* Words of the bitmaps of so many slots: those that are out, deferred frees, open blocks. */
+/* Words of all bitmaps for so many slots: slots that are out, deferred frees, open blocks. */
 static unsigned int bitmap_words(const struct kspan_size_class *sc, unsigned int slots)
 {
 	return DIV_ROUND_UP(slots, 64) * (is_tiny(sc) ? 3 : 2);
 }
 
 /*
- * A loose span may be all that a page of the kernel is for, and for the smallest objects
- * each bit per slot is a 64th of the memory: one is enough. kmemleak has to be told of
- * deferred frees one by one, so it has two.
+ * Whether a span does without bits for deferred frees. A loose span may be a single page of the
+ * kernel, and for the smallest objects each bit per slot is a 64th of the memory, so one bitmap
+ * has to do. With kmemleak there are two, because kmemleak must be told of each deferred free.
  */
 static bool has_one_bitmap(const struct kspan_span *span, const struct kspan_size_class *sc,
 			   bool tracked)
@@ -185,7 +187,7 @@ static bool has_one_bitmap(const struct kspan_span *span, const struct kspan_siz
 	       !tracked && !IS_ENABLED(CONFIG_DEBUG_KMEMLEAK);
 }
 
-/* A bit for each byte of a span of tiny objects. */
+/* Size of the bitmap that has a bit for each byte of a span of tiny objects. */
 static size_t starts_bytes(void)
 {
 	return (kspan_size_classes[KSPAN_CLASS_TINY].pages * KSPAN_PAGE_SIZE) / BITS_PER_BYTE;
@@ -194,7 +196,7 @@ static size_t starts_bytes(void)
 /**
  * kspan_span_bitmap_bytes() - memory that the bitmaps of a span take
  * @sc: its size class
- * Return: bytes beyond the descriptor.
+ * Return: bytes in addition to the descriptor.
  */
 size_t kspan_span_bitmap_bytes(const struct kspan_size_class *sc)
 {
@@ -204,12 +206,12 @@ size_t kspan_span_bitmap_bytes(const struct kspan_size_class *sc)
 }
 
 /**
- * kspan_span_format() - lay slots over a run
+ * kspan_span_format() - divide a run into slots
  * @span:	a DETACHED run of the class's length, or a loose one, with room for fewer slots
  * @sc:		size class
- * @tracked:	there is to be room for the call sites of its objects
- * @gfp:	for the bitmaps of classes with more than 64 slots, which can't
- *		be had with KSPAN_GFP_NOLOCK
+ * @tracked:	make room for the call sites of its objects
+ * @gfp:	for bitmaps of more than 64 slots, which are allocated; with KSPAN_GFP_NOLOCK that
+ *		fails
  *
  * Return: 0 or -ENOMEM.
  */
@@ -239,7 +241,10 @@ int kspan_span_format(struct kspan_span *span, const struct kspan_size_class *sc
 	if (!bits)
 		return -ENOMEM;
 	if (is_tiny(sc)) {
-		/* The end is for RCU, as somebody may still clear a bit then: see tiny.c. */
+		/*
+		 * The rcu_head is behind the bitmap, not in place of it: when it is in use, a CPU
+		 * may still clear a bit, see tiny.c.
+		 */
 		span->starts = kzalloc(starts_bytes() + sizeof(struct rcu_head), gfp);
 		if (!span->starts) {
 			kfree(bits);
@@ -251,7 +256,7 @@ int kspan_span_format(struct kspan_span *span, const struct kspan_size_class *sc
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_span_format);
 
-/** kspan_span_clear() - make all slots of a SMALL span free, but for those that are gone */
+/** kspan_span_clear() - make all slots of a SMALL span free, except those that are gone */
 void kspan_span_clear(struct kspan_span *span)
 {
 	unsigned int words = kspan_span_words(span) * (span->recount ? 1 : 2);
@@ -274,7 +279,7 @@ static void free_bitmap_rcu(struct rcu_head *head)
 	kfree(container_of(head, union bitmap, rcu));
 }
 
-/* Not by kfree_rcu(), which allocates pages now and then: preemption may be off. */
+/* kfree_rcu() is no alternative: it allocates pages now and then, and preemption may be off. */
 static void free_bitmap(void *bits)
 {
 	union bitmap *bitmap = bits;
@@ -292,7 +297,7 @@ static void free_starts(void *starts)
 	call_rcu((struct rcu_head *)(starts + starts_bytes()), free_starts_rcu);
 }
 
-/** kspan_span_unformat() - free what kspan_span_format() allocated, when nobody reads it */
+/** kspan_span_unformat() - free what kspan_span_format() allocated, after a grace period */
 void kspan_span_unformat(struct kspan_span *span)
 {
 	if (span->alloc_bits != span->inline_bits) {
@@ -300,21 +305,21 @@ void kspan_span_unformat(struct kspan_span *span)
 		if (span->class == KSPAN_CLASS_TINY)
 			free_starts(span->starts);
 	}
-	/* Whoever does not know yet that the span has gone reads something. */
+	/* An NMI that does not know yet that the span is gone reads a bitmap, whatever is in it. */
 	WRITE_ONCE(span->alloc_bits, span->inline_bits);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_span_unformat);
 
 /**
  * kspan_span_take() - take free slots, lowest address first
- * @span:	a SMALL span
- * @slots:	receives the addresses in falling order from @slots[n - 1]
- *		downwards on: the last taken stands lowest in the array
- * @n:		how many at most
+ * @span:	a SMALL span; its central is locked
+ * @slots:	receives the addresses, from @slots[n - 1] downwards: the slot that is taken last
+ *		stands lowest in the array
+ * @n:		most slots that the caller wants
  *
- * A stack filled this way gives the objects out by rising address.
+ * A stack that is filled this way gives the objects out by rising address.
  *
- * Return: how many were taken; they are at the end of @slots.
+ * Return: number of slots that were taken; they are at the end of @slots.
  */
 unsigned int kspan_span_take(struct kspan_span *span, void **slots, unsigned int n)
 {
@@ -323,7 +328,7 @@ unsigned int kspan_span_take(struct kspan_span *span, void **slots, unsigned int
 	unsigned int left = min_t(unsigned int, n, span->nslots - span->used);
 	unsigned int taken = left;
 
-	/* Of loose spans for large objects there are as many as objects. */
+	/* A loose span of one slot is frequent: each large object of fragmented memory has one. */
 	if (left && span->nslots == 1 && !span->gone_pages) {
 		span->alloc_bits[0] = 1;
 		span->used = 1;
@@ -334,7 +339,7 @@ unsigned int kspan_span_take(struct kspan_span *span, void **slots, unsigned int
 	}
 	for (slots += n; left; word++) {
 		unsigned long start = span->start + (unsigned long)word * 64 * size;
-		/* No bit beyond the last slot is taken: there are as many before it. */
+		/* @left is at most the number of free slots, so no bit behind the last is taken. */
 		u64 found = ~READ_ONCE(span->alloc_bits[word]);
 		u64 alloc_cache = found;
 
@@ -361,13 +366,14 @@ static bool slot_is_set(const u64 *bits, unsigned int index)
 }
 
 /**
- * kspan_span_slot_state() - what an address is to a span
+ * kspan_span_slot_state() - tell what an address is in a span
  * @span:	a SMALL span
  * @addr:	an address in its pages
- * @index:	set to the slot it is in
+ * @index:	set to the slot that contains it
  *
- * Return: enum kspan_slot_state; without the lock of the central only sure for
- * a slot that is out and stays so.
+ * Without the lock of the central the result is only sure for a slot that is out and stays out.
+ *
+ * Return: enum kspan_slot_state.
  */
 enum kspan_slot_state kspan_span_slot_state(const struct kspan_span *span, unsigned long addr,
 					    unsigned int *index)
@@ -388,12 +394,12 @@ enum kspan_slot_state kspan_span_slot_state(const struct kspan_span *span, unsig
 KSPAN_EXPORT_FOR_KUNIT(kspan_span_slot_state);
 
 /**
- * kspan_span_defer() - note that a slot is to be returned
+ * kspan_span_defer() - note that a slot is to be returned later
  * @span:	a SMALL span
  * @addr:	address of a slot that is out
  *
- * Context: any, NMI included; without the lock of the central.
- * Return: false when that was noted before.
+ * Context: any, NMI included; the lock of the central need not be held.
+ * Return: false when the slot was noted before: a double free.
  */
 bool kspan_span_defer(struct kspan_span *span, unsigned long addr)
 {
@@ -407,9 +413,9 @@ bool kspan_span_defer(struct kspan_span *span, unsigned long addr)
 KSPAN_EXPORT_FOR_KUNIT(kspan_span_defer);
 
 /**
- * kspan_span_recount() - have deferred frees be counted that left no other trace
- * @span: a SMALL span with @recount
- * Return: how many there were.
+ * kspan_span_recount() - count the deferred frees that are only seen in the bitmap
+ * @span: a SMALL span with @recount; its central is locked
+ * Return: number of slots that were freed.
  */
 unsigned int kspan_span_recount(struct kspan_span *span)
 {
@@ -424,7 +430,7 @@ unsigned int kspan_span_recount(struct kspan_span *span)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_span_recount);
 
-/* Pages that a slot touches, as bits. */
+/* A bit for each page that a slot touches. */
 static unsigned int pages_of_slot(const struct kspan_span *span, unsigned int slot)
 {
 	unsigned long first = (unsigned long)slot * span->size;
@@ -433,9 +439,9 @@ static unsigned int pages_of_slot(const struct kspan_span *span, unsigned int sl
 }
 
 /**
- * kspan_span_slots_on() - slots that touch pages
+ * kspan_span_slots_on() - find the slots that touch some pages
  * @span:	a span of at most 64 slots and KSPAN_HOLLOW_PAGES pages
- * @pages:	a bit for each of these
+ * @pages:	a bit for each of these pages
  * Return: a bit for each slot.
  */
 u64 kspan_span_slots_on(const struct kspan_span *span, unsigned int pages)
@@ -451,9 +457,9 @@ u64 kspan_span_slots_on(const struct kspan_span *span, unsigned int pages)
 KSPAN_EXPORT_FOR_KUNIT(kspan_span_slots_on);
 
 /**
- * kspan_span_unused_pages() - pages that no slot touches that is out
+ * kspan_span_unused_pages() - find the pages that no slot touches which is out
  * @span: a SMALL span, as for kspan_span_slots_on(), with its bitmap inline
- * Return: a bit for each of the pages that it still has.
+ * Return: a bit for each such page that the span still has.
  */
 unsigned int kspan_span_unused_pages(const struct kspan_span *span)
 {
@@ -467,31 +473,35 @@ unsigned int kspan_span_unused_pages(const struct kspan_span *span)
 KSPAN_EXPORT_FOR_KUNIT(kspan_span_unused_pages);
 
 /**
- * kspan_span_hollow() - take the slots away that touch pages
+ * kspan_span_hollow() - take away the slots that touch some pages
  * @span:	as for kspan_span_unused_pages()
- * @pages:	some of these
+ * @pages:	some of the pages that kspan_span_unused_pages() found
  *
- * They are never handed out again, and a free of one is a wrong free: the bits say so
- * before the page can be somebody else's.
+ * These slots are never handed out again, and a free of one is a wrong free. The bits say so
+ * before the page can belong to another span.
  *
- * Return: how many slots there were.
+ * Return: number of slots.
  */
 unsigned int kspan_span_hollow(struct kspan_span *span, unsigned int pages)
 {
 	unsigned long *deferred = (unsigned long *)&span->inline_bits[1];
 	u64 slots = kspan_span_slots_on(span, pages) & ~kspan_span_gone(span), left;
 
-	/* First: nobody may take it for a slot that is out. */
+	/* Before the other bits: at no time may a slot seem to be out. */
 	for (left = slots; left; left &= left - 1)
 		set_bit(__ffs64(left), deferred);
-	/* Whoever frees without the lock sees the bit of the deferred free, at the latest. */
+	/*
+	 * A CPU without the lock that sees the bit in alloc_bits must see the bit of the deferred
+	 * free: at the latest in the atomic of kspan_span_defer(). Pairs with smp_rmb() in
+	 * kspan_found_slot() of lookup.c.
+	 */
 	smp_wmb();
 	span->inline_bits[0] |= slots;
 	span->nslots -= hweight64(slots);
 	return hweight64(slots);
 }
 
-/** kspan_span_is_out() - whether a slot is out, be it that its free is deferred */
+/** kspan_span_is_out() - whether a slot is out; its free may be deferred */
 bool kspan_span_is_out(const struct kspan_span *span, unsigned int slot)
 {
 	return slot_is_set(span->alloc_bits, slot) &&
@@ -499,7 +509,7 @@ bool kspan_span_is_out(const struct kspan_span *span, unsigned int slot)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_span_is_out);
 
-/** kspan_span_wipe() - zero the pages of a span, those that it still has */
+/** kspan_span_wipe() - zero the pages that a span has */
 void kspan_span_wipe(const struct kspan_span *span)
 {
 	unsigned long pages, first, end;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Span descriptors, their states, and the slots of small spans. */
+/* Spans: their descriptors, their states, and the slots of small ones. */
 #ifndef KSPAN_SPAN_H
 #define KSPAN_SPAN_H
 
 #include "base/context.h"
 #include "base/size_class.h"
 
-/* Descriptors that go to and come from SLUB at once. */
+/* So many descriptors are allocated from SLUB, or freed to it, by one call. */
 #define KSPAN_SPAN_BATCH	32
 
 int kspan_span_cache_init(void);
@@ -26,18 +26,22 @@ static inline void kspan_span_check_states(enum kspan_span_state from, enum kspa
 #endif
 
 /**
- * kspan_span_set_state() - move a span on in its life
+ * kspan_span_set_state() - change the state of a span that no other CPU can change meanwhile
  * @span:	the span
- * @state:	its next state; debug kernels warn when it is not a legal one
+ * @state:	its next state; debug kernels warn when the change is not a legal one
  */
 static inline void kspan_span_set_state(struct kspan_span *span, enum kspan_span_state state)
 {
 	kspan_span_check_states(span->state, state);
-	/* Pairs with the acquire of whoever looks a span up without a lock. */
+	/*
+	 * A CPU that sees the state must see the span's fields. Pairs with smp_load_acquire()
+	 * in kspan_map_small_span() of page_heap.h, kspan_span_central() of lookup.h, the lookup
+	 * in lookup.c, and own_span() of central.c.
+	 */
 	smp_store_release(&span->state, state);
 }
 
-/* A span of slots, be it that some of its frees are deferred. */
+/* Whether a span has slots; some of its frees may be deferred. */
 static inline bool kspan_span_is_small(u8 state)
 {
 	return state == KSPAN_SPAN_SMALL || state == KSPAN_SPAN_SMALL_DEFERRED;
@@ -48,31 +52,34 @@ static inline bool kspan_span_is_large(u8 state)
 	return state >= KSPAN_SPAN_LARGE;
 }
 
-/* Whose a large object is, as long as that is not known: nobody may free it yet. */
+/* The owner of a large object whose owner is not set yet: it can't be freed yet. */
 #define KSPAN_OWNER_UNKNOWN	((struct kspan_large_owner *)1)
 
 /**
- * kspan_span_begin() - a DEAD descriptor is to become another span
- * @span: the descriptor; nobody but lookups knows it
+ * kspan_span_begin() - begin a new life of a DEAD descriptor
+ * @span: the descriptor; only lookups of an earlier life may still read it
  *
- * Before any field but @list changes: whoever looks up the span that it was sees by the
- * life that he must not believe what he read.
+ * To be called before any field but @list changes. A lookup of the span that it was sees that
+ * the life is another one, and does not trust what it has read.
  */
 static inline void kspan_span_begin(struct kspan_span *span)
 {
-	/* Release: whoever sees the new life sees the span DEAD, or what it is now. */
+	/* A lookup that sees the new life must see the state DEAD, or a later one. */
 	smp_store_release(&span->life, span->life + 1);
-	/* Pairs with the smp_rmb() of lookups. */
+	/*
+	 * A lookup that sees a new field must see the new life. Pairs with smp_rmb() in
+	 * kspan_span_central() of lookup.h and kspan_found_stays() of lookup.c.
+	 */
 	smp_wmb();
 }
 
 /**
- * kspan_span_change_state() - move a span on, where others may do so, too
+ * kspan_span_change_state() - change the state of a span that other CPUs may change, too
  * @span:	the span
- * @from:	the state it should have
+ * @from:	the state that it should have
  * @to:		its next state
  *
- * A full barrier when it succeeds. A small span that somebody holds stays small.
+ * A full barrier when it succeeds. While a CPU has a small span pinned, the span stays small.
  *
  * Return: whether the state was @from, and is @to now.
  */
@@ -101,7 +108,7 @@ unsigned int kspan_span_take(struct kspan_span *span, void **slots, unsigned int
 
 enum kspan_slot_state {
 	KSPAN_SLOT_OUT,			/* live, or in a magazine */
-	KSPAN_SLOT_FREE,		/* was out before; or its free is deferred */
+	KSPAN_SLOT_FREE,		/* it was out before; or its free is deferred */
 	KSPAN_SLOT_NEVER_OUT,		/* or the unused tail of the span */
 	KSPAN_SLOT_INSIDE,		/* not the start of a slot */
 	KSPAN_SLOT_SEALED,		/* out, but sealed as a free one: see seal.h */
@@ -109,7 +116,7 @@ enum kspan_slot_state {
 
 enum kspan_slot_state kspan_span_slot_state(const struct kspan_span *span, unsigned long addr,
 					    unsigned int *index);
-/* Mark slots of a word as out. */
+/* Mark slots of a word of the bitmap as out; the central is locked. */
 static inline void kspan_span_set_bits(struct kspan_span *span, unsigned int word, u64 slots)
 {
 	if (likely(!span->recount))
@@ -118,7 +125,7 @@ static inline void kspan_span_set_bits(struct kspan_span *span, unsigned int wor
 		atomic64_or(slots, (atomic64_t *)&span->alloc_bits[word]);
 }
 
-/* Mark them as free. */
+/* Mark slots of a word of the bitmap as free; the central is locked. */
 static inline void kspan_span_clear_bits(struct kspan_span *span, unsigned int word, u64 slots)
 {
 	if (likely(!span->recount))
@@ -128,11 +135,11 @@ static inline void kspan_span_clear_bits(struct kspan_span *span, unsigned int w
 }
 
 /**
- * kspan_span_give() - return slots
- * @span:	a SMALL span
- * @word:	word of the bitmap that they are in
- * @slots:	bits of that word; all are of slots that are out
- * @n:		how many bits, at least one
+ * kspan_span_give() - return slots to their span
+ * @span:	a SMALL span; its central is locked
+ * @word:	word of the bitmap that has their bits
+ * @slots:	their bits in that word; all of them are out
+ * @n:		number of these bits, at least one
  */
 static inline void kspan_span_give(struct kspan_span *span, unsigned int word, u64 slots,
 				   unsigned int n)
@@ -156,13 +163,13 @@ static inline unsigned int kspan_span_words(const struct kspan_span *span)
 	return DIV_ROUND_UP(span->nslots, 64);
 }
 
-/* Bits of the deferred frees, as many as there are slots; of a span that has them. */
+/* Bits of the deferred frees, one for each slot; not for a span with @recount. */
 static inline u64 *kspan_span_deferred_bits(const struct kspan_span *span)
 {
 	return span->alloc_bits + kspan_span_words(span);
 }
 
-/* The slots of a word that are out, and whose free is not deferred; the central is locked. */
+/* The slots of a word that are out and whose free is not deferred; the central is locked. */
 static inline u64 kspan_span_out(const struct kspan_span *span, unsigned int word)
 {
 	u64 out = READ_ONCE(span->alloc_bits[word]);
@@ -171,13 +178,13 @@ static inline u64 kspan_span_out(const struct kspan_span *span, unsigned int wor
 					out;
 }
 
-/* Of a span of tiny objects: bits of blocks that a CPU packs objects into. */
+/* For a span of tiny objects: bits of the blocks that CPUs pack objects into, see tiny.c. */
 static inline unsigned long *kspan_span_open_bits(const struct kspan_span *span)
 {
 	return (unsigned long *)(span->alloc_bits + 2 * kspan_span_words(span));
 }
 
-/* Of a heap that is tracked: where each object was allocated. */
+/* For a span of a heap that is tracked: where the object of each slot was allocated. */
 static inline unsigned long *kspan_span_sites(const struct kspan_span *span)
 {
 	unsigned int bitmaps = span->class == KSPAN_CLASS_TINY ? 3 : 2;
@@ -190,43 +197,43 @@ static inline unsigned long kspan_span_bytes(const struct kspan_span *span)
 	return (unsigned long)READ_ONCE(span->base_pages) << PAGE_SHIFT;
 }
 
-/* Pages that it touches; they are its own unless it is half a page, or hollow. */
+/* Pages of 8 KiB that the span touches. If it is half a page, or hollow, not all are its own. */
 static inline unsigned int kspan_span_npages(const struct kspan_span *span)
 {
 	return DIV_ROUND_UP(span->base_pages, 1U << KSPAN_PAGE_ORDER);
 }
 
-/* A loose one of a single page of the kernel, where kspan's has two. */
+/* Whether it is a single page of the kernel, where a page of kspan's has two; it is loose. */
 static inline bool kspan_span_is_half(const struct kspan_span *span)
 {
 	return KSPAN_PAGE_ORDER && span->base_pages == 1;
 }
 
-/* A block of the page allocator by itself, in no arena. */
+/* Whether the span is a block of the page allocator by itself, in no arena. */
 static inline bool kspan_span_is_loose(const struct kspan_span *span)
 {
 	return !span->arena;
 }
 
-/* Slots that the span had when it was made, also if it is hollow now. */
+/* Number of slots that the span had when it was made; it may be hollow now. */
 static inline unsigned int kspan_span_all_slots(const struct kspan_span *span)
 {
 	return kspan_span_bytes(span) / span->size;
 }
 
-/* Slots that went with their pages, as bits; the central is locked. */
+/* A bit for each slot that was lost with a page when the span became hollow; central lock. */
 static inline u64 kspan_span_gone(const struct kspan_span *span)
 {
 	return likely(!span->gone_pages) ? 0 : kspan_span_slots_on(span, span->gone_pages);
 }
 
-/* Of a hollow span, the pages that it still has. */
+/* A bit for each page that a hollow span still has. */
 static inline unsigned int kspan_span_own_pages(const struct kspan_span *span)
 {
 	return (BIT(kspan_span_npages(span)) - 1) & ~span->gone_pages;
 }
 
-/* How many pages it has. */
+/* Number of pages that the span has. */
 static inline unsigned int kspan_span_nr_pages(const struct kspan_span *span)
 {
 	return kspan_span_npages(span) - hweight16(span->gone_pages);

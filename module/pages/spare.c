@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the kernel has to spare on a node, and how much of that kspan may keep idle
+ * The memory that the kernel has to spare on a node, and how much of it kspan may keep idle
  *
  * Context: any.
  */
@@ -11,23 +11,22 @@
 #include "pages/spare.h"
 #include "types.h"
 
-/* So many idle pages are never what the kernel lacks: 1 MiB. */
+/* Idle memory that is never given back because the kernel is short of it: 1 MiB, in pages. */
 #define KSPAN_IDLE_LEAST	((1UL << 20) >> KSPAN_PAGE_SHIFT)
 
 unsigned int kspan_idle_percent = 5;
 KSPAN_EXPORT_FOR_KUNIT(kspan_idle_percent);
 
-/* Tests make memory scarce with it: pages of 8 KiB that a node has to spare at most. */
+/* For tests, which make memory scarce: most pages of 8 KiB that a node has to spare. */
 unsigned long kspan_spare_most = ULONG_MAX;
 KSPAN_EXPORT_FOR_KUNIT(kspan_spare_most);
 
 /**
- * kspan_spare_pages() - what the kernel can do without on a node
+ * kspan_spare_pages() - memory that the kernel can do without on a node
  * @nid: node
  *
  * Context: any.
- * Return: pages of 8 KiB that are free above the high watermarks of the zones that kernel
- * memory is from.
+ * Return: pages of 8 KiB that are free above the high watermarks of the zones for kernel memory.
  */
 unsigned long kspan_spare_pages(int nid)
 {
@@ -49,11 +48,11 @@ unsigned long kspan_spare_pages(int nid)
 }
 
 /**
- * kspan_idle_allowance() - what of a node may be idle
+ * kspan_idle_allowance() - memory of a node that kspan may keep idle
  * @nid: node
  *
  * Context: any.
- * Return: most pages that are kept in empty arenas.
+ * Return: most pages of 8 KiB that kspan may keep in empty arenas there.
  */
 unsigned long kspan_idle_allowance(int nid)
 {
@@ -64,11 +63,12 @@ unsigned long kspan_idle_allowance(int nid)
 KSPAN_EXPORT_FOR_KUNIT(kspan_idle_allowance);
 
 /**
- * kspan_is_short() - whether the kernel should have what is idle
+ * kspan_is_short() - whether the kernel is short of memory that kspan has idle
  * @nid:	node
  * @idle:	free pages of 8 KiB that kspan has there
  *
- * Return: whether @idle is more than a quarter of what is to spare there, and than 1 MiB.
+ * Return: whether @idle is more than a quarter of the memory that the node has to spare, and
+ * more than 1 MiB.
  */
 bool kspan_is_short(int nid, unsigned long idle)
 {

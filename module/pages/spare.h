@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the kernel has to spare on a node, and how much of that kspan may keep idle. */
+/* The memory that the kernel has to spare on a node, and how much of it kspan may keep idle. */
 #ifndef KSPAN_SPARE_H
 #define KSPAN_SPARE_H
 
 #include <linux/types.h>
 
-/* Percent of what a node has to spare that may be idle, 100 for no bound; a parameter. */
+/*
+ * Percent of the memory that a node has to spare that kspan may keep idle there, 100 for no
+ * bound. A module parameter.
+ */
 extern unsigned int kspan_idle_percent;
 
 extern unsigned long kspan_spare_most;
