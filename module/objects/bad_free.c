@@ -113,7 +113,7 @@ static void describe_caller(struct kspan_bad_free *bad)
 }
 
 /* Count it, and keep it; returns whether it may be printed. */
-static bool note(struct kspan_bad_free *bad)
+static bool bad_free_note(struct kspan_bad_free *bad)
 {
 	/* It says nothing itself: a lock may be held. */
 	static struct ratelimit_state limit =
@@ -189,7 +189,7 @@ void kspan_bad_free_report_late(enum kspan_bad_free_kind kind, unsigned long add
 	unsigned long flags;
 
 	strscpy(bad.heap, heap, sizeof(bad.heap));
-	if (!note(&bad))
+	if (!bad_free_note(&bad))
 		return;
 	raw_spin_lock_irqsave(&last_lock, flags);
 	if (nr_late < ARRAY_SIZE(late))
@@ -225,10 +225,49 @@ void kspan_bad_free_report_in(enum kspan_bad_free_kind kind, unsigned long addr,
 	if (class)
 		strscpy(bad.heap, heap, sizeof(bad.heap));
 	describe_caller(&bad);
-	if (!note(&bad))
+	if (!bad_free_note(&bad))
 		return;
 	print(&bad);
 	dump_stack();
+}
+
+static enum kspan_bad_free_kind slot_kind(enum kspan_slot_state state, unsigned long addr)
+{
+	if (!IS_ALIGNED(addr, 8))
+		return KSPAN_BAD_FREE_MISALIGNED;
+	if (state == KSPAN_SLOT_INSIDE)
+		return KSPAN_BAD_FREE_INTERIOR;
+	if (state == KSPAN_SLOT_NEVER_OUT)
+		return KSPAN_BAD_FREE_NEVER_ALLOCATED;
+	return KSPAN_BAD_FREE_DOUBLE;
+}
+
+/**
+ * kspan_bad_free_report_slot() - report a wrong free of an address in a span of slots
+ * @state:	what the address is in the span; not KSPAN_SLOT_OUT
+ * @addr:	the pointer
+ * @central:	the central of the span
+ */
+void kspan_bad_free_report_slot(enum kspan_slot_state state, unsigned long addr,
+				const struct kspan_central *central)
+{
+	kspan_bad_free_report_in(slot_kind(state, addr), addr, central->class, central->sc->size,
+				 central->name);
+}
+
+/**
+ * kspan_bad_free_report_slot_late() - kspan_bad_free_report_slot() of a free in the past
+ * @state:	as for kspan_bad_free_report_slot()
+ * @addr:	the pointer
+ * @central:	the central of the span
+ *
+ * Context: task, softirq, hardirq, with preemption off for kspan's own reasons, or a lock held.
+ */
+void kspan_bad_free_report_slot_late(enum kspan_slot_state state, unsigned long addr,
+				     const struct kspan_central *central)
+{
+	kspan_bad_free_report_late(slot_kind(state, addr), addr, central->class, central->sc->size,
+				   central->name);
 }
 
 /**

@@ -7,7 +7,10 @@
 #include <linux/seq_file.h>
 
 #include "base/context.h"
+#include "pages/span.h"
 #include "types.h"
+
+struct kspan_central;
 
 enum kspan_bad_free_kind {
 	KSPAN_BAD_FREE_DOUBLE,
@@ -71,6 +74,10 @@ void kspan_bad_free_report_late(enum kspan_bad_free_kind kind, unsigned long add
 void kspan_bad_free_exit(void);
 void kspan_bad_free_report_in(enum kspan_bad_free_kind kind, unsigned long addr,
 			      unsigned int class, unsigned int size, const char *heap);
+void kspan_bad_free_report_slot(enum kspan_slot_state state, unsigned long addr,
+				const struct kspan_central *central);
+void kspan_bad_free_report_slot_late(enum kspan_slot_state state, unsigned long addr,
+				     const struct kspan_central *central);
 void kspan_bad_free_report(enum kspan_bad_free_kind kind, unsigned long addr);
 u64 kspan_bad_free_count(enum kspan_bad_free_kind kind);
 

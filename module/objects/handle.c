@@ -22,6 +22,7 @@
 
 #include <linux/hash.h>
 #include <linux/irqflags.h>
+#include <linux/lockdep.h>
 #include <linux/module.h>
 #include <linux/string.h>
 
@@ -80,12 +81,13 @@ void kspan_handle_add(struct kspan_handle *handle, enum kspan_handle_kind kind, 
 }
 
 /* Nothing is read of a handle that is not there. */
-static bool is_there(struct hlist_bl_head *bucket, const struct kspan_handle *handle,
-		     enum kspan_handle_kind kind)
+static bool handle_is_there(struct hlist_bl_head *bucket, const struct kspan_handle *handle,
+			    enum kspan_handle_kind kind)
 {
 	struct hlist_bl_node *node;
 	struct kspan_handle *other;
 
+	lockdep_assert(hlist_bl_is_locked(bucket));
 	hlist_bl_for_each_entry(other, node, bucket, node)
 		if (other == handle)
 			return other->kind == kind;
@@ -116,7 +118,7 @@ bool kspan_handle_take(struct kspan_handle *handle, enum kspan_handle_kind kind,
 
 	local_irq_save(flags);
 	hlist_bl_lock(bucket);
-	there = is_there(bucket, handle, kind);
+	there = handle_is_there(bucket, handle, kind);
 	if (likely(there))
 		hlist_bl_del(&handle->node);
 	hlist_bl_unlock(bucket);
@@ -143,7 +145,7 @@ bool kspan_handle_claim(struct kspan_handle *handle, enum kspan_handle_kind kind
 
 	local_irq_save(flags);
 	hlist_bl_lock(bucket);
-	there = is_there(bucket, handle, kind) && !handle->claimed;
+	there = handle_is_there(bucket, handle, kind) && !handle->claimed;
 	if (there)
 		handle->claimed = true;
 	hlist_bl_unlock(bucket);
@@ -198,7 +200,7 @@ static bool forget_one(struct hlist_bl_head *bucket, const struct module *module
 }
 
 /* Of a function of the module that was for its init alone there is nothing left to be told. */
-static void tell(const struct left *left, const struct module *module)
+static void handle_tell(const struct left *left, const struct module *module)
 {
 	const char *blank = *left->name ? " " : "";
 
@@ -225,7 +227,7 @@ unsigned int kspan_handles_forget(const struct module *module)
 	for (i = 0; i < ARRAY_SIZE(buckets); i++)
 		while (forget_one(&buckets[i], module, &left))
 			if (++nr <= LEFT_TOLD)
-				tell(&left, module);
+				handle_tell(&left, module);
 	if (nr > LEFT_TOLD)
 		pr_warn("module %s goes and leaves behind: %u more\n", module->name,
 			nr - LEFT_TOLD);

@@ -25,6 +25,7 @@
 
 #include "base/kunit_export.h"
 #include "objects/central.h"
+#include "objects/deferred.h"
 #include "objects/seal.h"
 
 /* Steps that it takes to make a span hollow; to look at one takes one, or some. */
@@ -77,6 +78,7 @@ static unsigned int hollow_locked(struct kspan_central *central, struct kspan_sp
 {
 	unsigned int pages, n;
 
+	lockdep_assert_held(&central->lock);
 	/* Whoever merges its deferred frees may free it. */
 	if (!span->used || READ_ONCE(span->state) != KSPAN_SPAN_SMALL ||
 	    kspan_span_is_loose(span))
@@ -112,6 +114,7 @@ static struct kspan_span *hollow_some(struct kspan_central *central, struct kspa
 	unsigned int steps = KSPAN_STEPS / 3, n;
 	struct kspan_span *next;
 
+	lockdep_assert_held(&central->lock);
 	if (!span)
 		span = list_first_entry(&central->partial, struct kspan_span, list);
 	list_for_each_entry_safe_from(span, next, &central->partial, list) {
@@ -131,6 +134,7 @@ static struct kspan_span *hollow_some(struct kspan_central *central, struct kspa
 
 static bool is_partial(const struct kspan_central *central, const struct kspan_span *span)
 {
+	lockdep_assert_held(&central->lock);
 	return kspan_span_is_small(READ_ONCE(span->state)) && span->central == central &&
 	       span->used != span->nslots;
 }
@@ -142,6 +146,7 @@ static bool is_partial(const struct kspan_central *central, const struct kspan_s
 static struct kspan_span *pause_at(struct kspan_central *central, struct kspan_span *span,
 				   unsigned long *flags)
 {
+	lockdep_assert_held(&central->lock);
 	/* Its descriptor stays one. */
 	rcu_read_lock();
 	raw_spin_unlock_irqrestore(&central->lock, *flags);
@@ -157,6 +162,7 @@ static struct kspan_span *resume(struct kspan_central *central)
 {
 	struct kspan_span *span;
 
+	lockdep_assert_held(&central->lock);
 	if (!central->hollow_next)
 		return NULL;
 	rcu_read_lock();

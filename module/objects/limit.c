@@ -14,7 +14,7 @@
 #include <linux/preempt.h>
 #include <linux/sched.h>
 
-#include "objects/central.h"
+#include "objects/depot.h"
 #include "objects/limit.h"
 #include "objects/refuse.h"
 

@@ -30,7 +30,7 @@
 
 bool kspan_track_heaps;
 
-static void note(const struct kspan_found *found, unsigned long addr, unsigned long site)
+static void track_note(const struct kspan_found *found, unsigned long addr, unsigned long site)
 {
 	struct kspan_span *span = found->span;
 	bool exact;
@@ -62,8 +62,8 @@ void __kspan_track(const void *object, unsigned long site)
 	rcu_read_unlock_sched();
 	if (pinned) {
 		/* A tiny object's block: it may start within. */
-		note(&found, found.class == KSPAN_CLASS_TINY ?
-			     ALIGN_DOWN(addr, KSPAN_TINY_BLOCK) : addr, site);
+		track_note(&found, found.class == KSPAN_CLASS_TINY ?
+				   ALIGN_DOWN(addr, KSPAN_TINY_BLOCK) : addr, site);
 		kspan_span_unpin(found.span);
 	} else if (kspan_large_hold(addr, &found)) {
 		found.span->site = site;

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Batches of slots
+ *
+ * A batch is an array of objects, mostly that of a magazine. Its objects are taken from or
+ * returned to the bitmaps of their spans under one lock, as many as KSPAN_STEPS allow at a
+ * time; a caller that has more drops the lock in between. Wrong frees that are found
+ * under the lock are noted there, and reported after it is dropped.
+ *
+ * Context: task, softirq, hardirq. NMI: kspan_central_take() with KSPAN_GFP_NOLOCK.
+ */
+#include "base/kunit_export.h"
+#include "objects/bad_free.h"
+#include "objects/batch.h"
+#include "objects/deferred.h"
+
+/**
+ * kspan_central_take() - take a batch of free slots
+ * @central:	the central
+ * @slots:	receives them, the one to be used first last
+ * @n:		how many at most, 1...KSPAN_MAGAZINE_MAX
+ * @gfp:	with KSPAN_GFP_NOLOCK the lock is tried once
+ *
+ * Return: how many were taken, from @slots[0] on.
+ */
+unsigned int kspan_central_take(struct kspan_central *central, void **slots, unsigned int n,
+				gfp_t gfp)
+{
+	unsigned int taken;
+	unsigned long flags;
+
+	kspan_central_merge(central, gfp);
+	if (!kspan_lock(&central->lock, &flags, gfp))
+		return 0;
+	taken = kspan_central_take_locked(central, slots, n, KSPAN_STEPS);
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	if (taken < n)
+		memmove(slots, slots + n - taken, taken * sizeof(*slots));
+	return taken;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_central_take);
+
+/*
+ * Return an object, and those behind it in the batch that lie in the same word of
+ * the same span: neighbours are often freed together. Returns how many that were,
+ * 0 when the first is none that is out.
+ */
+static __always_inline unsigned int give_some_locked(struct kspan_span *span, void **slots,
+						     unsigned int n, u64 magic,
+						     unsigned long word_bytes,
+						     struct list_head *retired)
+{
+	unsigned long start = span->start;
+	/* As kspan_slot_index(). */
+	u64 product = ((unsigned long)slots[0] - start) * magic, out, slot, given;
+	unsigned int index = product >> 32, word = index / 64, i;
+
+	/* Bits beyond the last slot are not set. */
+	if (unlikely((u32)product >= magic || word >= kspan_span_words(span)))
+		return 0;
+	out = kspan_span_out(span, word);
+	given = BIT_ULL(index % 64);
+	if (unlikely(!(out & given)))
+		return 0;
+	start += word * word_bytes;
+	for (i = 1; i < n; i++) {
+		unsigned long offset = (unsigned long)slots[i] - start;
+
+		if (offset >= word_bytes)
+			break;
+		product = offset * magic;
+		slot = BIT_ULL(product >> 32);
+		if ((u32)product >= magic || !(out & ~given & slot))
+			break;
+		given |= slot;
+	}
+	kspan_central_give_word_locked(span, word, given, i, retired);
+	return i;
+}
+
+static noinline void note_wrong(struct kspan_given *given, struct kspan_span *span, void **slots,
+				void *p)
+{
+	enum kspan_slot_state state = KSPAN_SLOT_FREE;
+	unsigned int index;
+
+	if (span)
+		state = kspan_span_slot_state(span, (unsigned long)p, &index);
+	slots[given->nr_wrong] = p;
+	given->state[given->nr_wrong++] = state;
+}
+
+/* As far as the steps go; returns how many objects that were, at least one. */
+unsigned int kspan_batch_give_locked(struct kspan_central *central, void **slots,
+				     unsigned int n, struct kspan_given *given,
+				     unsigned int *steps)
+{
+	const struct kspan_size_class *sc = central->sc;
+	unsigned long word_bytes = 64UL * sc->size;
+	u64 magic = sc->magic;
+	unsigned int i = 0, done;
+
+	lockdep_assert_held(&central->lock);
+	INIT_LIST_HEAD(&given->retired);
+	given->nr_wrong = 0;
+	do {
+		struct kspan_span *span = kspan_central_own_span(central, (unsigned long)slots[i]);
+
+		done = span ? give_some_locked(span, slots + i, n - i, magic, word_bytes,
+					       &given->retired) : 0;
+		if (unlikely(!done)) {
+			note_wrong(given, span, slots, slots[i]);
+			done = 1;
+		}
+		kspan_steps_take(steps, 1);
+		i += done;
+	} while (i < n && *steps);
+	return i;
+}
+
+/* Spans that are to be freed go to @retired, if there is such a list. */
+void kspan_batch_finish(struct kspan_central *central, void **slots, struct kspan_given *given,
+			struct list_head *retired)
+{
+	unsigned int i;
+
+	if (retired)
+		list_splice(&given->retired, retired);
+	else
+		kspan_central_free_spans(&given->retired);
+	for (i = 0; i < given->nr_wrong; i++)
+		kspan_bad_free_report_slot_late(given->state[i], (unsigned long)slots[i], central);
+}
+
+/**
+ * kspan_central_give_some() - return objects to their spans, not too many at once
+ * @central:	the central
+ * @slots:	objects from magazines of the central's class and node; what is
+ *		not an object that is out is reported and left alone
+ * @n:		how many, 1...KSPAN_MAGAZINE_MAX
+ * @steps:	what may be done; less by what was
+ * @retired:	receives the spans that have no object any more, for
+ *		kspan_central_free_retired(); or NULL
+ *
+ * Return: how many were returned, the first of @slots; at least one.
+ */
+unsigned int kspan_central_give_some(struct kspan_central *central, void **slots,
+				     unsigned int n, unsigned int *steps,
+				     struct list_head *retired)
+{
+	struct kspan_given given;
+	unsigned long flags;
+	unsigned int done;
+
+	if (kspan_central_merge(central, 0))
+		kspan_steps_leave_few(steps);
+	raw_spin_lock_irqsave(&central->lock, flags);
+	done = kspan_batch_give_locked(central, slots, n, &given, steps);
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	kspan_batch_finish(central, slots, &given, retired);
+	return done;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_central_give_some);
+
+/**
+ * kspan_central_give() - return a batch of objects to their spans
+ * @central:	the central
+ * @slots:	as for kspan_central_give_some()
+ * @n:		how many
+ *
+ * The lock is dropped in between.
+ */
+void kspan_central_give(struct kspan_central *central, void **slots, unsigned int n)
+{
+	unsigned int done, steps;
+
+	for (; n; n -= done, slots += done) {
+		steps = KSPAN_STEPS;
+		done = kspan_central_give_some(central, slots,
+					       min_t(unsigned int, n, KSPAN_MAGAZINE_MAX), &steps,
+					       NULL);
+	}
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_central_give);
