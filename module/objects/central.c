@@ -27,11 +27,11 @@
 #include "objects/seal.h"
 
 /**
- * kspan_central_init() - an empty central
- * @central:	zeroed memory for it
- * @sc:		what its spans look like
- * @class:	size class, as the heap counts them
- * @nid:	node
+ * kspan_central_init() - make an empty central
+ * @central:	zeroed memory; the heap sets the fields that are its own afterwards
+ * @sc:		size, number of slots and alignment of the spans; must stay valid
+ * @class:	size class, as the heap counts them; the map gives it for the pages, too
+ * @nid:	node whose pages the spans are made of
  */
 void kspan_central_init(struct kspan_central *central, const struct kspan_size_class *sc,
 			unsigned int class, int nid)
@@ -50,9 +50,15 @@ void kspan_central_init(struct kspan_central *central, const struct kspan_size_c
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_init);
 
-/*
- * Fill @slots from its end on, so that a stack made of it gives the objects
- * out by rising address. To take from four spans takes three steps.
+/**
+ * kspan_central_take_locked() - take slots from the spans that have free ones
+ * @central:	the caller holds its lock
+ * @slots:	room for @n addresses; it is filled from the end on, so that a stack made of it
+ *		hands out the objects by rising address
+ * @n:		most slots to take
+ * @steps:	work that may be done; three steps pay for four spans
+ *
+ * Return: how many slots were taken. They are the last of @slots.
  */
 unsigned int kspan_central_take_locked(struct kspan_central *central, void **slots,
 				       unsigned int n, unsigned int steps)
@@ -70,16 +76,29 @@ unsigned int kspan_central_take_locked(struct kspan_central *central, void **slo
 	return n - left;
 }
 
-/* To be merged. */
+/**
+ * kspan_central_defer_span() - list a span that has deferred frees to be merged
+ * @span:	SMALL, or SMALL_DEFERRED if it is listed already
+ * @central:	the central of the span; its lock is not needed
+ *
+ * Context: any, NMI included. Unless the caller holds the lock, it has pinned the span.
+ */
 void kspan_central_defer_span(struct kspan_span *span, struct kspan_central *central)
 {
 	if (kspan_span_change_state(span, KSPAN_SPAN_SMALL, KSPAN_SPAN_SMALL_DEFERRED))
 		llist_add(&span->deferred, &central->deferred);
 }
 
-/*
- * A span in the deferred list stays, after wrong frees only, and one that is pinned, which
- * goes there; then the merge retires it.
+/**
+ * kspan_central_detach_locked() - remove a span from its central
+ * @span:	the caller holds the lock of its central
+ * @retired:	the span is moved to this list if it can leave
+ *
+ * A span can't leave while it is in the deferred list, which happens after wrong frees only,
+ * or while it is pinned. A span that is pinned is put into the deferred list here. The merge
+ * retires both later.
+ *
+ * Return: whether the span left the central. It is DETACHED then.
  */
 bool kspan_central_detach_locked(struct kspan_span *span, struct list_head *retired)
 {
@@ -95,7 +114,15 @@ bool kspan_central_detach_locked(struct kspan_span *span, struct list_head *reti
 	return true;
 }
 
-/* Those that a private heap keeps are the last to be taken from; a hollow one is not kept. */
+/**
+ * kspan_central_retire_locked() - handle a span whose last object was freed
+ * @span:	the caller holds the lock of its central
+ * @retired:	receives the span if it is to be freed
+ *
+ * The span of the default heap leaves the central. A private heap keeps its span, at the end
+ * of the partial list, so that slots are taken from all others first; only a hollow span
+ * leaves.
+ */
 void kspan_central_retire_locked(struct kspan_span *span, struct list_head *retired)
 {
 	struct kspan_account *account = span->central->account;
@@ -109,12 +136,21 @@ void kspan_central_retire_locked(struct kspan_span *span, struct list_head *reti
 		kspan_account_uncharge(account, kspan_span_nr_pages(span));
 }
 
+/**
+ * kspan_central_free_spans() - return the pages of retired spans to the page heap
+ * @retired: DETACHED spans of one node; the list is undefined afterwards
+ *
+ * Context: task, softirq, hardirq; no lock held.
+ */
 void kspan_central_free_spans(struct list_head *retired)
 {
 	struct kspan_span *span;
 
 	list_for_each_entry(span, retired, list) {
-		/* Of a hollow span the central may have gone: nothing else is looked at. */
+		/*
+		 * The central of a hollow span may not exist any more: do not read it. All of
+		 * a hollow span is wiped, wherever its seals are.
+		 */
 		if (want_init_on_free())
 			kspan_unseal_span(span, span->gone_pages ? 0 : span->central->seal_at);
 		kspan_span_unformat(span);
@@ -123,10 +159,10 @@ void kspan_central_free_spans(struct list_head *retired)
 }
 
 /**
- * kspan_central_free_retired() - free what others have left to be freed
- * @retired: spans of one node; the list is empty afterwards
+ * kspan_central_free_retired() - kspan_central_free_spans(), and empty the list
+ * @retired: DETACHED spans of one node, which a caller with preemption off left to be freed
  *
- * Context: task, softirq, hardirq; with preemption on, if the caller has it on.
+ * Context: task, softirq, hardirq. Preemption stays as the caller has it.
  */
 void kspan_central_free_retired(struct list_head *retired)
 {
@@ -134,21 +170,26 @@ void kspan_central_free_retired(struct list_head *retired)
 	INIT_LIST_HEAD(retired);
 }
 
-/* Most spans that are made at once. */
+/* Most spans that kspan_central_make_spans() makes. */
 #define KSPAN_GROW_MAX	16U
-/* kspan_central_take_locked() comes by all of them: none is left without an object. */
+/*
+ * One kspan_central_take_locked() has the steps to visit all of them: no new span is left
+ * without an object.
+ */
 static_assert(KSPAN_STEPS + KSPAN_STEPS / 3 >= KSPAN_GROW_MAX);
 
 /**
- * kspan_central_make_spans() - make spans for so many objects of free pages of the node
- * @central:	the central
- * @n:		objects
- * @spans:	receives the spans, formatted, no more than need be; kspan_central_stock() is to
- *		take them in, or kspan_central_release() to give them back
+ * kspan_central_make_spans() - make spans from free pages of the node
+ * @central:	the caller does not hold its lock
+ * @n:		objects that the spans should have room for; no more spans than that takes
+ *		are made
+ * @spans:	receives the spans, DETACHED and formatted. The caller passes them to
+ *		kspan_central_stock(), or to kspan_central_release() to free them
  *
- * Only where that takes neither SLUB nor the page allocator. Context: task, softirq, hardirq.
+ * It makes no span where that would need SLUB or the page allocator.
  *
- * Return: whether there are any.
+ * Context: task, softirq, hardirq.
+ * Return: whether it made any.
  */
 bool kspan_central_make_spans(struct kspan_central *central, unsigned int n,
 			      struct list_head *spans)
@@ -170,6 +211,11 @@ bool kspan_central_make_spans(struct kspan_central *central, unsigned int n,
 	return made;
 }
 
+/**
+ * kspan_central_adopt_locked() - add new spans to the central
+ * @central:	the caller holds its lock
+ * @spans:	DETACHED spans of its class and node, formatted, with all slots free
+ */
 void kspan_central_adopt_locked(struct kspan_central *central, struct list_head *spans)
 {
 	struct kspan_span *span;
@@ -182,7 +228,7 @@ void kspan_central_adopt_locked(struct kspan_central *central, struct list_head 
 		central->nr_spans++;
 		central->base_pages += span->base_pages;
 	}
-	/* A private heap has those without an object at the end. */
+	/* A private heap has its spans without an object at the end of the list. */
 	if (central->account)
 		list_splice_tail(spans, &central->partial);
 	else
