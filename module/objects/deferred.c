@@ -16,7 +16,10 @@
 #include "objects/bad_free.h"
 #include "objects/deferred.h"
 
-/* Return the deferred slots of a word. Only a wrong free makes one of them not out. */
+/*
+ * Free @slots, bits of one word whose free was deferred. A slot that is not out was freed
+ * wrongly: it is reported.
+ */
 static void merge_word(struct kspan_span *span, unsigned int word, u64 slots)
 {
 	unsigned long start = span->start + (unsigned long)word * 64 * span->size;
@@ -43,7 +46,7 @@ static void merge_word(struct kspan_span *span, unsigned int word, u64 slots)
 		list_move(&span->list, &central->partial);
 }
 
-/* What NMIs freed of a span that has but one bitmap. */
+/* Count the slots that NMIs freed of a span that has no bitmap of deferred frees. */
 static void merge_recounted(struct kspan_span *span)
 {
 	struct kspan_central *central = span->central;
@@ -55,7 +58,10 @@ static void merge_recounted(struct kspan_span *span)
 		list_move(&span->list, &central->partial);
 }
 
-/* Return the deferred slots of some words; false when there are no steps left for the others. */
+/*
+ * Free the deferred slots of a span, word by word. Returns false if the steps were used up before
+ * the last word. Sets @merged if there was a word with a deferred free.
+ */
 static bool merge_words(struct kspan_span *span, unsigned int *steps, bool *merged)
 {
 	u64 *deferred = kspan_span_deferred_bits(span);
@@ -64,7 +70,7 @@ static bool merge_words(struct kspan_span *span, unsigned int *steps, bool *merg
 
 	lockdep_assert_held(&span->central->lock);
 	for (word = 0; word < words; word++) {
-		/* A hollow span has one word. */
+		/* @gone is of word 0: a hollow span has no other. */
 		if (READ_ONCE(deferred[word]) == gone)
 			continue;
 		if (!*steps)
@@ -77,15 +83,20 @@ static bool merge_words(struct kspan_span *span, unsigned int *steps, bool *merg
 }
 
 /*
- * Whoever has no step left lists the span again, for the rest of its words. Returns false
- * where that changed nothing: its last object has gone, but it is pinned.
+ * Complete the deferred frees of a span that was taken from the list. If the steps do not suffice
+ * for all of its words, the span is listed again. Returns false if nothing can be done about the
+ * span now: it had no deferred free and has no object, but it is pinned and was listed again.
  */
 static bool merge_span(struct kspan_span *span, struct list_head *retired, unsigned int *steps)
 {
 	bool merged = false, done = true;
 
 	lockdep_assert_held(&span->central->lock);
-	/* A full barrier: whoever finds the span SMALL from here on lists it again. */
+	/*
+	 * A full barrier before the bitmaps are read. It pairs with the one in kspan_span_defer(),
+	 * span.c: an NMI changes its bit first and looks at the state then. So either this
+	 * merge sees the bit, or the NMI finds the span SMALL and lists it again.
+	 */
 	kspan_span_change_state(span, KSPAN_SPAN_SMALL_DEFERRED, KSPAN_SPAN_SMALL);
 	if (unlikely(span->recount)) {
 		merge_recounted(span);
@@ -103,13 +114,14 @@ static bool merge_span(struct kspan_span *span, struct list_head *retired, unsig
 }
 
 /**
- * __kspan_central_merge() - kspan_central_merge() where there is something to do
- * @central: the central, not locked
+ * __kspan_central_merge() - kspan_central_merge() if spans are listed
+ * @central: the caller does not hold its lock
  *
- * It stops at a span that is pinned: whoever did that is done in a moment, but may be the one
- * that the caller has interrupted.
+ * It does half of KSPAN_STEPS. It stops at a span that is pinned: the pin lasts for a moment
+ * only, but its owner may be what the caller has interrupted, so waiting would be in vain.
  *
- * Return: whether there is more that can be done now.
+ * Context: task, softirq, hardirq.
+ * Return: whether another call could do more now.
  */
 bool __kspan_central_merge(struct kspan_central *central)
 {
@@ -120,7 +132,7 @@ bool __kspan_central_merge(struct kspan_central *central)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&central->lock, flags);
-	/* The lock is held by whoever takes from the list: NMIs only add to it. */
+	/* llist_del_first() needs a single consumer: the lock sees to that. NMIs only add. */
 	while (goes_on && steps && (first = llist_del_first(&central->deferred))) {
 		kspan_steps_take(&steps, 1);
 		goes_on = merge_span(llist_entry(first, struct kspan_span, deferred), &retired,
@@ -132,7 +144,14 @@ bool __kspan_central_merge(struct kspan_central *central)
 }
 KSPAN_EXPORT_FOR_KUNIT(__kspan_central_merge);
 
-/** kspan_central_merge_all() - kspan_central_merge() until nothing is left, but what is pinned */
+/**
+ * kspan_central_merge_all() - complete all frees that NMIs deferred
+ * @central: the caller does not hold its lock
+ *
+ * A span that is pinned, and those listed behind it, may be left.
+ *
+ * Context: task, softirq, hardirq.
+ */
 void kspan_central_merge_all(struct kspan_central *central)
 {
 	while (!llist_empty(&central->deferred) && __kspan_central_merge(central))
