@@ -16,12 +16,13 @@
 
 /**
  * kspan_central_take() - take a batch of free slots
- * @central:	the central
- * @slots:	receives them, the one to be used first last
- * @n:		how many at most, 1...KSPAN_MAGAZINE_MAX
+ * @central:	the caller does not hold its lock
+ * @slots:	receives the addresses, from @slots[0] on; the last one should be used first
+ * @n:		most slots to take, 1...KSPAN_MAGAZINE_MAX
  * @gfp:	with KSPAN_GFP_NOLOCK the lock is tried once
  *
- * Return: how many were taken, from @slots[0] on.
+ * Context: task, softirq, hardirq; NMI with KSPAN_GFP_NOLOCK.
+ * Return: how many were taken; less than @n if the steps or the free slots were used up.
  */
 unsigned int kspan_central_take(struct kspan_central *central, void **slots, unsigned int n,
 				gfp_t gfp)
@@ -41,9 +42,9 @@ unsigned int kspan_central_take(struct kspan_central *central, void **slots, uns
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_take);
 
 /*
- * Return an object, and those behind it in the batch that lie in the same word of
- * the same span: neighbours are often freed together. Returns how many that were,
- * 0 when the first is none that is out.
+ * Free the first object of a batch, and with it the objects behind it that lie in the same word
+ * of the same span: neighbours are often freed together. Returns how many were freed; 0 if
+ * the first address is not that of a slot that is out.
  */
 static __always_inline unsigned int give_some_locked(struct kspan_span *span, void **slots,
 						     unsigned int n, u64 magic,
@@ -51,11 +52,11 @@ static __always_inline unsigned int give_some_locked(struct kspan_span *span, vo
 						     struct list_head *retired)
 {
 	unsigned long start = span->start;
-	/* As kspan_slot_index(). */
+	/* The same computation as in kspan_slot_index(), size_class.h. */
 	u64 product = ((unsigned long)slots[0] - start) * magic, out, slot, given;
 	unsigned int index = product >> 32, word = index / 64, i;
 
-	/* Bits beyond the last slot are not set. */
+	/* A slot beyond the last one needs no test: its bit is not set. */
 	if (unlikely((u32)product >= magic || word >= kspan_span_words(span)))
 		return 0;
 	out = kspan_span_out(span, word);
@@ -78,6 +79,7 @@ static __always_inline unsigned int give_some_locked(struct kspan_span *span, vo
 	return i;
 }
 
+/* Keep an address that is not that of a slot that is out, to be reported after the unlock. */
 static noinline void note_wrong(struct kspan_given *given, struct kspan_span *span, void **slots,
 				void *p)
 {
@@ -90,7 +92,16 @@ static noinline void note_wrong(struct kspan_given *given, struct kspan_span *sp
 	given->state[given->nr_wrong++] = state;
 }
 
-/* As far as the steps go; returns how many objects that were, at least one. */
+/**
+ * kspan_batch_give_locked() - free objects of a batch, as far as the steps go
+ * @central:	the caller holds its lock
+ * @slots:	addresses of objects; the first of them are overwritten by wrong ones
+ * @n:		how many, 1...KSPAN_MAGAZINE_MAX
+ * @given:	set to the work that is left for kspan_batch_finish()
+ * @steps:	work that may be done; reduced by the work that was done
+ *
+ * Return: how many addresses of @slots were handled, the first ones; at least one.
+ */
 unsigned int kspan_batch_give_locked(struct kspan_central *central, void **slots,
 				     unsigned int n, struct kspan_given *given,
 				     unsigned int *steps)
@@ -118,7 +129,13 @@ unsigned int kspan_batch_give_locked(struct kspan_central *central, void **slots
 	return i;
 }
 
-/* Spans that are to be freed go to @retired, if there is such a list. */
+/**
+ * kspan_batch_finish() - complete kspan_batch_give_locked() after the unlock
+ * @central:	the caller holds its lock no longer
+ * @slots:	as passed before
+ * @given:	as set before
+ * @retired:	receives the spans that are to be freed; with NULL they are freed here
+ */
 void kspan_batch_finish(struct kspan_central *central, void **slots, struct kspan_given *given,
 			struct list_head *retired)
 {
@@ -133,16 +150,17 @@ void kspan_batch_finish(struct kspan_central *central, void **slots, struct kspa
 }
 
 /**
- * kspan_central_give_some() - return objects to their spans, not too many at once
- * @central:	the central
- * @slots:	objects from magazines of the central's class and node; what is
- *		not an object that is out is reported and left alone
+ * kspan_central_give_some() - free objects of a batch, as many as the steps allow
+ * @central:	the caller does not hold its lock
+ * @slots:	addresses from magazines of the central's class and node. An address that is
+ *		not that of a slot that is out is reported, and nothing else happens to it
  * @n:		how many, 1...KSPAN_MAGAZINE_MAX
- * @steps:	what may be done; less by what was
+ * @steps:	work that may be done; reduced by the work that was done
  * @retired:	receives the spans that have no object any more, for
- *		kspan_central_free_retired(); or NULL
+ *		kspan_central_free_retired(); with NULL they are freed here
  *
- * Return: how many were returned, the first of @slots; at least one.
+ * Context: task, softirq, hardirq.
+ * Return: how many addresses of @slots were handled, the first ones; at least one.
  */
 unsigned int kspan_central_give_some(struct kspan_central *central, void **slots,
 				     unsigned int n, unsigned int *steps,
@@ -163,12 +181,12 @@ unsigned int kspan_central_give_some(struct kspan_central *central, void **slots
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_give_some);
 
 /**
- * kspan_central_give() - return a batch of objects to their spans
- * @central:	the central
+ * kspan_central_give() - free all objects of a batch
+ * @central:	the caller does not hold its lock, which is dropped in between
  * @slots:	as for kspan_central_give_some()
- * @n:		how many
+ * @n:		how many; any number
  *
- * The lock is dropped in between.
+ * Context: task, softirq, hardirq.
  */
 void kspan_central_give(struct kspan_central *central, void **slots, unsigned int n)
 {
