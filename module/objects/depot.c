@@ -34,7 +34,7 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_depot_bytes);
 
 /**
  * kspan_magazine_cap() - most objects that a magazine of a class can hold
- * @sc: size class
+ * @sc: size class; kspan_magazine_bytes are divided by its size
  * Return: 2...KSPAN_MAGAZINE_MAX.
  */
 unsigned int kspan_magazine_cap(const struct kspan_size_class *sc)
@@ -45,7 +45,7 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_magazine_cap);
 
 /**
  * kspan_magazine_sizeof() - memory that a magazine of a class takes
- * @sc: size class
+ * @sc: size class, which says how many objects there must be room for
  * Return: bytes.
  */
 size_t kspan_magazine_sizeof(const struct kspan_size_class *sc)
@@ -55,7 +55,7 @@ size_t kspan_magazine_sizeof(const struct kspan_size_class *sc)
 	return struct_size(mag, slot, kspan_magazine_cap(sc));
 }
 
-/* Magazines of the most objects that the depot of a class may hold. */
+/* Most full magazines that the depot of a class may hold. */
 static unsigned int depot_limit(const struct kspan_size_class *sc)
 {
 	unsigned int bytes = kspan_magazine_cap(sc) * sc->size;
@@ -63,17 +63,21 @@ static unsigned int depot_limit(const struct kspan_size_class *sc)
 	return clamp_t(unsigned int, kspan_depot_bytes / bytes, 1, KSPAN_DEPOT_MAX);
 }
 
-/* What the depot is to have drawn for so many magazines and objects. */
+/* Bytes that the depot must have drawn from its budget to hold so many magazines and objects. */
 static unsigned long depot_needs(const struct kspan_central *central, unsigned int magazines,
 				 unsigned long objects)
 {
 	return objects * central->sc->size + magazines * kspan_magazine_sizeof(central->sc);
 }
 
-/* Bytes that a depot draws at once. */
+/* Bytes that a depot draws from its budget at a time. */
 #define KSPAN_DEPOT_STEP	(32UL * 1024)
 
-/* In steps, so that most exchanges do without; if that is too much, what it takes. */
+/*
+ * Draw from the budget until the depot may hold @bytes. It draws more than that, in units of
+ * KSPAN_DEPOT_STEP, so that most exchanges need not draw; if the budget has less than a
+ * unit, it draws just what is missing. Returns false if the budget has less than that, too.
+ */
 static bool draw_for_depot(struct kspan_central *central, unsigned long bytes)
 {
 	unsigned long more = bytes - central->depot_drawn, step = round_up(more, KSPAN_DEPOT_STEP);
@@ -88,7 +92,7 @@ static bool draw_for_depot(struct kspan_central *central, unsigned long bytes)
 	return true;
 }
 
-/* Nobody draws for less; the lock is held. */
+/* Give the budget back what the depot has drawn and does not need for its present contents. */
 static void give_surplus_of_depot(struct kspan_central *central)
 {
 	unsigned long bytes = depot_needs(central, central->nr_depot_full,
@@ -101,6 +105,7 @@ static void give_surplus_of_depot(struct kspan_central *central)
 	central->depot_drawn = bytes;
 }
 
+/* Whether the depot may take in a magazine with @count objects. It draws from the budget for it. */
 static bool depot_has_room(struct kspan_central *central, unsigned int count)
 {
 	unsigned long objects = central->nr_depot_objects + count, bytes;
@@ -115,10 +120,10 @@ static bool depot_has_room(struct kspan_central *central, unsigned int count)
 
 /**
  * kspan_depot_provision() - add an empty magazine to the depot if one is wanted
- * @central:	the central
- * @gfp:	flags for SLUB
+ * @central:	the caller does not hold its lock
+ * @gfp:	the caller's flags, of which those that concern kspan's own data go to SLUB
  *
- * Context: as @gfp says; no lock held, CPU cache not busy.
+ * Context: as @gfp says; no lock held, and the CPU cache not marked busy.
  */
 void kspan_depot_provision(struct kspan_central *central, gfp_t gfp)
 {
@@ -134,7 +139,7 @@ void kspan_depot_provision(struct kspan_central *central, gfp_t gfp)
 	mag->count = 0;
 	mag->cap = kspan_magazine_cap(central->sc);
 	raw_spin_lock_irqsave(&central->lock, flags);
-	/* Another may have been quicker. */
+	/* Another CPU may have added one meanwhile. */
 	if (central->wanted) {
 		list_add(&mag->list, &central->depot_empty);
 		central->nr_magazines++;
@@ -156,7 +161,7 @@ static struct kspan_magazine *take_first_magazine(struct list_head *magazines)
 	return mag;
 }
 
-/* What of the depot nobody took for a while is more than its users need. */
+/* Count off a full magazine. kspan_depot_reap() returns those that depot_low shows as unused. */
 static void depot_lost_one(struct kspan_central *central)
 {
 	lockdep_assert_held(&central->lock);
@@ -164,6 +169,11 @@ static void depot_lost_one(struct kspan_central *central)
 	central->depot_low = min(central->depot_low, central->nr_depot_full);
 }
 
+/**
+ * kspan_depot_pop_locked() - take one object of a full magazine of the depot
+ * @central: the caller holds its lock
+ * Return: the object; NULL if the depot has none.
+ */
 void *kspan_depot_pop_locked(struct kspan_central *central)
 {
 	struct kspan_magazine *mag;
@@ -182,7 +192,7 @@ void *kspan_depot_pop_locked(struct kspan_central *central)
 	return object;
 }
 
-/* A magazine with objects in exchange for @empty, which may be NULL. */
+/* Take a magazine with objects, and leave @empty in exchange; @empty may be NULL. */
 static struct kspan_magazine *take_full_locked(struct kspan_central *central,
 					       struct kspan_magazine *empty)
 {
@@ -198,7 +208,7 @@ static struct kspan_magazine *take_full_locked(struct kspan_central *central,
 	return mag;
 }
 
-/* An empty magazine; what is missing is noted. */
+/* Take an empty magazine. If there is none and the limit allows one more, note that. */
 static struct kspan_magazine *take_empty_locked(struct kspan_central *central)
 {
 	struct kspan_magazine *mag = take_first_magazine(&central->depot_empty);
@@ -209,7 +219,7 @@ static struct kspan_magazine *take_empty_locked(struct kspan_central *central)
 	return mag;
 }
 
-/* An empty magazine in exchange for @full, if the depot may take that. */
+/* Take an empty magazine, and leave @full in exchange; NULL if the depot may not hold it. */
 static struct kspan_magazine *put_full_locked(struct kspan_central *central,
 					      struct kspan_magazine *full)
 {
@@ -229,11 +239,11 @@ static struct kspan_magazine *put_full_locked(struct kspan_central *central,
 
 /**
  * kspan_depot_take_full() - take a magazine with objects
- * @central:	the central
- * @empty:	given to the depot in exchange; may be NULL
+ * @central:	the caller does not hold its lock
+ * @empty:	magazine that the depot gets in exchange; may be NULL
  * @gfp:	with KSPAN_GFP_NOLOCK the lock is tried once
  *
- * Return: a magazine with at least one object, or NULL with @empty kept.
+ * Return: a magazine with at least one object; or NULL, and the caller keeps @empty.
  */
 struct kspan_magazine *kspan_depot_take_full(struct kspan_central *central,
 					     struct kspan_magazine *empty, gfp_t gfp)
@@ -251,12 +261,12 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_depot_take_full);
 
 /**
  * kspan_depot_put_full() - exchange a full magazine for an empty one
- * @central:	the central
- * @full:	given to the depot; may be NULL
+ * @central:	the caller does not hold its lock
+ * @full:	magazine that the depot gets; NULL to take an empty one without exchange
  * @gfp:	with KSPAN_GFP_NOLOCK the lock is tried once
  *
- * Return: an empty magazine; or NULL with @full kept when the depot has none,
- * or has reached its limit.
+ * Return: an empty magazine; or NULL, and the caller keeps @full, if the depot has no empty
+ * magazine or may not hold more objects.
  */
 struct kspan_magazine *kspan_depot_put_full(struct kspan_central *central,
 					    struct kspan_magazine *full, gfp_t gfp)
@@ -272,7 +282,7 @@ struct kspan_magazine *kspan_depot_put_full(struct kspan_central *central,
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_depot_put_full);
 
-/* Fill a magazine with @n objects, or as many as there are. */
+/* Fill a magazine with @n objects of the spans, or as many as the steps and the spans allow. */
 static void fill_locked(struct kspan_central *central, struct kspan_magazine *mag,
 			unsigned int n, unsigned int steps)
 {
@@ -285,11 +295,13 @@ static void fill_locked(struct kspan_central *central, struct kspan_magazine *ma
 }
 
 /**
- * kspan_central_stock() - put the objects of new spans into a magazine
- * @central:	the central of their class and node
- * @mag:	a CPU's magazine, which is empty
- * @n:		how many objects it may hold
- * @spans:	DETACHED spans, formatted; no more than KSPAN_GROW_MAX
+ * kspan_central_stock() - add new spans, and put objects of them into a magazine
+ * @central:	the central of their class and node; the caller does not hold its lock
+ * @mag:	an empty magazine of the calling CPU
+ * @n:		objects to put into it, 1...kspan_magazine_cap()
+ * @spans:	DETACHED spans, formatted, as kspan_central_make_spans() gave them
+ *
+ * Context: task, softirq, hardirq.
  */
 void kspan_central_stock(struct kspan_central *central, struct kspan_magazine *mag,
 			 unsigned int n, struct list_head *spans)
@@ -303,18 +315,19 @@ void kspan_central_stock(struct kspan_central *central, struct kspan_magazine *m
 }
 
 /**
- * kspan_central_load() - a magazine with objects for a CPU that has none
- * @central:	the central
+ * kspan_central_load() - get a magazine with objects for a CPU that has no object
+ * @central:	the caller does not hold its lock
  * @empty:	an empty magazine of the CPU, or NULL
  * @n:		objects to put into it, 1...kspan_magazine_cap()
- * @steps:	what may be done yet
+ * @steps:	work that may still be done
  * @gfp:	with KSPAN_GFP_NOLOCK the lock is tried once
  *
- * A full one of the depot in exchange for @empty; else @empty, or an empty one
- * of the depot, with @n objects of the spans, or as many as there are.
+ * If the depot has a magazine with objects, the CPU gets it in exchange for @empty. Else the
+ * CPU gets @empty back, or an empty magazine of the depot if @empty is NULL, with @n
+ * objects of the spans, or as many as there are.
  *
- * Return: the magazine, which is empty when the central has no object; or NULL
- * when there is no magazine to fill.
+ * Return: the magazine, which is empty if the central has no object; or NULL if there is no
+ * magazine to fill, or the lock was not to be had.
  */
 struct kspan_magazine *kspan_central_load(struct kspan_central *central,
 					  struct kspan_magazine *empty, unsigned int n,
@@ -339,15 +352,16 @@ struct kspan_magazine *kspan_central_load(struct kspan_central *central,
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_load);
 
 /**
- * kspan_central_unload() - a magazine with room for a CPU that has full ones only
- * @central:	the central
+ * kspan_central_unload() - get a magazine with room for a CPU whose magazines are full
+ * @central:	the caller does not hold its lock
  * @full:	a full magazine of the CPU
- * @steps:	what may be done, at least one; less by what was
+ * @steps:	work that may be done, at least one step; reduced by the work that was done
  * @retired:	as for kspan_central_give_some()
  *
- * An empty one of the depot in exchange for @full; else @full, of whose objects the
- * oldest are returned to their spans, as far as the steps go.
+ * If the depot takes @full, the CPU gets an empty magazine in exchange. Else it gets @full back,
+ * and the oldest objects of it are returned to their spans, as far as the steps go.
  *
+ * Context: task, softirq, hardirq.
  * Return: the magazine.
  */
 struct kspan_magazine *kspan_central_unload(struct kspan_central *central,
@@ -364,7 +378,10 @@ struct kspan_magazine *kspan_central_unload(struct kspan_central *central,
 	raw_spin_lock_irqsave(&central->lock, flags);
 	empty = put_full_locked(central, full);
 	if (!empty) {
-		/* First, or kspan_owns() would find there what others allocate anew. */
+		/*
+		 * Before the objects are freed: else kspan_owns() would take an object that
+		 * another CPU allocates meanwhile for one that is free in this magazine.
+		 */
 		WRITE_ONCE(full->count, 0);
 		done = kspan_batch_give_locked(central, full->slot, count, &given, steps);
 	}
@@ -373,14 +390,17 @@ struct kspan_magazine *kspan_central_unload(struct kspan_central *central,
 		return empty;
 	kspan_batch_finish(central, full->slot, &given, retired);
 	memmove(full->slot, full->slot + done, (count - done) * sizeof(*full->slot));
-	/* An interrupt that looks through the magazine sees objects only. */
+	/*
+	 * The objects are in place before the count says so: an interrupt of this CPU that looks
+	 * through the magazine, in kspan_owns(), reads the count first.
+	 */
 	barrier();
 	WRITE_ONCE(full->count, count - done);
 	return full;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_unload);
 
-/* Whether the @nth magazine holds an object; -ENOENT where there are less. */
+/* Whether the @nth magazine of the depot holds an object; -ENOENT if there are fewer. */
 static int nth_magazine_holds(struct kspan_central *central, unsigned int nth,
 			      const void *object)
 {
@@ -403,9 +423,10 @@ static int nth_magazine_holds(struct kspan_central *central, unsigned int nth,
 
 /**
  * kspan_depot_holds() - whether an object is in a magazine of the depot
- * @central:	the central, not locked
- * @object:	address
- * Return: whether it is; while others use the depot, the answer may be outdated.
+ * @central:	the caller does not hold its lock, which is dropped after each magazine
+ * @object:	any address; it is only compared
+ *
+ * Return: whether it is; while other CPUs use the depot, the answer may be outdated.
  */
 bool kspan_depot_holds(struct kspan_central *central, const void *object)
 {
@@ -421,8 +442,10 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_depot_holds);
 
 /**
  * kspan_depot_retire() - free a magazine of a CPU
- * @central:	the central
- * @mag:	the magazine; its objects are returned
+ * @central:	the caller does not hold its lock
+ * @mag:	the magazine, which the CPU does not use any more; its objects are returned
+ *		to their spans. It is freed after a grace period of RCU, because statistics may
+ *		still read it
  */
 void kspan_depot_retire(struct kspan_central *central, struct kspan_magazine *mag)
 {
@@ -436,7 +459,7 @@ void kspan_depot_retire(struct kspan_central *central, struct kspan_magazine *ma
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_depot_retire);
 
-/* Return the objects of @n magazines of the depot to their spans. */
+/* Return the objects of at most @n magazines of the depot to their spans. */
 static void flush_some(struct kspan_central *central, unsigned int n)
 {
 	struct kspan_magazine *mag;
@@ -451,6 +474,7 @@ static void flush_some(struct kspan_central *central, unsigned int n)
 	}
 }
 
+/* Take an empty magazine out of the depot for good. */
 static struct kspan_magazine *remove_empty_magazine(struct kspan_central *central)
 {
 	struct kspan_magazine *mag;
@@ -474,8 +498,8 @@ static void free_empty_magazines(struct kspan_central *central)
 
 /**
  * kspan_depot_return() - return objects of the depot to their spans, and free its empty magazines
- * @central:	the central
- * @n:		full magazines that are emptied, at most
+ * @central:	the caller does not hold its lock
+ * @n:		most full magazines whose objects are returned
  *
  * Context: task, softirq, hardirq.
  */
@@ -493,7 +517,7 @@ void kspan_depot_return(struct kspan_central *central, unsigned int n)
 
 /**
  * kspan_depot_flush() - return all objects of the depot to their spans, and free its magazines
- * @central: the central
+ * @central: the caller does not hold its lock
  *
  * Context: task, softirq, hardirq.
  */
@@ -504,12 +528,13 @@ void kspan_depot_flush(struct kspan_central *central)
 KSPAN_EXPORT_FOR_KUNIT(kspan_depot_flush);
 
 /**
- * kspan_depot_reap() - shrink the depot to what its users need
- * @central: the central
+ * kspan_depot_reap() - shrink the depot to the working set of its CPUs
+ * @central: the caller does not hold its lock
  *
- * The magazines that were there all the time since the last call are more than that:
- * their objects go back to the spans, and with them the empty ones. This is the
- * working set of Bonwick and Adams, "Magazines and Vmem", USENIX 2001.
+ * The CPUs did not need as many full magazines as were in the depot all the time since the last
+ * call. The objects of so many magazines are returned to their spans, and the empty magazines
+ * are freed. This is the working set of Bonwick and Adams, "Magazines and Vmem", USENIX
+ * 2001.
  *
  * Context: task.
  */
@@ -539,9 +564,9 @@ static void free_magazines(struct list_head *magazines)
 }
 
 /**
- * kspan_central_exit() - free the depot
- * @central: nobody uses it any more; its depot was flushed. Spans that still
- *	     have live objects stay, kspan_page_heap_exit() drops them.
+ * kspan_central_exit() - free the magazines of the depot
+ * @central: no caller uses it any more, and its depot was flushed. Spans that still have live
+ *	     objects stay; kspan_page_heap_exit() drops them.
  */
 void kspan_central_exit(struct kspan_central *central)
 {
