@@ -24,10 +24,13 @@
 
 /**
  * kspan_central_alloc() - allocate one slot past the CPU caches
- * @central:	the central
+ * @central:	the caller does not hold its lock
  * @gfp:	with KSPAN_GFP_NOLOCK the lock is tried once
  *
- * Return: the object or NULL.
+ * The slot comes from a span, or from a magazine of the depot if no span has one.
+ *
+ * Context: task, softirq, hardirq; NMI with KSPAN_GFP_NOLOCK.
+ * Return: the object; NULL if there is none, or the lock was not to be had.
  */
 void *kspan_central_alloc(struct kspan_central *central, gfp_t gfp)
 {
@@ -47,12 +50,13 @@ void *kspan_central_alloc(struct kspan_central *central, gfp_t gfp)
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_alloc);
 
 /**
- * kspan_central_adopt() - take in a new span and allocate its first slot
- * @central:	the central of the span's class and node
+ * kspan_central_adopt() - add a new span and allocate its first slot
+ * @central:	the central of the span's class and node; the caller does not hold its lock
  * @span:	a DETACHED span, formatted
  * @gfp:	with KSPAN_GFP_NOLOCK the lock is tried once
  *
- * Return: the object; or NULL, and the span is still the caller's.
+ * Context: task, softirq, hardirq; NMI with KSPAN_GFP_NOLOCK.
+ * Return: the object; or NULL if the lock was not to be had, and the caller keeps the span.
  */
 void *kspan_central_adopt(struct kspan_central *central, struct kspan_span *span, gfp_t gfp)
 {
@@ -72,15 +76,15 @@ void *kspan_central_adopt(struct kspan_central *central, struct kspan_span *span
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_adopt);
 
 /**
- * kspan_central_peek() - what an address is to the small span it lies in
+ * kspan_central_peek() - look up what an address is in its span of slots
  * @addr:	any address
  * @class:	class of the page it lies in, or KSPAN_CLASS_TINY
  *
- * Takes no lock. Only of an object that is the caller's nothing changes
- * meanwhile.
+ * It takes no lock. The answer stays true only if the caller owns the object; else other CPUs
+ * may allocate or free it meanwhile.
  *
  * Context: any, NMI included.
- * Return: enum kspan_slot_state; -ENOENT when @addr is not in a span of @class.
+ * Return: enum kspan_slot_state; -ENOENT if @addr is not in a span of @class.
  */
 int kspan_central_peek(unsigned long addr, unsigned int class)
 {
@@ -98,7 +102,11 @@ int kspan_central_peek(unsigned long addr, unsigned int class)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_peek);
 
-/* A slot that is out becomes a free one, unless it is sealed; returns what it was. */
+/*
+ * Seal a slot that is out, because it is about to be freed. If it is sealed already, it may have
+ * been freed before: then nothing is done, unless the caller says by @trusted that it was
+ * not. Returns KSPAN_SLOT_OUT or KSPAN_SLOT_SEALED.
+ */
 static enum kspan_slot_state seal_slot(const struct kspan_central *central, unsigned long addr,
 				       bool trusted)
 {
@@ -108,6 +116,7 @@ static enum kspan_slot_state seal_slot(const struct kspan_central *central, unsi
 	return KSPAN_SLOT_OUT;
 }
 
+/* Free one slot that is out. */
 static void give_slot_locked(struct kspan_span *span, unsigned int index, struct list_head *retired)
 {
 	lockdep_assert_held(&span->central->lock);
@@ -115,8 +124,8 @@ static void give_slot_locked(struct kspan_span *span, unsigned int index, struct
 }
 
 /*
- * Free the slot if it is out, or report what it is; returns that, as
- * kspan_central_peek() does, or KSPAN_SLOT_SEALED.
+ * Free a slot under the lock of its central, or report what the address is if it is not that of
+ * a slot that is out. Returns as kspan_central_free_slot().
  */
 static int central_free_slot(unsigned long addr, unsigned int class, bool trusted)
 {
@@ -134,7 +143,7 @@ static int central_free_slot(unsigned long addr, unsigned int class, bool truste
 		if (!central || READ_ONCE(span->class) != class)
 			break;
 		raw_spin_lock_irqsave(&central->lock, flags);
-		/* Else the span was somebody else's meanwhile: look again. */
+		/* If not, the span was freed before the lock was taken: look up the address again. */
 		if (kspan_central_own_span(central, addr) == span) {
 			state = kspan_span_slot_state(span, addr, &index);
 			if (state == KSPAN_SLOT_OUT)
@@ -152,8 +161,9 @@ static int central_free_slot(unsigned long addr, unsigned int class, bool truste
 }
 
 /*
- * central_free_slot() for an NMI, which may have interrupted the owner of the lock. A wrong free
- * must not leave its bit in a span that took the place of this one: it is pinned.
+ * central_free_slot() for an NMI, which may have interrupted the owner of the lock. The span is
+ * pinned meanwhile: else, after a wrong free, the bit could land in another span that
+ * took the place of this one.
  */
 static int central_defer_slot(unsigned long addr, unsigned int class, bool trusted)
 {
@@ -179,14 +189,14 @@ static int central_defer_slot(unsigned long addr, unsigned int class, bool trust
  * kspan_central_free_slot() - free one object past the CPU caches
  * @addr:	any address
  * @class:	class of the page it lies in, or KSPAN_CLASS_TINY
- * @trusted:	that it is sealed does not matter
+ * @trusted:	the caller knows that the object is in no magazine: free it even if it is sealed
  *
- * Frees the small object, or reports what is wrong with the address.
+ * If the address is not that of a slot that is out, this is reported and nothing is freed.
  *
- * Context: any, NMI included.
- * Return: KSPAN_SLOT_OUT when it was freed; KSPAN_SLOT_SEALED, and nothing done, when it may
- * have been freed before; another enum kspan_slot_state that was reported; -ENOENT, and nothing
- * done, when @addr is not in a span of @class.
+ * Context: any, NMI included; no lock held.
+ * Return: KSPAN_SLOT_OUT if the object was freed; KSPAN_SLOT_SEALED, with nothing done, if it
+ * may have been freed before; another enum kspan_slot_state, which was reported; -ENOENT, with
+ * nothing done, if @addr is not in a span of @class.
  */
 int kspan_central_free_slot(unsigned long addr, unsigned int class, bool trusted)
 {
