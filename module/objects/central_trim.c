@@ -19,8 +19,9 @@
 #include "objects/seal.h"
 
 /*
- * Detach spans from the end of a list on, some at a time; of @all, or as long as they
- * are without an object.
+ * Detach some spans, KSPAN_STEPS at most, from the end of the list @from on. Unless @all is set,
+ * stop at the first span that has an object: those without one are at the end. Returns how many
+ * spans were added to @detached.
  */
 static unsigned long detach_some(struct kspan_central *central, struct list_head *from, bool all,
 				 struct list_head *detached)
@@ -42,6 +43,7 @@ static unsigned long detach_some(struct kspan_central *central, struct list_head
 	return n;
 }
 
+/* Tell kmemleak that the objects of a span are freed. */
 static void forget_objects(struct kspan_span *span)
 {
 	unsigned int i;
@@ -52,13 +54,13 @@ static void forget_objects(struct kspan_span *span)
 }
 
 /**
- * kspan_central_release() - give the pages of detached spans back
- * @central:	their central
- * @detached:	the spans; the list is undefined afterwards
- * @dropped:	they are of a heap that goes, whatever is in them
+ * kspan_central_release() - return the pages of detached spans to the page heap
+ * @central:	the central of the spans; the caller does not hold its lock
+ * @detached:	DETACHED spans; the list is undefined afterwards
+ * @dropped:	the spans are of a heap that is being destroyed, and may have objects
  *
  * Context: task, softirq, hardirq.
- * Return: how many pages there were.
+ * Return: how many pages the spans had, in units of KSPAN_PAGE_SIZE.
  */
 unsigned long kspan_central_release(struct kspan_central *central, struct list_head *detached,
 				    bool dropped)
@@ -82,13 +84,14 @@ unsigned long kspan_central_release(struct kspan_central *central, struct list_h
 }
 
 /**
- * kspan_central_trim() - give back the spans without an object
- * @central:	the central
- * @rcu:	after a grace period, which is waited for: then it sleeps
- * @most:	not many more pages than this
+ * kspan_central_trim() - free the spans without an object
+ * @central:	of a private heap; the caller does not hold its lock
+ * @rcu:	wait for a grace period before the spans are freed
+ * @most:	stop after so many pages or a few more, in units of KSPAN_PAGE_SIZE; with @rcu,
+ *		all spans without an object are freed
  *
- * Context: task, softirq, hardirq.
- * Return: how many pages they had.
+ * Context: task, softirq, hardirq; with @rcu, task, and it sleeps.
+ * Return: how many pages were freed, in units of KSPAN_PAGE_SIZE.
  */
 unsigned long kspan_central_trim(struct kspan_central *central, bool rcu, unsigned long most)
 {
@@ -119,12 +122,12 @@ unsigned long kspan_central_trim(struct kspan_central *central, bool rcu, unsign
 }
 
 /**
- * kspan_central_keeps() - whether there is something that nobody uses
- * @central: the central, not locked
+ * kspan_central_keeps() - whether the central keeps memory that no caller uses
+ * @central: its lock is not needed
  *
  * Context: any.
- * Return: whether objects are in the depot, or a span of a private heap is without an
- * object; as it was a moment ago.
+ * Return: whether there are objects in the depot, or a private heap's span without an object. The
+ * answer may be outdated when the caller gets it.
  */
 bool kspan_central_keeps(struct kspan_central *central)
 {
@@ -133,7 +136,7 @@ bool kspan_central_keeps(struct kspan_central *central)
 
 	if (kspan_glance(central->nr_depot_objects))
 		return true;
-	/* Whatever becomes of the span, its descriptor stays one. */
+	/* The span may be freed meanwhile. RCU keeps its descriptor readable as one. */
 	rcu_read_lock();
 	last = kspan_glance(central->partial.prev);
 	keeps = last != &central->partial &&
@@ -143,9 +146,9 @@ bool kspan_central_keeps(struct kspan_central *central)
 }
 
 /**
- * kspan_central_drop() - give back all spans, whatever is in them
- * @central:	the central, of a heap that is being destroyed. What its magazines
- *		hold is worth nothing from here on.
+ * kspan_central_drop() - free all spans, with the objects in them
+ * @central:	of a heap that is being destroyed. The objects in its magazines are invalid
+ *		from here on
  *
  * Context: task.
  * Return: how many slots were out.
@@ -162,7 +165,7 @@ unsigned long kspan_central_drop(struct kspan_central *central)
 		if (detach_some(central, &central->full, true, &detached) ||
 		    detach_some(central, &central->partial, true, &detached))
 			kspan_central_release(central, &detached, true);
-		/* A late free by an NMI keeps its span until it is merged. */
+		/* A span with a late free by an NMI can't be detached before it is merged. */
 		kspan_central_merge_all(central);
 		cond_resched();
 	}
@@ -170,7 +173,7 @@ unsigned long kspan_central_drop(struct kspan_central *central)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_drop);
 
-/* The next span with an object that is out, or NULL. */
+/* The next span with a slot that is out, or NULL. */
 static struct kspan_span *first_used(struct kspan_central *central)
 {
 	struct kspan_span *span;
@@ -182,7 +185,7 @@ static struct kspan_span *first_used(struct kspan_central *central)
 	return span && span->used ? span : NULL;
 }
 
-/* A word of the objects of @span, if that is the next to be reset; else 0. */
+/* The slots of word @word that are out, if @span is still the next one to be reset; else 0. */
 static u64 out_of_word(struct kspan_central *central, struct kspan_span *span, unsigned int word)
 {
 	unsigned long flags;
@@ -195,6 +198,7 @@ static u64 out_of_word(struct kspan_central *central, struct kspan_span *span, u
 	return out;
 }
 
+/* Make an object look like a free slot. */
 static void reset_object(const struct kspan_central *central, void *object)
 {
 	if (want_init_on_free())
@@ -203,9 +207,11 @@ static void reset_object(const struct kspan_central *central, void *object)
 }
 
 /*
- * Zero and seal the objects of the next span, without the lock: nobody uses them, and no page
- * is taken out of a span that an object is in. Another may become the next one meanwhile, as it
- * becomes hollow: then the rest is left. Returns the span.
+ * Zero and seal the objects of the next span, without the lock. That is safe: no caller uses the
+ * objects, and the scavenger takes no page out of a span that an object touches. The
+ * scavenger may make the span hollow meanwhile, so that it moves to another place in the lists
+ * and another span is the next one; then the rest of its objects is left for later. Returns the
+ * span.
  */
 static struct kspan_span *reset_first_used(struct kspan_central *central)
 {
@@ -230,8 +236,7 @@ static struct kspan_span *reset_first_used(struct kspan_central *central)
 
 /**
  * kspan_central_reset() - free all objects, and keep the spans that are not hollow
- * @central:	the central, of a private heap that nobody uses meanwhile; all its
- *		magazines are empty
+ * @central:	of a private heap that no caller uses meanwhile; all its magazines are empty
  *
  * Context: task.
  * Return: how many objects there were.
@@ -252,7 +257,7 @@ unsigned long kspan_central_reset(struct kspan_central *central)
 		raw_spin_lock_irqsave(&central->lock, flags);
 		for (steps = singly ? 1 : KSPAN_STEPS;
 		     steps && (span = first_used(central)); steps -= min(steps, 2U)) {
-			/* Another one: that is to be made ready first. */
+			/* The objects of this span are not zeroed and sealed yet. */
 			if (singly && span != ready)
 				break;
 			forget_objects(span);
