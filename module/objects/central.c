@@ -119,7 +119,7 @@ bool kspan_central_detach_locked(struct kspan_span *span, struct list_head *reti
  * @span:	the caller holds the lock of its central
  * @retired:	receives the span if it is to be freed
  *
- * The span of the default heap leaves the central. A private heap keeps its span, at the end
+ * A span of the default heap leaves the central. A private heap keeps its span, at the end
  * of the partial list, so that slots are taken from all others first; only a hollow span
  * leaves.
  */

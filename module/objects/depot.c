@@ -11,9 +11,9 @@
  * the same lock; see batch.c.
  *
  * The depot holds at most kspan_depot_bytes of objects. The number of magazines in existence
- * is limited to the full ones of the depot and two for each CPU. A CPU that finds no empty
- * magazine does without one, but notes that one is wanted. The next CPU that is outside of all
- * locks and cache marks allocates it.
+ * is limited to the full ones that the depot may hold, and two for each CPU. A CPU that
+ * finds no empty magazine does without one, but notes that one is wanted. The next CPU that
+ * is outside of all locks and cache marks allocates it.
  *
  * kspan_central.lock protects the depot.
  *
@@ -391,8 +391,8 @@ struct kspan_magazine *kspan_central_unload(struct kspan_central *central,
 	kspan_batch_finish(central, full->slot, &given, retired);
 	memmove(full->slot, full->slot + done, (count - done) * sizeof(*full->slot));
 	/*
-	 * The objects are in place before the count says so: an interrupt of this CPU that looks
-	 * through the magazine, in kspan_owns(), reads the count first.
+	 * The objects are in place before the count says so. The partner is magazine_holds() in
+	 * cpu_cache.c, in an interrupt of this CPU: it reads the count before the objects.
 	 */
 	barrier();
 	WRITE_ONCE(full->count, count - done);
