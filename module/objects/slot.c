@@ -143,7 +143,10 @@ static int central_free_slot(unsigned long addr, unsigned int class, bool truste
 		if (!central || READ_ONCE(span->class) != class)
 			break;
 		raw_spin_lock_irqsave(&central->lock, flags);
-		/* If not, the span was freed before the lock was taken: look up the address again. */
+		/*
+		 * If not, the span was freed before the lock was taken: look up the address
+		 * again.
+		 */
 		if (kspan_central_own_span(central, addr) == span) {
 			state = kspan_span_slot_state(span, addr, &index);
 			if (state == KSPAN_SLOT_OUT)
