@@ -9,6 +9,7 @@
 
 #include "api/malloc.h"
 #include "objects/bad_free.h"
+#include "objects/deferred.h"
 #include "objects/large.h"
 #include "observe/stats.h"
 #include "pages/hooks.h"

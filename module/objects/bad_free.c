@@ -2,8 +2,8 @@
 /*
  * Wrong frees
  *
- * A wrong free is counted, reported at a limited rate, and otherwise ignored:
- * the object that the pointer hits, if any, stays as it is.
+ * A wrong free is counted and kept for debugfs, printed at a limited rate, and otherwise
+ * ignored: if the pointer hits an object, the object stays as it is.
  *
  * Context: any.
  */
@@ -26,7 +26,7 @@
 #include "objects/central.h"
 #include "objects/lookup.h"
 
-/* What a kind is called in the log, and as a word of a table. */
+/* For each kind, its name in the log, and the word for it in debugfs. */
 static const struct {
 	const char *name;
 	const char *word;
@@ -48,21 +48,21 @@ static const struct {
 };
 
 static atomic64_t counts[KSPAN_NR_BAD_FREE_KINDS];
-/* Protects all that follows. */
+/* Protects kept, nr_kept, late and nr_late. */
 static DEFINE_RAW_SPINLOCK(last_lock);
 
-/* The last ones, as a ring: the @n-th is at @n % KSPAN_BAD_FREES_KEPT. */
+/* The last reports, as a ring: report number n is at n % KSPAN_BAD_FREES_KEPT. */
 static struct kspan_bad_free kept[KSPAN_BAD_FREES_KEPT];
 static u64 nr_kept;
 
-/* What is printed: ten reports in five seconds. */
+/* Most reports that are printed in five seconds. */
 #define REPORTS_AT_A_TIME	10
 
-/* Those to be printed by a work item. */
+/* Reports that a work item has yet to print. */
 static struct kspan_bad_free late[REPORTS_AT_A_TIME];
 static unsigned int nr_late;
 
-/* Where an object of a tracked heap was allocated, or 0. */
+/* Return address of the call that allocated an object of a tracked heap; 0 if not known. */
 static unsigned long site_of(unsigned long addr)
 {
 	struct kspan_found found;
@@ -82,10 +82,13 @@ static unsigned long site_of(unsigned long addr)
 	return site;
 }
 
-/* Most of our own functions that a free comes through. */
+/* Most functions of this module on the stack, between the caller of free and save_stack(). */
 #define OWN_FUNCTIONS	8
 
-/* The call stack from the caller on: how many of ours there are the compiler decides. */
+/*
+ * Save the call stack from the caller of free on. How many functions of this module are above the
+ * caller depends on what the compiler inlines, so they are told by their addresses.
+ */
 static void save_stack(struct kspan_bad_free *bad)
 {
 	unsigned long stack[OWN_FUNCTIONS + KSPAN_BAD_FREE_STACK];
@@ -97,7 +100,7 @@ static void save_stack(struct kspan_bad_free *bad)
 	memcpy(bad->stack, stack + own, bad->nr_stack * sizeof(*stack));
 }
 
-/* Who frees, and where from; of a free in the past that is not known. */
+/* Note the CPU, the task, the context and the call stack of the free that is going on. */
 static void describe_caller(struct kspan_bad_free *bad)
 {
 	bad->cpu = raw_smp_processor_id();
@@ -105,17 +108,20 @@ static void describe_caller(struct kspan_bad_free *bad)
 	strscpy(bad->comm, current->comm, sizeof(bad->comm));
 	bad->context = in_nmi() ? "nmi" : in_hardirq() ? "hardirq" :
 		       in_serving_softirq() ? "softirq" : "task";
-	/* An NMI has neither the time nor the stack for that. */
+	/* The stack trace takes too much time and stack for an NMI. */
 	if (in_nmi())
 		return;
 	bad->site = site_of(bad->addr);
 	save_stack(bad);
 }
 
-/* Count it, and keep it; returns whether it may be printed. */
-static bool note(struct kspan_bad_free *bad)
+/* Count a report and keep it for debugfs. Returns whether it may be printed. */
+static bool bad_free_note(struct kspan_bad_free *bad)
 {
-	/* It says nothing itself: a lock may be held. */
+	/*
+	 * RATELIMIT_MSG_ON_RELEASE: the limit itself must print nothing here, because the caller
+	 * may hold a lock.
+	 */
 	static struct ratelimit_state limit =
 		RATELIMIT_STATE_INIT_FLAGS(limit, 5 * HZ, REPORTS_AT_A_TIME,
 					   RATELIMIT_MSG_ON_RELEASE);
@@ -123,7 +129,10 @@ static bool note(struct kspan_bad_free *bad)
 
 	atomic64_inc(&counts[bad->kind]);
 	bad->ns = ktime_get_mono_fast_ns();
-	/* An NMI may have interrupted the owner of the lock; then it is only counted. */
+	/*
+	 * An NMI may have interrupted the owner of the lock. If it can't take the lock, the wrong
+	 * free is counted but not kept.
+	 */
 	if (kspan_lock(&last_lock, &flags, in_nmi() ? KSPAN_GFP_NOLOCK : 0)) {
 		kept[nr_kept++ % ARRAY_SIZE(kept)] = *bad;
 		raw_spin_unlock_irqrestore(&last_lock, flags);
@@ -168,15 +177,15 @@ static void queue_late(struct irq_work *work)
 static struct irq_work late_irq_work = IRQ_WORK_INIT_LAZY(queue_late);
 
 /**
- * kspan_bad_free_report_late() - kspan_bad_free_report_in(), of a free in the past
+ * kspan_bad_free_report_late() - report a wrong free that was called some time ago
  * @kind:	what is wrong
- * @addr:	the pointer
+ * @addr:	pointer that was freed
  * @class:	as for kspan_bad_free_report_in()
- * @size:	likewise
- * @heap:	likewise
+ * @size:	as for kspan_bad_free_report_in()
+ * @heap:	as for kspan_bad_free_report_in()
  *
- * Counted at once, printed by a work item, and without a call stack: the caller did
- * nothing wrong. So it takes little time even where a lock is held.
+ * The report is counted at once and printed by a work item, so this takes little time even if
+ * the caller holds a lock. It has no call stack, because the current caller did nothing wrong.
  *
  * Context: task, softirq, hardirq.
  */
@@ -189,7 +198,7 @@ void kspan_bad_free_report_late(enum kspan_bad_free_kind kind, unsigned long add
 	unsigned long flags;
 
 	strscpy(bad.heap, heap, sizeof(bad.heap));
-	if (!note(&bad))
+	if (!bad_free_note(&bad))
 		return;
 	raw_spin_lock_irqsave(&last_lock, flags);
 	if (nr_late < ARRAY_SIZE(late))
@@ -198,7 +207,11 @@ void kspan_bad_free_report_late(enum kspan_bad_free_kind kind, unsigned long add
 	irq_work_queue(&late_irq_work);
 }
 
-/** kspan_bad_free_exit() - print what is still to be told */
+/**
+ * kspan_bad_free_exit() - wait until all late reports are printed
+ *
+ * Context: task, may sleep.
+ */
 void kspan_bad_free_exit(void)
 {
 	irq_work_sync(&late_irq_work);
@@ -206,14 +219,16 @@ void kspan_bad_free_exit(void)
 }
 
 /**
- * kspan_bad_free_report_in() - report a wrong free among objects of a heap
+ * kspan_bad_free_report_in() - report a wrong free of an address in a page of a heap
  * @kind:	what is wrong
- * @addr:	the pointer
+ * @addr:	pointer that the caller passed
  * @class:	size class of its page, as the heap counts them; 0 for none
  * @size:	bytes of an object of the class
- * @heap:	the heap's name
+ * @heap:	name of the heap; not read if @class is 0
  *
- * At most ten reports in five seconds are printed, all are counted.
+ * All reports are counted; at most ten in five seconds are printed.
+ *
+ * Context: any, NMI included.
  */
 void kspan_bad_free_report_in(enum kspan_bad_free_kind kind, unsigned long addr,
 			      unsigned int class, unsigned int size, const char *heap)
@@ -225,16 +240,62 @@ void kspan_bad_free_report_in(enum kspan_bad_free_kind kind, unsigned long addr,
 	if (class)
 		strscpy(bad.heap, heap, sizeof(bad.heap));
 	describe_caller(&bad);
-	if (!note(&bad))
+	if (!bad_free_note(&bad))
 		return;
 	print(&bad);
 	dump_stack();
 }
 
+/* The kind of a wrong free of an address that is @state in its span. */
+static enum kspan_bad_free_kind slot_kind(enum kspan_slot_state state, unsigned long addr)
+{
+	if (!IS_ALIGNED(addr, 8))
+		return KSPAN_BAD_FREE_MISALIGNED;
+	if (state == KSPAN_SLOT_INSIDE)
+		return KSPAN_BAD_FREE_INTERIOR;
+	if (state == KSPAN_SLOT_NEVER_OUT)
+		return KSPAN_BAD_FREE_NEVER_ALLOCATED;
+	return KSPAN_BAD_FREE_DOUBLE;
+}
+
 /**
- * kspan_bad_free_report() - report a wrong free where no heap is known
+ * kspan_bad_free_report_slot() - report a wrong free of an address in a span of slots
+ * @state:	what the address is in the span; not KSPAN_SLOT_OUT
+ * @addr:	pointer that the caller passed
+ * @central:	central of the span
+ *
+ * Context: any, NMI included; no lock held.
+ */
+void kspan_bad_free_report_slot(enum kspan_slot_state state, unsigned long addr,
+				const struct kspan_central *central)
+{
+	kspan_bad_free_report_in(slot_kind(state, addr), addr, central->class, central->sc->size,
+				 central->name);
+}
+
+/**
+ * kspan_bad_free_report_slot_late() - the same for a free that was called some time ago
+ * @state:	as for kspan_bad_free_report_slot()
+ * @addr:	pointer that was freed
+ * @central:	central of the span; the caller may hold its lock
+ *
+ * The caller may have preemption off for kspan's own work; see kspan_bad_free_report_late().
+ *
+ * Context: task, softirq, hardirq.
+ */
+void kspan_bad_free_report_slot_late(enum kspan_slot_state state, unsigned long addr,
+				     const struct kspan_central *central)
+{
+	kspan_bad_free_report_late(slot_kind(state, addr), addr, central->class, central->sc->size,
+				   central->name);
+}
+
+/**
+ * kspan_bad_free_report() - report a wrong free of an address whose heap is not known
  * @kind:	what is wrong
- * @addr:	the pointer
+ * @addr:	pointer that the caller passed
+ *
+ * Context: any, NMI included.
  */
 void kspan_bad_free_report(enum kspan_bad_free_kind kind, unsigned long addr)
 {
@@ -242,9 +303,9 @@ void kspan_bad_free_report(enum kspan_bad_free_kind kind, unsigned long addr)
 }
 
 /**
- * kspan_bad_free_count() - wrong frees since load
- * @kind: what was wrong
- * Return: how many there were.
+ * kspan_bad_free_count() - count wrong frees since the module was loaded
+ * @kind: kind to count
+ * Return: how many there were, printed or not.
  */
 u64 kspan_bad_free_count(enum kspan_bad_free_kind kind)
 {
@@ -253,11 +314,11 @@ u64 kspan_bad_free_count(enum kspan_bad_free_kind kind)
 KSPAN_EXPORT_FOR_KUNIT(kspan_bad_free_count);
 
 /**
- * kspan_bad_free_kept() - one of the last reports, printed or not
- * @n:		0 for the newest
- * @bad:	set to a copy of it
+ * kspan_bad_free_kept() - get one of the last reports, printed or not
+ * @n:		age of the report: 0 for the newest, below KSPAN_BAD_FREES_KEPT
+ * @bad:	set to a copy of the report
  *
- * Return: false when there are no more; KSPAN_BAD_FREES_KEPT at most.
+ * Return: false if there are no more than @n reports.
  */
 bool kspan_bad_free_kept(unsigned int n, struct kspan_bad_free *bad)
 {
@@ -273,20 +334,21 @@ bool kspan_bad_free_kept(unsigned int n, struct kspan_bad_free *bad)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_bad_free_kept);
 
+/* Print the name of a function as one word. */
 static void show_code(struct seq_file *m, const char *before, unsigned long addr)
 {
 	char name[KSYM_SYMBOL_LEN];
 
 	kspan_name_of_code(name, sizeof(name), addr);
-	/* There is a blank before the module. */
+	/* The name has a blank before the module, which would part the word. */
 	strreplace(name, ' ', ':');
 	seq_printf(m, "%s%s", before, name);
 }
 
 /**
  * kspan_bad_free_show() - print a report as a line of debugfs/kspan/bad_frees
- * @m:		where to
- * @bad:	the report
+ * @m:		the file that is read
+ * @bad:	a copy from kspan_bad_free_kept()
  */
 void kspan_bad_free_show(struct seq_file *m, const struct kspan_bad_free *bad)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Wrong frees: what they are, how they are reported. */
+/* Wrong frees: their kinds, and the reports of them. */
 #ifndef KSPAN_BAD_FREE_H
 #define KSPAN_BAD_FREE_H
 
@@ -7,7 +7,10 @@
 #include <linux/seq_file.h>
 
 #include "base/context.h"
+#include "pages/span.h"
 #include "types.h"
+
+struct kspan_central;
 
 enum kspan_bad_free_kind {
 	KSPAN_BAD_FREE_DOUBLE,
@@ -24,28 +27,30 @@ enum kspan_bad_free_kind {
 	KSPAN_NR_BAD_FREE_KINDS,
 };
 
-/* Bytes of a heap's name that a report has. */
+/* Bytes of a heap's name in a report, with the zero at its end. */
 #define KSPAN_BAD_FREE_NAME	32
 
-/* Reports that are kept. */
+/* How many of the last reports are kept for debugfs. */
 #define KSPAN_BAD_FREES_KEPT	64
-/* Functions of a call stack that are. */
+/* Most return addresses of the call stack in a report. */
 #define KSPAN_BAD_FREE_STACK	12
 
 /**
- * struct kspan_bad_free - a report
+ * struct kspan_bad_free - report of a wrong free
  * @kind:	what was wrong
- * @addr:	the pointer that was to be freed
- * @class:	size class of the page it points to, 0 for none
- * @size:	bytes of an object of that class, 0 where none is known
- * @heap:	name of its heap, if @class is not 0
- * @ns:		when: monotonic time
- * @late:	it was found after the free; what follows is not known then
- * @cpu:	that it was on
- * @pid:	of the task, or that was interrupted
- * @comm:	its name
+ * @addr:	pointer that the caller passed
+ * @class:	size class of the page that @addr is in, 0 for none
+ * @size:	bytes of an object of that class, 0 if no class is known
+ * @heap:	name of the heap of the page, if @class is not 0
+ * @ns:		monotonic time of the report, in nanoseconds
+ * @late:	the wrong free was found some time after its call; the fields below are not
+ *		known then
+ * @cpu:	CPU that called free
+ * @pid:	task that called free, or that an interrupt which did had interrupted
+ * @comm:	name of that task
  * @context:	task, softirq, hardirq or nmi
- * @site:	where the object was allocated, if its heap is tracked; or 0
+ * @site:	return address of the call that allocated the object, if its heap is tracked;
+ *		else 0
  * @nr_stack:	length of @stack
  * @stack:	return addresses, the innermost first
  */
@@ -71,10 +76,14 @@ void kspan_bad_free_report_late(enum kspan_bad_free_kind kind, unsigned long add
 void kspan_bad_free_exit(void);
 void kspan_bad_free_report_in(enum kspan_bad_free_kind kind, unsigned long addr,
 			      unsigned int class, unsigned int size, const char *heap);
+void kspan_bad_free_report_slot(enum kspan_slot_state state, unsigned long addr,
+				const struct kspan_central *central);
+void kspan_bad_free_report_slot_late(enum kspan_slot_state state, unsigned long addr,
+				     const struct kspan_central *central);
 void kspan_bad_free_report(enum kspan_bad_free_kind kind, unsigned long addr);
 u64 kspan_bad_free_count(enum kspan_bad_free_kind kind);
 
-/* Of all kinds. */
+/* How many wrong frees of all kinds there were since the module was loaded. */
 static inline u64 kspan_bad_frees(void)
 {
 	unsigned int kind;
@@ -88,7 +97,7 @@ static inline u64 kspan_bad_frees(void)
 bool kspan_bad_free_kept(unsigned int n, struct kspan_bad_free *bad);
 void kspan_bad_free_show(struct seq_file *m, const struct kspan_bad_free *bad);
 
-/* The newest; its address is 0 if there was none. */
+/* The newest report; its address is 0 if there was no wrong free yet. */
 static inline struct kspan_bad_free kspan_bad_free_last(void)
 {
 	struct kspan_bad_free bad = { };

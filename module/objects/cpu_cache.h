@@ -8,8 +8,11 @@
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 
+#include "objects/batch.h"
+#include "objects/depot.h"
 #include "objects/large.h"
 #include "objects/seal.h"
+#include "objects/slot.h"
 #include "objects/tiny.h"
 
 /* What is counted apart from allocations by class. */

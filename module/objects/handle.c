@@ -7,14 +7,17 @@
  *	         heap    region - pool
  *
  * Every heap, typed cache, pool, fixed pool and region that a module has made is in the
- * table until it is destroyed. Two questions are answered by that:
+ * table until it is destroyed. The table answers two questions:
  *
- *	Is this one?	Before anything of it is touched, so that one that is destroyed twice
- *			is reported, and nothing else. It can't be told from one that was
- *			made at the same address since.
- *	Whose is it?	When a module goes, what it leaves behind is reported. It stays as it
- *			is, since others may have objects of it; only that no function of the
- *			module is called any more, which pool.c and private.c see to.
+ *	Is there a heap (or cache, pool, region) at this address?
+ *		This is asked before anything at the address is read. So if a module destroys
+ *		one twice, that is reported and nothing else happens. If another one was made at
+ *		the same address since, it can't be told from the first.
+ *	Which module made it?
+ *		When a module is unloaded, the heaps and so on that it did not destroy are
+ *		reported. They stay as they are, since other modules may have objects of them.
+ *		Only the functions of the module are not called any more; pool.c and private.c
+ *		see to that.
  *
  * Context: any but NMI.
  */
@@ -22,6 +25,7 @@
 
 #include <linux/hash.h>
 #include <linux/irqflags.h>
+#include <linux/lockdep.h>
 #include <linux/module.h>
 #include <linux/string.h>
 
@@ -31,10 +35,10 @@
 
 #define BUCKET_BITS	10
 
-/* What a module left behind is told one by one so many times. */
+/* Most handles of an unloaded module that are reported one by one. */
 #define LEFT_TOLD	10U
 
-/* As much of a name as anybody reads. */
+/* Bytes of a name in a report, with the zero at its end. */
 #define NAME_TOLD	64
 
 static struct hlist_bl_head buckets[1 << BUCKET_BITS];
@@ -54,12 +58,12 @@ static struct hlist_bl_head *bucket_of(const struct kspan_handle *handle)
 }
 
 /**
- * kspan_handle_add() - note what a module has made
- * @handle:	in it
- * @kind:	what it is
- * @name:	its name, which stays as long as it is noted; or NULL
- * @module:	that made it; NULL for none
- * @site:	where
+ * kspan_handle_add() - add a heap, cache, pool or region to the table
+ * @handle:	its handle; its fields need not be set
+ * @kind:	what the module has made
+ * @name:	its name, which must stay valid as long as the handle is in the table; or NULL
+ * @module:	module that made it; NULL for none
+ * @site:	return address of the call that made it
  */
 void kspan_handle_add(struct kspan_handle *handle, enum kspan_handle_kind kind, const char *name,
 		      const struct module *module, unsigned long site)
@@ -79,19 +83,21 @@ void kspan_handle_add(struct kspan_handle *handle, enum kspan_handle_kind kind, 
 	local_irq_restore(flags);
 }
 
-/* Nothing is read of a handle that is not there. */
-static bool is_there(struct hlist_bl_head *bucket, const struct kspan_handle *handle,
-		     enum kspan_handle_kind kind)
+/* Whether the handle is in the bucket. It is read only if it is, for it may not exist. */
+static bool handle_is_there(struct hlist_bl_head *bucket, const struct kspan_handle *handle,
+			    enum kspan_handle_kind kind)
 {
 	struct hlist_bl_node *node;
 	struct kspan_handle *other;
 
+	lockdep_assert(hlist_bl_is_locked(bucket));
 	hlist_bl_for_each_entry(other, node, bucket, node)
 		if (other == handle)
 			return other->kind == kind;
 	return false;
 }
 
+/* Report a wrong destruction unless @there is set. Returns @there. */
 static bool report_unless(bool there, const void *what)
 {
 	if (unlikely(!there))
@@ -100,13 +106,13 @@ static bool report_unless(bool there, const void *what)
 }
 
 /**
- * kspan_handle_take() - begin to destroy what a module has made
- * @handle:	in it, if it is there
- * @kind:	what it is to be
- * @what:	its address, as the module knows it
+ * kspan_handle_take() - remove a heap, cache, pool or region from the table, to destroy it
+ * @handle:	address where its handle would be
+ * @kind:	what it must be
+ * @what:	address that the module passed, for the report
  *
- * Return: whether it is there, and the caller's from here on. If not, that was reported, and
- * there is nothing that may be touched.
+ * Return: whether it was in the table; then it is the caller's alone. If not, this was reported,
+ * and the caller must not touch anything at the address.
  */
 bool kspan_handle_take(struct kspan_handle *handle, enum kspan_handle_kind kind, const void *what)
 {
@@ -116,7 +122,7 @@ bool kspan_handle_take(struct kspan_handle *handle, enum kspan_handle_kind kind,
 
 	local_irq_save(flags);
 	hlist_bl_lock(bucket);
-	there = is_there(bucket, handle, kind);
+	there = handle_is_there(bucket, handle, kind);
 	if (likely(there))
 		hlist_bl_del(&handle->node);
 	hlist_bl_unlock(bucket);
@@ -125,14 +131,15 @@ bool kspan_handle_take(struct kspan_handle *handle, enum kspan_handle_kind kind,
 }
 
 /**
- * kspan_handle_claim() - kspan_handle_take() for who may not destroy it after all
- * @handle:	as there
- * @kind:	as there
- * @what:	as there
+ * kspan_handle_claim() - kspan_handle_take() for a caller that may yet decide not to destroy it
+ * @handle:	as for kspan_handle_take()
+ * @kind:	as for kspan_handle_take()
+ * @what:	as for kspan_handle_take()
  *
- * Followed by kspan_handle_unclaim() or kspan_handle_take().
+ * The handle stays in the table. The caller calls kspan_handle_unclaim() or kspan_handle_take()
+ * next.
  *
- * Return: as there; false for the second of two who try it at once, too.
+ * Return: as kspan_handle_take(); also false, and reported, if another caller has claimed it.
  */
 bool kspan_handle_claim(struct kspan_handle *handle, enum kspan_handle_kind kind,
 			const void *what)
@@ -143,7 +150,7 @@ bool kspan_handle_claim(struct kspan_handle *handle, enum kspan_handle_kind kind
 
 	local_irq_save(flags);
 	hlist_bl_lock(bucket);
-	there = is_there(bucket, handle, kind) && !handle->claimed;
+	there = handle_is_there(bucket, handle, kind) && !handle->claimed;
 	if (there)
 		handle->claimed = true;
 	hlist_bl_unlock(bucket);
@@ -151,7 +158,10 @@ bool kspan_handle_claim(struct kspan_handle *handle, enum kspan_handle_kind kind
 	return report_unless(there, what);
 }
 
-/** kspan_handle_unclaim() - undo kspan_handle_claim() */
+/**
+ * kspan_handle_unclaim() - undo kspan_handle_claim()
+ * @handle: claimed by the caller
+ */
 void kspan_handle_unclaim(struct kspan_handle *handle)
 {
 	struct hlist_bl_head *bucket = bucket_of(handle);
@@ -164,14 +174,17 @@ void kspan_handle_unclaim(struct kspan_handle *handle)
 	local_irq_restore(flags);
 }
 
-/* A copy of what a report says of a handle. */
+/* Copy of the fields of a handle that a report prints. */
 struct left {
 	enum kspan_handle_kind kind;
 	unsigned long site;
 	char name[NAME_TOLD];
 };
 
-/* Let a handle of the module be nobody's. Returns false when there is none in the bucket. */
+/*
+ * Take a handle in the bucket from the module, and copy it to @left. Returns false if the bucket
+ * has no handle of the module.
+ */
 static bool forget_one(struct hlist_bl_head *bucket, const struct module *module,
 		       struct left *left)
 {
@@ -197,8 +210,11 @@ static bool forget_one(struct hlist_bl_head *bucket, const struct module *module
 	return any;
 }
 
-/* Of a function of the module that was for its init alone there is nothing left to be told. */
-static void tell(const struct left *left, const struct module *module)
+/*
+ * Report a handle. A call site in the module's init section has no name any more, because that
+ * section was freed after the module was loaded.
+ */
+static void handle_tell(const struct left *left, const struct module *module)
 {
 	const char *blank = *left->name ? " " : "";
 
@@ -211,11 +227,11 @@ static void tell(const struct left *left, const struct module *module)
 }
 
 /**
- * kspan_handles_forget() - tell what a module leaves behind
- * @module: the module, which goes, and of which no function is called any more
+ * kspan_handles_forget() - report the handles that a module did not destroy
+ * @module: module that is being unloaded; no function of it is called any more
  *
  * Context: task.
- * Return: how much that is.
+ * Return: how many handles there were.
  */
 unsigned int kspan_handles_forget(const struct module *module)
 {
@@ -225,7 +241,7 @@ unsigned int kspan_handles_forget(const struct module *module)
 	for (i = 0; i < ARRAY_SIZE(buckets); i++)
 		while (forget_one(&buckets[i], module, &left))
 			if (++nr <= LEFT_TOLD)
-				tell(&left, module);
+				handle_tell(&left, module);
 	if (nr > LEFT_TOLD)
 		pr_warn("module %s goes and leaves behind: %u more\n", module->name,
 			nr - LEFT_TOLD);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Handles: what modules make and destroy, of all kinds, and whose it is. */
+/* Handles: the heaps, caches, pools and regions that modules have made, and their makers. */
 #ifndef KSPAN_HANDLE_H
 #define KSPAN_HANDLE_H
 
@@ -19,15 +19,15 @@ enum kspan_handle_kind {
 };
 
 /**
- * struct kspan_handle - something that a module made
+ * struct kspan_handle - part of a heap, cache, pool or region that a module has made
  * @node:	in a bucket of the table
- * @module:	that made it, NULL when it is gone, and where there was none
+ * @module:	module that made it; NULL if there was none, or if it was unloaded since
  * @site:	return address of the call that made it
- * @name:	as it is kept; NULL for none
- * @kind:	what it is
- * @claimed:	somebody is about to destroy it
+ * @name:	its name, or NULL; must stay valid as long as the handle is in the table
+ * @kind:	enum kspan_handle_kind
+ * @claimed:	a caller has claimed it in order to destroy it
  *
- * All fields are protected by the lock of the bucket.
+ * The lock of the bucket protects all fields.
  */
 struct kspan_handle {
 	struct hlist_bl_node node;

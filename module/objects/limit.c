@@ -2,9 +2,10 @@
 /*
  * A private heap at its limit
  *
- * A request that would go beyond the limit has the heap give up what it keeps without an
- * object: spans, and what its depots and the caches of CPUs hold. Then the pressure callback of
- * the heap's owner is called, once a request, and after that the heap gives up what was freed.
+ * When a request would exceed the limit of its heap, the heap frees memory that it keeps without
+ * a live object: spans without an object, and objects in its depots and CPU caches. If that
+ * does not suffice, the pressure callback of the heap's owner is called, once for each request.
+ * Then the heap frees what the owner has released.
  *
  * Context: as the flags of the request say.
  */
@@ -14,15 +15,18 @@
 #include <linux/preempt.h>
 #include <linux/sched.h>
 
-#include "objects/central.h"
+#include "objects/depot.h"
 #include "objects/limit.h"
 #include "objects/refuse.h"
 
 /**
- * kspan_trim_centrals() - give back the spans of a private heap without an object
- * @heap: the heap; those of KSPAN_TYPESAFE_BY_RCU wait for a grace period
+ * kspan_trim_centrals() - free the spans of a private heap that have no live object
+ * @heap: a private heap. The objects in its depots are returned to their spans first, those
+ *	  in CPU caches are not
  *
- * Return: their bytes.
+ * Context: task, softirq, hardirq. For a heap with KSPAN_TYPESAFE_BY_RCU it waits for a grace
+ * period: task, and it sleeps.
+ * Return: how many bytes the spans had.
  */
 size_t kspan_trim_centrals(struct kspan_heap *heap)
 {
@@ -39,18 +43,21 @@ size_t kspan_trim_centrals(struct kspan_heap *heap)
 	return pages << KSPAN_PAGE_SHIFT;
 }
 
-/* Rounds for a request that can't wait, before the heap's owner is asked, and then again. */
+/*
+ * Rounds for a request that can't wait: so many before the owner is asked, and as many after
+ * that. Each round frees about as much as the request needs.
+ */
 #define KSPAN_GIVE_UPS		16U
 #define KSPAN_ATTEMPTS		(2 * KSPAN_GIVE_UPS + 1)
-/* Magazines of a depot that are emptied in a round for it. */
+/* Magazines of a depot that are emptied in a round for a request that can't wait. */
 #define KSPAN_GIVE_UP_MAGAZINES	2U
 
 /**
- * struct giving_up - what a heap is to give up
- * @want:	pages that are enough
- * @magazines:	most that are emptied of each depot
- * @pages:	that it gave up
- * @any:	it gave up something, be it objects to spans in use
+ * struct giving_up - how much memory a heap should free, and how much it has freed
+ * @want:	stop after so many pages, in units of KSPAN_PAGE_SIZE
+ * @magazines:	most magazines that are emptied in each depot
+ * @pages:	pages that were freed so far, in units of KSPAN_PAGE_SIZE
+ * @any:	something was freed, if only objects that were returned to spans in use
  */
 struct giving_up {
 	unsigned long want;
@@ -59,7 +66,10 @@ struct giving_up {
 	bool any;
 };
 
-/* What a central keeps; with TYPESAFE_BY_RCU it would take a grace period. */
+/*
+ * Free what a central keeps without a live object. A heap with KSPAN_TYPESAFE_BY_RCU would have to
+ * wait for a grace period: there, nothing is done.
+ */
 static void give_up_central(struct kspan_heap *heap, struct kspan_central *central,
 			    struct giving_up *giving)
 {
@@ -95,10 +105,10 @@ static void give_up_centrals(struct kspan_heap *heap, struct giving_up *giving)
 }
 
 /*
- * Give up what the heap keeps. A request that fails at the limit is to cost little: where
- * there is nothing, that takes some loads for each class in use. Whoever can wait gives up
- * all of it, whoever can't, with interrupts off maybe, what it takes. Returns whether it
- * gave up anything.
+ * Free what the heap keeps without a live object: all of it if the caller can wait; else, because
+ * the caller may have interrupts off, as much as the request needs. A request that fails at the
+ * limit must cost little: if there is nothing to free, this takes a few loads for each class in
+ * use. Returns whether anything was freed.
  */
 static bool give_up(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
@@ -110,12 +120,12 @@ static bool give_up(struct kspan_heap *heap, size_t size, gfp_t gfp)
 	unsigned int class;
 	bool holds = false;
 
-	/* What has only to be taken. */
+	/* First what takes least: to free it, no CPU cache need be emptied. */
 	if (!waits)
 		give_up_centrals(heap, &giving);
 	if (gave_enough(&giving))
 		return true;
-	/* A hint: the task may move. */
+	/* This is a hint only: the task may move to another CPU meanwhile. */
 	for_each_set_bit(class, heap->private->used, KSPAN_NR_CLASSES)
 		holds |= kspan_cpu_cache_holds(raw_cpu_ptr(heap->cpu), class);
 	if (holds)
@@ -125,11 +135,11 @@ static bool give_up(struct kspan_heap *heap, size_t size, gfp_t gfp)
 }
 
 /**
- * struct pressing - a call of a pressure callback
- * @node:	in kspan_private.pressing, by @task
- * @pressure:	the callback; NULL when its module goes, or is gone
- * @task:	that it is in, or that was interrupted, by
- * @level:	so many interrupts
+ * struct pressing - a call of a pressure callback that is under way
+ * @node:	in kspan_private.pressing, hashed by @task
+ * @pressure:	the callback; NULL if its module is being unloaded, or is gone
+ * @task:	task that the callback runs in, or that was interrupted
+ * @level:	number of interrupts, one within another, between the task and the callback
  */
 struct pressing {
 	struct hlist_node node;
@@ -138,13 +148,20 @@ struct pressing {
 	unsigned char level;
 };
 
-/* With PREEMPT_RT the preempt count does not tell of softirqs, which run in a task. */
+/*
+ * The level of the current context, as in struct pressing. With PREEMPT_RT, softirqs run in a task
+ * and are not in the preempt count; they count as one.
+ */
 static unsigned char level_here(void)
 {
 	return interrupt_context_level() ?: !!in_serving_softirq();
 }
 
-/* Begin a call, unless it would come out of another one of the same callback. */
+/*
+ * Note a call of the callback in @mine. Returns false, with nothing noted, if the call would come
+ * from within a call of the same callback: one that is under way in the same task and level. If the
+ * callback's module is gone, mine->pressure is NULL, and nothing is noted.
+ */
 static bool begin_pressing(struct kspan_private *private, struct pressing *mine)
 {
 	const struct pressing *other;
@@ -161,6 +178,7 @@ static bool begin_pressing(struct kspan_private *private, struct pressing *mine)
 	return !within;
 }
 
+/* The callback that begin_pressing() noted has returned. */
 static void end_pressing(struct kspan_private *private, struct pressing *mine)
 {
 	unsigned long flags;
@@ -171,9 +189,9 @@ static void end_pressing(struct kspan_private *private, struct pressing *mine)
 }
 
 /*
- * Call the callback. One that allocates from its heap, itself or by way of the callback of
- * another heap, would be called again and again until the stack ends. Returns whether it was
- * called.
+ * Call the pressure callback. A callback that allocates from its own heap, directly or through
+ * the callback of another heap, would be called again and again until the stack overflows; it
+ * is not called from within itself. Returns whether it was called.
  */
 static bool press(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
@@ -193,7 +211,10 @@ static bool press(struct kspan_heap *heap, size_t size, gfp_t gfp)
 	return true;
 }
 
-/* Ask the heap's owner. What he frees may lie in magazines. */
+/*
+ * Ask the owner of the heap to free objects. They may be in magazines then, so the heap frees what
+ * it keeps once more. Returns whether the owner was asked.
+ */
 static bool ask_owner(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
 	if (!READ_ONCE(heap->private->pressure) || !press(heap, size, gfp))
@@ -202,7 +223,17 @@ static bool ask_owner(struct kspan_heap *heap, size_t size, gfp_t gfp)
 	return true;
 }
 
-/** __kspan_private_relieve() - kspan_private_relieve() of a private heap */
+/**
+ * __kspan_private_relieve() - kspan_private_relieve() for a private heap
+ * @heap:	a private heap
+ * @size:	bytes of the request
+ * @attempt:	as for kspan_private_relieve(). Numbers below KSPAN_GIVE_UPS are rounds in
+ *		which the heap frees what it keeps. At KSPAN_GIVE_UPS the owner is asked. The
+ *		numbers above it are rounds again
+ * @gfp:	the caller's flags; with KSPAN_GFP_NOLOCK nothing is done
+ *
+ * Return: whether the caller should try the request again.
+ */
 bool __kspan_private_relieve(struct kspan_heap *heap, size_t size, unsigned int *attempt,
 			     gfp_t gfp)
 {
@@ -220,7 +251,7 @@ bool __kspan_private_relieve(struct kspan_heap *heap, size_t size, unsigned int 
 			*attempt = KSPAN_ATTEMPTS;
 			return false;
 		}
-		/* Whoever can wait gives up all at once. */
+		/* For a caller that can wait, one round frees all. */
 		*attempt = waits ? next : *attempt + 1;
 		kspan_large_merge(&heap->private->large);
 		if (give_up(heap, size, gfp))

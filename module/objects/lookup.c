@@ -11,10 +11,11 @@
 
 static union kspan_span_word read_word(const struct kspan_span *span)
 {
-	/* Pairs with the release in kspan_span_set_state(), and in kspan_span_begin(). */
+	/* Pairs with the releases in kspan_span_set_state() and kspan_span_begin(), span.h. */
 	return (union kspan_span_word) { .word = smp_load_acquire(&span->word) };
 }
 
+/* Read fields that may change meanwhile; kspan_found_stays() tells whether they belong together. */
 static void copy(const struct kspan_span *span, struct kspan_found *found)
 {
 	found->start = kspan_glance(span->start);
@@ -32,7 +33,7 @@ static void copy(const struct kspan_span *span, struct kspan_found *found)
 	found->starts = kspan_glance(span->starts);
 }
 
-/* Of pages that a hollow span has no longer it is none. */
+/* Whether @addr is in one of the pages that the span has; a hollow span has not all of them. */
 static bool has(const struct kspan_found *found, unsigned long addr)
 {
 	unsigned long page = (addr - found->start) >> KSPAN_PAGE_SHIFT;
@@ -42,13 +43,13 @@ static bool has(const struct kspan_found *found, unsigned long addr)
 }
 
 /**
- * kspan_lookup() - what span an address is in
+ * kspan_lookup() - find the span that an address is in
  * @addr:	any address at all
- * @found:	set to a copy of the span, all of one moment
+ * @found:	set to a copy of the span, whose fields are all of one moment
  *
  * Context: any, NMI included; in an RCU read-side critical section, or with preemption or
- * interrupts off, which must last as long as @found is used.
- * Return: false when it is in none, or was in one that is just going.
+ * interrupts off. The section must last as long as @found is used.
+ * Return: false if the address is in no span, or its span is being freed.
  */
 bool kspan_lookup(unsigned long addr, struct kspan_found *found)
 {
@@ -68,18 +69,19 @@ bool kspan_lookup(unsigned long addr, struct kspan_found *found)
 KSPAN_EXPORT_FOR_KUNIT(kspan_lookup);
 
 /**
- * kspan_found_stays() - whether what was found is the same span still
- * @found: what kspan_lookup() gave
+ * kspan_found_stays() - whether a span that was found is still the same span
+ * @found: set by kspan_lookup()
  *
- * What was read before, of its bitmaps, too, was the span's then.
+ * If it is, all that the caller read of the span before, bitmaps included, was the span's.
  *
+ * Context: any, NMI included, in the RCU section of the lookup.
  * Return: whether it is.
  */
 bool kspan_found_stays(const struct kspan_found *found)
 {
 	union kspan_span_word word;
 
-	/* Pairs with the smp_wmb() in kspan_span_begin(). */
+	/* Pairs with the smp_wmb() in kspan_span_begin(), span.h. */
 	smp_rmb();
 	word.word = READ_ONCE(found->span->word);
 	return kspan_same_span(word, found->word);
@@ -92,12 +94,13 @@ static bool is_set(const u64 *bits, unsigned int slot)
 }
 
 /**
- * kspan_found_slot() - what an address is to a small span
- * @found:	the span
+ * kspan_found_slot() - what an address is in a small span
+ * @found:	set by kspan_lookup(), for a small span
  * @addr:	an address in it
  *
- * As kspan_span_slot_state(), of what was found.
+ * It answers as kspan_span_slot_state() does, but from the copy, without a lock.
  *
+ * Context: any, NMI included, in the RCU section of the lookup or with the span pinned.
  * Return: enum kspan_slot_state.
  */
 enum kspan_slot_state kspan_found_slot(const struct kspan_found *found, unsigned long addr)
@@ -107,14 +110,14 @@ enum kspan_slot_state kspan_found_slot(const struct kspan_found *found, unsigned
 	bool exact;
 
 	slot = kspan_slot_index(found->magic, addr - found->start, &exact);
-	/* Slots of a hollow span lie beyond the number of those that are left. */
+	/* @nslots of a hollow span is less than the number of its last slot. */
 	if (unlikely(slot >= found->nslots) &&
 	    (slot >= bits || slot >= found->bytes / found->size))
 		return KSPAN_SLOT_NEVER_OUT;
 	if (unlikely(!exact))
 		return KSPAN_SLOT_INSIDE;
 	if (is_set(found->alloc_bits, slot)) {
-		/* Pairs with the smp_wmb() in kspan_span_hollow(). */
+		/* Pairs with the smp_wmb() in kspan_span_hollow(), span.c. */
 		smp_rmb();
 		if (found->recount || !is_set(deferred, slot))
 			return KSPAN_SLOT_OUT;
@@ -124,14 +127,16 @@ enum kspan_slot_state kspan_found_slot(const struct kspan_found *found, unsigned
 KSPAN_EXPORT_FOR_KUNIT(kspan_found_slot);
 
 /**
- * kspan_found_pin() - keep a small span from going
- * @found: what kspan_lookup() gave
+ * kspan_found_pin() - keep a small span from being freed
+ * @found: set by kspan_lookup()
  *
- * From here on it is not a copy any more: fields of the span itself can be read, as they
- * are read by the owner of an object. What slots are out may still change.
+ * From here on the caller may read the fields of the span itself instead of the copy, as the owner
+ * of an object may. Other CPUs may still allocate and free slots of the span.
  *
- * Context: any, NMI included. RCU is not needed any more.
- * Return: whether it is pinned: kspan_span_unpin() undoes that. False when it has gone.
+ * Context: any, NMI included, in the RCU section of the lookup. While the span is pinned, RCU is
+ * not needed any more.
+ * Return: whether the span is pinned; then the caller must call kspan_span_unpin(). False if the
+ * span was freed, or is pinned as often as can be counted.
  */
 bool kspan_found_pin(const struct kspan_found *found)
 {
@@ -149,7 +154,12 @@ bool kspan_found_pin(const struct kspan_found *found)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_found_pin);
 
-/** kspan_span_unpin() - undo kspan_found_pin() */
+/**
+ * kspan_span_unpin() - undo kspan_found_pin()
+ * @span: pinned by the caller
+ *
+ * Context: any, NMI included.
+ */
 void kspan_span_unpin(struct kspan_span *span)
 {
 	union kspan_span_word old = { .word = READ_ONCE(span->word) }, new;
@@ -163,12 +173,12 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_span_unpin);
 
 /**
  * kspan_found_claim() - change the state of a large span, if it is still the one that was found
- * @found:	what kspan_lookup() gave
- * @from:	the state it should have
- * @to:		its next state, in which it is nobody's but the caller's
+ * @found:	set by kspan_lookup()
+ * @from:	the state that the span must have
+ * @to:		the state that it gets, in which it is the caller's alone
  *
  * Context: any, NMI included.
- * Return: whether it has that now.
+ * Return: whether the state was changed.
  */
 bool kspan_found_claim(const struct kspan_found *found, enum kspan_span_state from,
 		       enum kspan_span_state to)

@@ -2,51 +2,57 @@
 /*
  * Lookups by address
  *
- * Any address may be passed to kspan: of an object, of one that was freed an hour ago, of
- * nothing at all. The map gives the descriptor of the span that has the address, or had it a
- * moment ago. Of an object that is the caller's that is its span, and nothing of it changes
- * meanwhile. Of any other address the span may be freed while it is looked at, its bitmaps
- * with it, and the descriptor may become another span, of other slots, or a large one. So:
+ * A caller may pass any address to kspan: that of an object, that of an object that was freed an
+ * hour ago, or one that was never an object's. The map gives the descriptor of the span that
+ * contains the address, or contained it a moment ago. If the caller owns the object at the
+ * address, it is the object's span, and nothing that concerns the object changes meanwhile.
+ * Else another CPU may free the span and its bitmaps while the caller reads them, and the
+ * descriptor may become another span, with other slots, or a large one. Three rules follow:
  *
- *  1. Under what. In an RCU read-side critical section, or with preemption or interrupts off,
- *     from the look into the map on to the last look at anything that was found. That keeps
+ *  1. What protects the lookup. The caller is in an RCU read-side critical section, or has
+ *     preemption or interrupts off, from before it reads the map until it has read the last
+ *     thing that it found. This keeps
  *
- *	the descriptor	a descriptor: SLAB_TYPESAFE_BY_RCU
+ *	the descriptor	a descriptor: its cache is SLAB_TYPESAFE_BY_RCU
  *	bitmaps		readable: kspan_span_unformat() frees them by RCU
- *	centrals,	readable: a private heap goes a grace period after its spans
+ *	centrals,	readable: a private heap is freed a grace period after its spans
  *	owners, heaps
  *
- *     but neither the span nor its pages, and not the arena: span->arena is only for who
- *     holds, owns or locks the span.
+ *     It keeps neither the span, nor its pages, nor the arena: only a caller that owns, holds
+ *     (see rule 3) or locks the span may read span->arena.
  *
- *  2. What is read. kspan_lookup() makes a copy, in this order: the word (state, pins and
+ *  2. How it is read. kspan_lookup() makes a copy, in this order: the word (state, pins and
  *     life), the fields, the word again. A descriptor begins its next life
- *     (kspan_span_begin()) when it is DEAD, and only then its fields change, and its state
- *     is published last. So if the word was SMALL or LARGE in the same life twice, all
- *     fields are of one span, be it that it is gone now, and the bitmaps are its, and can
- *     still be read. If not, the address is no object's: there is none.
- *     kspan_span_central() is the same for the one field that the free path needs, and
- *     kspan_span_claim() for who claims a span by the word that he read before all else.
- *     Nobody else reads fields of a span that he does not own, hold or lock.
+ *     (kspan_span_begin()) while it is DEAD. Its fields change only after that, and its state
+ *     is published last. So if the word was SMALL or LARGE both times, in the same life, all
+ *     fields are those of one span, even if that span has been freed since, and its bitmaps
+ *     can still be read. If not, there is no object at the address.
+ *     kspan_span_central() does the same for the one field that the free path needs.
+ *     kspan_span_claim() does it for a caller that reads the word first, then the fields, and
+ *     then claims the span by that word. Nothing else reads fields of a span that it does
+ *     not own, hold or lock.
  *
- *  3. What may be done with it. A copy is good for an answer (kspan_size(), kspan_owns(), a
- *     report). To change something, and to read or write the object itself, one needs the span:
+ *  3. What the caller may do. A copy suffices for an answer (kspan_size(), kspan_owns(), a
+ *     report). To change something, or to read or write the object itself, the caller must hold
+ *     the span in one of three ways:
  *
  *	pinned		kspan_found_pin(): a small span does not become DETACHED, so its
- *			pages, bitmaps and central stay. In any context, for a few
- *			instructions, or as many as the object has bytes. Who would
- *			have detached it leaves that to the next merge.
- *	claimed		kspan_found_claim(): a large object in LARGE_CACHED is the caller's
- *			alone, to all others it is free. It is freed then, or becomes
- *			LARGE again.
- *	locked		with the lock of its central a SMALL span that names this central
- *			stays what it is; see central.c.
+ *			pages, bitmaps and central stay. A caller in any context may pin
+ *			a span, for a few instructions, or as many as it takes to copy an
+ *			object. A CPU that finds a span pinned when it wants to detach it
+ *			leaves that to the next merge.
+ *	claimed		kspan_found_claim(): a large object in state LARGE_CACHED belongs to
+ *			the caller alone, and is free for all others. The caller then
+ *			frees it, or makes it LARGE again.
+ *	locked		while the lock of a central is held, a SMALL span that names this
+ *			central stays what it is; see central.h.
  *
- *     Pin and claim compare the life in the same atomic operation, so they fail for a span
- *     that is another one by now. What the object is (out, free, inside) is asked after.
+ *     Pin and claim compare the life in the same atomic operation, so they fail if the
+ *     descriptor has become another span. The caller asks what the object is (out, free,
+ *     inside) after that.
  *
- * An object that is freed wrongly while it is another's, at the very address, can't be told
- * from a right free.
+ * A wrong free of an address at which another owner has an object by now can't be told from a
+ * right one.
  */
 #ifndef KSPAN_LOOKUP_H
 #define KSPAN_LOOKUP_H
@@ -55,23 +61,23 @@
 #include "pages/span.h"
 
 /**
- * struct kspan_found - what a span was when it was looked up
- * @span:	its descriptor
- * @word:	the state then, and the life that all other fields are of
+ * struct kspan_found - copy of a span, as it was when it was looked up
+ * @span:	descriptor of the span
+ * @word:	state at that moment, and the life that all other fields are of
  * @start:	address of the first byte
- * @bytes:	length
- * @class:	what the map says of its pages
- * @recount:	as of struct kspan_span
- * @nid:	node
- * @gone_pages:	as of struct kspan_span
- * @nslots:	slots of a small one, without those that are gone
- * @high:	no slot from it on was ever handed out
+ * @bytes:	length in bytes
+ * @class:	class that the map gives for the pages
+ * @recount:	as in struct kspan_span
+ * @nid:	node of the pages
+ * @gone_pages:	as in struct kspan_span
+ * @nslots:	slots of a small span, without those that are gone
+ * @high:	slots with this number or a higher one were never handed out
  * @size:	bytes of a slot
- * @magic:	their struct kspan_size_class.magic
- * @central:	of a small one
- * @owner:	of a large one, NULL if it is the default heap's
- * @alloc_bits:	bitmaps of a small one; readable as long as the lookup's RCU section lasts
- * @starts:	of one of tiny objects
+ * @magic:	struct kspan_size_class.magic of that size
+ * @central:	central of a small span
+ * @owner:	owner of a large span; NULL for the default heap
+ * @alloc_bits:	bitmaps of a small span; readable as long as the lookup's RCU section lasts
+ * @starts:	as in struct kspan_span, for a span of tiny objects
  */
 struct kspan_found {
 	struct kspan_span *span;
@@ -102,7 +108,7 @@ void kspan_span_unpin(struct kspan_span *span);
 bool kspan_found_claim(const struct kspan_found *found, enum kspan_span_state from,
 		       enum kspan_span_state to);
 
-/* Of two words of a span, whether it was the same span, and as small or as large as before. */
+/* Whether two words of a descriptor are of the same span, small or large both times. */
 static inline bool kspan_same_span(union kspan_span_word a, union kspan_span_word b)
 {
 	return a.life == b.life && kspan_span_is_small(a.state) == kspan_span_is_small(b.state) &&
@@ -110,8 +116,8 @@ static inline bool kspan_same_span(union kspan_span_word a, union kspan_span_wor
 }
 
 /*
- * Change the state of a span, if its word is what it was. Then what was read of it since is
- * of the same span.
+ * Change the state of a span if its word is still @word. If that succeeds, all fields that the
+ * caller read since it read @word are of the same span.
  */
 static __always_inline bool kspan_span_claim(struct kspan_span *span, union kspan_span_word word,
 					     enum kspan_span_state to)
@@ -123,7 +129,7 @@ static __always_inline bool kspan_span_claim(struct kspan_span *span, union kspa
 	return try_cmpxchg(&span->word, &old, word.word);
 }
 
-/* A small span of pages that have a class. */
+/* Find the small span that an address is in, if its pages have the class @class. */
 static inline bool kspan_lookup_small(unsigned long addr, unsigned int class,
 				      struct kspan_found *found)
 {
@@ -131,7 +137,7 @@ static inline bool kspan_lookup_small(unsigned long addr, unsigned int class,
 	       found->class == class;
 }
 
-/* The start of a large object. */
+/* Find the large object that starts at an address, if its owner is known. */
 static inline bool kspan_lookup_large(unsigned long addr, struct kspan_found *found)
 {
 	return kspan_lookup(addr, found) && found->word.state == KSPAN_SPAN_LARGE &&
@@ -139,23 +145,23 @@ static inline bool kspan_lookup_large(unsigned long addr, struct kspan_found *fo
 }
 
 /**
- * kspan_span_central() - the central of a span that may be anything by now
- * @span: what the map said
+ * kspan_span_central() - read the central of a span that may have been freed since
+ * @span: descriptor that the map gave for an address
  *
- * Context: any, NMI included; as kspan_lookup().
- * Return: the central, which can be read until the RCU section ends; or NULL when the span
- * is not SMALL.
+ * Context: any, NMI included; under RCU as kspan_lookup().
+ * Return: the central, which can be read until the RCU section ends; NULL if the span is not
+ * SMALL.
  */
 static __always_inline struct kspan_central *kspan_span_central(const struct kspan_span *span)
 {
-	/* Pairs with the release in kspan_span_set_state(). */
+	/* Pairs with the release in kspan_span_set_state(), span.h. */
 	union kspan_span_word word = { .word = smp_load_acquire(&span->word) }, again;
 	struct kspan_central *central;
 
 	if (unlikely(!kspan_span_is_small(word.state)))
 		return NULL;
 	central = READ_ONCE(span->central);
-	/* Pairs with the smp_wmb() in kspan_span_begin(). */
+	/* Pairs with the smp_wmb() in kspan_span_begin(), span.h. */
 	smp_rmb();
 	again.word = READ_ONCE(span->word);
 	if (likely(again.word == word.word) || kspan_same_span(word, again))

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Requests that get NULL: for what they ask, whatever memory there is, or for lack of memory
+ * Requests that get NULL
+ *
+ * A request is refused if it asks for something that kspan does not have, however much memory is
+ * free. A request fails if there is no memory for it. Both are reported at a limited rate.
  *
  * Context: any.
  */
@@ -17,8 +20,8 @@
 static atomic_long_t refusals[KSPAN_NR_REFUSALS];
 
 /**
- * kspan_refused() - requests that were refused since load
- * @refusal: for what
+ * kspan_refused() - count requests that were refused since the module was loaded
+ * @refusal: reason to count
  * Return: how many there were.
  */
 unsigned long kspan_refused(enum kspan_refusal refusal)
@@ -28,11 +31,12 @@ unsigned long kspan_refused(enum kspan_refusal refusal)
 KSPAN_EXPORT_FOR_KUNIT(kspan_refused);
 
 /**
- * kspan_refuse() - count a request that can't be served, and tell the first
- * @refusal:	of which kind
- * @why:	what is wrong with it, and what to do instead
- * @value:	that is wrong
- * @gfp:	with __GFP_NOWARN nothing is told
+ * kspan_refuse() - count a request that can't be served, and report the first of its kind
+ * @refusal:	reason
+ * @why:	text for the report: what is wrong, and what the caller should do instead
+ * @value:	the wrong value, for the report
+ * @gfp:	the caller's flags; with __GFP_NOWARN nothing is printed
+ *
  * Return: NULL.
  */
 void *kspan_refuse(enum kspan_refusal refusal, const char *why, unsigned long value, gfp_t gfp)
@@ -44,7 +48,12 @@ void *kspan_refuse(enum kspan_refusal refusal, const char *why, unsigned long va
 	return NULL;
 }
 
-/** kspan_refuse_zone() - kspan_refuse() for a zone flag */
+/**
+ * kspan_refuse_zone() - kspan_refuse() for a request for memory of a zone
+ * @gfp: the caller's flags, with one of KSPAN_GFP_REFUSED
+ *
+ * Return: NULL.
+ */
 void *kspan_refuse_zone(gfp_t gfp)
 {
 	return kspan_refuse(KSPAN_REFUSED_ZONE,
@@ -52,19 +61,20 @@ void *kspan_refuse_zone(gfp_t gfp)
 			    (__force unsigned long)(gfp & KSPAN_GFP_REFUSED), gfp);
 }
 
-/* As often as the page allocator tells. */
+/* The page allocator limits its own reports to the same rate. */
 DEFINE_RATELIMIT_STATE(kspan_failure_limit, 10 * HZ, 1);
 KSPAN_EXPORT_FOR_KUNIT(kspan_failure_limit);
 
 /**
- * kspan_tell_failure() - a request gets NULL: say whose it was and for how much
- * @heap:	the heap
- * @size:	bytes that were asked for, or of the slot that they would be in
- * @gfp:	the caller's flags; with __GFP_NOWARN nothing is told
- * @nid:	its node
+ * kspan_tell_failure() - report a request that gets NULL for lack of memory
+ * @heap:	heap that the caller allocates from
+ * @size:	bytes that the caller asked for, or bytes of the slot that would hold them
+ * @gfp:	the caller's flags; with __GFP_NOWARN nothing is printed
+ * @nid:	node that the memory should be from
  *
- * One line in ten seconds. Where it was the page allocator that had nothing, it tells of the
- * system's memory, with the stack.
+ * One line is printed in ten seconds. It names the task, the heap and the node. If the page
+ * allocator had no memory, the page allocator itself prints the state of the system's memory, and
+ * the call stack.
  */
 void kspan_tell_failure(struct kspan_heap *heap, size_t size, gfp_t gfp, int nid)
 {

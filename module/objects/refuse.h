@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Requests that get NULL, and what is told of them. */
+/* Requests that get NULL, and the messages about them. */
 #ifndef KSPAN_REFUSE_H
 #define KSPAN_REFUSE_H
 
@@ -10,7 +10,7 @@ struct kspan_heap;
 
 #define KSPAN_GFP_REFUSED	(__GFP_DMA | __GFP_DMA32)
 
-/* Requests that got NULL for what they asked, whatever memory there was. */
+/* Reasons for which a request gets NULL however much memory is free. */
 enum kspan_refusal {
 	KSPAN_REFUSED_ZONE,
 	KSPAN_REFUSED_SIZE,

@@ -16,7 +16,7 @@ DEFINE_STATIC_KEY_FALSE(kspan_frees_otherwise);
 unsigned long kspan_secret __ro_after_init;
 KSPAN_EXPORT_FOR_KUNIT(kspan_secret);
 
-/** kspan_seal_init() - before there is any slot */
+/** kspan_seal_init() - choose the secret; to be called before there is any slot */
 void __init kspan_seal_init(void)
 {
 	kspan_secret = get_random_long();
@@ -27,9 +27,9 @@ void __init kspan_seal_init(void)
 }
 
 /**
- * kspan_seal_span() - seal all slots of a span, and what is left behind the last
- * @span:	a formatted span, which nobody knows yet
- * @at:		where the seal of a slot is
+ * kspan_seal_span() - seal all slots of a span, and the rest behind the last one
+ * @span:	a formatted span, which no other CPU uses yet
+ * @at:		offset of the seal in a slot, in bytes
  */
 void kspan_seal_span(const struct kspan_span *span, unsigned int at)
 {
@@ -43,9 +43,9 @@ void kspan_seal_span(const struct kspan_span *span, unsigned int at)
 KSPAN_EXPORT_FOR_KUNIT(kspan_seal_span);
 
 /**
- * kspan_unseal_span() - with init_on_free=1, leave nothing of the seals of a span
- * @span:	a formatted span without an object, which is nobody's but the caller's
- * @at:		where the seal of a slot is
+ * kspan_unseal_span() - zero the seals of a span, with init_on_free=1
+ * @span:	a formatted span without an object, which is the caller's alone
+ * @at:		offset of the seal in a slot, in bytes; a hollow span is wiped as a whole
  */
 void kspan_unseal_span(const struct kspan_span *span, unsigned int at)
 {

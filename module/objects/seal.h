@@ -2,17 +2,19 @@
 /*
  * Seals: how a free slot is told from an object
  *
- * A word of a slot that is not handed out is its seal: where the slot is, and a secret, added.
- * It is set when a span is made and when an object is freed, and broken when a slot is handed
- * out. So whoever frees an object sees whether it was freed before, however long ago, at the
- * price of a look at the object's own cache line. The word is the first one of the slot; where
- * what is in an object stays after it was freed, it lies behind the object.
+ * A slot that is not handed out has a seal: one of its words holds the slot's address plus a
+ * secret. kspan writes the seal when it makes a span and when an object is freed, and overwrites
+ * it when it hands out the slot. So a free sees whether the object was freed before, however
+ * long ago, and for that it reads only the object's own cache line. The seal is the first word of
+ * the slot. If the contents of an object must survive its free, the seal lies behind the
+ * object instead.
  *
- * A seal that is met is believed: that an object begins with its own one is a chance of 2^-64.
- * That somebody has written to a free slot breaks its seal; then a wrong free of it is found as
- * it would be without: when its magazine is returned.
+ * A slot with the right seal is taken for a free one. The chance that an object holds just that
+ * word is 2^-64. A write to a free slot may destroy its seal. A second free of the slot is then
+ * found as it would be without seals: when its magazine is returned.
  *
- * SLUB (CONFIG_SLAB_FREELIST_HARDENED) and glibc's tcache have such words, too, for other ends.
+ * SLUB (CONFIG_SLAB_FREELIST_HARDENED) and glibc's tcache have such words, too, for other
+ * purposes.
  *
  * Context: any, NMI included.
  */
@@ -23,18 +25,18 @@
 
 #include "pages/map.h"
 
-/* Wrong frees are refused at the call; a module parameter. */
+/* A free of an object that is free already is found by the call itself; a module parameter. */
 extern bool kspan_exact_frees;
 DECLARE_STATIC_KEY_TRUE(kspan_frees_exactly);
 
-/* A free has more to do: init_on_free=1; or less: exact_frees=0. */
+/* A free does more than usual, with init_on_free=1, or less, with exact_frees=0. */
 DECLARE_STATIC_KEY_FALSE(kspan_frees_otherwise);
 
 extern unsigned long kspan_secret;
 
 /*
- * By addition: whoever knows the address less something else, as the map's base, takes as much
- * more of the secret.
+ * The seal is a sum, so that a caller that knows the address less an offset, for example less the
+ * base of the map, can add the offset to the secret beforehand.
  */
 static __always_inline unsigned long kspan_seal_at(unsigned long secret, unsigned long addr)
 {
@@ -52,7 +54,7 @@ static inline bool kspan_is_sealed(const void *slot, unsigned int at)
 	       kspan_glance(*(unsigned long *)(slot + at)) == kspan_seal_of(slot);
 }
 
-/* The slot is nobody's but the caller's. */
+/* Seal a slot that is the caller's alone. */
 static inline void kspan_seal(void *slot, unsigned int at)
 {
 	if (static_branch_likely(&kspan_frees_exactly))
@@ -65,7 +67,10 @@ static inline void kspan_unseal(void *slot, unsigned int at)
 		WRITE_ONCE(*(unsigned long *)(slot + at), 0);
 }
 
-/* kspan_unseal() where nothing is kept in free slots: there it costs less than a test. */
+/*
+ * kspan_unseal() for heaps whose seal is the first word, where the contents of free slots do not
+ * matter. The write costs less than a test whether there are seals.
+ */
 static __always_inline void kspan_unseal_first(void *slot)
 {
 	WRITE_ONCE(*(unsigned long *)slot, 0);

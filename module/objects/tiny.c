@@ -26,6 +26,7 @@
 
 #include "base/kunit_export.h"
 #include "objects/lookup.h"
+#include "objects/slot.h"
 #include "objects/tiny.h"
 
 /* What of a span its blocks are found by. */

@@ -2,14 +2,15 @@
 /*
  * Call sites of live objects
  *
- * A private heap that is tracked has, behind the bitmaps of each span, a word for each
- * slot: where the object was allocated. When the heap is destroyed, or asked to, what is
- * live is summed up by that.
+ * In a private heap that is tracked, each span has a word for each slot behind its bitmaps. The
+ * word is the call site: the return address of the call that allocated the object. When the
+ * heap is destroyed, or when its owner asks for it, the live objects are summed up by call
+ * site.
  *
- * Of tiny objects the block has one word, for the last of them. What bulk calls
- * allocate, and objects of whole pages, are tracked as any others.
+ * Tiny objects that share a block share its word, which is of the object that was allocated last.
+ * Objects from bulk calls and objects of whole pages are tracked like any others.
  *
- * Context: noting a site, any; sums, task, while nobody uses the heap.
+ * Context: to note a site, any; to sum up, task, while no other caller uses the heap.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -25,12 +26,13 @@
 #define TABLE_BITS	9
 #define TABLE_SIZE	BIT(TABLE_BITS)
 
-/* Sites that are told one by one. */
+/* Most call sites that kspan_track_report() prints. */
 #define SITES_TOLD	20
 
 bool kspan_track_heaps;
 
-static void note(const struct kspan_found *found, unsigned long addr, unsigned long site)
+/* Note the call site of a slot of a pinned span. */
+static void track_note(const struct kspan_found *found, unsigned long addr, unsigned long site)
 {
 	struct kspan_span *span = found->span;
 	bool exact;
@@ -43,10 +45,13 @@ static void note(const struct kspan_found *found, unsigned long addr, unsigned l
 
 /**
  * __kspan_track() - note where an object was allocated
- * @object:	of a tracked heap
- * @site:	return address
+ * @object:	new object of a tracked heap; NULL and ZERO_SIZE_PTR are ignored
+ * @site:	return address of the call that allocated it
  *
- * Whoever has a stale pointer may have freed it meanwhile, and its span may be another one.
+ * Another caller with a stale pointer to the address may wrongly free the object meanwhile, and
+ * its span may become another one. So the span is looked up, and pinned or held.
+ *
+ * Context: any, NMI included.
  */
 void __kspan_track(const void *object, unsigned long site)
 {
@@ -61,9 +66,9 @@ void __kspan_track(const void *object, unsigned long site)
 		 kspan_found_pin(&found);
 	rcu_read_unlock_sched();
 	if (pinned) {
-		/* A tiny object's block: it may start within. */
-		note(&found, found.class == KSPAN_CLASS_TINY ?
-			     ALIGN_DOWN(addr, KSPAN_TINY_BLOCK) : addr, site);
+		/* The call site of a tiny object is that of its block; it may start within it. */
+		track_note(&found, found.class == KSPAN_CLASS_TINY ?
+				   ALIGN_DOWN(addr, KSPAN_TINY_BLOCK) : addr, site);
 		kspan_span_unpin(found.span);
 	} else if (kspan_large_hold(addr, &found)) {
 		found.span->site = site;
@@ -72,7 +77,10 @@ void __kspan_track(const void *object, unsigned long site)
 }
 KSPAN_EXPORT_FOR_KUNIT(__kspan_track);
 
-/* Adds to the entry of the site; to the last one, which is for all others, if there is no room. */
+/*
+ * Add an object to the entry of its call site. If the table has no room for another site, add it
+ * to the last entry, which is for all others and has site 0.
+ */
 static void add(struct kspan_site *table, unsigned long site, u64 bytes)
 {
 	unsigned int i = hash_long(site, TABLE_BITS), tries;
@@ -109,11 +117,13 @@ static int by_bytes(const void *a, const void *b)
 
 /**
  * kspan_track_sum() - sum up the live objects of a heap by call site
- * @heap:	a tracked heap, which nobody uses meanwhile
- * @nr_sites:	set to how many sites there are
+ * @heap:	a tracked heap, which no other caller uses meanwhile
+ * @nr_sites:	set to the number of entries
  *
- * Return: the sites, those with most bytes first, for kvfree(); site 0 is for chunks of
- * regions, and for all those that there was no room for. NULL without memory.
+ * Context: task, may sleep.
+ * Return: a table of call sites, those with most bytes first, which the caller frees by kvfree().
+ * Site 0 stands for chunks of regions, and for all sites for which the table had no room.
+ * NULL if there is no memory for the table.
  */
 struct kspan_site *kspan_track_sum(struct kspan_heap *heap, unsigned int *nr_sites)
 {
@@ -125,7 +135,7 @@ struct kspan_site *kspan_track_sum(struct kspan_heap *heap, unsigned int *nr_sit
 	*nr_sites = 0;
 	if (!table)
 		return NULL;
-	/* What is out of its span is live then. */
+	/* After the flush no slot is in a magazine: every slot that is out is live. */
 	kspan_heap_flush(heap);
 	kspan_large_merge(&heap->private->large);
 	while ((central = kspan_heap_next_central(heap, &i))) {
@@ -142,8 +152,10 @@ struct kspan_site *kspan_track_sum(struct kspan_heap *heap, unsigned int *nr_sit
 KSPAN_EXPORT_FOR_KUNIT(kspan_track_sum);
 
 /**
- * kspan_track_report() - tell of live objects by call site
- * @heap: as for kspan_track_sum()
+ * kspan_track_report() - print the live objects of a heap by call site
+ * @heap: a tracked heap, which no other caller uses meanwhile
+ *
+ * Context: task, may sleep.
  */
 void kspan_track_report(struct kspan_heap *heap)
 {

@@ -5,14 +5,14 @@
 
 #include "objects/heap.h"
 
-/* Track all private heaps that are made; a module parameter. */
+/* Track all private heaps that are made from now on; a module parameter. */
 extern bool kspan_track_heaps;
 
 /**
  * struct kspan_site - live objects of one call site
- * @site:	return address of the call that allocated them
- * @objects:	how many there are
- * @bytes:	of their slots and pages
+ * @site:	return address of the call that allocated the objects
+ * @objects:	number of objects
+ * @bytes:	bytes of their slots, or pages if they are large
  */
 struct kspan_site {
 	unsigned long site;
@@ -22,7 +22,7 @@ struct kspan_site {
 
 void __kspan_track(const void *object, unsigned long site);
 
-/* Returns the object. */
+/* Note the call site of a new object if its heap is tracked. Returns the object. */
 static __always_inline void *kspan_track(const struct kspan_heap *heap, void *object,
 					 unsigned long site)
 {

@@ -18,6 +18,7 @@
 
 #include "api/private.h"
 #include "base/kunit_export.h"
+#include "objects/deferred.h"
 #include "observe/stats.h"
 
 static void add_central(struct kspan_central *central, struct kspan_class_stats *stats,
