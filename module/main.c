@@ -11,13 +11,16 @@
 #include <linux/moduleparam.h>
 
 #include "api/free_rcu.h"
-#include "objects/kv.h"
 #include "api/malloc.h"
 #include "api/nolock.h"
 #include "api/private.h"
-#include "objects/handle.h"
 #include "kits/pool.h"
 #include "objects/bad_free.h"
+#include "objects/capacity.h"
+#include "objects/cpu_caches.h"
+#include "objects/handle.h"
+#include "objects/kv.h"
+#include "objects/large_cache.h"
 #include "objects/seal.h"
 #include "objects/track.h"
 #include "observe/debugfs.h"

@@ -8,7 +8,9 @@
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 
-#include "objects/large.h"
+#include "objects/busy.h"
+#include "objects/heap.h"
+#include "objects/large_cache.h"
 #include "objects/seal.h"
 #include "objects/tiny.h"
 
@@ -93,57 +95,10 @@ struct kspan_cpu_cache {
 	struct kspan_cpu_class class[];
 };
 
-/**
- * struct kspan_heap - a set of centrals and CPU caches
- * @cpu:	cache of each possible CPU
- * @classes:	size classes, 0 of which is no class
- * @nr_classes:	length of @classes
- * @central:	for each possible node one per class; in a private heap NULL until the
- *		first object of that class and node is allocated
- * @name:	shown in reports
- * @cache_most: most bytes of objects that the magazines of a CPU may hold, besides
- *		kspan_cpu_cache_bytes; 0 for no such limit
- * @budget:	what its caches may hold, and do
- * @seal_at:	where the seal of a free slot is: 0, or behind the object
- * @gone:	of a typed cache, changes whenever a span or a page of one was given up
- * @tracked:	a private heap whose objects' call sites are noted
- * @most_at_once: largest size that kspan_heap_malloc() has nothing more to do for: 0 if
- *		@tracked, else KSPAN_MAX_SMALL
- * @failures:	requests that got NULL
- * @private:	what the default heap has not
- */
-struct kspan_heap {
-	struct kspan_cpu_cache __percpu *cpu;
-	const struct kspan_size_class *classes;
-	unsigned int nr_classes;
-	struct kspan_central **central;
-	const char *name;
-	unsigned int cache_most;
-	struct kspan_budget budget;
-	unsigned int seal_at;
-	atomic_t gone;
-	bool tracked;
-	size_t most_at_once;
-	atomic_long_t failures;
-	struct kspan_private *private;
-};
-
 extern struct kspan_magazine kspan_no_magazine;
-
-/* Bytes of objects that the magazines of a CPU may hold; a module parameter. */
-extern unsigned int kspan_cpu_cache_bytes;
 
 /* More than one node may have memory. */
 DECLARE_STATIC_KEY_FALSE(kspan_numa);
-
-static inline struct kspan_central *kspan_heap_central(struct kspan_heap *heap, int nid,
-						       unsigned int class)
-{
-	/* Pairs with the release of whoever makes it. */
-	return smp_load_acquire(&heap->central[nid * heap->nr_classes + class]);
-}
-
-extern struct kspan_heap kspan_default_heap;
 
 /* The cache that the default heap has of a CPU. */
 struct kspan_default_cpu {
@@ -165,20 +120,13 @@ static __always_inline bool kspan_cpu_cache_mark(struct kspan_heap *heap,
 						 struct kspan_cpu_cache **cache)
 {
 	*cache = kspan_cpu_cache_here(heap);
-	/* Only this CPU writes the mark, an interrupt leaves it as it was: that is no data race. */
-	if (unlikely(data_race((*cache)->busy)))
-		return false;
-	WRITE_ONCE((*cache)->busy, 1);
-	/* To interrupts the mark stands before all that is done under it. */
-	barrier();
-	return true;
+	return kspan_busy_mark(&(*cache)->busy);
 }
 
 /* kspan_cpu_cache_leave() where preemption stays off. */
 static __always_inline void kspan_cpu_cache_unmark(struct kspan_cpu_cache *cache)
 {
-	barrier();
-	WRITE_ONCE(cache->busy, 0);
+	kspan_busy_unmark(&cache->busy);
 }
 
 /**
@@ -206,8 +154,7 @@ static __always_inline bool kspan_cpu_cache_enter(struct kspan_heap *heap,
 /** kspan_cpu_cache_leave() - undo kspan_cpu_cache_enter() */
 static __always_inline void kspan_cpu_cache_leave(struct kspan_cpu_cache *cache)
 {
-	kspan_cpu_cache_unmark(cache);
-	preempt_enable();
+	kspan_busy_leave(&cache->busy);
 }
 
 /* What a CPU has of a class, in one register. */
@@ -329,41 +276,34 @@ static __always_inline bool kspan_cpu_cache_push(struct kspan_cpu_cache *cache,
 	return true;
 }
 
+static inline bool kspan_is_magazine(const struct kspan_magazine *mag)
+{
+	return mag != &kspan_no_magazine;
+}
+
+/* Objects beyond the limit, from a CPU that had more, stay until they are used. */
+static inline void kspan_magazine_set_cap(struct kspan_magazine *mag, unsigned int limit)
+{
+	if (kspan_is_magazine(mag))
+		WRITE_ONCE(mag->cap, max(mag->count, limit));
+}
+
+/* The magazine that a new one pushes out, or NULL when there is room for it. */
+static inline struct kspan_magazine *kspan_displaced(struct kspan_magazine *mag)
+{
+	return kspan_is_magazine(mag) ? mag : NULL;
+}
+
 void kspan_cpu_cache_finish(struct kspan_cpu_cache *cache);
-void kspan_cpu_cache_yield(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
-			   unsigned int bytes);
 bool kspan_cpu_cache_reload(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 			    unsigned int class, gfp_t gfp);
+void *kspan_cpu_cache_refill(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
+			     unsigned int class, gfp_t gfp);
 unsigned int kspan_cpu_cache_room(struct kspan_heap *heap, unsigned int class, int nid);
 bool kspan_cpu_cache_stock(struct kspan_heap *heap, unsigned int class,
 			   struct kspan_central *central, struct list_head *spans,
 			   void **object);
-void *kspan_cpu_cache_refill(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
-			     unsigned int class, gfp_t gfp);
 bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 			   unsigned int class, void *object);
-
-size_t kspan_cpu_cache_sizeof(unsigned int nr_classes);
-int kspan_cpu_caches_init(struct kspan_heap *heap);
-void kspan_cpu_caches_exit(struct kspan_heap *heap);
-void kspan_cpu_caches_flush_locked(struct kspan_heap *heap);
-void kspan_cpu_caches_flush(struct kspan_heap *heap);
-bool kspan_cpu_cache_empty(struct kspan_heap *heap);
-bool kspan_cpu_cache_flush_here(struct kspan_heap *heap, int nid);
-bool kspan_cpu_cache_holds_any(const struct kspan_heap *heap, unsigned int cpu);
-bool kspan_cpu_cache_rests(struct kspan_heap *heap, unsigned int cpu);
-void kspan_cpu_caches_drop(struct kspan_heap *heap);
-void kspan_cpu_cache_prepare(struct kspan_heap *heap, unsigned int cpu);
-void kspan_cpu_caches_learn(struct kspan_heap *heap);
-void kspan_cpu_cache_drain(struct kspan_heap *heap, unsigned int cpu);
-unsigned long kspan_cpu_cache_drawn(const struct kspan_heap *heap,
-				    const struct kspan_cpu_cache *cache);
-unsigned int kspan_cpu_cache_holds(const struct kspan_cpu_cache *cache, unsigned int class);
-void kspan_cpu_caches_count_large(struct kspan_heap *heap, unsigned long *objects,
-				  unsigned long *pages);
-u64 kspan_cpu_caches_events(struct kspan_heap *heap, enum kspan_event event);
-bool kspan_cpu_caches_hold(struct kspan_heap *heap, unsigned int class, const void *object);
-void kspan_cpu_caches_count(struct kspan_heap *heap, unsigned int class,
-			    unsigned long *cached, u64 *allocs);
 
 #endif /* KSPAN_CPU_CACHE_H */

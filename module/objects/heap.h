@@ -8,11 +8,49 @@
 #include <linux/module.h>
 #include <linux/workqueue.h>
 
-#include "objects/kv.h"
+#include "objects/budget.h"
 #include "objects/handle.h"
-#include "objects/cpu_cache.h"
+#include "objects/kv.h"
+#include "objects/large.h"
 
 struct kspan_reserves;
+
+/**
+ * struct kspan_heap - a set of centrals and CPU caches
+ * @cpu:	cache of each possible CPU
+ * @classes:	size classes, 0 of which is no class
+ * @nr_classes:	length of @classes
+ * @central:	for each possible node one per class; in a private heap NULL until the
+ *		first object of that class and node is allocated
+ * @name:	shown in reports
+ * @cache_most: most bytes of objects that the magazines of a CPU may hold, besides
+ *		kspan_cpu_cache_bytes; 0 for no such limit
+ * @budget:	what its caches may hold, and do
+ * @seal_at:	where the seal of a free slot is: 0, or behind the object
+ * @gone:	of a typed cache, changes whenever a span or a page of one was given up
+ * @tracked:	a private heap whose objects' call sites are noted
+ * @most_at_once: largest size that kspan_heap_malloc() has nothing more to do for: 0 if
+ *		@tracked, else KSPAN_MAX_SMALL
+ * @failures:	requests that got NULL
+ * @private:	what the default heap has not
+ */
+struct kspan_heap {
+	struct kspan_cpu_cache __percpu *cpu;
+	const struct kspan_size_class *classes;
+	unsigned int nr_classes;
+	struct kspan_central **central;
+	const char *name;
+	unsigned int cache_most;
+	struct kspan_budget budget;
+	unsigned int seal_at;
+	atomic_t gone;
+	bool tracked;
+	size_t most_at_once;
+	atomic_long_t failures;
+	struct kspan_private *private;
+};
+
+extern struct kspan_heap kspan_default_heap;
 
 /**
  * struct kspan_private - what a private heap has, and a typed cache
@@ -86,6 +124,13 @@ static inline struct kspan_large_owner *kspan_heap_large(struct kspan_heap *heap
 	return heap->private ? &heap->private->large : NULL;
 }
 
+static inline struct kspan_central *kspan_heap_central(struct kspan_heap *heap, int nid,
+						       unsigned int class)
+{
+	/* Pairs with the release of whoever makes it. */
+	return smp_load_acquire(&heap->central[nid * heap->nr_classes + class]);
+}
+
 /* The next central that is there; NULL behind the last. @i starts with 0. */
 static inline struct kspan_central *kspan_heap_next_central(struct kspan_heap *heap,
 							    unsigned int *i)
@@ -107,6 +152,8 @@ void kspan_heap_flush(struct kspan_heap *heap);
 void kspan_heap_report_live(const struct kspan_heap *heap, unsigned int class,
 			    unsigned long live);
 
+struct kspan_central *kspan_heap_make_central(struct kspan_heap *heap, int nid,
+					      unsigned int class, gfp_t gfp);
 bool kspan_heap_caches(struct kspan_heap *heap, unsigned int class, const void *object);
 void *kspan_heap_refill_slot(struct kspan_heap *heap, unsigned int class, int nid);
 void *kspan_heap_alloc_slot(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp);

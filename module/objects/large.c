@@ -22,14 +22,6 @@
 #include "objects/bad_free.h"
 #include "objects/large.h"
 
-unsigned int kspan_large_cache_bytes = 1024 * 1024;
-KSPAN_EXPORT_FOR_KUNIT(kspan_large_cache_bytes);
-
-static unsigned int size_to_pages(size_t size)
-{
-	return kspan_large_roundup(size) >> KSPAN_PAGE_SHIFT;
-}
-
 /* Alignment in pages that a request asks for. */
 static unsigned int size_to_align(size_t size)
 {
@@ -41,7 +33,7 @@ static unsigned int size_to_align(size_t size)
  * stale his pointer. From here on the descriptor may become another span's, so the object is
  * returned. @owner is NULL for the default heap.
  */
-static void *publish(struct kspan_large_owner *owner, struct kspan_span *span, bool chunk)
+static void *large_publish(struct kspan_large_owner *owner, struct kspan_span *span, bool chunk)
 {
 	void *object = (void *)span->start;
 
@@ -60,7 +52,7 @@ static void *own(struct kspan_large_owner *owner, struct kspan_span *span, bool 
 	raw_spin_lock_irqsave(&owner->lock, flags);
 	span->site = 0;
 	/* Whoever frees it waits for the lock. */
-	object = publish(owner, span, chunk);
+	object = large_publish(owner, span, chunk);
 	list_add(&span->list, &owner->spans);
 	owner->objects++;
 	owner->pages += kspan_span_npages(span);
@@ -80,7 +72,7 @@ static void disown_locked(struct kspan_large_owner *owner, struct kspan_span *sp
 static void *alloc_owned(struct kspan_large_owner *owner, size_t size, int nid, gfp_t gfp,
 			 bool chunk)
 {
-	unsigned int npages = size_to_pages(size);
+	unsigned int npages = kspan_large_pages(size);
 	struct kspan_span *span;
 
 	/* Whoever may not wait for the owner's lock does without. */
@@ -100,8 +92,8 @@ static void *alloc(struct kspan_large_owner *owner, size_t size, int nid, gfp_t 
 
 	if (owner)
 		return alloc_owned(owner, size, nid, gfp, chunk);
-	span = kspan_page_heap_alloc(nid, size_to_pages(size), size_to_align(size), 0, gfp);
-	return span ? publish(NULL, span, chunk) : NULL;
+	span = kspan_page_heap_alloc(nid, kspan_large_pages(size), size_to_align(size), 0, gfp);
+	return span ? large_publish(NULL, span, chunk) : NULL;
 }
 
 /**
@@ -143,7 +135,7 @@ void *kspan_large_alloc_emergency(struct kspan_large_owner *owner, size_t size, 
 	if (!span)
 		return NULL;
 	if (!owner)
-		return publish(NULL, span, false);
+		return large_publish(NULL, span, false);
 	kspan_account_charge(owner->account, kspan_span_npages(span), __GFP_NOFAIL);
 	return own(owner, span, false);
 }
@@ -297,166 +289,6 @@ void kspan_large_free_held(const struct kspan_found *found)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_free_held);
 
-static void remove_entry(struct kspan_large_cache *cache, unsigned int i)
-{
-	WRITE_ONCE(cache->pages, cache->pages - kspan_span_npages(cache->span[i]));
-	WRITE_ONCE(cache->count, cache->count - 1);
-	cache->span[i] = NULL;
-}
-
-/**
- * kspan_large_cache_take() - allocate an object that the CPU has kept
- * @cache:	the CPU's
- * @size:	bytes, above KSPAN_MAX_SMALL
- *
- * Context: any, NMI included.
- * Return: an object of as many pages as @size takes, or NULL.
- */
-void *kspan_large_cache_take(struct kspan_large_cache *cache, size_t size)
-{
-	unsigned int npages = size_to_pages(size), i;
-	struct kspan_span *span;
-	unsigned long start;
-
-	for (i = 0; cache->count && i < KSPAN_LARGE_CACHED; i++) {
-		span = cache->span[i];
-		if (!span || kspan_span_npages(span) != npages)
-			continue;
-		start = span->start;
-		if (start & ((size & -size) - 1))
-			continue;
-		remove_entry(cache, i);
-		/* From here on whoever has a stale pointer may free it. */
-		kspan_span_set_state(span, KSPAN_SPAN_LARGE);
-		return (void *)start;
-	}
-	return NULL;
-}
-
-/*
- * Draw more of the budget of caches. No other heap than the default one has such a cache,
- * and its own budget has no bound.
- */
-static void draw_more(struct kspan_large_cache *cache, unsigned int npages)
-{
-	unsigned int most = READ_ONCE(kspan_large_cache_bytes) >> KSPAN_PAGE_SHIFT;
-	unsigned int wanted = min(cache->pages + npages, most), old = cache->drawn;
-
-	if (wanted <= old)
-		return;
-	if (kspan_budget_draw(&kspan_no_budget, (unsigned long)(wanted - old) << KSPAN_PAGE_SHIFT))
-		WRITE_ONCE(cache->drawn, wanted);
-	else
-		cache->lacks = wanted - old;
-}
-
-/* An entry that is free, or whose span is evicted; or KSPAN_LARGE_CACHED. */
-static noinline unsigned int make_room(struct kspan_large_cache *cache, unsigned int npages,
-				       struct kspan_span **evicted)
-{
-	unsigned int i;
-
-	draw_more(cache, npages);
-	for (i = 0; i < KSPAN_LARGE_CACHED; i++)
-		if (!cache->span[i] && cache->pages + npages <= cache->drawn)
-			return i;
-	/* Its way to the page heap takes a lock. */
-	if (npages > cache->drawn || in_nmi())
-		return KSPAN_LARGE_CACHED;
-	do {
-		i = cache->next;
-		cache->next = (i + 1) % KSPAN_LARGE_CACHED;
-	} while (!cache->span[i]);
-	*evicted = cache->span[i];
-	remove_entry(cache, i);
-	/* One is given up in a free; with the next free there may be room. */
-	return cache->pages + npages <= cache->drawn ? i : KSPAN_LARGE_CACHED;
-}
-
-/* The first entry that is free, if there is room for so many pages; else make_room(). */
-static unsigned int find_room(struct kspan_large_cache *cache, unsigned int npages,
-			      struct kspan_span **evicted)
-{
-	unsigned int i = 0;
-
-	while (i < KSPAN_LARGE_CACHED && cache->span[i])
-		i++;
-	/* That the parameter is less now is seen when the cache was flushed. */
-	if (likely(i < KSPAN_LARGE_CACHED && cache->pages + npages <= cache->drawn))
-		return i;
-	return make_room(cache, npages, evicted);
-}
-
-/**
- * kspan_large_cache_put() - free a large object, and keep it
- * @cache:	the CPU's
- * @addr:	any address
- * @nid:	node whose objects are kept
- * @evicted:	NULL; set to a span that was kept, and that
- *		kspan_large_free_cached() is to free when the cache is left
- *
- * Context: any, NMI included.
- * Return: whether it was a large object, and is kept now.
- */
-bool kspan_large_cache_put(struct kspan_large_cache *cache, unsigned long addr, int nid,
-			   struct kspan_span **evicted)
-{
-	struct kspan_span *span = kspan_map_page_span(addr);
-	union kspan_span_word word;
-	unsigned int i;
-
-	if (!span)
-		return false;
-	/* As kspan_lookup(), without a copy: the claim says whether all this was one span. */
-	word.word = smp_load_acquire(&span->word);
-	if (word.state != KSPAN_SPAN_LARGE || READ_ONCE(span->start) != addr ||
-	    READ_ONCE(span->nid) != nid || READ_ONCE(span->owner))
-		return false;
-	i = find_room(cache, kspan_span_npages(span), evicted);
-	/* Not if somebody else frees it, too. */
-	if (i == KSPAN_LARGE_CACHED || !kspan_span_claim(span, word, KSPAN_SPAN_LARGE_CACHED))
-		return false;
-	/* It goes straight back: nobody else frees it from here on. */
-	if (unlikely(kspan_span_is_loose(span))) {
-		kspan_span_set_state(span, KSPAN_SPAN_LARGE);
-		return false;
-	}
-	cache->span[i] = span;
-	WRITE_ONCE(cache->count, cache->count + 1);
-	WRITE_ONCE(cache->pages, cache->pages + kspan_span_npages(span));
-	return true;
-}
-
-/**
- * kspan_large_free_cached() - free the span of an object that a CPU had kept
- * @span: LARGE_CACHED, and in no cache any more
- */
-void kspan_large_free_cached(struct kspan_span *span)
-{
-	kspan_page_heap_free(span, span->start, KSPAN_SPAN_LARGE_CACHED);
-}
-
-/**
- * kspan_large_cache_drain() - free what a CPU has kept
- * @cache: the CPU's, which nobody uses meanwhile
- */
-void kspan_large_cache_drain(struct kspan_large_cache *cache)
-{
-	struct kspan_span *span;
-	unsigned int i;
-
-	for (i = 0; i < KSPAN_LARGE_CACHED; i++) {
-		span = cache->span[i];
-		if (!span)
-			continue;
-		remove_entry(cache, i);
-		kspan_large_free_cached(span);
-	}
-	kspan_budget_give(&kspan_no_budget, (unsigned long)cache->drawn << KSPAN_PAGE_SHIFT);
-	WRITE_ONCE(cache->drawn, 0);
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_large_cache_drain);
-
 /**
  * kspan_large_size() - usable size of a large object
  * @addr: any address
@@ -516,9 +348,9 @@ bool kspan_large_resize(unsigned long addr, size_t size, gfp_t gfp)
 	if (!kspan_large_hold(addr, &held))
 		return false;
 	if (held.owner)
-		done = resize_owned(held.owner, held.span, size_to_pages(size), gfp);
+		done = resize_owned(held.owner, held.span, kspan_large_pages(size), gfp);
 	else
-		done = kspan_page_heap_resize(addr, size_to_pages(size), gfp);
+		done = kspan_page_heap_resize(addr, kspan_large_pages(size), gfp);
 	kspan_large_let_go(&held);
 	return done;
 }
@@ -572,7 +404,7 @@ void kspan_large_merge(struct kspan_large_owner *owner)
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_merge);
 
 /* One that no NMI has freed meanwhile, or NULL. */
-static struct kspan_span *take_first(struct kspan_large_owner *owner)
+static struct kspan_span *large_take_first(struct kspan_large_owner *owner)
 {
 	struct kspan_span *span;
 	unsigned long flags;
@@ -602,7 +434,7 @@ unsigned long kspan_large_drop(struct kspan_large_owner *owner)
 
 	while (kspan_glance(owner->objects)) {
 		kspan_large_merge(owner);
-		span = take_first(owner);
+		span = large_take_first(owner);
 		if (!span)
 			continue;
 		kmemleak_free((void *)span->start);

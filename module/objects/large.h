@@ -3,33 +3,11 @@
 #ifndef KSPAN_LARGE_H
 #define KSPAN_LARGE_H
 
-#include "objects/budget.h"
 #include "objects/lookup.h"
 #include "pages/account.h"
 #include "pages/page_heap.h"
 
 #define KSPAN_MAX_SIZE	KSPAN_ARENA_SIZE
-
-/* Large objects that a CPU keeps. */
-#define KSPAN_LARGE_CACHED	4
-
-/**
- * struct kspan_large_cache - large objects that a CPU freed last
- * @span:	their spans, LARGE_CACHED, or NULL
- * @next:	entry to be given up next
- * @count:	entries that are not NULL
- * @pages:	pages of these
- * @drawn:	pages that it may hold, drawn from the budget of caches
- * @lacks:	pages that the budget did not have, since the last look at this
- */
-struct kspan_large_cache {
-	struct kspan_span *span[KSPAN_LARGE_CACHED];
-	unsigned int next;
-	unsigned int count;
-	unsigned int pages;
-	unsigned int drawn;
-	unsigned int lacks;
-};
 
 /**
  * struct kspan_large_owner - the large objects of a private heap
@@ -63,14 +41,6 @@ struct kspan_chunk_id {
 	u32 life;
 };
 
-/* Bytes of large objects that a CPU may keep; a module parameter. */
-extern unsigned int kspan_large_cache_bytes;
-
-void *kspan_large_cache_take(struct kspan_large_cache *cache, size_t size);
-bool kspan_large_cache_put(struct kspan_large_cache *cache, unsigned long addr, int nid,
-			   struct kspan_span **evicted);
-void kspan_large_cache_drain(struct kspan_large_cache *cache);
-
 /**
  * kspan_large_roundup() - what a request gets
  * @size: bytes, at most KSPAN_MAX_SIZE
@@ -79,6 +49,11 @@ void kspan_large_cache_drain(struct kspan_large_cache *cache);
 static inline size_t kspan_large_roundup(size_t size)
 {
 	return ALIGN(size, KSPAN_PAGE_SIZE);
+}
+
+static inline unsigned int kspan_large_pages(size_t size)
+{
+	return kspan_large_roundup(size) >> KSPAN_PAGE_SHIFT;
 }
 
 void *kspan_large_alloc(struct kspan_large_owner *owner, size_t size, int nid, gfp_t gfp);
@@ -91,7 +66,6 @@ struct kspan_chunk_id kspan_large_chunk_id(unsigned long addr);
 size_t kspan_large_hold(unsigned long addr, struct kspan_found *found);
 void kspan_large_let_go(const struct kspan_found *found);
 void kspan_large_free_held(const struct kspan_found *found);
-void kspan_large_free_cached(struct kspan_span *span);
 size_t kspan_large_size(unsigned long addr);
 bool kspan_large_resize(unsigned long addr, size_t size, gfp_t gfp);
 

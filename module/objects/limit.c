@@ -15,6 +15,7 @@
 #include <linux/sched.h>
 
 #include "objects/central.h"
+#include "objects/cpu_caches.h"
 #include "objects/limit.h"
 #include "objects/refuse.h"
 
