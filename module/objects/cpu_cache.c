@@ -1,28 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * CPU caches
+ * The cache of one CPU
  *
- * Two magazines a class and CPU, as Bonwick's: whatever the pattern, at least
- * a magazine's worth of operations lies between two visits to the depot, since
- * the loaded and the previous one change places first.
+ * Each CPU has two magazines for each size class, as Bonwick's magazine layer does
+ * ("Magazines and Vmem", USENIX 2001). The CPU allocates from the loaded magazine and frees
+ * into it. When the loaded magazine can't serve, the two magazines change places first. So
+ * at least a magazine's worth of operations lies between two visits to the depot, whatever
+ * the pattern of allocations and frees.
  *
- *	loaded   [ o o o . . . . ]	alloc and free
- *	previous [ o o o o o o o ]	full or empty
+ *	loaded   [ o o o . . . . ]	serves allocations and frees
+ *	previous [ o o o o o o o ]	is full or empty
  *
- * Every class starts with kspan_no_magazine, which is empty for allocations
- * and full for frees, so that the fast paths need no test for it; real ones
- * come from the depot.
+ * Every class starts with kspan_no_magazine in both places. It looks empty to an allocation
+ * and full to a free, so the fast paths need no test for it. Real magazines come from the
+ * depot of the class.
  *
- * How much a magazine may hold follows the class's misses, as in TCMalloc's
- * per-CPU caches: it starts with some objects, and doubles each time the CPU has to
- * visit the central. All classes of a CPU share kspan_cpu_cache_bytes; when these
- * are given away, the other classes in turn lose half of theirs, and what they hold
- * beyond that goes back to its spans; at one visit no more than KSPAN_STEPS allows, the
- * rest at the next. All CPUs and heaps share a budget, from which capacity is drawn; see
- * budget.c.
+ * This file has the slow paths:
  *
- * Context: task, softirq, hardirq; functions that take an entered cache run
- * with preemption off.
+ *	reload	an allocation found the loaded magazine empty: use the previous one, or take a
+ *		full one from the depot
+ *	refill	the same, and fill a magazine from spans if need be
+ *	stock	fill an empty magazine from spans that were just made
+ *	spill	a free found the loaded magazine full: use the previous one, or pass a magazine
+ *		on to the depot or to the spans
+ *
+ * Each visit to the central moves at most KSPAN_STEPS steps of work, because preemption is
+ * off. How much a magazine may hold is decided in capacity.c.
+ *
+ * Context: task, softirq, hardirq. Functions that get an entered cache run with preemption
+ * off.
  */
 #include "base/kunit_export.h"
 #include "objects/capacity.h"
@@ -30,7 +36,11 @@
 
 static void show_magazine(struct kspan_magazine **where, struct kspan_magazine *mag)
 {
-	/* Pairs with the address dependency of who looks into magazines of other CPUs. */
+	/*
+	 * Release: a CPU that reads this pointer, in magazine_holds() and kspan_cpu_cache_holds()
+	 * of cpu_caches.c, follows it by an address dependency and finds the magazine's fields
+	 * set.
+	 */
 	smp_store_release(where, mag);
 }
 
@@ -41,7 +51,7 @@ static void load(struct kspan_cpu_cache *cache, unsigned int class, struct kspan
 	show_magazine(&cache->class[class].loaded, mag);
 }
 
-/* In place of the only magazine that the class has. */
+/* Put a magazine in place of the only one that the class has. */
 static void reload_only(struct kspan_cpu_cache *cache, unsigned int class,
 			struct kspan_magazine *mag)
 {
@@ -63,10 +73,12 @@ static void *pop_loaded(struct kspan_cpu_cache *cache, unsigned int class)
 }
 
 /**
- * kspan_cpu_cache_finish() - kspan_cpu_cache_leave() after what may have visited the central
+ * kspan_cpu_cache_finish() - leave a cache after a visit to the central
  * @cache:	an entered cache
  *
- * Spans that have no object any more are freed where preemption is not off for our own sake.
+ * Like kspan_cpu_cache_leave(). It also frees the spans that lost their last object during
+ * the visit. It does that after leaving, so that this file does not keep preemption off for
+ * it.
  */
 void kspan_cpu_cache_finish(struct kspan_cpu_cache *cache)
 {
@@ -80,14 +92,15 @@ void kspan_cpu_cache_finish(struct kspan_cpu_cache *cache)
 KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_finish);
 
 /**
- * kspan_cpu_cache_reload() - have a magazine with objects where it is empty
- * @heap:	the heap
- * @cache:	its entered cache
+ * kspan_cpu_cache_reload() - find a magazine with objects for an empty class
+ * @heap:	owner of the cache
+ * @cache:	an entered cache, whose loaded magazine of the class is empty
  * @class:	size class, not 0
  * @gfp:	with KSPAN_GFP_NOLOCK no lock is waited for
  *
- * Return: whether the loaded magazine has an object now: it is the one that was
- * loaded before, or one of the depot.
+ * The magazine is the previous one, or a full one of the depot.
+ *
+ * Return: whether the loaded magazine has an object now.
  */
 bool kspan_cpu_cache_reload(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 			    unsigned int class, gfp_t gfp)
@@ -108,12 +121,10 @@ bool kspan_cpu_cache_reload(struct kspan_heap *heap, struct kspan_cpu_cache *cac
 
 /**
  * kspan_cpu_cache_refill() - allocate where the loaded magazine is empty
- * @heap:	the heap
- * @cache:	its entered cache
+ * @heap:	owner of the cache
+ * @cache:	an entered cache, which the caller leaves by kspan_cpu_cache_finish()
  * @class:	size class
  * @gfp:	with KSPAN_GFP_NOLOCK no lock is waited for
- *
- * The cache is to be left by kspan_cpu_cache_finish().
  *
  * Return: an object, or NULL when the central of this node has none either.
  */
@@ -136,7 +147,7 @@ void *kspan_cpu_cache_refill(struct kspan_heap *heap, struct kspan_cpu_cache *ca
 	if (!(gfp & KSPAN_GFP_NOLOCK))
 		kspan_capacity_grow(heap, cache, class, &steps);
 	limit = cache->class[class].limit;
-	/* One slot is enough where others have lost capacity at this visit. */
+	/* If other classes lost capacity at this visit, few steps are left: one slot has to do. */
 	if (limit && !kspan_capacity_stole_enough(steps))
 		mag = kspan_central_load(central, kspan_displaced(previous), limit, &steps, gfp);
 	else
@@ -151,7 +162,7 @@ void *kspan_cpu_cache_refill(struct kspan_heap *heap, struct kspan_cpu_cache *ca
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_refill);
 
-/* The loaded magazine of an entered cache, if it is an empty one, for objects of a node. */
+/* The loaded magazine of an entered cache if it is empty and for objects of @nid, else NULL. */
 static struct kspan_magazine *empty_magazine(struct kspan_cpu_cache *cache, unsigned int class,
 					     int nid)
 {
@@ -161,13 +172,13 @@ static struct kspan_magazine *empty_magazine(struct kspan_cpu_cache *cache, unsi
 }
 
 /**
- * kspan_cpu_cache_room() - how many objects kspan_cpu_cache_stock() has room for
- * @heap:	the heap
+ * kspan_cpu_cache_room() - count the objects that kspan_cpu_cache_stock() has room for
+ * @heap:	owner of the cache
  * @class:	size class, not 0
- * @nid:	their node
+ * @nid:	node of the objects
  *
  * Context: task, softirq, hardirq.
- * Return: the number, as it was a moment ago.
+ * Return: the number of objects. It may have changed by the time the caller uses it.
  */
 unsigned int kspan_cpu_cache_room(struct kspan_heap *heap, unsigned int class, int nid)
 {
@@ -183,7 +194,10 @@ unsigned int kspan_cpu_cache_room(struct kspan_heap *heap, unsigned int class, i
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_room);
 
-/* Whether a magazine that holds @limit objects takes some of each span, so that none is unused. */
+/*
+ * Whether a magazine that takes @limit objects gets some of every span. Else the last span would
+ * be made for nothing.
+ */
 static bool takes_of_each(const struct list_head *spans, unsigned int limit)
 {
 	unsigned int slots = 0, last = 0;
@@ -197,15 +211,16 @@ static bool takes_of_each(const struct list_head *spans, unsigned int limit)
 }
 
 /**
- * kspan_cpu_cache_stock() - have this CPU cache the objects of new spans
- * @heap:	the heap
+ * kspan_cpu_cache_stock() - put the objects of new spans into this CPU's cache
+ * @heap:	owner of the cache
  * @class:	size class, not 0
- * @central:	its central, of the spans' node
- * @spans:	as for kspan_central_stock(); if the CPU has no room by now they go back
- * @object:	set to one of them, which is allocated; or NULL
+ * @central: of the class and of the spans' node
+ * @spans:	as for kspan_central_stock(); their pages return to the page heap if the CPU has no
+ *	room any more
+ * @object: if not NULL, set to one of the objects, which counts as allocated
  *
  * Context: task, softirq, hardirq.
- * Return: whether they did not go back.
+ * Return: true if the cache took the objects; false if the spans were given back.
  */
 bool kspan_cpu_cache_stock(struct kspan_heap *heap, unsigned int class,
 			   struct kspan_central *central, struct list_head *spans,
@@ -245,8 +260,8 @@ static void push_loaded(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 }
 
 /*
- * The cap of a magazine that was emptied may be more than the limit; it won't be
- * any more when it is loaded.
+ * The limit counts, not the magazine's @cap: the cap of a magazine that was emptied may still be
+ * above the limit. load() sets it to the limit.
  */
 static bool previous_has_room(const struct kspan_cpu_cache *cache, unsigned int class)
 {
@@ -261,15 +276,13 @@ static bool loaded_has_room(const struct kspan_cpu_cache *cache, unsigned int cl
 
 /**
  * kspan_cpu_cache_spill() - free where the loaded magazine is full
- * @heap:	the heap
- * @cache:	its entered cache
+ * @heap:	owner of the cache
+ * @cache:	an entered cache, which the caller leaves by kspan_cpu_cache_finish()
  * @class:	size class
- * @object:	the object
+ * @object: the object to free
  *
- * The cache is to be left by kspan_cpu_cache_finish().
- *
- * Return: whether the object was taken; not for class 0, nor when there is no
- * magazine to be had, nor when it takes a lock in an NMI.
+ * Return: true if the cache took the object. False for class 0, when there is no magazine to
+ * be had, when this visit has no steps left, and when an NMI would have to take a lock.
  */
 bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 			   unsigned int class, void *object)
@@ -295,12 +308,15 @@ bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 		push_loaded(heap, cache, class, object);
 		return true;
 	}
-	/* It has grown. */
+	/* The capacity has grown, so the loaded magazine has room now. */
 	if (loaded_has_room(cache, class)) {
 		push_loaded(heap, cache, class, object);
 		return true;
 	}
-	/* Others have lost enough for one visit. */
+	/*
+	 * Other classes returned enough objects for one visit. The caller returns the slot
+	 * itself.
+	 */
 	if (kspan_capacity_stole_enough(steps))
 		return false;
 	central = kspan_heap_central(heap, cache->nid, class);
@@ -319,7 +335,10 @@ bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 			cache->events[KSPAN_SPILL]++;
 		}
 	}
-	/* One that has lost capacity has room when it is down to that. */
+	/*
+	 * A magazine of a class that lost capacity has room only when it holds less than the new
+	 * limit.
+	 */
 	if (!loaded_has_room(cache, class))
 		return false;
 	push_loaded(heap, cache, class, object);
