@@ -1,18 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Capacity of CPU caches
+ * The capacity of CPU caches: how many objects a CPU's magazines may hold
  *
- * TODO
+ * The limit of a class is the number of objects that either of its two magazines may hold.
+ * Its capacity is 2 * limit * size, in bytes of objects. It follows the misses of the class,
+ * as in TCMalloc's per-CPU caches:
+ *
+ *  - A class starts without capacity. Its first miss gives it KSPAN_FIRST_BYTES of objects per
+ *    magazine, and each later visit to the central doubles the limit.
+ *  - All classes of a CPU share kspan_cpu_cache_bytes. When these are given away, other
+ *    classes lose half of their capacity, one after the other. Objects beyond the new limit
+ *    return to their spans. One visit returns no more than KSPAN_STEPS_STEAL steps of them;
+ *    the next visit continues.
+ *  - All CPUs and heaps share a budget, see budget.c. A class draws its capacity from it before
+ *    it may use it, and gives back what it loses. The memory of the magazines counts as well.
+ *
+ * Context: task, softirq, hardirq. All functions but kspan_cpu_cache_drawn() get an entered
+ * cache, or the cache of a CPU that can't use it meanwhile.
  */
 #include "base/kunit_export.h"
 #include "objects/capacity.h"
 #include "pages/hooks.h"
 
-/* Empty and full at once, so never written to. */
+/*
+ * The magazine of a class without capacity. It is empty and full at once, so nobody writes to it.
+ */
 struct kspan_magazine kspan_no_magazine;
 KSPAN_EXPORT_FOR_KUNIT(kspan_no_magazine);
 
-/* What a class starts with, in bytes of objects; two objects at least. */
+/* Bytes of objects of the first limit of a class; the limit is at least two objects. */
 #define KSPAN_FIRST_BYTES	4096
 
 unsigned int kspan_cpu_cache_bytes = 2 * 1024 * 1024;
@@ -24,7 +40,7 @@ static unsigned int capacity_of(const struct kspan_heap *heap, unsigned int clas
 	return 2 * limit * heap->classes[class].size;
 }
 
-/* What is drawn from the budget for that: the magazines themselves count. */
+/* Bytes that a class with this limit has drawn from the budget. Its magazines count, too. */
 static unsigned long drawn_for(const struct kspan_heap *heap, unsigned int class,
 			       unsigned int limit)
 {
@@ -33,10 +49,12 @@ static unsigned long drawn_for(const struct kspan_heap *heap, unsigned int class
 }
 
 /**
- * kspan_cpu_cache_drawn() - what a CPU has drawn from the budget of its heap
- * @heap:	the heap
- * @cache:	its cache
- * Return: bytes, for magazines and large objects; close if the CPU is at work.
+ * kspan_cpu_cache_drawn() - bytes that a CPU has drawn from the budget of its heap
+ * @heap:	owner of the cache
+ * @cache:	cache of any CPU
+ *
+ * Return: bytes, for magazines and large objects. The sum is exact while the CPU does not use
+ * the cache, else close.
  */
 unsigned long kspan_cpu_cache_drawn(const struct kspan_heap *heap,
 				    const struct kspan_cpu_cache *cache)
@@ -50,20 +68,29 @@ unsigned long kspan_cpu_cache_drawn(const struct kspan_heap *heap,
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_drawn);
 
-/* Bytes that the heap's magazines of a CPU may hold, 0 for no limit. */
+/* Most bytes of objects in the heap's magazines of one CPU; 0 for no bound. */
 static unsigned int most_bytes(const struct kspan_heap *heap)
 {
 	return min_not_zero(READ_ONCE(kspan_cpu_cache_bytes), heap->cache_most);
 }
 
-/* More than before was drawn by the caller; less goes back. */
+/**
+ * kspan_capacity_set() - change the limit of a class
+ * @heap:	owner of the cache
+ * @cache:	an entered cache, or one that no CPU uses
+ * @class:	size class, not 0
+ * @limit:	objects that either magazine may hold from now on
+ *
+ * If the limit grows, the caller has drawn the difference from the budget before. If it
+ * shrinks, this function gives the difference back.
+ */
 void kspan_capacity_set(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 			unsigned int class, unsigned int limit)
 {
 	unsigned int old = cache->class[class].limit;
 	bool had_any = cache->capacity;
 
-	/* The scavenger is to see when nobody uses it any more. */
+	/* The scavenger runs while a cache has capacity: it must notice when the cache rests. */
 	if (!cache->capacity)
 		kspan_scavenger_wake();
 	WRITE_ONCE(cache->capacity, cache->capacity + capacity_of(heap, class, limit) -
@@ -78,7 +105,14 @@ void kspan_capacity_set(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 		kspan_budget_add_user(&heap->budget, had_any ? -1 : 1);
 }
 
-/* Return objects beyond @limit, as far as the steps go. */
+/**
+ * kspan_capacity_return_surplus() - return the objects that a magazine has beyond a limit
+ * @cache:	an entered cache, or one that no CPU uses
+ * @central: of the objects
+ * @mag:	a magazine of the cache
+ * @limit:	objects that may stay
+ * @steps:	how much work may be done; less what was used
+ */
 void kspan_capacity_return_surplus(struct kspan_cpu_cache *cache, struct kspan_central *central,
 				   struct kspan_magazine *mag, unsigned int limit,
 				   unsigned int *steps)
@@ -88,16 +122,19 @@ void kspan_capacity_return_surplus(struct kspan_cpu_cache *cache, struct kspan_c
 	if (count <= limit || !*steps)
 		return;
 	n = count - limit;
-	/* First, or kspan_owns() would find there what others allocate anew. */
+	/*
+	 * Shorten the magazine first. Else kspan_owns() would find objects in it that others have
+	 * allocated again meanwhile.
+	 */
 	WRITE_ONCE(mag->count, limit);
 	done = kspan_central_give_some(central, mag->slot + limit, n, steps, &cache->retired);
 	memmove(mag->slot + limit, mag->slot + limit + done, (n - done) * sizeof(*mag->slot));
-	/* An interrupt that looks through the magazine sees objects only. */
+	/* An interrupt on this CPU may read the magazine: it must find objects only. */
 	barrier();
 	WRITE_ONCE(mag->count, count - done);
 }
 
-/* Half of the capacity, or as much less as could be returned now. */
+/* Take half of the capacity from a class; less, if not all objects beyond it could be returned. */
 static void halve(struct kspan_heap *heap, struct kspan_cpu_cache *cache, unsigned int class,
 		  unsigned int *steps)
 {
@@ -106,7 +143,7 @@ static void halve(struct kspan_heap *heap, struct kspan_cpu_cache *cache, unsign
 	unsigned int limit = of_class->limit / 2, held;
 	unsigned int some = *steps - min(*steps, KSPAN_STEPS - KSPAN_STEPS_STEAL), rest;
 
-	/* The limit is that of both, so both are to have less. */
+	/* The limit holds for both magazines, so each gets half of the steps. */
 	rest = some - some / 2;
 	some /= 2;
 	kspan_steps_take(steps, some + rest);
@@ -115,7 +152,7 @@ static void halve(struct kspan_heap *heap, struct kspan_cpu_cache *cache, unsign
 	kspan_capacity_return_surplus(cache, central, of_class->previous, limit, &rest);
 	*steps += rest;
 	held = max3(limit, of_class->loaded->count, of_class->previous->count);
-	/* Even one that holds nothing takes two looks at the central. */
+	/* Even a class that holds nothing costs two lookups of its central. */
 	kspan_steps_take(steps, 3);
 	if (held >= of_class->limit)
 		return;
@@ -124,8 +161,8 @@ static void halve(struct kspan_heap *heap, struct kspan_cpu_cache *cache, unsign
 }
 
 /*
- * Whether there is capacity for so many bytes more, of @most, if need be from other
- * classes.
+ * Make the cache's capacity fit into @most bytes with @bytes more for @class. Other classes lose
+ * capacity if need be. Returns whether it fits.
  */
 static bool capacity_make_room(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 			       unsigned int class, unsigned int bytes, unsigned int most,
@@ -144,8 +181,9 @@ static bool capacity_make_room(struct kspan_heap *heap, struct kspan_cpu_cache *
 }
 
 /*
- * Draw what a class is to have more. Where the budget has no more, other classes of this
- * CPU lose some of theirs; if they have little, other CPUs are asked to.
+ * Draw the capacity from the budget that a class needs for a higher limit. When the budget is
+ * exhausted, other classes of this CPU lose some of theirs. If they have little, other CPUs are
+ * asked to give some up.
  */
 static bool draw_for(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 		     unsigned int class, unsigned int limit, unsigned int *steps)
@@ -157,7 +195,7 @@ static bool draw_for(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 	if (likely(kspan_budget_draw(&heap->budget, more)))
 		return true;
 	kspan_budget_want(&heap->budget, cache->capacity + bytes);
-	/* What the budget does not have, the scavenger may get from those that rest. */
+	/* What the budget lacks, the scavenger may get from caches that rest. */
 	kspan_scavenger_wake();
 	if (cache->capacity == capacity_of(heap, class, old))
 		return false;
@@ -166,11 +204,11 @@ static bool draw_for(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 }
 
 /**
- * kspan_cpu_cache_yield() - have classes of a CPU need less of the budget
- * @heap:	the heap
- * @cache:	its entered cache; kspan_cpu_cache_finish() is to leave it
- * @bytes:	that something else of this CPU could use; if they are not enough the next call
- *		goes on
+ * kspan_cpu_cache_yield() - take capacity from the classes of a CPU
+ * @heap:	owner of the cache
+ * @cache:	an entered cache, which the caller leaves by kspan_cpu_cache_finish()
+ * @bytes:	that something else on this CPU could use; if one call does not free that much, the
+ *	next call continues
  */
 void kspan_cpu_cache_yield(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 			   unsigned int bytes)
@@ -180,9 +218,15 @@ void kspan_cpu_cache_yield(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 	capacity_make_room(heap, cache, 0, bytes, cache->capacity, &steps);
 }
 
-/*
- * The class has to visit the central: with more capacity it will less often. What others
- * lose for that is bounded; if it is not enough, the next visit goes on.
+/**
+ * kspan_capacity_grow() - raise the limit of a class that has to visit the central
+ * @heap:	owner of the cache
+ * @cache:	an entered cache
+ * @class:	size class, not 0
+ * @steps:	how much work may be done; less what was used to take capacity from others
+ *
+ * With more capacity the class visits the central less often. The work of a visit is bounded:
+ * if other classes could not lose enough within it, the next visit continues.
  */
 void kspan_capacity_grow(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 			 unsigned int class, unsigned int *steps)
@@ -190,7 +234,7 @@ void kspan_capacity_grow(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 	unsigned int most = kspan_magazine_cap(&heap->classes[class]), limit;
 	unsigned int old, bytes = most_bytes(heap);
 
-	/* The next of the other classes, for another CPU. */
+	/* Another CPU lacks budget: the next class in turn loses some. */
 	if (unlikely(kspan_budget_asks(&heap->budget, cache->capacity)))
 		capacity_make_room(heap, cache, 0, 1, cache->capacity, steps);
 	old = cache->class[class].limit;
@@ -199,7 +243,7 @@ void kspan_capacity_grow(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 	limit = old ? 2 * old : max(KSPAN_FIRST_BYTES / heap->classes[class].size, 2U);
 	if (limit > most || !bytes)
 		limit = most;
-	/* What never fits must not take from others for that. */
+	/* A limit that can't fit at all must not cost other classes anything. */
 	if (bytes && (capacity_of(heap, class, limit) > bytes ||
 		      !capacity_make_room(heap, cache, class,
 					  capacity_of(heap, class, limit) -

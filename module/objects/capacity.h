@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* How much a CPU cache may hold. */
+/* How much a CPU cache may hold, and what it draws from the budget for that. */
 #ifndef KSPAN_CAPACITY_H
 #define KSPAN_CAPACITY_H
 
@@ -8,9 +8,13 @@
 /* Bytes of objects that the magazines of a CPU may hold; a module parameter. */
 extern unsigned int kspan_cpu_cache_bytes;
 
-/* For what others lose: the visit has more to do. */
+/*
+ * Steps that a visit to the central may spend on taking capacity from other classes. The visit
+ * needs the rest for its own class.
+ */
 #define KSPAN_STEPS_STEAL	(KSPAN_STEPS / 4)
 
+/* Whether a visit with so many steps left has spent what it may on other classes. */
 static inline bool kspan_capacity_stole_enough(unsigned int steps)
 {
 	return steps <= KSPAN_STEPS - KSPAN_STEPS_STEAL;
