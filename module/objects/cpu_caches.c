@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The CPU caches of a heap
+ * The CPU caches of a heap: one per possible CPU
  *
- * TODO
+ *	init, exit, drop	make the caches, and free them
+ *	prepare, learn		CPUs and memory that come online
+ *	drain			return all that the cache of a CPU holds, from any CPU, while no
+ *				CPU uses that cache
+ *	empty			return the objects in this CPU's magazines, in small portions
+ *	flush			have the CPUs return all that their caches hold, while they go on
+ *				using them
+ *
+ * Context: as each function says; task where it says nothing.
  */
 #include <linux/cpu.h>
 #include <linux/nodemask.h>
-#include <linux/rcupdate.h>
 #include <linux/topology.h>
 #include <linux/workqueue.h>
 
@@ -21,7 +28,7 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_default_cpu);
 struct kspan_heap kspan_default_heap;
 KSPAN_EXPORT_FOR_KUNIT(kspan_default_heap);
 
-/* What a cache had of a class. */
+/* The magazines of a class that were taken out of a cache. */
 struct drained {
 	struct kspan_central *central;
 	struct kspan_magazine *mag[2];
@@ -33,7 +40,7 @@ static void take_out(struct kspan_magazine **where, struct kspan_magazine **mag)
 	WRITE_ONCE(*where, &kspan_no_magazine);
 }
 
-/* The cache is without the class then; what it had is still to be retired. */
+/* Take the magazines of a class out of a cache. The caller passes them on to retire(). */
 static struct drained drain_class(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 				  unsigned int class)
 {
@@ -76,8 +83,8 @@ static void drain_cache(struct kspan_heap *heap, struct kspan_cpu_cache *cache)
 
 /**
  * kspan_cpu_cache_drain() - return all that the cache of an idle CPU holds
- * @heap:	the heap
- * @cpu:	a CPU that is dead, or where nobody can be using the heap
+ * @heap:	owner of the cache
+ * @cpu:	a CPU that is dead, or on which nobody can use the heap
  */
 void kspan_cpu_cache_drain(struct kspan_heap *heap, unsigned int cpu)
 {
@@ -85,7 +92,10 @@ void kspan_cpu_cache_drain(struct kspan_heap *heap, unsigned int cpu)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_drain);
 
-/* Return some objects of a class, if there are @any; returns whether there are more. */
+/*
+ * Return some objects of a class, as many as KSPAN_STEPS allows. Sets @any if the class had
+ * objects. Returns whether it may have more.
+ */
 static bool empty_some(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 		       unsigned int class, bool *any)
 {
@@ -102,13 +112,14 @@ static bool empty_some(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 }
 
 /**
- * kspan_cpu_cache_empty() - return the objects that this CPU's cache holds
- * @heap: the heap
+ * kspan_cpu_cache_empty() - return the objects in this CPU's magazines to their spans
+ * @heap:	owner of the cache
  *
- * Preemption is off for some steps at a time.
+ * Preemption is off for KSPAN_STEPS steps at a time.
  *
  * Context: task, softirq, hardirq.
- * Return: whether any went; not where the interrupted code is at work with the cache.
+ * Return: whether any objects were returned. If the interrupted code works with the cache,
+ * nothing is done from there on.
  */
 bool kspan_cpu_cache_empty(struct kspan_heap *heap)
 {
@@ -123,7 +134,10 @@ bool kspan_cpu_cache_empty(struct kspan_heap *heap)
 				return any;
 			more = empty_some(heap, cache, class, &any);
 			kspan_cpu_cache_finish(cache);
-			/* Others may go on to fill it. */
+			/*
+			 * Others may refill the magazine between two portions, so the tries are
+			 * bounded.
+			 */
 		} while (more && --tries);
 	}
 	return any;
@@ -132,14 +146,14 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_empty);
 
 /**
  * kspan_cpu_cache_flush_here() - return all that the cache of this CPU holds
- * @heap:	the heap
- * @nid:	only if it holds objects of that node; NUMA_NO_NODE for any
+ * @heap:	owner of the cache
+ * @nid:	flush only a cache that holds objects of this node; NUMA_NO_NODE for any
  *
- * Preemption is off while the magazines of a class are taken out of the cache. Whoever
- * moves to another CPU meanwhile goes on there.
+ * Preemption is off only while the magazines of one class are taken out of the cache. A task
+ * that moves to another CPU meanwhile continues with the cache of that CPU.
  *
  * Context: task.
- * Return: whether it was flushed, that is of that node.
+ * Return: whether the cache was flushed, that is, held objects of @nid.
  */
 bool kspan_cpu_cache_flush_here(struct kspan_heap *heap, int nid)
 {
@@ -148,7 +162,10 @@ bool kspan_cpu_cache_flush_here(struct kspan_heap *heap, int nid)
 	unsigned int class;
 
 	for (class = 1; class < heap->nr_classes; class++) {
-		/* What an interrupt does under the mark is over before a task runs. */
+		/*
+		 * A task never finds the mark set: an interrupt that set it has finished before
+		 * the task runs.
+		 */
 		if (WARN_ON_ONCE(!kspan_cpu_cache_enter(heap, &cache)))
 			return false;
 		if (nid != NUMA_NO_NODE && cache->nid != nid) {
@@ -157,7 +174,7 @@ bool kspan_cpu_cache_flush_here(struct kspan_heap *heap, int nid)
 		}
 		WRITE_ONCE(cache->flush, false);
 		drained = drain_class(heap, cache, class);
-		/* A typed cache knows a span of its only class there. */
+		/* A typed cache has one class, so this also forgets the span that it remembers. */
 		if (class == heap->nr_classes - 1)
 			drain_classless(cache);
 		kspan_cpu_cache_leave(cache);
@@ -175,62 +192,9 @@ static long flush_cpu_cache(void *heap)
 }
 
 /**
- * kspan_cpu_cache_holds_any() - whether there is something to flush
- * @heap:	the heap
- * @cpu:	any CPU
- * Return: whether there was a moment ago.
+ * kspan_cpu_caches_flush_locked() - kspan_cpu_caches_flush() for a caller with cpus_read_lock()
+ * @heap:	owner of the caches
  */
-bool kspan_cpu_cache_holds_any(const struct kspan_heap *heap, unsigned int cpu)
-{
-	const struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
-	unsigned int class;
-
-	if (kspan_glance(cache->tiny.block) || READ_ONCE(cache->large.count) ||
-	    READ_ONCE(cache->capacity))
-		return true;
-	for (class = 1; class < heap->nr_classes; class++)
-		if (kspan_is_magazine(READ_ONCE(cache->class[class].loaded)))
-			return true;
-	return false;
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_holds_any);
-
-/* A number that is another one whenever the cache was used, as good as always. */
-static u64 use_of(const struct kspan_heap *heap, const struct kspan_cpu_cache *cache)
-{
-	u64 use = kspan_glance(cache->events[KSPAN_LARGE_ALLOC]) + READ_ONCE(cache->large.pages) +
-		  kspan_glance(cache->events[KSPAN_TINY_ALLOC]) +
-		  kspan_glance(cache->events[KSPAN_TINY_FREE]);
-	unsigned int class;
-
-	for (class = 1; class < heap->nr_classes; class++)
-		use = use * 31 + kspan_glance(cache->class[class].allocs) +
-		      kspan_cpu_cache_holds(cache, class);
-	return use;
-}
-
-/**
- * kspan_cpu_cache_rests() - whether a CPU has not used its cache for a while
- * @heap:	the heap
- * @cpu:	any CPU
- *
- * For the scavenger alone, which remembers what it saw.
- *
- * Return: whether the cache holds something, and was not used since the last call.
- */
-bool kspan_cpu_cache_rests(struct kspan_heap *heap, unsigned int cpu)
-{
-	struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
-	u64 before = cache->seen;
-
-	if (!kspan_cpu_cache_holds_any(heap, cpu))
-		return false;
-	cache->seen = use_of(heap, cache);
-	return cache->seen == before;
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_rests);
-
-/** kspan_cpu_caches_flush_locked() - kspan_cpu_caches_flush() within cpus_read_lock() */
 void kspan_cpu_caches_flush_locked(struct kspan_heap *heap)
 {
 	unsigned int cpu;
@@ -242,7 +206,7 @@ void kspan_cpu_caches_flush_locked(struct kspan_heap *heap)
 
 /**
  * kspan_cpu_caches_flush() - return all that the caches of a live heap hold
- * @heap: the heap
+ * @heap:	owner of the caches; CPUs may go on using it
  *
  * Context: task; sleeps.
  */
@@ -269,9 +233,8 @@ static int home_node(unsigned int cpu)
 
 /**
  * kspan_cpu_cache_prepare() - prepare the cache of a CPU that comes online
- * @heap:	the heap
- * @cpu:	the CPU, which may be on another node than when it was last seen;
- *		its cache is empty
+ * @heap:	owner of the cache
+ * @cpu:	the CPU. It may be on another node than when it was last online. Its cache is empty.
  */
 void kspan_cpu_cache_prepare(struct kspan_heap *heap, unsigned int cpu)
 {
@@ -284,10 +247,11 @@ void kspan_cpu_cache_prepare(struct kspan_heap *heap, unsigned int cpu)
 }
 
 /**
- * kspan_cpu_caches_learn() - have the caches know memory that came online
- * @heap: the heap
+ * kspan_cpu_caches_learn() - tell the caches of memory that came online
+ * @heap:	owner of the caches
  *
- * Until then they take its objects for those of another node. No CPU comes online meanwhile.
+ * Until then the caches treat objects in that memory as objects of another node. The caller
+ * has cpus_read_lock(), so that no CPU comes online meanwhile.
  */
 void kspan_cpu_caches_learn(struct kspan_heap *heap)
 {
@@ -297,16 +261,22 @@ void kspan_cpu_caches_learn(struct kspan_heap *heap)
 		struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
 		struct kspan_class_map classes = kspan_map_classes(cache->nid);
 
-		/* The bounds were there before, or say that there is nothing. */
+		/*
+		 * Here @nr_pages still is 0, so that no CPU reads @sector, or all this is set
+		 * already.
+		 */
 		WRITE_ONCE(cache->classes.sector, classes.sector);
-		/* Pairs with the dependent load of the sector, once there are pages. */
+		/*
+		 * Release: pairs with kspan_class_map_get() in pages/map.h, which reads @sector
+		 * only for a page below @nr_pages.
+		 */
 		smp_store_release(&cache->classes.nr_pages, classes.nr_pages);
 	}
 }
 
 /**
- * kspan_cpu_cache_sizeof() - memory that the cache of a CPU takes
- * @nr_classes: the heap's
+ * kspan_cpu_cache_sizeof() - memory that the cache of one CPU takes
+ * @nr_classes: number of classes of the heap, class 0 included
  * Return: bytes, without the magazines.
  */
 size_t kspan_cpu_cache_sizeof(unsigned int nr_classes)
@@ -318,7 +288,7 @@ size_t kspan_cpu_cache_sizeof(unsigned int nr_classes)
 
 static void set_default_cache(unsigned int cpu, struct kspan_cpu_cache *cache)
 {
-	/* sparse has lost the address space of what was declared in a header. */
+	/* sparse loses the address space of a per-CPU variable that was declared in a header. */
 	struct kspan_default_cpu __percpu *all =
 		(struct kspan_default_cpu __percpu __force *)&kspan_default_cpu;
 
@@ -327,7 +297,7 @@ static void set_default_cache(unsigned int cpu, struct kspan_cpu_cache *cache)
 
 /**
  * kspan_cpu_caches_init() - make empty caches for all possible CPUs
- * @heap: the heap
+ * @heap:	owner of the caches; its classes are set
  * Return: 0 or -ENOMEM.
  */
 int kspan_cpu_caches_init(struct kspan_heap *heap)
@@ -363,9 +333,9 @@ static void drop_magazine(struct kspan_magazine *mag)
 }
 
 /**
- * kspan_cpu_caches_drop() - free the caches, whatever they hold
- * @heap: the heap, which nobody knows any more, and whose spans have gone; may lack
- *	  caches
+ * kspan_cpu_caches_drop() - free the caches with all that they hold
+ * @heap:	owner of the caches, which may have none. Nobody can reach it any more, and its
+ *		spans are gone, so the objects in the magazines are forgotten.
  */
 void kspan_cpu_caches_drop(struct kspan_heap *heap)
 {
@@ -388,7 +358,7 @@ void kspan_cpu_caches_drop(struct kspan_heap *heap)
 
 /**
  * kspan_cpu_caches_exit() - drain and free the caches
- * @heap: the heap, which nobody uses any more; may lack caches
+ * @heap:	owner of the caches, which may have none; nobody uses it any more
  */
 void kspan_cpu_caches_exit(struct kspan_heap *heap)
 {
@@ -401,122 +371,3 @@ void kspan_cpu_caches_exit(struct kspan_heap *heap)
 	free_percpu(heap->cpu);
 	heap->cpu = NULL;
 }
-
-static bool magazine_holds(const struct kspan_magazine *mag, const void *object)
-{
-	unsigned int count = min_t(unsigned int, kspan_glance(mag->count), kspan_glance(mag->cap));
-	unsigned int i;
-
-	for (i = 0; i < count; i++)
-		if (kspan_glance(mag->slot[i]) == object)
-			return true;
-	return false;
-}
-
-/**
- * kspan_cpu_caches_hold() - whether an object is cached by some CPU
- * @heap:	the heap
- * @class:	size class of the object
- * @object:	address
- *
- * Return: whether it is; while others allocate and free objects of the class,
- * the answer may be outdated.
- */
-bool kspan_cpu_caches_hold(struct kspan_heap *heap, unsigned int class, const void *object)
-{
-	unsigned int cpu;
-	bool found = false;
-
-	for_each_possible_cpu(cpu) {
-		struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
-
-		/* Keeps retired magazines readable. */
-		rcu_read_lock();
-		found |= magazine_holds(READ_ONCE(cache->class[class].loaded), object) ||
-			 magazine_holds(READ_ONCE(cache->class[class].previous), object);
-		rcu_read_unlock();
-	}
-	return found;
-}
-
-/**
- * kspan_cpu_cache_holds() - objects in the magazines of a CPU
- * @cache:	the cache, of any CPU
- * @class:	size class
- * Return: how many there are, about, if the CPU is at work.
- */
-unsigned int kspan_cpu_cache_holds(const struct kspan_cpu_cache *cache, unsigned int class)
-{
-	unsigned int count;
-
-	/* Keeps retired magazines readable. */
-	rcu_read_lock();
-	count = kspan_glance(READ_ONCE(cache->class[class].loaded)->count) +
-		kspan_glance(READ_ONCE(cache->class[class].previous)->count);
-	rcu_read_unlock();
-	return count;
-}
-
-/**
- * kspan_cpu_caches_count() - statistics of a class over all CPUs
- * @heap:	the heap
- * @class:	size class
- * @cached:	set to the objects in magazines of CPUs
- * @allocs:	set to the objects handed out since load
- *
- * Exact when nobody uses the class, close otherwise.
- */
-void kspan_cpu_caches_count(struct kspan_heap *heap, unsigned int class,
-			    unsigned long *cached, u64 *allocs)
-{
-	unsigned int cpu;
-
-	*cached = 0;
-	*allocs = 0;
-	for_each_possible_cpu(cpu) {
-		struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
-
-		*cached += kspan_cpu_cache_holds(cache, class);
-		*allocs += kspan_glance(cache->class[class].allocs);
-	}
-}
-
-/**
- * kspan_cpu_caches_count_large() - large objects that CPUs have kept
- * @heap:	the heap
- * @objects:	set to how many
- * @pages:	set to their pages
- *
- * Exact when nobody uses large objects, close otherwise.
- */
-void kspan_cpu_caches_count_large(struct kspan_heap *heap, unsigned long *objects,
-				  unsigned long *pages)
-{
-	unsigned int cpu;
-
-	*objects = 0;
-	*pages = 0;
-	for_each_possible_cpu(cpu) {
-		struct kspan_large_cache *large = &per_cpu_ptr(heap->cpu, cpu)->large;
-
-		*objects += READ_ONCE(large->count);
-		*pages += READ_ONCE(large->pages);
-	}
-}
-
-/**
- * kspan_cpu_caches_events() - sum of a counter over all CPUs
- * @heap:	the heap
- * @event:	what is counted
- * Return: how often it happened since load.
- */
-u64 kspan_cpu_caches_events(struct kspan_heap *heap, enum kspan_event event)
-{
-	unsigned int cpu;
-	u64 sum = 0;
-
-	for_each_possible_cpu(cpu)
-		sum += kspan_glance(per_cpu_ptr(heap->cpu, cpu)->events[event]);
-	return sum;
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_caches_events);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The caches of all CPUs. */
+/* The caches of all CPUs: make and free them, drain and flush them, look at them. */
 #ifndef KSPAN_CPU_CACHES_H
 #define KSPAN_CPU_CACHES_H
 
