@@ -1,6 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * TODO
+ * Allocation past the CPU cache: the ladder of places that a slot can come from
+ *
+ * kspan_heap_alloc_slot() tries one place after the other. The order puts first what costs others
+ * least:
+ *
+ *  1. a free slot of the node's central
+ *  2. a new span of free pages of the node; beyond the soft limit, after idle memory was
+ *     given back
+ *  3. a new span in a new arena, if buddy has the memory without effort
+ *  4. a free slot of another node's central
+ *  5. a new span on another node
+ *  6. a shorter run, or a block of buddy that is a span by itself ("loose")
+ *  7. the smallest block that holds the object, with all that the caller's gfp flags allow:
+ *     to wait, to reclaim, to compact
+ *  8. at the hard limit of all arenas: the same, after idle memory was given back
+ *
+ * The caller gets the first slot of a new span; the others serve the next refills.
+ *
+ * The reserves of the system are no step of the ladder: what they give is no slot. malloc.c
+ * asks for them when the ladder has failed.
+ *
+ * Context: as the gfp flags say.
  */
 #include <linux/nodemask.h>
 
@@ -8,22 +29,31 @@
 #include "objects/cpu_cache.h"
 #include "objects/heap.h"
 
-/* Spans of no more slots than this are made some at a time where memory is in pieces. */
+/* Where memory is in pieces, a class with at most this many slots per span makes several spans. */
 #define KSPAN_FEW_SLOTS	4U
 
-/* Returns false when the constructor's module goes, or is gone. */
+/*
+ * Call the user's constructor for all slots of a new span. Returns false when the module of the
+ * constructor is going away: then the span can't be used.
+ */
 static bool construct_slots(struct kspan_private *private, struct kspan_span *span)
 {
 	unsigned int i;
 	bool gone;
 
 	atomic_inc(&private->constructing);
-	/* Pairs with the smp_mb() in kspan_private_forget(). */
+	/*
+	 * Pairs with the smp_mb() in kspan_private_forget() of api/private.c: either that function
+	 * sees @constructing, or @ctor_gone is seen here.
+	 */
 	smp_mb__after_atomic();
 	gone = READ_ONCE(private->ctor_gone);
 	for (i = 0; !gone && i < span->nslots; i++)
 		private->ctor((void *)(span->start + (unsigned long)i * span->size));
-	/* What it wrote comes before that it is done, for kspan_private_forget(). */
+	/*
+	 * Pairs with kspan_private_forget() of api/private.c: when it sees @constructing drop, the
+	 * constructor has finished its writes.
+	 */
 	smp_mb__before_atomic();
 	atomic_dec(&private->constructing);
 	return !gone;
@@ -32,13 +62,13 @@ static bool construct_slots(struct kspan_private *private, struct kspan_span *sp
 /* The order of the smallest block of the page allocator that holds an object. */
 static unsigned int least_order(const struct kspan_size_class *sc, unsigned int class)
 {
-	/* Blocks of tiny objects have bitmaps of the usual length. */
+	/* A block of tiny objects has bitmaps of the usual length, so its span is never shorter. */
 	if (class == KSPAN_CLASS_TINY)
 		return KSPAN_PAGE_ORDER + order_base_2(sc->pages);
 	return get_order(sc->size);
 }
 
-/* Make a run a span of its node's central; its first slot, or NULL. */
+/* Make a detached run a span of its node's central. Returns its first slot, or NULL. */
 static void *adopt_run(struct kspan_heap *heap, struct kspan_span *span, unsigned int class,
 		       gfp_t gfp)
 {
@@ -47,7 +77,10 @@ static void *adopt_run(struct kspan_heap *heap, struct kspan_span *span, unsigne
 
 	if (!central || kspan_span_format(span, &heap->classes[class], central->tracked, gfp))
 		return NULL;
-	/* The only time that they are initialised. */
+	/*
+	 * The slots keep their content over free and allocation, so init_on_alloc happens once,
+	 * here.
+	 */
 	if (central->keeps_contents && want_init_on_alloc(0))
 		kspan_span_wipe(span);
 	kspan_seal_span(span, central->seal_at);
@@ -60,7 +93,10 @@ static void *adopt_run(struct kspan_heap *heap, struct kspan_span *span, unsigne
 	return object;
 }
 
-/* Have the account answer for the span's pages, in place of those it was asked for. */
+/*
+ * Charge the account for the pages that the span has. Before, it was charged for those that were
+ * asked for.
+ */
 static bool charge_exactly(struct kspan_account *account, unsigned int *charged,
 			   unsigned int npages, gfp_t gfp)
 {
@@ -73,9 +109,9 @@ static bool charge_exactly(struct kspan_account *account, unsigned int *charged,
 }
 
 /*
- * A span that holds few objects costs as much as one that holds many. Where a loose one was
- * to be had some more are taken at once, as far as that takes no effort, for this CPU's empty
- * magazine.
+ * A span with few objects costs as much work as one with many. After a loose span was made, this
+ * takes some more loose blocks at once, if they are to be had without effort. Their objects fill
+ * this CPU's empty magazine.
  */
 static void stock_loose_spans(struct kspan_heap *heap, unsigned int class,
 			      const struct kspan_request *rq, unsigned int order)
@@ -103,12 +139,12 @@ static void stock_loose_spans(struct kspan_heap *heap, unsigned int class,
 
 /**
  * kspan_heap_refill_slot() - allocate from the node's free pages, and refill this CPU's cache
- * @heap:	the heap
- * @class:	size class
- * @nid:	node
+ * @heap:	heap to allocate from
+ * @class:	size class, not 0
+ * @nid:	node of the pages
  *
- * As many spans as fill the CPU's magazine, which is empty, where that takes neither SLUB
- * nor the page allocator.
+ * Makes as many spans as fill the CPU's magazine, which is empty. It calls neither SLUB nor the
+ * page allocator, and makes nothing where that would be needed.
  *
  * Context: task, softirq, hardirq.
  * Return: an object or NULL.
@@ -126,7 +162,7 @@ void *kspan_heap_refill_slot(struct kspan_heap *heap, unsigned int class, int ni
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_heap_refill_slot);
 
-/* The first slot of a new span, whose pages come from one of the places there are; or NULL. */
+/* Take pages from one step of the ladder, and make them a span. Returns its first slot, or NULL. */
 static void *slot_of_new_span(struct kspan_heap *heap, unsigned int class,
 			      struct kspan_account *account, const struct kspan_request *rq,
 			      enum kspan_source from)
@@ -178,7 +214,10 @@ static void *free_slot_elsewhere(struct kspan_heap *heap, unsigned int class, in
 	return object;
 }
 
-/* Without memory for their bitmaps, or a constructor, pages would be taken in vain. */
+/*
+ * Whether new pages could become a span. Without memory for bitmaps, or without the constructor,
+ * they would be taken in vain.
+ */
 static bool may_make_spans(const struct kspan_central *central, gfp_t gfp)
 {
 	if (central->ctor && READ_ONCE(central->heap->private->ctor_gone))
@@ -190,15 +229,13 @@ static bool may_make_spans(const struct kspan_central *central, gfp_t gfp)
 
 /**
  * kspan_heap_alloc_slot() - allocate past the CPU caches
- * @heap:	the heap
+ * @heap:	heap to allocate from
  * @class:	size class, not 0
- * @nid:	preferred node, the only one with __GFP_THISNODE
+ * @nid:	preferred node; with __GFP_THISNODE the only one
  * @gfp:	the caller's flags
  *
- * This is where an object comes from when no magazine has one; what costs others least is
- * asked first. Nothing waits for, reclaims or compacts more than the smallest block that
- * holds an object. The reserves of the system are left to malloc.c, as what they give
- * is no slot.
+ * Called when no magazine has an object. It tries the steps of the ladder at the head of this
+ * file. Waiting, reclaim and compaction are only for the smallest block that holds an object.
  *
  * Return: an object or NULL.
  */

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Heaps
+ * Heaps: how they are made, flushed and taken down
  *
- * A heap is a set of centrals, one per node and class, and a cache per CPU.
- * Pages come from the page heaps, which all heaps share. Here is what happens
- * when the CPU cache can't serve: a single slot from the node's central, from
- * a new span, or from another node.
+ * A heap is a set of centrals, one per node and class, and a cache per CPU. The default heap has
+ * all its centrals from the start. A private heap makes a central when the first object of that
+ * class and node is allocated. Pages come from the page heaps, which all heaps share.
  *
- * Context: allocation as the gfp flags say.
+ * Context: task, but for kspan_heap_make_central(), which is part of an allocation.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -15,7 +14,16 @@
 #include "objects/cpu_caches.h"
 #include "objects/heap.h"
 
-/* Central of a class on a node, which is made if it is not there. */
+/**
+ * kspan_heap_make_central() - get the central of a class on a node
+ * @heap:	owner of the central
+ * @nid:	any possible node
+ * @class:	size class, not 0
+ * @gfp:	for the memory of a new central; with KSPAN_GFP_NOLOCK none is made
+ *
+ * Context: as @gfp says.
+ * Return: the central, which is made if it does not exist yet; or NULL.
+ */
 struct kspan_central *kspan_heap_make_central(struct kspan_heap *heap, int nid,
 					      unsigned int class, gfp_t gfp)
 {
@@ -23,7 +31,7 @@ struct kspan_central *kspan_heap_make_central(struct kspan_heap *heap, int nid,
 	/* A possible node that is not online has no memory of its own. */
 	int home = node_online(nid) ? nid : NUMA_NO_NODE;
 
-	/* Pairs with the release below. */
+	/* Pairs with the cmpxchg_release() below. */
 	central = smp_load_acquire(where);
 	if (central || (gfp & KSPAN_GFP_NOLOCK))
 		return central;
@@ -45,23 +53,26 @@ struct kspan_central *kspan_heap_make_central(struct kspan_heap *heap, int nid,
 		if (class != KSPAN_CLASS_TINY)
 			central->page_class = KSPAN_CLASS_PRIVATE;
 	}
-	/* Release: whoever sees the central sees what is in it. */
+	/*
+	 * Release: pairs with the acquire above, in kspan_heap_central() and in
+	 * kspan_heap_next_central() of heap.h. A CPU that finds the central sees its fields set.
+	 */
 	if (!cmpxchg_release(where, NULL, central)) {
 		if (heap->private)
 			set_bit(class, heap->private->used);
 		return central;
 	}
 	kfree(central);
-	/* Pairs with the release of whoever was quicker. */
+	/* Pairs with the cmpxchg_release() above, on the CPU that was quicker. */
 	return smp_load_acquire(where);
 }
 
 /**
  * kspan_heap_build() - make a heap without centrals
  * @heap:	zeroed memory for it
- * @name:	its name, which must live as long
- * @classes:	its size classes, of which entry 0 is no class
- * @nr_classes:	how many
+ * @name:	its name; the string must live as long as the heap
+ * @classes:	its size classes; entry 0 is no class
+ * @nr_classes:	length of @classes
  *
  * Return: 0 or -ENOMEM.
  */
@@ -82,7 +93,7 @@ int kspan_heap_build(struct kspan_heap *heap, const char *name,
 /**
  * kspan_heap_init() - make an empty heap that has all its centrals
  * @heap:	zeroed memory for it
- * @name:	its name, which must live as long
+ * @name:	its name; the string must live as long as the heap
  *
  * Return: 0 or -ENOMEM.
  */
@@ -114,7 +125,7 @@ static void flush_depots(struct kspan_heap *heap)
 
 /**
  * kspan_heap_flush() - return all cached objects to their spans
- * @heap: the heap, in use or not
+ * @heap:	any heap; CPUs may go on using it
  *
  * Context: task; sleeps.
  */
@@ -126,12 +137,13 @@ void kspan_heap_flush(struct kspan_heap *heap)
 KSPAN_EXPORT_FOR_KUNIT(kspan_heap_flush);
 
 /**
- * kspan_heap_caches() - whether an object is in a magazine
- * @heap:	the heap
+ * kspan_heap_caches() - whether a magazine holds an object
+ * @heap:	heap of the object
  * @class:	size class of the object
  * @object:	address
  *
- * Return: whether it is; may be outdated while others use the class.
+ * Return: whether a magazine of a CPU or of a depot holds it. The answer may be outdated while
+ * others use the class.
  */
 bool kspan_heap_caches(struct kspan_heap *heap, unsigned int class, const void *object)
 {
@@ -148,10 +160,10 @@ bool kspan_heap_caches(struct kspan_heap *heap, unsigned int class, const void *
 KSPAN_EXPORT_FOR_KUNIT(kspan_heap_caches);
 
 /**
- * kspan_heap_report_live() - tell what was never freed
- * @heap:	the heap
+ * kspan_heap_report_live() - log objects that were never freed
+ * @heap:	heap of the objects
  * @class:	size class of the objects
- * @live:	how many there are; 0 is not worth a word
+ * @live:	how many there are; for 0 nothing is logged
  */
 void kspan_heap_report_live(const struct kspan_heap *heap, unsigned int class, unsigned long live)
 {
@@ -172,8 +184,8 @@ static void report_leftovers(struct kspan_heap *heap)
 }
 
 /**
- * kspan_heap_unbuild() - free what kspan_heap_build() and centrals take
- * @heap: the heap, which nobody uses any more, and whose caches have gone
+ * kspan_heap_unbuild() - free the centrals, and what kspan_heap_build() allocated
+ * @heap:	a heap that nobody uses any more, and whose CPU caches are gone
  */
 void kspan_heap_unbuild(struct kspan_heap *heap)
 {
@@ -192,9 +204,9 @@ void kspan_heap_unbuild(struct kspan_heap *heap)
 
 /**
  * kspan_heap_exit() - take a heap down
- * @heap: the heap, which nobody uses any more; may be half-built
+ * @heap:	a heap that nobody uses any more; it may be half-built
  *
- * Reports live objects by class. Their spans stay with the page heap.
+ * Logs live objects by class. Their spans stay with the page heap.
  */
 void kspan_heap_exit(struct kspan_heap *heap)
 {
@@ -208,11 +220,11 @@ void kspan_heap_exit(struct kspan_heap *heap)
 KSPAN_EXPORT_FOR_KUNIT(kspan_heap_exit);
 
 /**
- * kspan_large_heap() - private heap of a large object
- * @addr: any address
+ * kspan_large_heap() - find the private heap of a large object
+ * @addr:	any address
  *
  * Context: any, NMI included; as kspan_lookup().
- * Return: the heap, or NULL.
+ * Return: the heap; NULL when @addr is in no large object of a private heap.
  */
 struct kspan_heap *kspan_large_heap(unsigned long addr)
 {
