@@ -2,18 +2,19 @@
 /*
  * Large objects
  *
- * An object above 32 KiB is a run of pages of its own, in steps of 8 KiB, at
- * most one arena of the largest order: the limit of the kernel's own kmalloc.
- * It is aligned as kmalloc's objects are, to the largest power of two that
- * divides the requested size.
+ * An object above 32 KiB is a run of pages of its own, in steps of 8 KiB. It has at most one arena
+ * of the largest order, which is the limit of the kernel's own kmalloc. It is aligned as kmalloc's
+ * objects are: to the largest power of two that divides the requested size.
  *
- * A CPU keeps the few that it freed last, for the next requests of the same number of
- * pages: a buffer that is allocated and freed in turn costs no visit to the page
- * heap.
+ * A large object of the default heap has no owner, and CPUs keep some after a free; see
+ * large_cache.c. A private heap has a list of its large objects, struct kspan_large_owner, so
+ * that it can free them all when it is destroyed.
  *
- * Context: task, softirq, hardirq; allocation as the gfp flags say. In an NMI
- * an allocation needs KSPAN_GFP_NOLOCK, and a free is left to the page heap. What
- * takes a cache is called with the CPU's cache entered.
+ * A chunk is a large object that a region puts its objects into. kspan_large_free() refuses it:
+ * only kspan_large_free_chunk() frees it.
+ *
+ * Context: task, softirq, hardirq; allocation as the gfp flags say. In an NMI an allocation needs
+ * KSPAN_GFP_NOLOCK, and a free leaves the span to the next merge.
  */
 #include <linux/kmemleak.h>
 #include <linux/rcupdate.h>
@@ -29,9 +30,9 @@ static unsigned int size_to_align(size_t size)
 }
 
 /*
- * The last that is said of a large object that is new: nobody could free it before, however
- * stale his pointer. From here on the descriptor may become another span's, so the object is
- * returned. @owner is NULL for the default heap.
+ * Complete a new large object by naming its owner, which is NULL for the default heap. Until this
+ * store nobody can free the object, not even with a stale pointer. From then on the descriptor may
+ * become another span's, so this function returns the object's address.
  */
 static void *large_publish(struct kspan_large_owner *owner, struct kspan_span *span, bool chunk)
 {
@@ -39,7 +40,11 @@ static void *large_publish(struct kspan_large_owner *owner, struct kspan_span *s
 
 	if (chunk)
 		kspan_span_set_state(span, KSPAN_SPAN_CHUNK);
-	/* Release: whoever knows the owner finds it in his list, or locks that. */
+	/*
+	 * Release: pairs with the read of the owner in kspan_lookup() of lookup.c, and in
+	 * kspan_large_cache_put() of large_cache.c. A CPU that knows the owner finds the span in
+	 * the owner's list, or waits for the lock of that list.
+	 */
 	smp_store_release(&span->owner, owner);
 	return object;
 }
@@ -51,7 +56,7 @@ static void *own(struct kspan_large_owner *owner, struct kspan_span *span, bool 
 
 	raw_spin_lock_irqsave(&owner->lock, flags);
 	span->site = 0;
-	/* Whoever frees it waits for the lock. */
+	/* A CPU that frees the object from here on waits for the lock. */
 	object = large_publish(owner, span, chunk);
 	list_add(&span->list, &owner->spans);
 	owner->objects++;
@@ -63,6 +68,7 @@ static void *own(struct kspan_large_owner *owner, struct kspan_span *span, bool 
 
 static void disown_locked(struct kspan_large_owner *owner, struct kspan_span *span)
 {
+	lockdep_assert_held(&owner->lock);
 	list_del(&span->list);
 	owner->objects--;
 	owner->pages -= kspan_span_npages(span);
@@ -75,7 +81,7 @@ static void *alloc_owned(struct kspan_large_owner *owner, size_t size, int nid, 
 	unsigned int npages = kspan_large_pages(size);
 	struct kspan_span *span;
 
-	/* Whoever may not wait for the owner's lock does without. */
+	/* A request that may not wait for the owner's lock gets nothing. */
 	if ((gfp & KSPAN_GFP_NOLOCK) || !kspan_account_charge(owner->account, npages, gfp))
 		return NULL;
 	kspan_large_merge(owner);
@@ -98,10 +104,10 @@ static void *alloc(struct kspan_large_owner *owner, size_t size, int nid, gfp_t 
 
 /**
  * kspan_large_alloc() - allocate a large object
- * @owner:	of a private heap, or NULL
+ * @owner:	of the private heap; NULL for the default heap
  * @size:	bytes, above KSPAN_MAX_SMALL, at most KSPAN_MAX_SIZE
- * @nid:	preferred node, the only one with __GFP_THISNODE
- * @gfp:	the caller's flags; zeroing is left to the caller
+ * @nid:	preferred node; with __GFP_THISNODE the only one
+ * @gfp:	the caller's flags; the caller zeroes the object itself
  *
  * Return: the object or NULL.
  */
@@ -111,7 +117,7 @@ void *kspan_large_alloc(struct kspan_large_owner *owner, size_t size, int nid, g
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_alloc);
 
-/** kspan_large_alloc_chunk() - kspan_large_alloc() of what nobody can free as an object */
+/** kspan_large_alloc_chunk() - kspan_large_alloc() of a chunk */
 void *kspan_large_alloc_chunk(struct kspan_large_owner *owner, size_t size, int nid, gfp_t gfp)
 {
 	return alloc(owner, size, nid, gfp, true);
@@ -119,12 +125,12 @@ void *kspan_large_alloc_chunk(struct kspan_large_owner *owner, size_t size, int 
 
 /**
  * kspan_large_alloc_emergency() - allocate an object from the system's reserves
- * @owner:	of a private heap, whose limit does not count, or NULL
- * @size:	bytes, of any object
- * @nid:	preferred node, the only one with __GFP_THISNODE
- * @gfp:	flags of a caller who may use the reserves
+ * @owner:	of the private heap, whose limit does not count here; NULL for the default heap
+ * @size:	bytes, of an object of any size
+ * @nid:	preferred node; with __GFP_THISNODE the only one
+ * @gfp:	flags of a caller that may use the reserves
  *
- * Return: the object, a power of two of pages, or NULL.
+ * Return: the object, which takes a power of two of pages; or NULL.
  */
 void *kspan_large_alloc_emergency(struct kspan_large_owner *owner, size_t size, int nid,
 				  gfp_t gfp)
@@ -141,7 +147,7 @@ void *kspan_large_alloc_emergency(struct kspan_large_owner *owner, size_t size, 
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_alloc_emergency);
 
-/* To whoever merges: of a private heap its owner, else the page heap. */
+/* Leave a span to the next merge: of its owner, or without one of the page heap. */
 static void defer(struct kspan_span *span)
 {
 	if (span->owner)
@@ -150,7 +156,10 @@ static void defer(struct kspan_span *span)
 		kspan_page_heap_defer(span);
 }
 
-/* Free a span that is LARGE_DEFERRED, in no list, and nobody's but the caller's. */
+/*
+ * Free a LARGE_DEFERRED span that the caller has claimed, and that is in no list of deferred
+ * ones.
+ */
 static void free_deferred(struct kspan_span *span)
 {
 	struct kspan_large_owner *owner = span->owner;
@@ -170,12 +179,12 @@ static void free_deferred(struct kspan_span *span)
 
 /**
  * kspan_large_free() - free a large object
- * @addr: any address
+ * @addr:	any address
  *
- * Frees the object, or reports that the address lies inside of one, or in a chunk.
+ * If @addr lies inside of a large object, or in a chunk, a wrong free is reported instead.
  *
  * Context: any, NMI included.
- * Return: false, and nothing done, when @addr is not in a large object.
+ * Return: false, and nothing is done, when @addr is in no large object.
  */
 bool kspan_large_free(unsigned long addr)
 {
@@ -189,7 +198,11 @@ bool kspan_large_free(unsigned long addr)
 	if (state == KSPAN_SPAN_LARGE && found.start == addr) {
 		claimed = found.owner != KSPAN_OWNER_UNKNOWN &&
 			  kspan_found_claim(&found, KSPAN_SPAN_LARGE, KSPAN_SPAN_LARGE_DEFERRED);
-		/* Not if somebody else frees it, too, or before it is one: then it is none. */
+		/*
+		 * The claim fails if somebody else frees the object at the same time. An owner
+		 * that is not known yet means that the object is not complete. In both cases
+		 * there is no object.
+		 */
 		if (!claimed)
 			state = KSPAN_SPAN_DEAD;
 	}
@@ -207,10 +220,10 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_large_free);
 
 /**
  * kspan_large_free_chunk() - undo kspan_large_alloc_chunk()
- * @addr: any address
+ * @addr:	any address
  *
  * Context: task, softirq, hardirq.
- * Return: false, and nothing done, when it is no chunk's.
+ * Return: false, and nothing is done, when @addr is not the start of a chunk.
  */
 bool kspan_large_free_chunk(unsigned long addr)
 {
@@ -228,14 +241,14 @@ bool kspan_large_free_chunk(unsigned long addr)
 }
 
 /**
- * kspan_large_chunk_id() - which chunk there is
- * @addr: any address
+ * kspan_large_chunk_id() - get the identity of the chunk at an address
+ * @addr:	any address
  *
- * A private heap that is reset or destroyed takes its chunks with it, whoever still knows
- * their addresses.
+ * A private heap that is reset or destroyed frees its chunks, even if somebody still has their
+ * addresses. The identity tells such a chunk from a later one at the same address.
  *
  * Context: any, NMI included.
- * Return: what no other chunk has; all zeroes when @addr is not the start of a chunk.
+ * Return: an identity that no other chunk has; all zeroes when @addr is not the start of a chunk.
  */
 struct kspan_chunk_id kspan_large_chunk_id(unsigned long addr)
 {
@@ -251,13 +264,14 @@ struct kspan_chunk_id kspan_large_chunk_id(unsigned long addr)
 }
 
 /**
- * kspan_large_hold() - have a large object stay one while it is read or written
+ * kspan_large_hold() - keep others from freeing a large object while it is read or written
  * @addr:	any address
- * @found:	set to its span, for kspan_large_let_go(), or kspan_large_free_held()
+ * @found:	set to its span, for kspan_large_let_go() or kspan_large_free_held()
  *
- * To all others it is no object meanwhile. Context: any, NMI included.
+ * To all others there is no object at @addr meanwhile.
  *
- * Return: its usable size; 0 when @addr is not the start of a large object.
+ * Context: any, NMI included.
+ * Return: the usable size in bytes; 0 when @addr is not the start of a large object.
  */
 size_t kspan_large_hold(unsigned long addr, struct kspan_found *found)
 {
@@ -267,7 +281,10 @@ size_t kspan_large_hold(unsigned long addr, struct kspan_found *found)
 	held = kspan_lookup_large(addr, found) &&
 	       kspan_found_claim(found, KSPAN_SPAN_LARGE, KSPAN_SPAN_LARGE_CACHED);
 	rcu_read_unlock_sched();
-	/* Nobody changes its length now; others may have before. */
+	/*
+	 * Nobody else changes its length while it is held, so read it now: it may have changed
+	 * before.
+	 */
 	return held ? kspan_span_bytes(found->span) : 0;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_hold);
@@ -279,7 +296,7 @@ void kspan_large_let_go(const struct kspan_found *found)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_let_go);
 
-/** kspan_large_free_held() - free what kspan_large_hold() gave */
+/** kspan_large_free_held() - free an object that kspan_large_hold() returned */
 void kspan_large_free_held(const struct kspan_found *found)
 {
 	rcu_read_lock();
@@ -291,7 +308,9 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_large_free_held);
 
 /**
  * kspan_large_size() - usable size of a large object
- * @addr: any address
+ * @addr:	any address
+ *
+ * Context: any, NMI included.
  * Return: bytes; 0 when @addr is not the start of a large object.
  */
 size_t kspan_large_size(unsigned long addr)
@@ -307,7 +326,7 @@ size_t kspan_large_size(unsigned long addr)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_size);
 
-/* The owner answers for more pages before it has them, for less after it gave them. */
+/* The account is charged before the object grows, and uncharged after it has shrunk. */
 static bool resize_owned(struct kspan_large_owner *owner, struct kspan_span *span,
 			 unsigned int npages, gfp_t gfp)
 {
@@ -332,19 +351,19 @@ static bool resize_owned(struct kspan_large_owner *owner, struct kspan_span *spa
 }
 
 /**
- * kspan_large_resize() - change the size of a large object where it is
- * @addr:	the object, which is the caller's
+ * kspan_large_resize() - change the size of a large object in place
+ * @addr:	an object that belongs to the caller
  * @size:	bytes, 1...KSPAN_MAX_SIZE
- * @gfp:	the caller's flags; zeroing is left to the caller
+ * @gfp:	the caller's flags; the caller zeroes new pages itself
  *
- * Return: whether it has whole pages for @size, and no more, now.
+ * Return: whether the object has exactly the whole pages that @size takes now.
  */
 bool kspan_large_resize(unsigned long addr, size_t size, gfp_t gfp)
 {
 	struct kspan_found held;
 	bool done;
 
-	/* Should the object not be the caller's, nobody frees it meanwhile. */
+	/* If the object does not belong to the caller after all, nobody can free it meanwhile. */
 	if (!kspan_large_hold(addr, &held))
 		return false;
 	if (held.owner)
@@ -357,7 +376,7 @@ bool kspan_large_resize(unsigned long addr, size_t size, gfp_t gfp)
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_resize);
 
 /**
- * kspan_large_owner_init() - prepare for the large objects of a private heap
+ * kspan_large_owner_init() - prepare the large objects of a private heap
  * @owner:	memory for it
  * @account:	the heap's
  */
@@ -369,7 +388,10 @@ void kspan_large_owner_init(struct kspan_large_owner *owner, struct kspan_accoun
 	init_llist_head(&owner->deferred);
 }
 
-/* One that an NMI freed, or NULL. Whoever takes one holds the lock: NMIs only add. */
+/*
+ * Take a span that an NMI freed, or NULL. Only the holder of the lock takes spans from the list, as
+ * llist_del_first() demands; NMIs only add.
+ */
 static struct kspan_span *take_deferred(struct kspan_large_owner *owner)
 {
 	struct kspan_span *span = NULL;
@@ -388,7 +410,7 @@ static struct kspan_span *take_deferred(struct kspan_large_owner *owner)
 
 /**
  * kspan_large_merge() - complete the frees that NMIs left behind
- * @owner: of a private heap
+ * @owner:	of a private heap
  *
  * Context: task, softirq, hardirq.
  */
@@ -403,7 +425,7 @@ void kspan_large_merge(struct kspan_large_owner *owner)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_merge);
 
-/* One that no NMI has freed meanwhile, or NULL. */
+/* Take the first span of the list; NULL if the list is empty, or an NMI has just freed the span. */
 static struct kspan_span *large_take_first(struct kspan_large_owner *owner)
 {
 	struct kspan_span *span;
@@ -421,10 +443,10 @@ static struct kspan_span *large_take_first(struct kspan_large_owner *owner)
 }
 
 /**
- * kspan_large_drop() - free all large objects
- * @owner: of a private heap that nobody uses any more
+ * kspan_large_drop() - free all large objects of a heap
+ * @owner:	of a private heap that nobody uses any more
  *
- * Context: task.
+ * Context: task; sleeps.
  * Return: how many there were.
  */
 unsigned long kspan_large_drop(struct kspan_large_owner *owner)

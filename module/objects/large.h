@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Objects above 32 KiB: a span each. */
+/* Large objects: above 32 KiB, a span each. */
 #ifndef KSPAN_LARGE_H
 #define KSPAN_LARGE_H
 
@@ -12,14 +12,14 @@
 /**
  * struct kspan_large_owner - the large objects of a private heap
  * @lock:	protects @spans and the counters
- * @spans:	LARGE ones, CHUNKs, and LARGE_DEFERRED ones that are in @deferred, too
- * @deferred:	those that an NMI freed; lock-free
+ * @spans:	its LARGE spans and CHUNKs; LARGE_DEFERRED ones, too, until they are merged
+ * @deferred:	spans that an NMI freed; lock-free
  * @objects:	length of @spans
- * @pages:	of these
+ * @pages:	pages of these spans
  * @allocs:	objects ever allocated
  * @account:	the heap's
  *
- * They are not kept by CPUs: their pages go back at once.
+ * CPUs do not keep large objects of private heaps: a free returns their pages at once.
  */
 struct kspan_large_owner {
 	raw_spinlock_t lock;
@@ -32,9 +32,11 @@ struct kspan_large_owner {
 };
 
 /**
- * struct kspan_chunk_id - what tells a chunk from others that had its pages, or have them now
- * @span:	its descriptor, only to be compared
- * @life:	of the descriptor, that the chunk is
+ * struct kspan_chunk_id - identity of a chunk
+ * @span:	its descriptor; only to be compared, never followed
+ * @life:	life of the descriptor in which it is this chunk
+ *
+ * It differs from that of any other chunk that had the same pages before, or gets them later.
  */
 struct kspan_chunk_id {
 	const struct kspan_span *span;
@@ -42,15 +44,16 @@ struct kspan_chunk_id {
 };
 
 /**
- * kspan_large_roundup() - what a request gets
- * @size: bytes, at most KSPAN_MAX_SIZE
- * Return: bytes.
+ * kspan_large_roundup() - bytes that a large request gets
+ * @size:	bytes, at most KSPAN_MAX_SIZE
+ * Return: bytes, whole pages of kspan.
  */
 static inline size_t kspan_large_roundup(size_t size)
 {
 	return ALIGN(size, KSPAN_PAGE_SIZE);
 }
 
+/* The same in pages of kspan. */
 static inline unsigned int kspan_large_pages(size_t size)
 {
 	return kspan_large_roundup(size) >> KSPAN_PAGE_SHIFT;

@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * TODO
+ * The large objects that a CPU keeps
+ *
+ * A CPU keeps the few large objects that it freed last, KSPAN_LARGE_CACHED at most. A request for
+ * the same number of pages gets one of them. So a buffer that is allocated and freed in turn needs
+ * no visit to the page heap. Only the default heap has these caches in use.
+ *
+ * A kept span is in state LARGE_CACHED: to all other CPUs it is free memory. What the cache may
+ * hold is drawn from the budget of caches, see budget.c.
+ *
+ * Context: any, NMI included. The caller has entered the CPU cache that the large cache is a part
+ * of, but for kspan_large_free_cached().
  */
 
 #include "base/kunit_export.h"
@@ -18,11 +28,11 @@ static void remove_entry(struct kspan_large_cache *cache, unsigned int i)
 
 /**
  * kspan_large_cache_take() - allocate an object that the CPU has kept
- * @cache:	the CPU's
+ * @cache:	of an entered CPU cache
  * @size:	bytes, above KSPAN_MAX_SMALL
  *
  * Context: any, NMI included.
- * Return: an object of as many pages as @size takes, or NULL.
+ * Return: an object of exactly as many pages as @size takes, aligned for @size; or NULL.
  */
 void *kspan_large_cache_take(struct kspan_large_cache *cache, size_t size)
 {
@@ -38,7 +48,7 @@ void *kspan_large_cache_take(struct kspan_large_cache *cache, size_t size)
 		if (start & ((size & -size) - 1))
 			continue;
 		remove_entry(cache, i);
-		/* From here on whoever has a stale pointer may free it. */
+		/* From here on the object is live: a stale pointer to it may free it. */
 		kspan_span_set_state(span, KSPAN_SPAN_LARGE);
 		return (void *)start;
 	}
@@ -46,8 +56,8 @@ void *kspan_large_cache_take(struct kspan_large_cache *cache, size_t size)
 }
 
 /*
- * Draw more of the budget of caches. No other heap than the default one has such a cache,
- * and its own budget has no bound.
+ * Draw more from the budget of all caches. The budget of a heap is no matter here: only the default
+ * heap has such caches, and its own budget has no bound.
  */
 static void draw_more(struct kspan_large_cache *cache, unsigned int npages)
 {
@@ -62,7 +72,10 @@ static void draw_more(struct kspan_large_cache *cache, unsigned int npages)
 		cache->lacks = wanted - old;
 }
 
-/* An entry that is free, or whose span is evicted; or KSPAN_LARGE_CACHED. */
+/*
+ * Find an entry for a span of @npages. Draws from the budget and gives up one span, as need be.
+ * Returns the index, or KSPAN_LARGE_CACHED if there is still no room.
+ */
 static noinline unsigned int large_cache_make_room(struct kspan_large_cache *cache,
 						   unsigned int npages,
 						   struct kspan_span **evicted)
@@ -73,7 +86,7 @@ static noinline unsigned int large_cache_make_room(struct kspan_large_cache *cac
 	for (i = 0; i < KSPAN_LARGE_CACHED; i++)
 		if (!cache->span[i] && cache->pages + npages <= cache->drawn)
 			return i;
-	/* Its way to the page heap takes a lock. */
+	/* To free a span takes the lock of the page heap, which an NMI can't wait for. */
 	if (npages > cache->drawn || in_nmi())
 		return KSPAN_LARGE_CACHED;
 	do {
@@ -82,11 +95,11 @@ static noinline unsigned int large_cache_make_room(struct kspan_large_cache *cac
 	} while (!cache->span[i]);
 	*evicted = cache->span[i];
 	remove_entry(cache, i);
-	/* One is given up in a free; with the next free there may be room. */
+	/* A free gives up one span only. After the next free there may be room. */
 	return cache->pages + npages <= cache->drawn ? i : KSPAN_LARGE_CACHED;
 }
 
-/* The first entry that is free, if there is room for so many pages; else large_cache_make_room(). */
+/* The first free entry if @npages fit; else the answer of large_cache_make_room(). */
 static unsigned int find_room(struct kspan_large_cache *cache, unsigned int npages,
 			      struct kspan_span **evicted)
 {
@@ -94,7 +107,7 @@ static unsigned int find_room(struct kspan_large_cache *cache, unsigned int npag
 
 	while (i < KSPAN_LARGE_CACHED && cache->span[i])
 		i++;
-	/* That the parameter is less now is seen when the cache was flushed. */
+	/* A lower kspan_large_cache_bytes takes effect when the cache is flushed. */
 	if (likely(i < KSPAN_LARGE_CACHED && cache->pages + npages <= cache->drawn))
 		return i;
 	return large_cache_make_room(cache, npages, evicted);
@@ -102,14 +115,14 @@ static unsigned int find_room(struct kspan_large_cache *cache, unsigned int npag
 
 /**
  * kspan_large_cache_put() - free a large object, and keep it
- * @cache:	the CPU's
+ * @cache:	of an entered CPU cache
  * @addr:	any address
- * @nid:	node whose objects are kept
- * @evicted:	NULL; set to a span that was kept, and that
- *		kspan_large_free_cached() is to free when the cache is left
+ * @nid:	node whose objects this CPU keeps
+ * @evicted:	NULL when called; set to a span that had to give way. The caller frees it by
+ *	kspan_large_free_cached() after it has left the CPU cache.
  *
  * Context: any, NMI included.
- * Return: whether it was a large object, and is kept now.
+ * Return: true if @addr was a large object of the default heap, and is kept now.
  */
 bool kspan_large_cache_put(struct kspan_large_cache *cache, unsigned long addr, int nid,
 			   struct kspan_span **evicted)
@@ -120,16 +133,23 @@ bool kspan_large_cache_put(struct kspan_large_cache *cache, unsigned long addr, 
 
 	if (!span)
 		return false;
-	/* As kspan_lookup(), without a copy: the claim says whether all this was one span. */
+	/*
+	 * Acquire: pairs with the release in kspan_span_set_state() of pages/span.h, as in
+	 * kspan_lookup(), but without a copy. The claim below fails if the fields were not of one
+	 * span.
+	 */
 	word.word = smp_load_acquire(&span->word);
 	if (word.state != KSPAN_SPAN_LARGE || READ_ONCE(span->start) != addr ||
 	    READ_ONCE(span->nid) != nid || READ_ONCE(span->owner))
 		return false;
 	i = find_room(cache, kspan_span_npages(span), evicted);
-	/* Not if somebody else frees it, too. */
+	/* The claim fails if somebody else frees the object at the same time. */
 	if (i == KSPAN_LARGE_CACHED || !kspan_span_claim(span, word, KSPAN_SPAN_LARGE_CACHED))
 		return false;
-	/* It goes straight back: nobody else frees it from here on. */
+	/*
+	 * A loose span is a block of buddy, and is not kept. It is LARGE again, and the caller
+	 * frees it the usual way.
+	 */
 	if (unlikely(kspan_span_is_loose(span))) {
 		kspan_span_set_state(span, KSPAN_SPAN_LARGE);
 		return false;
@@ -142,7 +162,9 @@ bool kspan_large_cache_put(struct kspan_large_cache *cache, unsigned long addr, 
 
 /**
  * kspan_large_free_cached() - free the span of an object that a CPU had kept
- * @span: LARGE_CACHED, and in no cache any more
+ * @span:	in state LARGE_CACHED, and in no cache any more
+ *
+ * Context: task, softirq, hardirq.
  */
 void kspan_large_free_cached(struct kspan_span *span)
 {
@@ -150,8 +172,10 @@ void kspan_large_free_cached(struct kspan_span *span)
 }
 
 /**
- * kspan_large_cache_drain() - free what a CPU has kept
- * @cache: the CPU's, which nobody uses meanwhile
+ * kspan_large_cache_drain() - free all objects that a CPU has kept
+ * @cache:	of an entered CPU cache, or of one that no CPU uses
+ *
+ * Context: task, softirq, hardirq.
  */
 void kspan_large_cache_drain(struct kspan_large_cache *cache)
 {

@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Large objects that a CPU keeps. */
+/* Large objects that a CPU freed last, and keeps for its next requests. */
 #ifndef KSPAN_LARGE_CACHE_H
 #define KSPAN_LARGE_CACHE_H
 
 #include "objects/budget.h"
 #include "objects/large.h"
 
-/* Large objects that a CPU keeps. */
+/* Most large objects that a CPU keeps. */
 #define KSPAN_LARGE_CACHED	4
 
 /**
- * struct kspan_large_cache - large objects that a CPU freed last
- * @span:	their spans, LARGE_CACHED, or NULL
- * @next:	entry to be given up next
+ * struct kspan_large_cache - large objects that a CPU keeps
+ * @span:	spans in state LARGE_CACHED, or NULL
+ * @next:	index of the entry to be given up next
  * @count:	entries that are not NULL
  * @pages:	pages of these
- * @drawn:	pages that it may hold, drawn from the budget of caches
- * @lacks:	pages that the budget did not have, since the last look at this
+ * @drawn:	pages that the cache may hold, drawn from the budget of caches
+ * @lacks:	pages that the budget refused since malloc.c last looked at this field
+ *
+ * It is a part of the CPU cache, and is used with that cache entered.
  */
 struct kspan_large_cache {
 	struct kspan_span *span[KSPAN_LARGE_CACHED];
@@ -27,7 +29,7 @@ struct kspan_large_cache {
 	unsigned int lacks;
 };
 
-/* Bytes of large objects that a CPU may keep; a module parameter. */
+/* Most bytes of large objects that a CPU keeps; a module parameter. */
 extern unsigned int kspan_large_cache_bytes;
 
 void *kspan_large_cache_take(struct kspan_large_cache *cache, size_t size);
