@@ -9,6 +9,8 @@
 
 #include "api/malloc.h"
 #include "objects/bad_free.h"
+#include "objects/capacity.h"
+#include "objects/cpu_caches.h"
 #include "objects/deferred.h"
 #include "objects/large.h"
 #include "observe/stats.h"

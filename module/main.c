@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Load and unload, module parameters
+ * Load and unload; module parameters; CPUs, memory and modules that come and go
+ *
+ * Context: task, that may sleep.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -11,13 +13,16 @@
 #include <linux/moduleparam.h>
 
 #include "api/free_rcu.h"
-#include "objects/kv.h"
 #include "api/malloc.h"
 #include "api/nolock.h"
 #include "api/private.h"
-#include "objects/handle.h"
 #include "kits/pool.h"
 #include "objects/bad_free.h"
+#include "objects/capacity.h"
+#include "objects/cpu_caches.h"
+#include "objects/handle.h"
+#include "objects/kv.h"
+#include "objects/large_cache.h"
 #include "objects/seal.h"
 #include "objects/track.h"
 #include "observe/debugfs.h"
@@ -220,12 +225,12 @@ static int cpu_dead(unsigned int cpu)
 	return 0;
 }
 
-/* The default heap is there. */
+/* The default heap is complete: its caches may be told of memory that comes online. */
 static bool caches_learn;
 
 /*
- * Memory comes online: the map is to have it before anybody can get it. The CPUs' caches
- * learn of it, where no CPU can come online meanwhile.
+ * Memory is about to come online. Add it to the map before the page allocator can hand it out, and
+ * tell the CPUs' caches. The caller has cpus_read_lock(), so no CPU comes online meanwhile.
  */
 static int memory_goes_online(struct notifier_block *block, unsigned long action, void *arg)
 {
@@ -245,7 +250,10 @@ static struct notifier_block memory_notifier = {
 	.notifier_call = memory_goes_online,
 };
 
-/* After its exit function, or its init function that failed; its code is still there. */
+/*
+ * A module is going away: its exit function, or an init function that failed, has returned. Its
+ * code is still in memory.
+ */
 static int module_changes(struct notifier_block *block, unsigned long action, void *module)
 {
 	if (action != MODULE_STATE_GOING)

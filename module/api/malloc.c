@@ -20,6 +20,7 @@
 #include "api/malloc.h"
 #include "base/kunit_export.h"
 #include "objects/bad_free.h"
+#include "objects/capacity.h"
 #include "objects/limit.h"
 #include "pages/arena.h"
 #include "pages/hooks.h"

@@ -7,6 +7,7 @@
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 
+#include "objects/cpu_cache.h"
 #include "objects/heap.h"
 #include "objects/large.h"
 #include "objects/refuse.h"

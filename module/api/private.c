@@ -35,6 +35,7 @@
 #include "api/private.h"
 #include "base/kunit_export.h"
 #include "base/name.h"
+#include "objects/cpu_caches.h"
 #include "objects/deferred.h"
 #include "objects/track.h"
 

@@ -12,6 +12,7 @@
 #include <linux/shrinker.h>
 #include <linux/spinlock.h>
 
+#include "objects/busy.h"
 #include "objects/handle.h"
 
 struct seq_file;
@@ -153,23 +154,16 @@ static __always_inline bool kspan_pool_enter(struct kspan_pool *pool, struct ksp
 {
 	preempt_disable();
 	*pc = this_cpu_ptr(pool->cpu);
-	/* Only this CPU writes the mark, an interrupt leaves it as it was: that is no data race. */
-	if (unlikely(data_race((*pc)->busy))) {
-		preempt_enable();
-		return false;
-	}
-	WRITE_ONCE((*pc)->busy, 1);
-	/* To interrupts the mark stands before all that is done under it. */
-	barrier();
-	return true;
+	if (likely(kspan_busy_mark(&(*pc)->busy)))
+		return true;
+	preempt_enable();
+	return false;
 }
 
 /** kspan_pool_leave() - undo kspan_pool_enter() */
 static __always_inline void kspan_pool_leave(struct kspan_pool_cpu *pc)
 {
-	barrier();
-	WRITE_ONCE(pc->busy, 0);
-	preempt_enable();
+	kspan_busy_leave(&pc->busy);
 }
 
 int kspan_pool_init(void);

@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The budget of caches
+ * The budget of caches: how many bytes all caches together may hold
  *
  *	budget of all heaps: a share of the memory present
  *	  budget of a heap: a share of its limit, if it has one
  *	    CPU caches: capacity of magazines, large objects	depots: full magazines
  *
- * However many CPUs, nodes and heaps there are, what their caches hold is no more than
- * kspan_cache_share thousandths of the memory. Whoever comes first gets most of it, but
- * not for long: a CPU that has less than an equal share and gets nothing says so, and each
- * CPU that has more gives up some of it at its next visit to the central. Those that do
- * not come by there any more are flushed by the scavenger. What a CPU needs no longer for
- * one class or large objects, it takes for another. Depots that hold more than they needed
- * lately give that up soon after the budget is exhausted.
+ * However many CPUs, nodes and heaps there are, their caches hold no more than kspan_cache_share
+ * thousandths of the memory. A cache draws from the budget before it holds more, and gives back
+ * what it does not need.
  *
- * Context: any, NMI included; takes no lock.
+ * The first CPUs that need much get most of the budget, but not for long:
+ *
+ *  - A CPU that has less than an equal share and is refused notes that in @wanted.
+ *  - Each CPU that has more than an equal share then gives up some of it at its next visit to the
+ *    central.
+ *  - The scavenger flushes the caches of CPUs that do not come to the central any more.
+ *  - What a CPU no longer needs for one class, or for large objects, it takes for another.
+ *  - A depot that holds more than it needed lately gives that up soon after the budget is
+ *    exhausted.
+ *
+ * Context: any, NMI included; takes no lock. All counters are atomic and order nothing.
  */
 #include <linux/mm.h>
 
@@ -27,7 +33,7 @@ unsigned int kspan_cache_share = 5;
 KSPAN_EXPORT_FOR_KUNIT(kspan_cache_share);
 
 /**
- * kspan_budget_most() - what the caches of all heaps may hold
+ * kspan_budget_most() - bytes that the caches of all heaps may hold
  * Return: bytes; 0 for no bound.
  */
 unsigned long kspan_budget_most(void)
@@ -52,16 +58,19 @@ static bool draw(struct kspan_budget *budget, unsigned long bytes)
 }
 
 struct irq_work kspan_budget_exhausted;
-/* It is known, or nobody wants to know. */
+/* No need to queue kspan_budget_exhausted: it was queued already, or nobody watches. */
 static bool told = true;
 
-/** kspan_budget_watch() - be told from here on when the budget is exhausted, once; or not */
+/**
+ * kspan_budget_watch() - say whether to queue kspan_budget_exhausted
+ * @on:	true to have it queued once, when a cache is refused next; false to stop that
+ */
 void kspan_budget_watch(bool on)
 {
 	WRITE_ONCE(told, !on);
 }
 
-static bool tell(void)
+static bool budget_tell(void)
 {
 	if (!READ_ONCE(told)) {
 		WRITE_ONCE(told, true);
@@ -71,25 +80,27 @@ static bool tell(void)
 }
 
 /**
- * kspan_budget_draw() - ask whether a cache may hold more
- * @budget:	of its heap
+ * kspan_budget_draw() - draw from the budget, so that a cache may hold more
+ * @budget:	of the cache's heap
  * @bytes:	how many more
- * Return: whether it may; they are drawn then, from the budget of all heaps, too.
+ *
+ * Return: true if they were drawn, from the budget of all heaps, too; false if either budget
+ * has not so many left.
  */
 bool kspan_budget_draw(struct kspan_budget *budget, unsigned long bytes)
 {
 	if (!draw(budget, bytes))
-		return tell();
+		return budget_tell();
 	if (draw(&kspan_budget, bytes))
 		return true;
 	atomic_long_sub(bytes, &budget->drawn);
-	return tell();
+	return budget_tell();
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_budget_draw);
 
 /**
- * kspan_budget_give() - undo kspan_budget_draw()
- * @budget:	of the heap
+ * kspan_budget_give() - give back what kspan_budget_draw() drew
+ * @budget:	of the cache's heap
  * @bytes:	how many
  */
 void kspan_budget_give(struct kspan_budget *budget, unsigned long bytes)
@@ -99,14 +110,14 @@ void kspan_budget_give(struct kspan_budget *budget, unsigned long bytes)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_budget_give);
 
-/** kspan_budget_drop() - give back all that a heap has drawn, which goes with its caches */
+/** kspan_budget_drop() - give back all that a heap has drawn, when it is destroyed */
 void kspan_budget_drop(struct kspan_budget *budget)
 {
 	kspan_budget_give(budget, atomic_long_read(&budget->drawn));
 	kspan_budget_add_user(budget, -atomic_read(&budget->users));
 }
 
-/** kspan_budget_add_user() - @n more caches have something, or less */
+/** kspan_budget_add_user() - count @n more CPU caches that have capacity; @n may be negative */
 void kspan_budget_add_user(struct kspan_budget *budget, int n)
 {
 	atomic_add(n, &budget->users);
@@ -120,9 +131,9 @@ static bool is_less_than_equal_share(const struct kspan_budget *budget, unsigned
 }
 
 /**
- * kspan_budget_want() - say that a CPU did not get anything
- * @budget:	of the heap
- * @held:	what the CPU has of it
+ * kspan_budget_want() - note that a CPU was refused
+ * @budget:	of the CPU cache's heap
+ * @held:	bytes of capacity that the CPU has, with those that it was refused
  */
 void kspan_budget_want(struct kspan_budget *budget, unsigned long held)
 {
@@ -139,16 +150,17 @@ static bool asks(struct kspan_budget *budget, unsigned long held)
 		return false;
 	if (is_less_than_equal_share(budget, held))
 		return false;
-	/* Whoever still wants it will say so again. */
+	/* A CPU that still needs some will say so again. */
 	WRITE_ONCE(budget->wanted, false);
 	return true;
 }
 
 /**
- * kspan_budget_asks() - whether a CPU is to give up some of what it has
- * @budget:	of the heap
- * @held:	what the CPU has of it
- * Return: whether others want it who have less.
+ * kspan_budget_asks() - whether a CPU should give up some of its capacity
+ * @budget:	of the CPU cache's heap
+ * @held:	bytes of capacity that the CPU has
+ *
+ * Return: true if a CPU with less was refused, and this one has at least an equal share.
  */
 bool kspan_budget_asks(struct kspan_budget *budget, unsigned long held)
 {

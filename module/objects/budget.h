@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What all caches together may hold, and who has how much of it. */
+/* The budget of caches: what all caches together may hold, and what each of them has of it. */
 #ifndef KSPAN_BUDGET_H
 #define KSPAN_BUDGET_H
 
@@ -10,14 +10,14 @@
 
 /**
  * struct kspan_budget - bytes that caches may hold
- * @drawn:	that they may hold now; what they do hold is no more
- * @most:	of these, 0 for no bound; of the budget of all heaps not used
+ * @drawn:	bytes that the caches may hold now; they never hold more
+ * @most:	upper bound of @drawn, 0 for none; unused in the budget of all heaps, see
+ *		kspan_budget_most()
  * @users:	CPU caches that have drawn from it
- * @wanted:	somebody who has less than his share did not get any
+ * @wanted:	a CPU cache that has less than an equal share was refused
  *
- * CPU caches and depots draw what they may hold in steps, when they grow, and give it
- * back when others need it more, when they rest, and when they are flushed. So a CPU that
- * is idle has nothing.
+ * CPU caches and depots draw in steps, when they grow. They give back when others need it more,
+ * when they rest, and when they are flushed. So a CPU that is idle has nothing.
  */
 struct kspan_budget {
 	atomic_long_t drawn;
@@ -26,16 +26,21 @@ struct kspan_budget {
 	bool wanted;
 };
 
-/* Of all heaps, and of whoever is of none. */
+/*
+ * The budget of all heaps; and a budget without a bound, for caches that no heap has a budget
+ * for.
+ */
 extern struct kspan_budget kspan_budget, kspan_no_budget;
 
 /*
- * Queued when somebody did not get any, unless it is known already: what caches do not need
- * is to go back. Who does that says so by kspan_budget_watch().
+ * Queued when a cache is refused for the first time since kspan_budget_watch(true). The scavenger
+ * then gives back what caches do not need.
  */
 extern struct irq_work kspan_budget_exhausted;
 
-/* Thousandths of the memory present that it is, 0 for no bound; a module parameter. */
+/*
+ * Thousandths of the memory present that the caches may hold, 0 for no bound; a module parameter.
+ */
 extern unsigned int kspan_cache_share;
 
 void kspan_budget_watch(bool on);

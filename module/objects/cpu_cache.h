@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Per-CPU magazines: the fast paths, and what they fall back to. */
+/*
+ * The cache that a CPU has of a heap: its magazines, and the fast paths
+ *
+ * cpu_cache.c has the slow paths, capacity.h decides how much the magazines may hold, and
+ * cpu_caches.h has what concerns the caches of all CPUs.
+ */
 #ifndef KSPAN_CPU_CACHE_H
 #define KSPAN_CPU_CACHE_H
 
@@ -9,35 +14,38 @@
 #include <linux/preempt.h>
 
 #include "objects/batch.h"
+#include "objects/busy.h"
 #include "objects/depot.h"
+#include "objects/heap.h"
 #include "objects/large.h"
+#include "objects/large_cache.h"
 #include "objects/seal.h"
 #include "objects/slot.h"
 #include "objects/tiny.h"
 
-/* What is counted apart from allocations by class. */
+/* Events that a CPU counts, besides the allocations of each class. */
 enum kspan_event {
-	KSPAN_ALLOC_REMOTE,	/* on the node asked for, which is not the CPU's */
-	KSPAN_ALLOC_FALLBACK,	/* on another node than the one asked for */
-	KSPAN_FREE_REMOTE,	/* of a small object of another node than the CPU's */
+	KSPAN_ALLOC_REMOTE,	/* got memory of the node it asked for, which is not the CPU's */
+	KSPAN_ALLOC_FALLBACK,	/* got memory of another node than it asked for */
+	KSPAN_FREE_REMOTE,	/* small object of another node than the CPU's */
 	KSPAN_TINY_ALLOC,
 	KSPAN_TINY_FREE,
-	KSPAN_TINY_CLASS_BYTES,	/* that tiny objects would have taken in size classes */
-	KSPAN_REFILL,		/* magazines got from the central */
-	KSPAN_SPILL,		/* magazines given to the central */
-	KSPAN_STEAL,		/* classes that lost capacity to another */
-	KSPAN_LARGE_ALLOC,	/* of an object that the CPU had kept */
-	KSPAN_LARGE_ALLOC_PAGES,	/* of these */
+	KSPAN_TINY_CLASS_BYTES,	/* bytes that these would have taken in size classes */
+	KSPAN_REFILL,		/* a magazine came from the central */
+	KSPAN_SPILL,		/* a magazine was passed on to the central */
+	KSPAN_STEAL,		/* a class lost capacity to another */
+	KSPAN_LARGE_ALLOC,	/* large object that the CPU had kept */
+	KSPAN_LARGE_ALLOC_PAGES,	/* pages of these objects */
 	KSPAN_NR_EVENTS,
 };
 
 /**
- * struct kspan_cpu_class - what a CPU has of a size class
- * @loaded:	magazine to take from and give to
- * @previous:	the one that was loaded before
- * @allocs:	objects handed out since load
- * @limit:	objects that either magazine may hold
- * @magic:	the class's, see struct kspan_size_class; 0 where there is no class
+ * struct kspan_cpu_class - a size class on a CPU
+ * @loaded:	magazine that serves allocations and frees
+ * @previous:	magazine that was loaded before
+ * @allocs:	objects handed out since the heap was made
+ * @limit:	objects that either magazine may hold; see capacity.c
+ * @magic:	struct kspan_size_class.magic of the class; 0 where there is no class
  */
 struct kspan_cpu_class {
 	struct kspan_magazine *loaded;
@@ -47,35 +55,37 @@ struct kspan_cpu_class {
 	u32 magic;
 };
 
-/* log2 of its bytes: what an entry of the map has of a class is where a CPU has it, too. */
+/*
+ * An entry of the map names a class by its upper bits. They are at the same time the offset of the
+ * class in kspan_cpu_cache.class, so the size of this struct is fixed.
+ */
 static_assert(sizeof(struct kspan_cpu_class) == BIT(KSPAN_CLASS_SHIFT));
 static_assert(KSPAN_CLASS_SHIFT == KSPAN_ENTRY_SHIFT);
 
 /**
- * struct kspan_cpu_cache - the magazines of a heap on a CPU
- * @busy:	somebody on this CPU works with the cache
+ * struct kspan_cpu_cache - the cache of a heap on a CPU
+ * @busy:	mark of the code on this CPU that works with the cache; see busy.h
  * @victim:	class that lost capacity last
- * @nid:	node whose objects the cache holds: the CPU's, or the nearest
- *		that has memory
+ * @nid:	node whose objects the cache holds: the CPU's, or the nearest that has memory
  * @classes:	classes of the pages of that node
  * @secret:	kspan_secret, for addresses less @classes.base
- * @capacity:	bytes of objects that all magazines may hold; grows up to
+ * @capacity:	bytes of objects that all magazines together may hold; grows up to
  *		kspan_cpu_cache_bytes, unless that is 0
  * @tiny:	the block that tiny objects are packed into
  * @large:	large objects that the CPU freed last
- * @retired:	spans without an object, for kspan_cpu_cache_finish(); empty when nobody is at work
- * @own_start:	of a typed cache, a span on @nid that is its own, and
- * @own_bytes:	its length; 0 until an object was freed
- * @own_gone:	the heap's @gone then
- * @seen:	what the scavenger saw of its use last
- * @flush:	somebody wants it to be flushed by its CPU; written by anybody
- * @events:	counted by this_cpu_inc() with or without the mark, or always under it
- * @class:	one more than the heap has classes
+ * @retired:	spans that lost their last object during this visit, for
+ *		kspan_cpu_cache_finish(); empty while the mark is not set
+ * @own_start:	in a typed cache: start of a span on @nid that belongs to the cache
+ * @own_bytes:	length of that span; 0 until an object was freed
+ * @own_gone:	kspan_heap.gone when that span was noted
+ * @seen:	what kspan_cpu_cache_rests() saw at the last call
+ * @flush:	asks the CPU to flush the cache; written by any CPU
+ * @events:	counted by this_cpu_inc() with or without the mark, or always with it
+ * @class:	by size class; one more entry than the heap has classes
  *
- * Fields belong to whoever has set @busy, on the CPU itself with preemption
- * off; others may only read them, for statistics. The magazines of class 0, and of
- * KSPAN_CLASS_PRIVATE in the default heap, always are kspan_no_magazine, which is
- * empty and full at once.
+ * The code that has set @busy owns the fields. It runs on the CPU itself, with preemption off.
+ * Others may only read them, for statistics. Class 0, and KSPAN_CLASS_PRIVATE in the default
+ * heap, always have kspan_no_magazine in both places, which is empty and full at once.
  */
 struct kspan_cpu_cache {
 	u8 busy;
@@ -96,66 +106,19 @@ struct kspan_cpu_cache {
 	struct kspan_cpu_class class[];
 };
 
-/**
- * struct kspan_heap - a set of centrals and CPU caches
- * @cpu:	cache of each possible CPU
- * @classes:	size classes, 0 of which is no class
- * @nr_classes:	length of @classes
- * @central:	for each possible node one per class; in a private heap NULL until the
- *		first object of that class and node is allocated
- * @name:	shown in reports
- * @cache_most: most bytes of objects that the magazines of a CPU may hold, besides
- *		kspan_cpu_cache_bytes; 0 for no such limit
- * @budget:	what its caches may hold, and do
- * @seal_at:	where the seal of a free slot is: 0, or behind the object
- * @gone:	of a typed cache, changes whenever a span or a page of one was given up
- * @tracked:	a private heap whose objects' call sites are noted
- * @most_at_once: largest size that kspan_heap_malloc() has nothing more to do for: 0 if
- *		@tracked, else KSPAN_MAX_SMALL
- * @failures:	requests that got NULL
- * @private:	what the default heap has not
- */
-struct kspan_heap {
-	struct kspan_cpu_cache __percpu *cpu;
-	const struct kspan_size_class *classes;
-	unsigned int nr_classes;
-	struct kspan_central **central;
-	const char *name;
-	unsigned int cache_most;
-	struct kspan_budget budget;
-	unsigned int seal_at;
-	atomic_t gone;
-	bool tracked;
-	size_t most_at_once;
-	atomic_long_t failures;
-	struct kspan_private *private;
-};
-
 extern struct kspan_magazine kspan_no_magazine;
 
-/* Bytes of objects that the magazines of a CPU may hold; a module parameter. */
-extern unsigned int kspan_cpu_cache_bytes;
-
-/* More than one node may have memory. */
+/* Enabled when the system may have memory on more than one node. */
 DECLARE_STATIC_KEY_FALSE(kspan_numa);
 
-static inline struct kspan_central *kspan_heap_central(struct kspan_heap *heap, int nid,
-						       unsigned int class)
-{
-	/* Pairs with the release of whoever makes it. */
-	return smp_load_acquire(&heap->central[nid * heap->nr_classes + class]);
-}
-
-extern struct kspan_heap kspan_default_heap;
-
-/* The cache that the default heap has of a CPU. */
+/* The default heap's cache of a CPU, so that the fast paths reach it by one load. */
 struct kspan_default_cpu {
 	struct kspan_cpu_cache *cache;
 };
 
 DECLARE_PER_CPU(struct kspan_default_cpu, kspan_default_cpu);
 
-/* The cache of this CPU: of the default heap, where the compiler knows it, by one load. */
+/* The cache of this CPU. If the compiler knows that it is the default heap's, that is one load. */
 static __always_inline struct kspan_cpu_cache *kspan_cpu_cache_here(struct kspan_heap *heap)
 {
 	if (__builtin_constant_p(heap == &kspan_default_heap) && heap == &kspan_default_heap)
@@ -163,38 +126,30 @@ static __always_inline struct kspan_cpu_cache *kspan_cpu_cache_here(struct kspan
 	return this_cpu_ptr(heap->cpu);
 }
 
-/* kspan_cpu_cache_enter() where preemption is off. */
+/* kspan_cpu_cache_enter() for a caller that has preemption off. */
 static __always_inline bool kspan_cpu_cache_mark(struct kspan_heap *heap,
 						 struct kspan_cpu_cache **cache)
 {
 	*cache = kspan_cpu_cache_here(heap);
-	/* Only this CPU writes the mark, an interrupt leaves it as it was: that is no data race. */
-	if (unlikely(data_race((*cache)->busy)))
-		return false;
-	WRITE_ONCE((*cache)->busy, 1);
-	/* To interrupts the mark stands before all that is done under it. */
-	barrier();
-	return true;
+	return kspan_busy_mark(&(*cache)->busy);
 }
 
-/* kspan_cpu_cache_leave() where preemption stays off. */
+/* kspan_cpu_cache_leave() for a caller that keeps preemption off. */
 static __always_inline void kspan_cpu_cache_unmark(struct kspan_cpu_cache *cache)
 {
-	barrier();
-	WRITE_ONCE(cache->busy, 0);
+	kspan_busy_unmark(&cache->busy);
 }
 
 /**
- * kspan_cpu_cache_enter() - make this CPU's cache one's own
- * @heap:	the heap
+ * kspan_cpu_cache_enter() - make the caller the owner of this CPU's cache
+ * @heap:	owner of the cache
  * @cache:	set to the cache
  *
- * No locked instruction, and interrupts stay on: preemption is turned off, and
- * an interrupt that finds the mark set keeps away from the cache.
+ * This takes no locked instruction, and interrupts stay on. Preemption is turned off, and an
+ * interrupt that finds the mark set does not touch the cache.
  *
  * Context: any, NMI included.
- * Return: false, with nothing done, when the interrupted code is at work with
- * the cache.
+ * Return: false, and nothing is done, when the interrupted code works with the cache.
  */
 static __always_inline bool kspan_cpu_cache_enter(struct kspan_heap *heap,
 						  struct kspan_cpu_cache **cache)
@@ -209,11 +164,10 @@ static __always_inline bool kspan_cpu_cache_enter(struct kspan_heap *heap,
 /** kspan_cpu_cache_leave() - undo kspan_cpu_cache_enter() */
 static __always_inline void kspan_cpu_cache_leave(struct kspan_cpu_cache *cache)
 {
-	kspan_cpu_cache_unmark(cache);
-	preempt_enable();
+	kspan_busy_leave(&cache->busy);
 }
 
-/* What a CPU has of a class, in one register. */
+/* A size class of the cache. The compiler is made to keep its address in one register. */
 static __always_inline struct kspan_cpu_class *
 kspan_cpu_class(struct kspan_cpu_cache *cache, unsigned int class)
 {
@@ -224,18 +178,18 @@ kspan_cpu_class(struct kspan_cpu_cache *cache, unsigned int class)
 	return of_class;
 }
 
-/* The same, by what the map has of a page of the class. */
+/* The same, by the map's entry of a page of the class. */
 static __always_inline struct kspan_cpu_class *
 kspan_cpu_class_of_entry(struct kspan_cpu_cache *cache, u32 entry)
 {
 	unsigned long offset = entry & -KSPAN_ENTRY_PAGES;
 
-	/* Used once or twice: cheaper as a part of the instruction that loads or stores. */
+	/* If the offset is used once or twice, it is cheaper as a part of the load or store. */
 	OPTIMIZER_HIDE_VAR(offset);
 	return (void *)cache->class + offset;
 }
 
-/* kspan_cpu_cache_pop() where the caller knows what the CPU has of the class. */
+/* kspan_cpu_cache_pop() for a caller that has the CPU's class at hand. */
 static __always_inline bool kspan_cpu_class_pop(struct kspan_cpu_class *of_class, void **object)
 {
 	struct kspan_magazine *mag = of_class->loaded;
@@ -255,7 +209,7 @@ static __always_inline bool kspan_cpu_class_pop(struct kspan_cpu_class *of_class
  * @class:	size class
  * @object:	set to the object
  *
- * Return: false when the magazine is empty, as it always is for class 0.
+ * Return: false when the magazine is empty. It always is for class 0.
  */
 static __always_inline bool kspan_cpu_cache_pop(struct kspan_cpu_cache *cache,
 						unsigned int class, void **object)
@@ -263,13 +217,15 @@ static __always_inline bool kspan_cpu_cache_pop(struct kspan_cpu_cache *cache,
 	return kspan_cpu_class_pop(kspan_cpu_class(cache, class), object);
 }
 
-/* The newest object of a magazine; of an empty one, what is no object. */
+/*
+ * The newest object of a magazine. If the magazine is empty, a value that is no object's address.
+ */
 static __always_inline void *kspan_magazine_newest(const struct kspan_magazine *mag, u32 count)
 {
 	return mag->slot[(long)count - 1];
 }
 
-/* kspan_cpu_cache_push() where the caller seals the object. */
+/* kspan_cpu_cache_push() for a caller that seals the object itself. */
 static __always_inline bool kspan_cpu_class_push(struct kspan_cpu_class *of_class, void *object)
 {
 	struct kspan_magazine *mag = of_class->loaded;
@@ -278,16 +234,20 @@ static __always_inline bool kspan_cpu_class_push(struct kspan_cpu_class *of_clas
 	if (unlikely(count >= mag->cap))
 		return false;
 	mag->slot[count] = object;
-	/* An interrupt that looks through the magazine sees objects only. */
+	/* An interrupt on this CPU may read the magazine: it must find objects only. */
 	barrier();
-	/* In memory: it takes an instruction where another register would take three. */
+	/*
+	 * Incremented in memory: that is one instruction, where another register would take
+	 * three.
+	 */
 	mag->count++;
 	return true;
 }
 
 /*
- * The same, and seal it. False also when it is sealed already, which is not looked at where there
- * is no room: as there never is for what has no class.
+ * kspan_cpu_class_push() that also seals the object. It returns false as well if the object is
+ * sealed already. It does not look at the seal when the magazine has no room, and an address that
+ * has no class never finds room.
  */
 static __always_inline bool kspan_cpu_class_push_sealed(struct kspan_cpu_class *of_class,
 							void *object, unsigned long *where,
@@ -296,11 +256,14 @@ static __always_inline bool kspan_cpu_class_push_sealed(struct kspan_cpu_class *
 	struct kspan_magazine *mag = of_class->loaded;
 	u32 count = mag->count;
 
-	/* That somebody writes to the object meanwhile would be a data race of his. */
+	/*
+	 * Another CPU that writes to the freed object meanwhile is a bug of the module that uses
+	 * kspan.
+	 */
 	if (unlikely(count >= mag->cap) || unlikely(data_race(*where) == seal))
 		return false;
 	mag->slot[count] = object;
-	/* An interrupt that looks through the magazine sees objects only. */
+	/* An interrupt on this CPU may read the magazine: it must find objects only. */
 	barrier();
 	mag->count++;
 	WRITE_ONCE(*where, seal);
@@ -308,14 +271,14 @@ static __always_inline bool kspan_cpu_class_push_sealed(struct kspan_cpu_class *
 }
 
 /**
- * kspan_cpu_cache_push() - give an object to the loaded magazine
+ * kspan_cpu_cache_push() - put an object into the loaded magazine
  * @cache:	an entered cache
  * @class:	size class of the object's page
- * @object:	the object, which is not sealed
- * @seal_at:	where it will be
+ * @object:	the object, which is not sealed yet
+ * @seal_at:	offset of the seal in the object, in bytes
  *
- * Return: false when the magazine is full, as it always is for class 0; and, where seals are
- * not used, when @object is the newest in it already.
+ * Return: false when the magazine is full, as it always is for class 0. Where seals are not
+ * used, also false when @object is the newest object of the magazine: a double free.
  */
 static __always_inline bool kspan_cpu_cache_push(struct kspan_cpu_cache *cache,
 						 unsigned int class, void *object,
@@ -332,41 +295,37 @@ static __always_inline bool kspan_cpu_cache_push(struct kspan_cpu_cache *cache,
 	return true;
 }
 
+static inline bool kspan_is_magazine(const struct kspan_magazine *mag)
+{
+	return mag != &kspan_no_magazine;
+}
+
+/*
+ * Set how much a magazine may hold. A magazine of another CPU may have more objects than this CPU's
+ * limit: they stay until they are used.
+ */
+static inline void kspan_magazine_set_cap(struct kspan_magazine *mag, unsigned int limit)
+{
+	if (kspan_is_magazine(mag))
+		WRITE_ONCE(mag->cap, max(mag->count, limit));
+}
+
+/* The magazine that has to give way to a new one; NULL when the place is free. */
+static inline struct kspan_magazine *kspan_displaced(struct kspan_magazine *mag)
+{
+	return kspan_is_magazine(mag) ? mag : NULL;
+}
+
 void kspan_cpu_cache_finish(struct kspan_cpu_cache *cache);
-void kspan_cpu_cache_yield(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
-			   unsigned int bytes);
 bool kspan_cpu_cache_reload(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 			    unsigned int class, gfp_t gfp);
+void *kspan_cpu_cache_refill(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
+			     unsigned int class, gfp_t gfp);
 unsigned int kspan_cpu_cache_room(struct kspan_heap *heap, unsigned int class, int nid);
 bool kspan_cpu_cache_stock(struct kspan_heap *heap, unsigned int class,
 			   struct kspan_central *central, struct list_head *spans,
 			   void **object);
-void *kspan_cpu_cache_refill(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
-			     unsigned int class, gfp_t gfp);
 bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 			   unsigned int class, void *object);
-
-size_t kspan_cpu_cache_sizeof(unsigned int nr_classes);
-int kspan_cpu_caches_init(struct kspan_heap *heap);
-void kspan_cpu_caches_exit(struct kspan_heap *heap);
-void kspan_cpu_caches_flush_locked(struct kspan_heap *heap);
-void kspan_cpu_caches_flush(struct kspan_heap *heap);
-bool kspan_cpu_cache_empty(struct kspan_heap *heap);
-bool kspan_cpu_cache_flush_here(struct kspan_heap *heap, int nid);
-bool kspan_cpu_cache_holds_any(const struct kspan_heap *heap, unsigned int cpu);
-bool kspan_cpu_cache_rests(struct kspan_heap *heap, unsigned int cpu);
-void kspan_cpu_caches_drop(struct kspan_heap *heap);
-void kspan_cpu_cache_prepare(struct kspan_heap *heap, unsigned int cpu);
-void kspan_cpu_caches_learn(struct kspan_heap *heap);
-void kspan_cpu_cache_drain(struct kspan_heap *heap, unsigned int cpu);
-unsigned long kspan_cpu_cache_drawn(const struct kspan_heap *heap,
-				    const struct kspan_cpu_cache *cache);
-unsigned int kspan_cpu_cache_holds(const struct kspan_cpu_cache *cache, unsigned int class);
-void kspan_cpu_caches_count_large(struct kspan_heap *heap, unsigned long *objects,
-				  unsigned long *pages);
-u64 kspan_cpu_caches_events(struct kspan_heap *heap, enum kspan_event event);
-bool kspan_cpu_caches_hold(struct kspan_heap *heap, unsigned int class, const void *object);
-void kspan_cpu_caches_count(struct kspan_heap *heap, unsigned int class,
-			    unsigned long *cached, u64 *allocs);
 
 #endif /* KSPAN_CPU_CACHE_H */

@@ -1,30 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Heaps
+ * Heaps: how they are made, flushed and taken down
  *
- * A heap is a set of centrals, one per node and class, and a cache per CPU.
- * Pages come from the page heaps, which all heaps share. Here is what happens
- * when the CPU cache can't serve: a single slot from the node's central, from
- * a new span, or from another node.
+ * A heap is a set of centrals, one per node and class, and a cache per CPU. The default heap has
+ * all its centrals from the start. A private heap makes a central when the first object of that
+ * class and node is allocated. Pages come from the page heaps, which all heaps share.
  *
- * Context: allocation as the gfp flags say.
+ * Context: task, but for kspan_heap_make_central(), which is part of an allocation.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/nodemask.h>
-
 #include "base/kunit_export.h"
+#include "objects/cpu_caches.h"
 #include "objects/heap.h"
 
-/* Central of a class on a node, which is made if it is not there. */
-static struct kspan_central *make_central(struct kspan_heap *heap, int nid, unsigned int class,
-					  gfp_t gfp)
+/**
+ * kspan_heap_make_central() - get the central of a class on a node
+ * @heap:	owner of the central
+ * @nid:	any possible node
+ * @class:	size class, not 0
+ * @gfp:	for the memory of a new central; with KSPAN_GFP_NOLOCK none is made
+ *
+ * Context: as @gfp says.
+ * Return: the central, which is made if it does not exist yet; or NULL.
+ */
+struct kspan_central *kspan_heap_make_central(struct kspan_heap *heap, int nid,
+					      unsigned int class, gfp_t gfp)
 {
 	struct kspan_central **where = &heap->central[nid * heap->nr_classes + class], *central;
 	/* A possible node that is not online has no memory of its own. */
 	int home = node_online(nid) ? nid : NUMA_NO_NODE;
 
-	/* Pairs with the release below. */
+	/* Pairs with the cmpxchg_release() below. */
 	central = smp_load_acquire(where);
 	if (central || (gfp & KSPAN_GFP_NOLOCK))
 		return central;
@@ -46,23 +53,26 @@ static struct kspan_central *make_central(struct kspan_heap *heap, int nid, unsi
 		if (class != KSPAN_CLASS_TINY)
 			central->page_class = KSPAN_CLASS_PRIVATE;
 	}
-	/* Release: whoever sees the central sees what is in it. */
+	/*
+	 * Release: pairs with the acquire above, in kspan_heap_central() and in
+	 * kspan_heap_next_central() of heap.h. A CPU that finds the central sees its fields set.
+	 */
 	if (!cmpxchg_release(where, NULL, central)) {
 		if (heap->private)
 			set_bit(class, heap->private->used);
 		return central;
 	}
 	kfree(central);
-	/* Pairs with the release of whoever was quicker. */
+	/* Pairs with the cmpxchg_release() above, on the CPU that was quicker. */
 	return smp_load_acquire(where);
 }
 
 /**
  * kspan_heap_build() - make a heap without centrals
  * @heap:	zeroed memory for it
- * @name:	its name, which must live as long
- * @classes:	its size classes, of which entry 0 is no class
- * @nr_classes:	how many
+ * @name:	its name; the string must live as long as the heap
+ * @classes:	its size classes; entry 0 is no class
+ * @nr_classes:	length of @classes
  *
  * Return: 0 or -ENOMEM.
  */
@@ -83,7 +93,7 @@ int kspan_heap_build(struct kspan_heap *heap, const char *name,
 /**
  * kspan_heap_init() - make an empty heap that has all its centrals
  * @heap:	zeroed memory for it
- * @name:	its name, which must live as long
+ * @name:	its name; the string must live as long as the heap
  *
  * Return: 0 or -ENOMEM.
  */
@@ -96,7 +106,7 @@ int kspan_heap_init(struct kspan_heap *heap, const char *name)
 		return -ENOMEM;
 	for_each_node(nid)
 		for (class = 1; class < heap->nr_classes; class++)
-			if (!make_central(heap, nid, class, GFP_KERNEL)) {
+			if (!kspan_heap_make_central(heap, nid, class, GFP_KERNEL)) {
 				kspan_heap_exit(heap);
 				return -ENOMEM;
 			}
@@ -115,7 +125,7 @@ static void flush_depots(struct kspan_heap *heap)
 
 /**
  * kspan_heap_flush() - return all cached objects to their spans
- * @heap: the heap, in use or not
+ * @heap:	any heap; CPUs may go on using it
  *
  * Context: task; sleeps.
  */
@@ -127,12 +137,13 @@ void kspan_heap_flush(struct kspan_heap *heap)
 KSPAN_EXPORT_FOR_KUNIT(kspan_heap_flush);
 
 /**
- * kspan_heap_caches() - whether an object is in a magazine
- * @heap:	the heap
+ * kspan_heap_caches() - whether a magazine holds an object
+ * @heap:	heap of the object
  * @class:	size class of the object
  * @object:	address
  *
- * Return: whether it is; may be outdated while others use the class.
+ * Return: whether a magazine of a CPU or of a depot holds it. The answer may be outdated while
+ * others use the class.
  */
 bool kspan_heap_caches(struct kspan_heap *heap, unsigned int class, const void *object)
 {
@@ -149,10 +160,10 @@ bool kspan_heap_caches(struct kspan_heap *heap, unsigned int class, const void *
 KSPAN_EXPORT_FOR_KUNIT(kspan_heap_caches);
 
 /**
- * kspan_heap_report_live() - tell what was never freed
- * @heap:	the heap
+ * kspan_heap_report_live() - log objects that were never freed
+ * @heap:	heap of the objects
  * @class:	size class of the objects
- * @live:	how many there are; 0 is not worth a word
+ * @live:	how many there are; for 0 nothing is logged
  */
 void kspan_heap_report_live(const struct kspan_heap *heap, unsigned int class, unsigned long live)
 {
@@ -173,8 +184,8 @@ static void report_leftovers(struct kspan_heap *heap)
 }
 
 /**
- * kspan_heap_unbuild() - free what kspan_heap_build() and centrals take
- * @heap: the heap, which nobody uses any more, and whose caches have gone
+ * kspan_heap_unbuild() - free the centrals, and what kspan_heap_build() allocated
+ * @heap:	a heap that nobody uses any more, and whose CPU caches are gone
  */
 void kspan_heap_unbuild(struct kspan_heap *heap)
 {
@@ -193,9 +204,9 @@ void kspan_heap_unbuild(struct kspan_heap *heap)
 
 /**
  * kspan_heap_exit() - take a heap down
- * @heap: the heap, which nobody uses any more; may be half-built
+ * @heap:	a heap that nobody uses any more; it may be half-built
  *
- * Reports live objects by class. Their spans stay with the page heap.
+ * Logs live objects by class. Their spans stay with the page heap.
  */
 void kspan_heap_exit(struct kspan_heap *heap)
 {
@@ -208,237 +219,12 @@ void kspan_heap_exit(struct kspan_heap *heap)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_heap_exit);
 
-/* Spans of no more slots than this are made some at a time where memory is in pieces. */
-#define KSPAN_FEW_SLOTS	4U
-
-/* Returns false when the constructor's module goes, or is gone. */
-static bool construct_slots(struct kspan_private *private, struct kspan_span *span)
-{
-	unsigned int i;
-	bool gone;
-
-	atomic_inc(&private->constructing);
-	/* Pairs with the smp_mb() in kspan_private_forget(). */
-	smp_mb__after_atomic();
-	gone = READ_ONCE(private->ctor_gone);
-	for (i = 0; !gone && i < span->nslots; i++)
-		private->ctor((void *)(span->start + (unsigned long)i * span->size));
-	/* What it wrote comes before that it is done, for kspan_private_forget(). */
-	smp_mb__before_atomic();
-	atomic_dec(&private->constructing);
-	return !gone;
-}
-
-/* The order of the smallest block of the page allocator that holds an object. */
-static unsigned int least_order(const struct kspan_size_class *sc, unsigned int class)
-{
-	/* Blocks of tiny objects have bitmaps of the usual length. */
-	if (class == KSPAN_CLASS_TINY)
-		return KSPAN_PAGE_ORDER + order_base_2(sc->pages);
-	return get_order(sc->size);
-}
-
-/* Make a run a span of its node's central; its first slot, or NULL. */
-static void *adopt_run(struct kspan_heap *heap, struct kspan_span *span, unsigned int class,
-		       gfp_t gfp)
-{
-	struct kspan_central *central = make_central(heap, span->nid, class, gfp);
-	void *object = NULL;
-
-	if (!central || kspan_span_format(span, &heap->classes[class], central->tracked, gfp))
-		return NULL;
-	/* The only time that they are initialised. */
-	if (central->keeps_contents && want_init_on_alloc(0))
-		kspan_span_wipe(span);
-	kspan_seal_span(span, central->seal_at);
-	if (!central->ctor || construct_slots(heap->private, span))
-		object = kspan_central_adopt(central, span, gfp);
-	if (!object) {
-		kspan_unseal_span(span, central->seal_at);
-		kspan_span_unformat(span);
-	}
-	return object;
-}
-
-/* Have the account answer for the span's pages, in place of those it was asked for. */
-static bool charge_exactly(struct kspan_account *account, unsigned int *charged,
-			   unsigned int npages, gfp_t gfp)
-{
-	if (npages > *charged && !kspan_account_charge(account, npages - *charged, gfp))
-		return false;
-	if (npages < *charged)
-		kspan_account_uncharge(account, *charged - npages);
-	*charged = npages;
-	return true;
-}
-
-/*
- * A span that holds few objects costs as much as one that holds many. Where a loose one was
- * to be had some more are taken at once, as far as that takes no effort, for this CPU's empty
- * magazine.
- */
-static void stock_loose_spans(struct kspan_heap *heap, unsigned int class,
-			      const struct kspan_request *rq, unsigned int order)
-{
-	struct kspan_central *central = kspan_heap_central(heap, rq->nid, class);
-	unsigned int nslots = (PAGE_SIZE << order) / central->sc->size, n;
-	struct kspan_span *span, *next;
-	LIST_HEAD(spans);
-
-	if (nslots > KSPAN_FEW_SLOTS || central->account || central->ctor || central->tracked)
-		return;
-	n = kspan_cpu_cache_room(heap, class, rq->nid) / nslots;
-	kspan_page_heap_alloc_loose(rq, order, n, &spans);
-	list_for_each_entry_safe(span, next, &spans, list) {
-		if (kspan_span_format(span, central->sc, false, rq->gfp)) {
-			list_del(&span->list);
-			kspan_page_heap_free(span, span->start, KSPAN_SPAN_DETACHED);
-		} else {
-			kspan_seal_span(span, central->seal_at);
-		}
-	}
-	if (!list_empty(&spans))
-		kspan_cpu_cache_stock(heap, class, central, &spans, NULL);
-}
-
 /**
- * kspan_heap_refill_slot() - allocate from the node's free pages, and refill this CPU's cache
- * @heap:	the heap
- * @class:	size class
- * @nid:	node
- *
- * As many spans as fill the CPU's magazine, which is empty, where that takes neither SLUB
- * nor the page allocator.
- *
- * Context: task, softirq, hardirq.
- * Return: an object or NULL.
- */
-void *kspan_heap_refill_slot(struct kspan_heap *heap, unsigned int class, int nid)
-{
-	struct kspan_central *central = kspan_heap_central(heap, nid, class);
-	unsigned int n = central ? kspan_cpu_cache_room(heap, class, nid) : 0;
-	void *object = NULL;
-	LIST_HEAD(spans);
-
-	if (n && kspan_central_make_spans(central, n, &spans))
-		kspan_cpu_cache_stock(heap, class, central, &spans, &object);
-	return object;
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_heap_refill_slot);
-
-/* The first slot of a new span, whose pages come from one of the places there are; or NULL. */
-static void *slot_of_new_span(struct kspan_heap *heap, unsigned int class,
-			      struct kspan_account *account, const struct kspan_request *rq,
-			      enum kspan_source from)
-{
-	unsigned int charged = rq->npages, order;
-	struct kspan_span *span;
-	bool loose;
-	void *object;
-
-	if (from >= KSPAN_FROM_SHORTER_RUNS)
-		charged = max(1U << rq->least >> KSPAN_PAGE_ORDER, 1U);
-	if (!kspan_account_charge(account, charged, rq->gfp))
-		return NULL;
-	span = kspan_page_heap_try(rq, from);
-	if (!span)
-		goto uncharge;
-	loose = kspan_span_is_loose(span);
-	order = ilog2(span->base_pages);
-	object = charge_exactly(account, &charged, kspan_span_npages(span), rq->gfp) ?
-		 adopt_run(heap, span, class, rq->gfp) : NULL;
-	if (object) {
-		if (loose)
-			stock_loose_spans(heap, class, rq, order);
-		return object;
-	}
-	if (rq->gfp & KSPAN_GFP_NOLOCK)
-		kspan_page_heap_defer(span);
-	else
-		kspan_page_heap_free(span, span->start, KSPAN_SPAN_DETACHED);
-uncharge:
-	kspan_account_uncharge(account, charged);
-	return NULL;
-}
-
-static void *free_slot_elsewhere(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp)
-{
-	nodemask_t tried = nodemask_of_node(nid);
-	struct kspan_central *central;
-	void *object = NULL;
-	int other;
-
-	if (nr_node_ids == 1 || (gfp & __GFP_THISNODE))
-		return NULL;
-	while (!object && (other = kspan_nearest_node(nid, &tried)) != NUMA_NO_NODE) {
-		central = kspan_heap_central(heap, other, class);
-		if (central && kspan_node_allowed(other))
-			object = kspan_central_alloc(central, gfp);
-	}
-	return object;
-}
-
-/* Without memory for their bitmaps, or a constructor, pages would be taken in vain. */
-static bool may_make_spans(const struct kspan_central *central, gfp_t gfp)
-{
-	if (central->ctor && READ_ONCE(central->heap->private->ctor_gone))
-		return false;
-	return !(gfp & KSPAN_GFP_NOLOCK) ||
-	       !(kspan_span_bitmap_bytes(central->sc) || central->keeps_contents ||
-		 central->tracked);
-}
-
-/**
- * kspan_heap_alloc_slot() - allocate past the CPU caches
- * @heap:	the heap
- * @class:	size class, not 0
- * @nid:	preferred node, the only one with __GFP_THISNODE
- * @gfp:	the caller's flags
- *
- * This is where an object comes from when no magazine has one; what costs others least is
- * asked first. Nothing waits for, reclaims or compacts more than the smallest block that
- * holds an object. The reserves of the system are left to malloc.c, as what they give
- * is no slot.
- *
- * Return: an object or NULL.
- */
-void *kspan_heap_alloc_slot(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp)
-{
-	const struct kspan_size_class *sc = &heap->classes[class];
-	struct kspan_central *central = make_central(heap, nid, class, gfp);
-	struct kspan_account *account;
-	struct kspan_request rq = {
-		.nid = nid, .npages = sc->pages, .align = sc->align, .gfp = gfp,
-		.least = least_order(sc, class),
-	};
-	void *object;
-
-	if (!central)
-		return free_slot_elsewhere(heap, class, nid, gfp);
-	object = kspan_central_alloc(central, gfp);
-	if (object)
-		return object;
-	if (!may_make_spans(central, gfp))
-		return free_slot_elsewhere(heap, class, nid, gfp);
-	account = central->account;
-	rq.class = central->page_class;
-	return slot_of_new_span(heap, class, account, &rq, KSPAN_FROM_FREE_PAGES) ?:
-	       slot_of_new_span(heap, class, account, &rq, KSPAN_FROM_NEW_ARENA) ?:
-	       free_slot_elsewhere(heap, class, nid, gfp) ?:
-	       (nr_node_ids == 1 ? NULL :
-		slot_of_new_span(heap, class, account, &rq, KSPAN_FROM_OTHER_NODES)) ?:
-	       slot_of_new_span(heap, class, account, &rq, KSPAN_FROM_SHORTER_RUNS) ?:
-	       slot_of_new_span(heap, class, account, &rq, KSPAN_WITH_EFFORT) ?:
-	       slot_of_new_span(heap, class, account, &rq, KSPAN_BEYOND_LIMIT);
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_heap_alloc_slot);
-
-/**
- * kspan_large_heap() - private heap of a large object
- * @addr: any address
+ * kspan_large_heap() - find the private heap of a large object
+ * @addr:	any address
  *
  * Context: any, NMI included; as kspan_lookup().
- * Return: the heap, or NULL.
+ * Return: the heap; NULL when @addr is in no large object of a private heap.
  */
 struct kspan_heap *kspan_large_heap(unsigned long addr)
 {

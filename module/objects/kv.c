@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Objects of any size, which vmalloc() serves where kspan can't
+ * Objects in memory of vmalloc(), for kspan_kvmalloc()
  *
- * kspan_kvmalloc() asks the heap first, without much effort above a page, and then
- * vmalloc(). What vmalloc() gave is on record: an xarray has the record at the object's
- * first page, and at each multiple of ANCHOR pages within. So any address in an object is
- * found by at most ANCHOR look-ups, its start by one; and an address of vmalloc() that is
- * not on record is foreign.
+ * kspan_kvmalloc() asks the heap first, without much effort for more than a page, and then
+ * vmalloc(). Each object that vmalloc() gave has a record. An xarray finds the record by the number
+ * of the object's first page, and of each multiple of ANCHOR pages within. So one look-up finds an
+ * object by its start, and at most ANCHOR look-ups find it by any address inside. An address of
+ * vmalloc() without a record is not kspan's.
  *
- * kspan_free() comes here when an address is nothing else that it knows. Whoever changes
- * the record's state from LIVE to FREED frees the object. That takes no lock; the rest needs a
- * task that may sleep, so elsewhere it is left to a work item.
+ * kspan_free() comes here when it knows nothing else of an address. The CPU that changes the
+ * record's state from LIVE to FREED frees the object. That takes no lock. The rest needs a task
+ * that may sleep: elsewhere it is left to a work item.
  *
  * Context: allocation, task that may sleep; free and look-ups, any, NMI included.
  */
@@ -29,10 +29,10 @@
 #include "objects/kv.h"
 #include "objects/limit.h"
 
-/* Pages from one entry of an object to the next. */
+/* Pages from one entry of an object in the xarray to the next. */
 #define ANCHOR	64UL
 
-/* LIVE to FREED once; HELD: somebody reads or writes it, as kspan_hold() has it. */
+/* State of an object: LIVE changes to FREED once. HELD: kspan_hold() keeps it from being freed. */
 enum kv_state {
 	KV_LIVE,
 	KV_HELD,
@@ -43,12 +43,13 @@ enum kv_state {
  * struct kv_object - the record of an object
  * @addr:	its first byte
  * @bytes:	its length, whole pages of the kernel
- * @size:	what was asked for, all of which that may be used: KASAN guards the rest
- * @heap:	it counts to that; stays while @list is not empty, and as long as RCU has it
+ * @size:	bytes that were asked for; no more may be used, as KASAN guards the rest
+ * @heap:	heap that the object belongs to; stays while @list is not empty, and until the RCU
+ *		readers of the record are done
  * @state:	enum kv_state
- * @list:	in kspan_kv_owner.objects; @lock
- * @deferred:	of those that a work item is to give back
- * @rcu:	others may still read the record when it goes
+ * @list:	in kspan_kv_owner.objects; protected by kv_lock
+ * @deferred:	in the list of objects that a work item is to free
+ * @rcu:	frees the record, which others may still read, after a grace period
  */
 struct kv_object {
 	unsigned long addr;
@@ -61,8 +62,8 @@ struct kv_object {
 	struct rcu_head rcu;
 };
 
-/* Protects lists of owners. Taken where tasks may sleep, and within nothing. */
-static DEFINE_SPINLOCK(lock);
+/* Protects the lists of all owners. Taken only where tasks may sleep, and within no other lock. */
+static DEFINE_SPINLOCK(kv_lock);
 static DEFINE_XARRAY(objects);
 static struct kspan_kv_owner default_owner = {
 	.objects = LIST_HEAD_INIT(default_owner.objects),
@@ -70,13 +71,13 @@ static struct kspan_kv_owner default_owner = {
 
 static LLIST_HEAD(deferred);
 
-/** kspan_kv_owner_init() - prepare what a private heap has, zeroed, for objects */
+/** kspan_kv_owner_init() - prepare the zeroed owner of a private heap */
 void kspan_kv_owner_init(struct kspan_kv_owner *owner)
 {
 	INIT_LIST_HEAD(&owner->objects);
 }
 
-/** kspan_kv_owner() - what a heap has of such objects */
+/** kspan_kv_owner() - the objects of a heap in memory of vmalloc() */
 struct kspan_kv_owner *kspan_kv_owner(struct kspan_heap *heap)
 {
 	return heap->private ? &heap->private->kv : &default_owner;
@@ -88,7 +89,7 @@ static struct kspan_account *account_of(struct kspan_heap *heap)
 	return heap->private ? &heap->private->account : NULL;
 }
 
-/* What it counts as. */
+/* Pages of kspan that an object counts as. */
 static unsigned long pages_of(size_t bytes)
 {
 	return DIV_ROUND_UP(bytes, KSPAN_PAGE_SIZE);
@@ -107,7 +108,7 @@ static void forget_pages(unsigned long addr, unsigned long end)
 		xa_erase(&objects, page);
 }
 
-/* Puts the record of an object where it is looked for; returns 0 or -ENOMEM. */
+/* Enter the record of an object into the xarray. Returns 0 or -ENOMEM. */
 static int record_pages(struct kv_object *object, gfp_t gfp)
 {
 	unsigned long end = object->addr + object->bytes, page;
@@ -124,7 +125,7 @@ static int record_pages(struct kv_object *object, gfp_t gfp)
 	return 0;
 }
 
-/* The object that an address is in, under RCU; NULL for none of ours. */
+/* The object that an address lies in, or NULL. Called under RCU. */
 static struct kv_object *find(unsigned long addr)
 {
 	unsigned long page = addr >> PAGE_SHIFT;
@@ -141,7 +142,7 @@ static struct kv_object *find(unsigned long addr)
 	}
 }
 
-/* The object that starts at an address, and is live. */
+/* The live object that starts at an address, or NULL. Called under RCU. */
 static struct kv_object *find_live(unsigned long addr)
 {
 	struct kv_object *object = find(addr);
@@ -150,7 +151,7 @@ static struct kv_object *find_live(unsigned long addr)
 	       object : NULL;
 }
 
-/* Memory of a node where vmalloc() lets a module say so, which it does for GFP_KERNEL alone. */
+/* Allocate from vmalloc(), on a node if possible: modules may name a node for GFP_KERNEL only. */
 static void *map(size_t size, gfp_t gfp, int node)
 {
 	if (node == NUMA_NO_NODE || (gfp & ~(GFP_KERNEL | __GFP_ZERO)) ||
@@ -159,19 +160,19 @@ static void *map(size_t size, gfp_t gfp, int node)
 	return gfp & __GFP_ZERO ? vzalloc_node(size, node) : vmalloc_node(size, node);
 }
 
-static void publish(struct kv_object *object)
+static void kv_publish(struct kv_object *object)
 {
 	struct kspan_kv_owner *owner = kspan_kv_owner(object->heap);
 
 	atomic_long_inc(&owner->live);
 	atomic_long_inc(&owner->allocs);
 	atomic_long_add(pages_of(object->bytes), &owner->pages);
-	spin_lock(&lock);
+	spin_lock(&kv_lock);
 	list_add(&object->list, &owner->objects);
-	spin_unlock(&lock);
+	spin_unlock(&kv_lock);
 }
 
-/* The heap has been charged for it. */
+/* Allocate an object and its record. The caller has charged the heap. */
 static void *alloc_charged(struct kspan_heap *heap, size_t size, gfp_t gfp, int node)
 {
 	struct kv_object *object = kzalloc(sizeof(*object), kspan_gfp_metadata(gfp));
@@ -179,7 +180,7 @@ static void *alloc_charged(struct kspan_heap *heap, size_t size, gfp_t gfp, int 
 
 	if (!object)
 		return NULL;
-	/* That the record has its address makes nobody a user of the object. */
+	/* The record has the object's address. That must not look like a reference to kmemleak. */
 	kmemleak_no_scan(object);
 	p = map(size, gfp, node);
 	if (!p)
@@ -188,25 +189,39 @@ static void *alloc_charged(struct kspan_heap *heap, size_t size, gfp_t gfp, int 
 	object->bytes = PAGE_ALIGN(size);
 	object->size = size;
 	object->heap = heap;
-	/* From here on a stale pointer may free it: it counts before. */
+	/* Once the record is entered a stale pointer may find it, so fill in all fields first. */
 	INIT_LIST_HEAD(&object->list);
 	object->state = KV_HELD;
 	if (record_pages(object, gfp))
 		goto err_map;
-	publish(object);
-	/* Release: whoever sees it live sees the rest of it. */
+	kv_publish(object);
+	/*
+	 * Release: pairs with the READ_ONCE() in find_live(), and with the cmpxchg() in claim()
+	 * and in kspan_kv_hold(). A CPU that sees the object live sees it counted and in the
+	 * owner's list.
+	 */
 	smp_store_release(&object->state, KV_LIVE);
 	return p;
 
 err_map:
 	vfree(p);
 err_object:
-	/* Nobody but look-ups by wrong addresses can have seen it. */
+	/* Only look-ups by wrong addresses can have found the record. */
 	kfree_rcu(object, rcu);
 	return NULL;
 }
 
-/* @tried: the heap was asked for it before, and did all that it can. */
+/**
+ * kspan_kv_alloc() - allocate an object from vmalloc()
+ * @heap:	heap that is charged for it
+ * @size:	bytes
+ * @gfp:	the caller's flags
+ * @node:	preferred node, or NUMA_NO_NODE
+ * @tried:	the heap was asked for the object before, and has done all that it can
+ *
+ * Context: task that may sleep.
+ * Return: the object or NULL.
+ */
 void *kspan_kv_alloc(struct kspan_heap *heap, size_t size, gfp_t gfp, int node, bool tried)
 {
 	unsigned long pages = pages_of(PAGE_ALIGN(size));
@@ -224,10 +239,10 @@ void *kspan_kv_alloc(struct kspan_heap *heap, size_t size, gfp_t gfp, int node, 
 
 static void give_back(struct kv_object *object)
 {
-	spin_lock(&lock);
+	spin_lock(&kv_lock);
 	list_del_init(&object->list);
-	spin_unlock(&lock);
-	/* Before others can get the address. */
+	spin_unlock(&kv_lock);
+	/* Remove the entries first: after vfree() others may get the same address. */
 	forget_pages(object->addr, object->addr + object->bytes);
 	vfree((void *)object->addr);
 	kfree_rcu(object, rcu);
@@ -252,7 +267,10 @@ static void queue_deferred(struct irq_work *work)
 
 static struct irq_work deferred_irq_work = IRQ_WORK_INIT(queue_deferred);
 
-/* An NMI may be here; and a reader under RCU, who must not sleep. */
+/*
+ * Free an object in any context. NMIs, and readers under RCU, which must not sleep, leave that to
+ * a work item.
+ */
 static void give_back_anywhere(struct kv_object *object)
 {
 	if (kspan_may_release() && !rcu_preempt_depth())
@@ -261,7 +279,10 @@ static void give_back_anywhere(struct kv_object *object)
 		irq_work_queue(&deferred_irq_work);
 }
 
-/* Whether it is the caller's now, to be given back. Under RCU, so that the heap stays. */
+/*
+ * Whether the object is the caller's now, which has to free it. Called under RCU, so that the heap
+ * stays.
+ */
 static bool claim(struct kv_object *object)
 {
 	struct kspan_kv_owner *owner = kspan_kv_owner(object->heap);
@@ -276,11 +297,12 @@ static bool claim(struct kv_object *object)
 }
 
 /**
- * kspan_kv_free() - free an object, or report that it is a wrong one
- * @addr: an address that kspan knows nothing else of
+ * kspan_kv_free() - free an object, or report a wrong free
+ * @addr:	an address of which kspan knows nothing else
  *
  * Context: any, NMI included.
- * Return: false when it is not in memory that is, or was a moment ago, an object here.
+ * Return: true if @addr lies in an object of this file, or did so a moment ago; false, and nothing
+ * is done, else.
  */
 bool kspan_kv_free(unsigned long addr)
 {
@@ -302,7 +324,7 @@ bool kspan_kv_free(unsigned long addr)
 	return known;
 }
 
-/** kspan_kv_size() - usable size of an object that starts at @addr; 0 where none does */
+/** kspan_kv_size() - usable size of the object that starts at @addr; 0 if none does */
 size_t kspan_kv_size(unsigned long addr)
 {
 	struct kv_object *object;
@@ -315,7 +337,7 @@ size_t kspan_kv_size(unsigned long addr)
 	return size;
 }
 
-/** kspan_kv_heap() - heap of an object, which is the caller's; NULL where none starts */
+/** kspan_kv_heap() - heap of the caller's object that starts at @addr; NULL if none does */
 struct kspan_heap *kspan_kv_heap(unsigned long addr)
 {
 	struct kv_object *object;
@@ -329,11 +351,11 @@ struct kspan_heap *kspan_kv_heap(unsigned long addr)
 }
 
 /**
- * kspan_kv_hold() - kspan_hold() of an object here
+ * kspan_kv_hold() - kspan_hold() of an object of this file
  * @addr:	any address
- * @held:	for kspan_kv_let_go(): it has no span
+ * @held:	set for kspan_kv_let_go(); it names no span
  *
- * Return: its usable size, or 0.
+ * Return: the usable size in bytes; 0 when no live object starts at @addr.
  */
 size_t kspan_kv_hold(unsigned long addr, struct kspan_found *held)
 {
@@ -357,12 +379,15 @@ void kspan_kv_let_go(const struct kspan_found *held)
 
 	rcu_read_lock();
 	object = find(held->start);
-	/* Release: what was written belongs to the holder's time. */
+	/*
+	 * Release: pairs with the cmpxchg() in claim() and in kspan_kv_hold(). What the holder
+	 * wrote comes before any later free.
+	 */
 	smp_store_release(&object->state, KV_LIVE);
 	rcu_read_unlock();
 }
 
-/** kspan_kv_flush() - wait for what was freed where nothing may wait. Context: task. */
+/** kspan_kv_flush() - wait for frees that were left to the work item. Context: task; sleeps. */
 void kspan_kv_flush(void)
 {
 	irq_work_sync(&deferred_irq_work);
@@ -370,21 +395,21 @@ void kspan_kv_flush(void)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_kv_flush);
 
-static struct kv_object *take_first(struct kspan_kv_owner *owner)
+static struct kv_object *kv_take_first(struct kspan_kv_owner *owner)
 {
 	struct kv_object *object;
 
-	spin_lock(&lock);
+	spin_lock(&kv_lock);
 	object = list_first_entry_or_null(&owner->objects, struct kv_object, list);
 	if (object)
 		list_del_init(&object->list);
-	spin_unlock(&lock);
+	spin_unlock(&kv_lock);
 	return object;
 }
 
 /**
  * kspan_kv_drop() - free all objects of a heap
- * @heap: the heap, which nobody uses meanwhile
+ * @heap:	a heap that nobody uses meanwhile
  *
  * Context: task; sleeps.
  * Return: how many there were.
@@ -398,8 +423,11 @@ unsigned long kspan_kv_drop(struct kspan_heap *heap)
 	if (list_empty(&owner->objects))
 		return 0;
 	kspan_kv_flush();
-	while ((object = take_first(owner))) {
-		/* Who frees it now, wrongly, gives it back. */
+	while ((object = kv_take_first(owner))) {
+		/*
+		 * A wrong free at the same time may have claimed the object; then that free
+		 * completes it.
+		 */
 		if (claim(object)) {
 			give_back(object);
 			dropped++;
@@ -410,7 +438,7 @@ unsigned long kspan_kv_drop(struct kspan_heap *heap)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_kv_drop);
 
-/** kspan_kv_exit() - give back what users of the default heap left */
+/** kspan_kv_exit() - free what users of the default heap have not freed */
 void kspan_kv_exit(void)
 {
 	unsigned long left;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Objects in memory of vmalloc(): those that kspan has no pages in a row for. */
+/* Objects in memory of vmalloc(), which serve requests that kspan has no contiguous pages for. */
 #ifndef KSPAN_KV_H
 #define KSPAN_KV_H
 
@@ -8,10 +8,10 @@
 struct kspan_heap;
 
 /**
- * struct kspan_kv_owner - what a heap has of such objects
- * @objects:	all of them; kv.c's lock
+ * struct kspan_kv_owner - objects of a heap in memory of vmalloc()
+ * @objects:	all of them; protected by kv_lock of kv.c
  * @live:	how many there are
- * @pages:	kspan's pages that they count as
+ * @pages:	pages of kspan that they count as
  * @allocs:	how many there ever were
  */
 struct kspan_kv_owner {

@@ -2,18 +2,19 @@
 /*
  * Large objects
  *
- * An object above 32 KiB is a run of pages of its own, in steps of 8 KiB, at
- * most one arena of the largest order: the limit of the kernel's own kmalloc.
- * It is aligned as kmalloc's objects are, to the largest power of two that
- * divides the requested size.
+ * An object above 32 KiB is a run of pages of its own, in steps of 8 KiB. It has at most one arena
+ * of the largest order, which is the limit of the kernel's own kmalloc. It is aligned as kmalloc's
+ * objects are: to the largest power of two that divides the requested size.
  *
- * A CPU keeps the few that it freed last, for the next requests of the same number of
- * pages: a buffer that is allocated and freed in turn costs no visit to the page
- * heap.
+ * A large object of the default heap has no owner, and CPUs keep some after a free; see
+ * large_cache.c. A private heap has a list of its large objects, struct kspan_large_owner, so
+ * that it can free them all when it is destroyed.
  *
- * Context: task, softirq, hardirq; allocation as the gfp flags say. In an NMI
- * an allocation needs KSPAN_GFP_NOLOCK, and a free is left to the page heap. What
- * takes a cache is called with the CPU's cache entered.
+ * A chunk is a large object that a region puts its objects into. kspan_large_free() refuses it:
+ * only kspan_large_free_chunk() frees it.
+ *
+ * Context: task, softirq, hardirq; allocation as the gfp flags say. In an NMI an allocation needs
+ * KSPAN_GFP_NOLOCK, and a free leaves the span to the next merge.
  */
 #include <linux/kmemleak.h>
 #include <linux/rcupdate.h>
@@ -22,14 +23,6 @@
 #include "objects/bad_free.h"
 #include "objects/large.h"
 
-unsigned int kspan_large_cache_bytes = 1024 * 1024;
-KSPAN_EXPORT_FOR_KUNIT(kspan_large_cache_bytes);
-
-static unsigned int size_to_pages(size_t size)
-{
-	return kspan_large_roundup(size) >> KSPAN_PAGE_SHIFT;
-}
-
 /* Alignment in pages that a request asks for. */
 static unsigned int size_to_align(size_t size)
 {
@@ -37,17 +30,21 @@ static unsigned int size_to_align(size_t size)
 }
 
 /*
- * The last that is said of a large object that is new: nobody could free it before, however
- * stale his pointer. From here on the descriptor may become another span's, so the object is
- * returned. @owner is NULL for the default heap.
+ * Complete a new large object by naming its owner, which is NULL for the default heap. Until this
+ * store nobody can free the object, not even with a stale pointer. From then on the descriptor may
+ * become another span's, so this function returns the object's address.
  */
-static void *publish(struct kspan_large_owner *owner, struct kspan_span *span, bool chunk)
+static void *large_publish(struct kspan_large_owner *owner, struct kspan_span *span, bool chunk)
 {
 	void *object = (void *)span->start;
 
 	if (chunk)
 		kspan_span_set_state(span, KSPAN_SPAN_CHUNK);
-	/* Release: whoever knows the owner finds it in his list, or locks that. */
+	/*
+	 * Release: pairs with the read of the owner in kspan_lookup() of lookup.c, and in
+	 * kspan_large_cache_put() of large_cache.c. A CPU that knows the owner finds the span in
+	 * the owner's list, or waits for the lock of that list.
+	 */
 	smp_store_release(&span->owner, owner);
 	return object;
 }
@@ -59,8 +56,8 @@ static void *own(struct kspan_large_owner *owner, struct kspan_span *span, bool 
 
 	raw_spin_lock_irqsave(&owner->lock, flags);
 	span->site = 0;
-	/* Whoever frees it waits for the lock. */
-	object = publish(owner, span, chunk);
+	/* A CPU that frees the object from here on waits for the lock. */
+	object = large_publish(owner, span, chunk);
 	list_add(&span->list, &owner->spans);
 	owner->objects++;
 	owner->pages += kspan_span_npages(span);
@@ -71,6 +68,7 @@ static void *own(struct kspan_large_owner *owner, struct kspan_span *span, bool 
 
 static void disown_locked(struct kspan_large_owner *owner, struct kspan_span *span)
 {
+	lockdep_assert_held(&owner->lock);
 	list_del(&span->list);
 	owner->objects--;
 	owner->pages -= kspan_span_npages(span);
@@ -80,10 +78,10 @@ static void disown_locked(struct kspan_large_owner *owner, struct kspan_span *sp
 static void *alloc_owned(struct kspan_large_owner *owner, size_t size, int nid, gfp_t gfp,
 			 bool chunk)
 {
-	unsigned int npages = size_to_pages(size);
+	unsigned int npages = kspan_large_pages(size);
 	struct kspan_span *span;
 
-	/* Whoever may not wait for the owner's lock does without. */
+	/* A request that may not wait for the owner's lock gets nothing. */
 	if ((gfp & KSPAN_GFP_NOLOCK) || !kspan_account_charge(owner->account, npages, gfp))
 		return NULL;
 	kspan_large_merge(owner);
@@ -100,16 +98,16 @@ static void *alloc(struct kspan_large_owner *owner, size_t size, int nid, gfp_t 
 
 	if (owner)
 		return alloc_owned(owner, size, nid, gfp, chunk);
-	span = kspan_page_heap_alloc(nid, size_to_pages(size), size_to_align(size), 0, gfp);
-	return span ? publish(NULL, span, chunk) : NULL;
+	span = kspan_page_heap_alloc(nid, kspan_large_pages(size), size_to_align(size), 0, gfp);
+	return span ? large_publish(NULL, span, chunk) : NULL;
 }
 
 /**
  * kspan_large_alloc() - allocate a large object
- * @owner:	of a private heap, or NULL
+ * @owner:	of the private heap; NULL for the default heap
  * @size:	bytes, above KSPAN_MAX_SMALL, at most KSPAN_MAX_SIZE
- * @nid:	preferred node, the only one with __GFP_THISNODE
- * @gfp:	the caller's flags; zeroing is left to the caller
+ * @nid:	preferred node; with __GFP_THISNODE the only one
+ * @gfp:	the caller's flags; the caller zeroes the object itself
  *
  * Return: the object or NULL.
  */
@@ -119,7 +117,7 @@ void *kspan_large_alloc(struct kspan_large_owner *owner, size_t size, int nid, g
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_alloc);
 
-/** kspan_large_alloc_chunk() - kspan_large_alloc() of what nobody can free as an object */
+/** kspan_large_alloc_chunk() - kspan_large_alloc() of a chunk */
 void *kspan_large_alloc_chunk(struct kspan_large_owner *owner, size_t size, int nid, gfp_t gfp)
 {
 	return alloc(owner, size, nid, gfp, true);
@@ -127,12 +125,12 @@ void *kspan_large_alloc_chunk(struct kspan_large_owner *owner, size_t size, int 
 
 /**
  * kspan_large_alloc_emergency() - allocate an object from the system's reserves
- * @owner:	of a private heap, whose limit does not count, or NULL
- * @size:	bytes, of any object
- * @nid:	preferred node, the only one with __GFP_THISNODE
- * @gfp:	flags of a caller who may use the reserves
+ * @owner:	of the private heap, whose limit does not count here; NULL for the default heap
+ * @size:	bytes, of an object of any size
+ * @nid:	preferred node; with __GFP_THISNODE the only one
+ * @gfp:	flags of a caller that may use the reserves
  *
- * Return: the object, a power of two of pages, or NULL.
+ * Return: the object, which takes a power of two of pages; or NULL.
  */
 void *kspan_large_alloc_emergency(struct kspan_large_owner *owner, size_t size, int nid,
 				  gfp_t gfp)
@@ -143,13 +141,13 @@ void *kspan_large_alloc_emergency(struct kspan_large_owner *owner, size_t size, 
 	if (!span)
 		return NULL;
 	if (!owner)
-		return publish(NULL, span, false);
+		return large_publish(NULL, span, false);
 	kspan_account_charge(owner->account, kspan_span_npages(span), __GFP_NOFAIL);
 	return own(owner, span, false);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_alloc_emergency);
 
-/* To whoever merges: of a private heap its owner, else the page heap. */
+/* Leave a span to the next merge: of its owner, or without one of the page heap. */
 static void defer(struct kspan_span *span)
 {
 	if (span->owner)
@@ -158,7 +156,10 @@ static void defer(struct kspan_span *span)
 		kspan_page_heap_defer(span);
 }
 
-/* Free a span that is LARGE_DEFERRED, in no list, and nobody's but the caller's. */
+/*
+ * Free a LARGE_DEFERRED span that the caller has claimed, and that is in no list of deferred
+ * ones.
+ */
 static void free_deferred(struct kspan_span *span)
 {
 	struct kspan_large_owner *owner = span->owner;
@@ -178,12 +179,12 @@ static void free_deferred(struct kspan_span *span)
 
 /**
  * kspan_large_free() - free a large object
- * @addr: any address
+ * @addr:	any address
  *
- * Frees the object, or reports that the address lies inside of one, or in a chunk.
+ * If @addr lies inside of a large object, or in a chunk, a wrong free is reported instead.
  *
  * Context: any, NMI included.
- * Return: false, and nothing done, when @addr is not in a large object.
+ * Return: false, and nothing is done, when @addr is in no large object.
  */
 bool kspan_large_free(unsigned long addr)
 {
@@ -197,7 +198,11 @@ bool kspan_large_free(unsigned long addr)
 	if (state == KSPAN_SPAN_LARGE && found.start == addr) {
 		claimed = found.owner != KSPAN_OWNER_UNKNOWN &&
 			  kspan_found_claim(&found, KSPAN_SPAN_LARGE, KSPAN_SPAN_LARGE_DEFERRED);
-		/* Not if somebody else frees it, too, or before it is one: then it is none. */
+		/*
+		 * The claim fails if somebody else frees the object at the same time. An owner
+		 * that is not known yet means that the object is not complete. In both cases
+		 * there is no object.
+		 */
 		if (!claimed)
 			state = KSPAN_SPAN_DEAD;
 	}
@@ -215,10 +220,10 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_large_free);
 
 /**
  * kspan_large_free_chunk() - undo kspan_large_alloc_chunk()
- * @addr: any address
+ * @addr:	any address
  *
  * Context: task, softirq, hardirq.
- * Return: false, and nothing done, when it is no chunk's.
+ * Return: false, and nothing is done, when @addr is not the start of a chunk.
  */
 bool kspan_large_free_chunk(unsigned long addr)
 {
@@ -236,14 +241,14 @@ bool kspan_large_free_chunk(unsigned long addr)
 }
 
 /**
- * kspan_large_chunk_id() - which chunk there is
- * @addr: any address
+ * kspan_large_chunk_id() - get the identity of the chunk at an address
+ * @addr:	any address
  *
- * A private heap that is reset or destroyed takes its chunks with it, whoever still knows
- * their addresses.
+ * A private heap that is reset or destroyed frees its chunks, even if somebody still has their
+ * addresses. The identity tells such a chunk from a later one at the same address.
  *
  * Context: any, NMI included.
- * Return: what no other chunk has; all zeroes when @addr is not the start of a chunk.
+ * Return: an identity that no other chunk has; all zeroes when @addr is not the start of a chunk.
  */
 struct kspan_chunk_id kspan_large_chunk_id(unsigned long addr)
 {
@@ -259,13 +264,14 @@ struct kspan_chunk_id kspan_large_chunk_id(unsigned long addr)
 }
 
 /**
- * kspan_large_hold() - have a large object stay one while it is read or written
+ * kspan_large_hold() - keep others from freeing a large object while it is read or written
  * @addr:	any address
- * @found:	set to its span, for kspan_large_let_go(), or kspan_large_free_held()
+ * @found:	set to its span, for kspan_large_let_go() or kspan_large_free_held()
  *
- * To all others it is no object meanwhile. Context: any, NMI included.
+ * To all others there is no object at @addr meanwhile.
  *
- * Return: its usable size; 0 when @addr is not the start of a large object.
+ * Context: any, NMI included.
+ * Return: the usable size in bytes; 0 when @addr is not the start of a large object.
  */
 size_t kspan_large_hold(unsigned long addr, struct kspan_found *found)
 {
@@ -275,7 +281,10 @@ size_t kspan_large_hold(unsigned long addr, struct kspan_found *found)
 	held = kspan_lookup_large(addr, found) &&
 	       kspan_found_claim(found, KSPAN_SPAN_LARGE, KSPAN_SPAN_LARGE_CACHED);
 	rcu_read_unlock_sched();
-	/* Nobody changes its length now; others may have before. */
+	/*
+	 * Nobody else changes its length while it is held, so read it now: it may have changed
+	 * before.
+	 */
 	return held ? kspan_span_bytes(found->span) : 0;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_hold);
@@ -287,7 +296,7 @@ void kspan_large_let_go(const struct kspan_found *found)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_let_go);
 
-/** kspan_large_free_held() - free what kspan_large_hold() gave */
+/** kspan_large_free_held() - free an object that kspan_large_hold() returned */
 void kspan_large_free_held(const struct kspan_found *found)
 {
 	rcu_read_lock();
@@ -297,169 +306,11 @@ void kspan_large_free_held(const struct kspan_found *found)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_free_held);
 
-static void remove_entry(struct kspan_large_cache *cache, unsigned int i)
-{
-	WRITE_ONCE(cache->pages, cache->pages - kspan_span_npages(cache->span[i]));
-	WRITE_ONCE(cache->count, cache->count - 1);
-	cache->span[i] = NULL;
-}
-
-/**
- * kspan_large_cache_take() - allocate an object that the CPU has kept
- * @cache:	the CPU's
- * @size:	bytes, above KSPAN_MAX_SMALL
- *
- * Context: any, NMI included.
- * Return: an object of as many pages as @size takes, or NULL.
- */
-void *kspan_large_cache_take(struct kspan_large_cache *cache, size_t size)
-{
-	unsigned int npages = size_to_pages(size), i;
-	struct kspan_span *span;
-	unsigned long start;
-
-	for (i = 0; cache->count && i < KSPAN_LARGE_CACHED; i++) {
-		span = cache->span[i];
-		if (!span || kspan_span_npages(span) != npages)
-			continue;
-		start = span->start;
-		if (start & ((size & -size) - 1))
-			continue;
-		remove_entry(cache, i);
-		/* From here on whoever has a stale pointer may free it. */
-		kspan_span_set_state(span, KSPAN_SPAN_LARGE);
-		return (void *)start;
-	}
-	return NULL;
-}
-
-/*
- * Draw more of the budget of caches. No other heap than the default one has such a cache,
- * and its own budget has no bound.
- */
-static void draw_more(struct kspan_large_cache *cache, unsigned int npages)
-{
-	unsigned int most = READ_ONCE(kspan_large_cache_bytes) >> KSPAN_PAGE_SHIFT;
-	unsigned int wanted = min(cache->pages + npages, most), old = cache->drawn;
-
-	if (wanted <= old)
-		return;
-	if (kspan_budget_draw(&kspan_no_budget, (unsigned long)(wanted - old) << KSPAN_PAGE_SHIFT))
-		WRITE_ONCE(cache->drawn, wanted);
-	else
-		cache->lacks = wanted - old;
-}
-
-/* An entry that is free, or whose span is evicted; or KSPAN_LARGE_CACHED. */
-static noinline unsigned int make_room(struct kspan_large_cache *cache, unsigned int npages,
-				       struct kspan_span **evicted)
-{
-	unsigned int i;
-
-	draw_more(cache, npages);
-	for (i = 0; i < KSPAN_LARGE_CACHED; i++)
-		if (!cache->span[i] && cache->pages + npages <= cache->drawn)
-			return i;
-	/* Its way to the page heap takes a lock. */
-	if (npages > cache->drawn || in_nmi())
-		return KSPAN_LARGE_CACHED;
-	do {
-		i = cache->next;
-		cache->next = (i + 1) % KSPAN_LARGE_CACHED;
-	} while (!cache->span[i]);
-	*evicted = cache->span[i];
-	remove_entry(cache, i);
-	/* One is given up in a free; with the next free there may be room. */
-	return cache->pages + npages <= cache->drawn ? i : KSPAN_LARGE_CACHED;
-}
-
-/* The first entry that is free, if there is room for so many pages; else make_room(). */
-static unsigned int find_room(struct kspan_large_cache *cache, unsigned int npages,
-			      struct kspan_span **evicted)
-{
-	unsigned int i = 0;
-
-	while (i < KSPAN_LARGE_CACHED && cache->span[i])
-		i++;
-	/* That the parameter is less now is seen when the cache was flushed. */
-	if (likely(i < KSPAN_LARGE_CACHED && cache->pages + npages <= cache->drawn))
-		return i;
-	return make_room(cache, npages, evicted);
-}
-
-/**
- * kspan_large_cache_put() - free a large object, and keep it
- * @cache:	the CPU's
- * @addr:	any address
- * @nid:	node whose objects are kept
- * @evicted:	NULL; set to a span that was kept, and that
- *		kspan_large_free_cached() is to free when the cache is left
- *
- * Context: any, NMI included.
- * Return: whether it was a large object, and is kept now.
- */
-bool kspan_large_cache_put(struct kspan_large_cache *cache, unsigned long addr, int nid,
-			   struct kspan_span **evicted)
-{
-	struct kspan_span *span = kspan_map_page_span(addr);
-	union kspan_span_word word;
-	unsigned int i;
-
-	if (!span)
-		return false;
-	/* As kspan_lookup(), without a copy: the claim says whether all this was one span. */
-	word.word = smp_load_acquire(&span->word);
-	if (word.state != KSPAN_SPAN_LARGE || READ_ONCE(span->start) != addr ||
-	    READ_ONCE(span->nid) != nid || READ_ONCE(span->owner))
-		return false;
-	i = find_room(cache, kspan_span_npages(span), evicted);
-	/* Not if somebody else frees it, too. */
-	if (i == KSPAN_LARGE_CACHED || !kspan_span_claim(span, word, KSPAN_SPAN_LARGE_CACHED))
-		return false;
-	/* It goes straight back: nobody else frees it from here on. */
-	if (unlikely(kspan_span_is_loose(span))) {
-		kspan_span_set_state(span, KSPAN_SPAN_LARGE);
-		return false;
-	}
-	cache->span[i] = span;
-	WRITE_ONCE(cache->count, cache->count + 1);
-	WRITE_ONCE(cache->pages, cache->pages + kspan_span_npages(span));
-	return true;
-}
-
-/**
- * kspan_large_free_cached() - free the span of an object that a CPU had kept
- * @span: LARGE_CACHED, and in no cache any more
- */
-void kspan_large_free_cached(struct kspan_span *span)
-{
-	kspan_page_heap_free(span, span->start, KSPAN_SPAN_LARGE_CACHED);
-}
-
-/**
- * kspan_large_cache_drain() - free what a CPU has kept
- * @cache: the CPU's, which nobody uses meanwhile
- */
-void kspan_large_cache_drain(struct kspan_large_cache *cache)
-{
-	struct kspan_span *span;
-	unsigned int i;
-
-	for (i = 0; i < KSPAN_LARGE_CACHED; i++) {
-		span = cache->span[i];
-		if (!span)
-			continue;
-		remove_entry(cache, i);
-		kspan_large_free_cached(span);
-	}
-	kspan_budget_give(&kspan_no_budget, (unsigned long)cache->drawn << KSPAN_PAGE_SHIFT);
-	WRITE_ONCE(cache->drawn, 0);
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_large_cache_drain);
-
 /**
  * kspan_large_size() - usable size of a large object
- * @addr: any address
+ * @addr:	any address
+ *
+ * Context: any, NMI included.
  * Return: bytes; 0 when @addr is not the start of a large object.
  */
 size_t kspan_large_size(unsigned long addr)
@@ -475,7 +326,7 @@ size_t kspan_large_size(unsigned long addr)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_size);
 
-/* The owner answers for more pages before it has them, for less after it gave them. */
+/* The account is charged before the object grows, and uncharged after it has shrunk. */
 static bool resize_owned(struct kspan_large_owner *owner, struct kspan_span *span,
 			 unsigned int npages, gfp_t gfp)
 {
@@ -500,32 +351,32 @@ static bool resize_owned(struct kspan_large_owner *owner, struct kspan_span *spa
 }
 
 /**
- * kspan_large_resize() - change the size of a large object where it is
- * @addr:	the object, which is the caller's
+ * kspan_large_resize() - change the size of a large object in place
+ * @addr:	an object that belongs to the caller
  * @size:	bytes, 1...KSPAN_MAX_SIZE
- * @gfp:	the caller's flags; zeroing is left to the caller
+ * @gfp:	the caller's flags; the caller zeroes new pages itself
  *
- * Return: whether it has whole pages for @size, and no more, now.
+ * Return: whether the object has exactly the whole pages that @size takes now.
  */
 bool kspan_large_resize(unsigned long addr, size_t size, gfp_t gfp)
 {
 	struct kspan_found held;
 	bool done;
 
-	/* Should the object not be the caller's, nobody frees it meanwhile. */
+	/* If the object does not belong to the caller after all, nobody can free it meanwhile. */
 	if (!kspan_large_hold(addr, &held))
 		return false;
 	if (held.owner)
-		done = resize_owned(held.owner, held.span, size_to_pages(size), gfp);
+		done = resize_owned(held.owner, held.span, kspan_large_pages(size), gfp);
 	else
-		done = kspan_page_heap_resize(addr, size_to_pages(size), gfp);
+		done = kspan_page_heap_resize(addr, kspan_large_pages(size), gfp);
 	kspan_large_let_go(&held);
 	return done;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_resize);
 
 /**
- * kspan_large_owner_init() - prepare for the large objects of a private heap
+ * kspan_large_owner_init() - prepare the large objects of a private heap
  * @owner:	memory for it
  * @account:	the heap's
  */
@@ -537,7 +388,10 @@ void kspan_large_owner_init(struct kspan_large_owner *owner, struct kspan_accoun
 	init_llist_head(&owner->deferred);
 }
 
-/* One that an NMI freed, or NULL. Whoever takes one holds the lock: NMIs only add. */
+/*
+ * Take a span that an NMI freed, or NULL. Only the holder of the lock takes spans from the list, as
+ * llist_del_first() demands; NMIs only add.
+ */
 static struct kspan_span *take_deferred(struct kspan_large_owner *owner)
 {
 	struct kspan_span *span = NULL;
@@ -556,7 +410,7 @@ static struct kspan_span *take_deferred(struct kspan_large_owner *owner)
 
 /**
  * kspan_large_merge() - complete the frees that NMIs left behind
- * @owner: of a private heap
+ * @owner:	of a private heap
  *
  * Context: task, softirq, hardirq.
  */
@@ -571,8 +425,8 @@ void kspan_large_merge(struct kspan_large_owner *owner)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_merge);
 
-/* One that no NMI has freed meanwhile, or NULL. */
-static struct kspan_span *take_first(struct kspan_large_owner *owner)
+/* Take the first span of the list; NULL if the list is empty, or an NMI has just freed the span. */
+static struct kspan_span *large_take_first(struct kspan_large_owner *owner)
 {
 	struct kspan_span *span;
 	unsigned long flags;
@@ -589,10 +443,10 @@ static struct kspan_span *take_first(struct kspan_large_owner *owner)
 }
 
 /**
- * kspan_large_drop() - free all large objects
- * @owner: of a private heap that nobody uses any more
+ * kspan_large_drop() - free all large objects of a heap
+ * @owner:	of a private heap that nobody uses any more
  *
- * Context: task.
+ * Context: task; sleeps.
  * Return: how many there were.
  */
 unsigned long kspan_large_drop(struct kspan_large_owner *owner)
@@ -602,7 +456,7 @@ unsigned long kspan_large_drop(struct kspan_large_owner *owner)
 
 	while (kspan_glance(owner->objects)) {
 		kspan_large_merge(owner);
-		span = take_first(owner);
+		span = large_take_first(owner);
 		if (!span)
 			continue;
 		kmemleak_free((void *)span->start);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Objects above 32 KiB: a span each. */
+/* Large objects: above 32 KiB, a span each. */
 #ifndef KSPAN_LARGE_H
 #define KSPAN_LARGE_H
 
-#include "objects/budget.h"
 #include "objects/lookup.h"
 #include "pages/account.h"
 #include "pages/free.h"
@@ -13,38 +12,17 @@
 
 #define KSPAN_MAX_SIZE	KSPAN_ARENA_SIZE
 
-/* Large objects that a CPU keeps. */
-#define KSPAN_LARGE_CACHED	4
-
-/**
- * struct kspan_large_cache - large objects that a CPU freed last
- * @span:	their spans, LARGE_CACHED, or NULL
- * @next:	entry to be given up next
- * @count:	entries that are not NULL
- * @pages:	pages of these
- * @drawn:	pages that it may hold, drawn from the budget of caches
- * @lacks:	pages that the budget did not have, since the last look at this
- */
-struct kspan_large_cache {
-	struct kspan_span *span[KSPAN_LARGE_CACHED];
-	unsigned int next;
-	unsigned int count;
-	unsigned int pages;
-	unsigned int drawn;
-	unsigned int lacks;
-};
-
 /**
  * struct kspan_large_owner - the large objects of a private heap
  * @lock:	protects @spans and the counters
- * @spans:	LARGE ones, CHUNKs, and LARGE_DEFERRED ones that are in @deferred, too
- * @deferred:	those that an NMI freed; lock-free
+ * @spans:	its LARGE spans and CHUNKs; LARGE_DEFERRED ones, too, until they are merged
+ * @deferred:	spans that an NMI freed; lock-free
  * @objects:	length of @spans
- * @pages:	of these
+ * @pages:	pages of these spans
  * @allocs:	objects ever allocated
  * @account:	the heap's
  *
- * They are not kept by CPUs: their pages go back at once.
+ * CPUs do not keep large objects of private heaps: a free returns their pages at once.
  */
 struct kspan_large_owner {
 	raw_spinlock_t lock;
@@ -57,31 +35,31 @@ struct kspan_large_owner {
 };
 
 /**
- * struct kspan_chunk_id - what tells a chunk from others that had its pages, or have them now
- * @span:	its descriptor, only to be compared
- * @life:	of the descriptor, that the chunk is
+ * struct kspan_chunk_id - identity of a chunk
+ * @span:	its descriptor; only to be compared, never followed
+ * @life:	life of the descriptor in which it is this chunk
+ *
+ * It differs from that of any other chunk that had the same pages before, or gets them later.
  */
 struct kspan_chunk_id {
 	const struct kspan_span *span;
 	u32 life;
 };
 
-/* Bytes of large objects that a CPU may keep; a module parameter. */
-extern unsigned int kspan_large_cache_bytes;
-
-void *kspan_large_cache_take(struct kspan_large_cache *cache, size_t size);
-bool kspan_large_cache_put(struct kspan_large_cache *cache, unsigned long addr, int nid,
-			   struct kspan_span **evicted);
-void kspan_large_cache_drain(struct kspan_large_cache *cache);
-
 /**
- * kspan_large_roundup() - what a request gets
- * @size: bytes, at most KSPAN_MAX_SIZE
- * Return: bytes.
+ * kspan_large_roundup() - bytes that a large request gets
+ * @size:	bytes, at most KSPAN_MAX_SIZE
+ * Return: bytes, whole pages of kspan.
  */
 static inline size_t kspan_large_roundup(size_t size)
 {
 	return ALIGN(size, KSPAN_PAGE_SIZE);
+}
+
+/* The same in pages of kspan. */
+static inline unsigned int kspan_large_pages(size_t size)
+{
+	return kspan_large_roundup(size) >> KSPAN_PAGE_SHIFT;
 }
 
 void *kspan_large_alloc(struct kspan_large_owner *owner, size_t size, int nid, gfp_t gfp);
@@ -94,7 +72,6 @@ struct kspan_chunk_id kspan_large_chunk_id(unsigned long addr);
 size_t kspan_large_hold(unsigned long addr, struct kspan_found *found);
 void kspan_large_let_go(const struct kspan_found *found);
 void kspan_large_free_held(const struct kspan_found *found);
-void kspan_large_free_cached(struct kspan_span *span);
 size_t kspan_large_size(unsigned long addr);
 bool kspan_large_resize(unsigned long addr, size_t size, gfp_t gfp);
 

@@ -15,6 +15,8 @@
 #include <linux/preempt.h>
 #include <linux/sched.h>
 
+#include "objects/central.h"
+#include "objects/cpu_caches.h"
 #include "objects/depot.h"
 #include "objects/limit.h"
 #include "objects/refuse.h"

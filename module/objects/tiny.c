@@ -2,23 +2,22 @@
 /*
  * Tiny objects
  *
- * Objects below 16 bytes are packed into blocks of 16 by Go's rule: the next
- * one starts right behind the last, aligned to 8, 4, 2 or 1 as its size is a
- * multiple of. Go's collector frees a block as a whole; here every object can
- * be freed, so a span of blocks has a bit for each of its bytes, set where a
- * live object starts:
+ * Objects below 16 bytes are packed into blocks of 16 bytes by Go's rule: the next object starts
+ * right behind the last one, aligned to 8, 4, 2 or 1, as its size is a multiple of. Go's collector
+ * frees a block as a whole. Here every object can be freed. So a span of blocks has a bit for each
+ * of its bytes, and the bit is set where a live object starts:
  *
  *	block	a a a a a b b . c c c c - - - -
- *	starts	1         1     1       1 <- mark: where the CPU goes on
+ *	starts	1         1     1       1 <- mark: where the CPU continues
  *
- * The block that a CPU packs into is open: one more bit, the highest, marks
- * where the next object goes. It keeps the block from being free when all its
- * objects are, and bounds the size of the last one. A bit per block tells open
- * ones, so that the mark is not taken for an object. A block without any bit is
- * free: it is a slot of the class KSPAN_CLASS_TINY and goes back as such.
+ * The block that a CPU packs into is open. One more bit, the highest, marks where the next object
+ * will start. The mark keeps the block from becoming free when all its objects are freed, and it
+ * bounds the size of the last object. A second bitmap has a bit per block that tells which ones
+ * are open, so that the mark is not taken for an object. A block without any bit is free: it is a
+ * slot of the class KSPAN_CLASS_TINY, and is freed as such.
  *
- * Bits change by atomic operations on the word they are in, so objects are
- * freed anywhere without a lock. kmemleak knows the blocks.
+ * Bits change by atomic operations on the word that they are in. So any CPU can free an object
+ * without a lock. kmemleak knows the blocks, not the objects.
  *
  * Context: any, NMI included.
  */
@@ -29,20 +28,20 @@
 #include "objects/slot.h"
 #include "objects/tiny.h"
 
-/* What of a span its blocks are found by. */
+/* The fields of a span by which its blocks are found. */
 struct blocks {
 	unsigned long start;
 	unsigned long *starts;
 	unsigned long *open;
 };
 
-/* The bits of one block. */
+/* The bits of one block: 16 bits of a word, from @shift on. */
 struct bits {
 	atomic64_t *word;
 	unsigned int shift;
 };
 
-/* Of a span with a block that is the caller's. */
+/* The blocks of a span in which the caller has a block, so that the span stays. */
 static struct blocks blocks_of(const struct kspan_span *span)
 {
 	return (struct blocks) {
@@ -52,7 +51,10 @@ static struct blocks blocks_of(const struct kspan_span *span)
 	};
 }
 
-/* Of one that may have gone meanwhile: its bitmaps can still be read, and be changed. */
+/*
+ * The blocks of a span that may be gone meanwhile: its bitmaps can still be read and changed,
+ * under RCU.
+ */
 static struct blocks blocks_found(const struct kspan_found *found)
 {
 	return (struct blocks) {
@@ -83,7 +85,7 @@ static u16 read_bits(struct bits bits)
 	return atomic64_read(bits.word) >> bits.shift;
 }
 
-/* Returns the bits as they were. */
+/* Returns the bits as they were before. */
 static u16 clear_bits(struct bits bits, u16 mask)
 {
 	return atomic64_fetch_andnot((u64)mask << bits.shift, bits.word) >> bits.shift;
@@ -94,7 +96,7 @@ static void flip_bits(struct bits bits, u16 mask)
 	atomic64_xor((u64)mask << bits.shift, bits.word);
 }
 
-/* Go's rule. */
+/* Go's rule for the alignment of a tiny object. */
 static unsigned int align_of(unsigned int size)
 {
 	return min(size & -size, 8U);
@@ -105,7 +107,7 @@ static unsigned int align_of(unsigned int size)
  * @tiny:	of an entered CPU cache
  * @size:	bytes, 1...15
  *
- * Return: the object, or NULL when there is no room.
+ * Return: the object, or NULL when the block has no room for it.
  */
 void *kspan_tiny_pack(struct kspan_tiny *tiny, unsigned int size)
 {
@@ -120,13 +122,16 @@ void *kspan_tiny_pack(struct kspan_tiny *tiny, unsigned int size)
 	blocks = blocks_of(tiny->span);
 	bits = bits_of(blocks, block);
 	at = ALIGN(tiny->offset, align_of(size));
-	/* When nothing but the mark is left, the block is as good as new. */
+	/* When only the mark is left, all objects have been freed: start from the beginning. */
 	if (at + size > KSPAN_TINY_BLOCK && read_bits(bits) == BIT(tiny->offset))
 		at = 0;
 	end = at + size;
 	if (end > KSPAN_TINY_BLOCK)
 		return NULL;
-	/* The mark becomes the object's start, or moves there; then behind it. */
+	/*
+	 * The mark turns into the start bit of the object, or moves there. Then it is set behind
+	 * the object.
+	 */
 	flip = BIT(tiny->offset) ^ BIT(at);
 	if (end < KSPAN_TINY_BLOCK)
 		flip ^= BIT(end);
@@ -142,13 +147,11 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_tiny_pack);
 
 /**
  * kspan_tiny_open() - allocate from a new block
- * @tiny:	of an entered CPU cache; NULL if the object is to have the block
- *		for itself
- * @block:	a slot of the class KSPAN_CLASS_TINY
+ * @tiny:	of an entered CPU cache; NULL if the object gets a block of its own
+ * @block:	a slot of the class KSPAN_CLASS_TINY, which belongs to the caller
  * @size:	bytes, 1...15
  *
- * Of the new and the open block the one with more room is open afterwards, as
- * in Go.
+ * As in Go, of the new block and the open one, the one with more room is open afterwards.
  *
  * Return: the object, at the start of the block.
  */
@@ -158,7 +161,7 @@ void *kspan_tiny_open(struct kspan_tiny *tiny, void *block, unsigned int size)
 	struct blocks blocks;
 	struct bits bits;
 
-	/* The block is the caller's, so its span stays. */
+	/* The block belongs to the caller, so its span stays. */
 	rcu_read_lock_sched();
 	span = kspan_map_span((unsigned long)block);
 	rcu_read_unlock_sched();
@@ -177,8 +180,10 @@ void *kspan_tiny_open(struct kspan_tiny *tiny, void *block, unsigned int size)
 KSPAN_EXPORT_FOR_KUNIT(kspan_tiny_open);
 
 /**
- * kspan_tiny_close() - let go of the open block
- * @tiny: of an entered CPU cache, or of a dead CPU
+ * kspan_tiny_close() - close the open block
+ * @tiny:	of an entered CPU cache, or of a dead CPU
+ *
+ * Frees the block if it has no object any more.
  */
 void kspan_tiny_close(struct kspan_tiny *tiny)
 {
@@ -190,25 +195,34 @@ void kspan_tiny_close(struct kspan_tiny *tiny)
 		return;
 	tiny->block = NULL;
 	blocks = blocks_of(tiny->span);
-	/* In this order, or the last object would be taken for the mark. */
+	/*
+	 * Pairs with the smp_rmb() in object_bits(): the open bit goes first. Else a CPU that
+	 * sees the mark gone and the block still open would take the last object for the mark.
+	 */
 	clear_bit(block_index(blocks, block), blocks.open);
 	if (clear_bits(bits_of(blocks, block), mark) != mark)
 		return;
-	/* What an NMI frees, the merge makes kmemleak forget. */
+	/* kmemleak takes locks: for a block that an NMI frees, the merge calls it later. */
 	if (!in_nmi())
 		kmemleak_free((void *)block);
 	kspan_central_free(block, KSPAN_CLASS_TINY);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_tiny_close);
 
-/* Bits from an address on to the end of its block, if an object starts there; else 0. */
+/*
+ * The bits from an address on to the end of its block, if an object starts at the address; else
+ * 0.
+ */
 static u16 object_bits(struct blocks blocks, unsigned long addr)
 {
 	u16 bits = read_bits(bits_of(blocks, addr)) >> addr % KSPAN_TINY_BLOCK;
 
 	if (!(bits & 1))
 		return 0;
-	/* Pairs with the clear_bits() of kspan_tiny_close(). */
+	/*
+	 * Pairs with kspan_tiny_close(), which clears the open bit and then, by the fully ordered
+	 * clear_bits(), the mark.
+	 */
 	smp_rmb();
 	/* The highest bit of an open block is the mark. */
 	if (bits == 1 && test_bit(block_index(blocks, addr), blocks.open))
@@ -216,7 +230,7 @@ static u16 object_bits(struct blocks blocks, unsigned long addr)
 	return bits;
 }
 
-static enum kspan_bad_free_kind kind_of(const struct kspan_found *found, unsigned long addr)
+static enum kspan_bad_free_kind tiny_kind_of(const struct kspan_found *found, unsigned long addr)
 {
 	return block_index(blocks_found(found), addr) < found->high ?
 	       KSPAN_BAD_FREE_DOUBLE : KSPAN_BAD_FREE_NEVER_ALLOCATED;
@@ -225,17 +239,17 @@ static enum kspan_bad_free_kind kind_of(const struct kspan_found *found, unsigne
 /**
  * kspan_tiny_free() - free a tiny object
  * @addr:	any address
- * @central:	set to that of its block, if the object was freed; it stays as long as
- *		preemption is off
- * @empty:	set to the block, if that was its last object: the caller frees it
+ * @central: set to the central of its block, if the object was freed; it stays as long as
+ *	preemption is off
+ * @empty:	set to the block, if that was its last object: the caller frees it; else NULL
  * @kind:	set to what is wrong with the address: the caller reports it
  *
- * Which of the places in a block where no object starts once were one is not known;
- * they are double frees.
+ * It is not known which places in a block once were the start of an object. So a free of any
+ * place where no object starts is reported as a double free, if the block was ever handed out.
  *
  * Context: any, NMI included; preemption off.
- * Return: -ENOENT, and nothing done, when @addr is not in a span of tiny
- * objects; 0 when the object was freed; -EINVAL for a wrong address.
+ * Return: 0 when the object was freed; -ENOENT, and nothing is done, when @addr is not in a span
+ * of tiny objects; -EINVAL for a wrong address.
  */
 int kspan_tiny_free(unsigned long addr, struct kspan_central **central, void **empty,
 		    enum kspan_bad_free_kind *kind)
@@ -258,17 +272,18 @@ int kspan_tiny_free(unsigned long addr, struct kspan_central **central, void **e
 	}
 	*central = found.central;
 	if (err)
-		*kind = kind_of(&found, addr);
+		*kind = tiny_kind_of(&found, addr);
 	return err;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_tiny_free);
 
 /**
  * kspan_tiny_size() - usable size of a tiny object
- * @addr: any address
+ * @addr:	any address
  *
- * Return: bytes up to the next object, the mark or the end of the block; 0 when
- * no tiny object starts at @addr.
+ * Context: any, NMI included.
+ * Return: bytes up to the next object, the mark or the end of the block; 0 when no tiny object
+ * starts at @addr.
  */
 size_t kspan_tiny_size(unsigned long addr)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Objects below 16 bytes, several to a block. */
+/* Tiny objects: below 16 bytes, several to a block of 16 bytes. */
 #ifndef KSPAN_TINY_H
 #define KSPAN_TINY_H
 
@@ -9,10 +9,12 @@
 #define KSPAN_TINY_BLOCK	16
 
 /**
- * struct kspan_tiny - a block that has room for more tiny objects
- * @block:	its address, NULL for none
- * @span:	the span it lies in
- * @offset:	where the next object may start, 1...15
+ * struct kspan_tiny - the open block, which has room for more tiny objects
+ * @block:	its address; NULL if no block is open
+ * @span:	the span that the block lies in
+ * @offset:	where the next object may start, 1...15 bytes from @block
+ *
+ * It is a part of the CPU cache, and is used with that cache entered.
  */
 struct kspan_tiny {
 	void *block;

@@ -21,6 +21,7 @@
 
 #include "base/kunit_export.h"
 #include "base/name.h"
+#include "objects/tiny.h"
 #include "objects/track.h"
 
 #define TABLE_BITS	9

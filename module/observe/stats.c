@@ -17,6 +17,7 @@
 #include <linux/cpumask.h>
 
 #include "api/private.h"
+#include "objects/cpu_caches.h"
 #include "base/kunit_export.h"
 #include "objects/deferred.h"
 #include "observe/stats.h"

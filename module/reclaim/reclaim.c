@@ -69,6 +69,7 @@
 #include "base/kunit_export.h"
 #include "kits/pool.h"
 #include "objects/budget.h"
+#include "objects/cpu_caches.h"
 #include "pages/hooks.h"
 #include "pages/free.h"
 #include "pages/page_heap.h"
