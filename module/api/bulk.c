@@ -9,7 +9,7 @@
  */
 #include <linux/kspan.h>
 
-#include "api/malloc.h"
+#include "api/alloc.h"
 #include "base/kunit_export.h"
 #include "objects/track.h"
 
@@ -17,7 +17,7 @@
 #define RELOADS_MAX	4
 
 /* From the loaded magazine. */
-static unsigned int pop(struct kspan_cpu_cache *cache, unsigned int class, unsigned int n,
+static unsigned int pop_some(struct kspan_cpu_cache *cache, unsigned int class, unsigned int n,
 			void **p)
 {
 	struct kspan_magazine *mag = cache->class[class].loaded;
@@ -31,7 +31,7 @@ static unsigned int pop(struct kspan_cpu_cache *cache, unsigned int class, unsig
 }
 
 /* Up to a magazine of objects that this CPU or its node's central has. */
-static unsigned int take(struct kspan_heap *heap, unsigned int class, gfp_t gfp, unsigned int n,
+static unsigned int take_some(struct kspan_heap *heap, unsigned int class, gfp_t gfp, unsigned int n,
 			 void **p)
 {
 	unsigned int taken = 0, reloads = RELOADS_MAX;
@@ -42,7 +42,7 @@ static unsigned int take(struct kspan_heap *heap, unsigned int class, gfp_t gfp,
 		return 0;
 	n = min_t(unsigned int, n, KSPAN_MAGAZINE_MAX);
 	do {
-		taken += pop(cache, class, n - taken, p + taken);
+		taken += pop_some(cache, class, n - taken, p + taken);
 	} while (taken < n && reloads-- && kspan_cpu_cache_reload(heap, cache, class, gfp));
 	central = kspan_heap_central(heap, cache->nid, class);
 	if (!taken && central)
@@ -83,7 +83,7 @@ unsigned int kspan_alloc_slots(struct kspan_heap *heap, unsigned int class, gfp_
 	unsigned int done = 0;
 
 	while (done < n) {
-		unsigned int taken = take(heap, class, here, n - done, p + done);
+		unsigned int taken = take_some(heap, class, here, n - done, p + done);
 
 		initialise_all(heap, class, here, taken, p + done);
 		/* Of a private heap, frees have no say in that. */
@@ -158,7 +158,7 @@ EXPORT_SYMBOL_GPL(kspan_alloc_bulk);
  * As kspan_free() pushes one, those that are of the first one's class, as long as they are
  * unsealed slots and there is room. Returns how many.
  */
-static unsigned int push(struct kspan_cpu_cache *cache, unsigned int n, void **p)
+static unsigned int push_run(struct kspan_cpu_cache *cache, unsigned int n, void **p)
 {
 	/* In registers: the stores below might change it, as far as the compiler knows. */
 	struct kspan_class_map classes = cache->classes;
@@ -194,7 +194,7 @@ static unsigned int push(struct kspan_cpu_cache *cache, unsigned int n, void **p
 }
 
 /* Frees objects as long as they go into loaded magazines; returns how many. */
-static unsigned int give(unsigned int n, void **p)
+static unsigned int give_some(unsigned int n, void **p)
 {
 	unsigned int done = 0, pushed;
 	struct kspan_cpu_cache *cache;
@@ -203,7 +203,7 @@ static unsigned int give(unsigned int n, void **p)
 		return 0;
 	n = min_t(unsigned int, n, KSPAN_MAGAZINE_MAX);
 	do {
-		pushed = push(cache, n - done, p + done);
+		pushed = push_run(cache, n - done, p + done);
 		done += pushed;
 	} while (pushed && done < n);
 	kspan_cpu_cache_leave(cache);
@@ -225,7 +225,7 @@ void kspan_free_bulk(unsigned int n, void **p)
 
 	while (i < n) {
 		if (!singly && n - i > 1)
-			i += give(n - i, p + i);
+			i += give_some(n - i, p + i);
 		/* What none of the loaded magazines took: it makes room for the next. */
 		if (i < n)
 			kspan_free(p[i++]);

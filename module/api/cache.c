@@ -19,9 +19,10 @@
 #include <linux/panic.h>
 
 #include "objects/kv.h"
-#include "api/malloc.h"
-#include "api/nolock.h"
+#include "api/alloc.h"
+#include "api/heaps.h"
 #include "api/private.h"
+#include "api/reserve.h"
 #include "base/name.h"
 #include "objects/bad_free.h"
 
@@ -92,7 +93,7 @@ static struct kspan_size_class slot_class(unsigned int size, unsigned int align)
 	return sc;
 }
 
-static struct kspan_cache *create(const char *name, unsigned int size, unsigned int align,
+static struct kspan_cache *create_cache(const char *name, unsigned int size, unsigned int align,
 				  unsigned long flags, void (*ctor)(void *object),
 				  struct module *owner, unsigned long site)
 {
@@ -146,7 +147,7 @@ struct kspan_cache *__kspan_cache_create(const char *name, unsigned int size, un
 					 unsigned long flags, void (*ctor)(void *object),
 					 struct module *owner)
 {
-	struct kspan_cache *cache = create(name, size, align, flags, ctor, owner, _RET_IP_);
+	struct kspan_cache *cache = create_cache(name, size, align, flags, ctor, owner, _RET_IP_);
 
 	if (!cache && (flags & (__force unsigned long)SLAB_PANIC))
 		panic("kspan: a cache with SLAB_PANIC can't be made");
@@ -303,7 +304,7 @@ static noinline bool push_unknown(struct kspan_cache *cache, struct kspan_cpu_ca
 }
 
 /* An object that the CPU's cache did not take, or that is not the cache's. */
-static noinline void free_slow(struct kspan_cache *cache, void *object)
+static noinline void cache_free_slow(struct kspan_cache *cache, void *object)
 {
 	const struct kspan_central *central;
 	const struct kspan_span *span;
@@ -334,7 +335,7 @@ static noinline void free_unknown(struct kspan_cache *cache, struct kspan_cpu_ca
 
 	kspan_cpu_cache_leave(cpu_cache);
 	if (!pushed)
-		free_slow(cache, object);
+		cache_free_slow(cache, object);
 }
 
 /* Whether frees have more to do than to put the object into a magazine. */
@@ -358,7 +359,7 @@ void kspan_cache_free(struct kspan_cache *cache, void *object)
 	struct kspan_cpu_cache *cpu_cache;
 
 	if (free_is_special() || unlikely(!kspan_cpu_cache_enter(&cache->heap, &cpu_cache)))
-		return free_slow(cache, object);
+		return cache_free_slow(cache, object);
 	if (unlikely(!push_known(cache, cpu_cache, object)))
 		return free_unknown(cache, cpu_cache, object);
 	kspan_cpu_cache_leave(cpu_cache);
@@ -430,7 +431,7 @@ static unsigned int push_some(struct kspan_cache *cache, struct kspan_cpu_cache 
 }
 
 /* As long as the loaded magazine takes them; returns how many, of a magazine at most. */
-static unsigned int push(struct kspan_cache *cache, unsigned int n, void **objects)
+static unsigned int push_magazine(struct kspan_cache *cache, unsigned int n, void **objects)
 {
 	struct kspan_cpu_cache *cpu_cache;
 	unsigned int i = 0;
@@ -459,10 +460,10 @@ void kspan_cache_free_bulk(struct kspan_cache *cache, unsigned int n, void **obj
 	unsigned int i = 0;
 
 	while (i < n) {
-		i += push(cache, n - i, objects + i);
+		i += push_magazine(cache, n - i, objects + i);
 		/* It makes room for the next. */
 		if (i < n)
-			free_slow(cache, objects[i++]);
+			cache_free_slow(cache, objects[i++]);
 	}
 }
 EXPORT_SYMBOL_GPL(kspan_cache_free_bulk);

@@ -9,7 +9,7 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
-#include "api/malloc.h"
+#include "api/alloc.h"
 #include "objects/track.h"
 
 /* With @more bytes behind, which are the caller's to write. */

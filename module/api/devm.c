@@ -9,7 +9,7 @@
 #include <linux/kspan.h>
 #include <linux/string.h>
 
-#include "api/malloc.h"
+#include "api/alloc.h"
 
 static void release(struct device *dev, void *resource)
 {

@@ -21,8 +21,8 @@
 #include <linux/rcupdate.h>
 #include <linux/workqueue.h>
 
-#include "api/free_rcu.h"
-#include "api/malloc.h"
+#include "api/alloc.h"
+#include "api/free.h"
 #include "base/kunit_export.h"
 
 #define KSPAN_RCU_BULK		32
@@ -58,7 +58,7 @@ struct kspan_rcu_cpu {
 };
 
 static struct kspan_rcu_cpu __percpu *rcu_cpus;
-static struct workqueue_struct *workqueue;
+static struct workqueue_struct *rcu_workqueue;
 /* Held from when the batches of a CPU are drained until they are freed. */
 static DEFINE_MUTEX(drain_mutex);
 
@@ -82,7 +82,7 @@ static void start_locked(struct kspan_rcu_cpu *rc)
 		return;
 	rc->busy = true;
 	rc->waiting = take_batch(&rc->next);
-	queue_rcu_work(workqueue, &rc->work);
+	queue_rcu_work(rcu_workqueue, &rc->work);
 }
 
 static struct rcu_head *free_heads(struct rcu_head *head)
@@ -156,7 +156,7 @@ static bool add_to_block(const void *p, struct rcu_block **spare)
 }
 
 /* The same, with a new block if there is none; @gfp 0 waits for nothing. */
-static bool note(const void *p, gfp_t gfp)
+static bool note_object(const void *p, gfp_t gfp)
 {
 	struct rcu_block *spare = NULL;
 	bool noted;
@@ -195,7 +195,7 @@ static void link_head(struct rcu_head *head, void *p)
  */
 void kspan_call_free_rcu(struct rcu_head *head, void *p)
 {
-	if (!note(p, 0))
+	if (!note_object(p, 0))
 		link_head(head, p);
 }
 EXPORT_SYMBOL_GPL(kspan_call_free_rcu);
@@ -214,7 +214,7 @@ void kspan_free_rcu_mightsleep(const void *p)
 	might_sleep();
 	if (ZERO_OR_NULL_PTR(p))
 		return;
-	if (note(p, GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN))
+	if (note_object(p, GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN))
 		return;
 	synchronize_rcu();
 	kspan_free(p);
@@ -235,7 +235,7 @@ static bool take_all(struct kspan_rcu_cpu *rc)
 }
 
 /* One grace period for all, and none where nothing is pending. */
-static void drain(const struct cpumask *cpus)
+static void drain_batches(const struct cpumask *cpus)
 {
 	struct kspan_rcu_cpu *rc;
 	unsigned int cpu;
@@ -265,9 +265,9 @@ static void drain(const struct cpumask *cpus)
  */
 void kspan_barrier(void)
 {
-	drain(cpu_possible_mask);
+	drain_batches(cpu_possible_mask);
 	/* Some may be with a work item, whose grace period is over. */
-	flush_workqueue(workqueue);
+	flush_workqueue(rcu_workqueue);
 }
 EXPORT_SYMBOL_GPL(kspan_barrier);
 
@@ -279,7 +279,7 @@ EXPORT_SYMBOL_GPL(kspan_barrier);
  */
 void kspan_free_rcu_drain(unsigned int cpu)
 {
-	drain(cpumask_of(cpu));
+	drain_batches(cpumask_of(cpu));
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_free_rcu_drain);
 
@@ -291,12 +291,12 @@ int kspan_free_rcu_init(void)
 {
 	unsigned int cpu;
 
-	workqueue = alloc_workqueue("kspan_rcu", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	if (!workqueue)
+	rcu_workqueue = alloc_workqueue("kspan_rcu", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!rcu_workqueue)
 		return -ENOMEM;
 	rcu_cpus = alloc_percpu(struct kspan_rcu_cpu);
 	if (!rcu_cpus) {
-		destroy_workqueue(workqueue);
+		destroy_workqueue(rcu_workqueue);
 		return -ENOMEM;
 	}
 	for_each_possible_cpu(cpu) {
@@ -314,6 +314,6 @@ void kspan_free_rcu_exit(void)
 	kspan_barrier();
 	/* Work items whose objects were drained are still to come. */
 	rcu_barrier();
-	destroy_workqueue(workqueue);
+	destroy_workqueue(rcu_workqueue);
 	free_percpu(rcu_cpus);
 }

@@ -3,7 +3,7 @@
 #include <linux/kspan.h>
 #include <linux/overflow.h>
 
-#include "api/malloc.h"
+#include "api/alloc.h"
 #include "objects/track.h"
 
 /*

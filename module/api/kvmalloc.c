@@ -9,8 +9,8 @@
 #include <linux/kspan.h>
 #include <linux/mm.h>
 
-#include "api/kvmalloc.h"
-#include "api/malloc.h"
+#include "api/alloc.h"
+#include "objects/kv.h"
 #include "objects/track.h"
 
 /* Effort that is worth while when there is vmalloc(), as the kernel's kvmalloc() has it. */

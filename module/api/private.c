@@ -30,16 +30,16 @@
 #include <linux/rcupdate.h>
 #include <linux/string.h>
 
-#include "api/malloc.h"
-#include "api/nolock.h"
+#include "api/heaps.h"
 #include "api/private.h"
+#include "api/reserve.h"
 #include "base/kunit_export.h"
 #include "base/name.h"
+#include "objects/large.h"
+#include "objects/refuse.h"
 #include "objects/track.h"
 
-static LIST_HEAD(heaps);
-static DEFINE_MUTEX(heaps_mutex);
-static struct workqueue_struct *workqueue;
+static struct workqueue_struct *heap_workqueue;
 /* Heaps destroyed whose pages wait for a grace period. */
 static atomic_t nr_late = ATOMIC_INIT(0);
 
@@ -110,36 +110,6 @@ struct kspan_handle *kspan_private_handle(struct kspan_heap *heap)
 	return &container_of(heap, struct private_heap, heap)->private.handle;
 }
 
-/**
- * kspan_private_publish() - have a heap take part in CPU hotplug, trim and debugfs
- * @heap: the heap
- * @site: return address of the call that made it
- */
-void kspan_private_publish(struct kspan_heap *heap, unsigned long site)
-{
-	struct kspan_private *private = heap->private;
-	unsigned int cpu;
-
-	cpus_read_lock();
-	mutex_lock(&heaps_mutex);
-	/* A CPU may have come online on another node since the heap was made. */
-	for_each_possible_cpu(cpu)
-		kspan_cpu_cache_prepare(heap, cpu);
-	list_add_tail_rcu(&private->list, &heaps);
-	mutex_unlock(&heaps_mutex);
-	cpus_read_unlock();
-	kspan_handle_add(&private->handle, private->typed ? KSPAN_HANDLE_CACHE : KSPAN_HANDLE_HEAP,
-			 heap->name, private->handle.module, site);
-}
-
-static void unpublish(struct kspan_heap *heap)
-{
-	mutex_lock(&heaps_mutex);
-	/* kspan_peek_heaps() may be there; the heap goes after a grace period. */
-	list_del_rcu(&heap->private->list);
-	mutex_unlock(&heaps_mutex);
-}
-
 static bool are_valid(const struct kspan_heap_options *options)
 {
 	if (options->flags & ~(KSPAN_HEAP_TRACK | KSPAN_HEAP_ON_NODE) ||
@@ -150,7 +120,7 @@ static bool are_valid(const struct kspan_heap_options *options)
 }
 
 /* A heap with options; @site: where it is made. */
-static struct kspan_heap *create(const char *name, const struct kspan_heap_options *options,
+static struct kspan_heap *create_heap(const char *name, const struct kspan_heap_options *options,
 				 struct module *owner, unsigned long site)
 {
 	struct kspan_private *private;
@@ -208,7 +178,7 @@ struct kspan_heap *__kspan_heap_create(const char *name, size_t limit, unsigned 
 		.limit = limit, .flags = flags, .node = NUMA_NO_NODE,
 	};
 
-	return create(name, &options, owner, _RET_IP_);
+	return create_heap(name, &options, owner, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(__kspan_heap_create);
 
@@ -225,7 +195,7 @@ struct kspan_heap *__kspan_heap_create_with(const char *name,
 					    const struct kspan_heap_options *options,
 					    struct module *owner)
 {
-	return create(name, options, owner, _RET_IP_);
+	return create_heap(name, options, owner, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(__kspan_heap_create_with);
 
@@ -394,7 +364,7 @@ static void drop_heap(struct kspan_heap *heap)
 		pr_warn("heap %s: %lu objects of vmalloc() were never freed\n", heap->name,
 			mapped);
 	INIT_RCU_WORK(&private->work, free_heap);
-	queue_rcu_work(workqueue, &private->work);
+	queue_rcu_work(heap_workqueue, &private->work);
 }
 
 static void drop_late(struct work_struct *work)
@@ -415,11 +385,11 @@ void kspan_private_destroy(struct kspan_heap *heap)
 {
 	struct kspan_private *private = heap->private;
 
-	unpublish(heap);
+	kspan_private_unpublish(heap);
 	if (private->flags & KSPAN_TYPESAFE_BY_RCU) {
 		atomic_inc(&nr_late);
 		INIT_RCU_WORK(&private->work, drop_late);
-		queue_rcu_work(workqueue, &private->work);
+		queue_rcu_work(heap_workqueue, &private->work);
 	} else {
 		drop_heap(heap);
 	}
@@ -435,7 +405,7 @@ void kspan_private_settle(void)
 	if (!atomic_read(&nr_late))
 		return;
 	rcu_barrier();
-	flush_workqueue(workqueue);
+	flush_workqueue(heap_workqueue);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_private_settle);
 
@@ -458,231 +428,22 @@ void kspan_heap_destroy(struct kspan_heap *heap)
 }
 EXPORT_SYMBOL_GPL(kspan_heap_destroy);
 
-static void forget_pressure(struct kspan_private *private, const struct module *module)
-{
-	unsigned long flags;
-
-	if (!within_module((unsigned long)private->pressure, module))
-		return;
-	raw_spin_lock_irqsave(&private->pressing_lock, flags);
-	WRITE_ONCE(private->pressure, NULL);
-	raw_spin_unlock_irqrestore(&private->pressing_lock, flags);
-	pr_warn("heap %s of module %s: its pressure callback goes with module %s, and is not called any more\n",
-		private->heap->name, private->module, module->name);
-}
-
-static void forget_ctor(struct kspan_private *private, const struct module *module)
-{
-	if (private->ctor_gone || !within_module((unsigned long)private->ctor, module))
-		return;
-	WRITE_ONCE(private->ctor_gone, true);
-	pr_warn("cache %s of module %s: its constructor goes with module %s, so it can't grow any more\n",
-		private->heap->name, private->module, module->name);
-}
-
-static bool is_called_still(struct kspan_private *private)
-{
-	unsigned long flags;
-	bool pressing;
-
-	raw_spin_lock_irqsave(&private->pressing_lock, flags);
-	pressing = !private->pressure && !hash_empty(private->pressing);
-	raw_spin_unlock_irqrestore(&private->pressing_lock, flags);
-	return pressing || (private->ctor_gone && atomic_read(&private->constructing));
-}
-
-static bool any_is_called_still(void)
-{
-	struct kspan_private *private;
-	bool any = false;
-
-	mutex_lock(&heaps_mutex);
-	list_for_each_entry(private, &heaps, list)
-		any |= is_called_still(private);
-	mutex_unlock(&heaps_mutex);
-	return any;
-}
-
-/**
- * kspan_private_forget() - do not call functions of a module any more
- * @module: the module, which goes
- *
- * Waits for those that are under way.
- *
- * Context: task; sleeps.
- */
-void kspan_private_forget(const struct module *module)
-{
-	struct kspan_private *private;
-
-	mutex_lock(&heaps_mutex);
-	list_for_each_entry(private, &heaps, list) {
-		forget_pressure(private, module);
-		forget_ctor(private, module);
-	}
-	mutex_unlock(&heaps_mutex);
-	/* Who does not see that a constructor is gone is seen by us; see construct_slots(). */
-	smp_mb();
-	/* Not under the mutex, which they may be waiting for. */
-	while (any_is_called_still())
-		usleep_range(1000, 2000);
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_private_forget);
-
-/** kspan_private_prepare_cpu() - kspan_cpu_cache_prepare() for all private heaps */
-void kspan_private_prepare_cpu(unsigned int cpu)
-{
-	struct kspan_private *private;
-
-	mutex_lock(&heaps_mutex);
-	list_for_each_entry(private, &heaps, list)
-		kspan_cpu_cache_prepare(private->heap, cpu);
-	mutex_unlock(&heaps_mutex);
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_private_prepare_cpu);
-
-/** kspan_private_drain_cpu() - kspan_cpu_cache_drain() for all private heaps */
-void kspan_private_drain_cpu(unsigned int cpu)
-{
-	struct kspan_private *private;
-
-	mutex_lock(&heaps_mutex);
-	list_for_each_entry(private, &heaps, list)
-		kspan_cpu_cache_drain(private->heap, cpu);
-	mutex_unlock(&heaps_mutex);
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_private_drain_cpu);
-
-/**
- * kspan_private_trim_all() - kspan_private_trim() for all private heaps
- *
- * Context: task; sleeps.
- */
-void kspan_private_trim_all(void)
-{
-	struct kspan_private *private;
-
-	cpus_read_lock();
-	mutex_lock(&heaps_mutex);
-	list_for_each_entry(private, &heaps, list) {
-		kspan_cpu_caches_flush_locked(private->heap);
-		kspan_trim_centrals(private->heap);
-		cond_resched();
-	}
-	mutex_unlock(&heaps_mutex);
-	cpus_read_unlock();
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_private_trim_all);
-
-/**
- * kspan_visit_heaps() - call a function for the default and all private heaps
- * @fn:		the function, which must neither create nor destroy a heap
- * @data:	for @fn
- *
- * Context: task; sleeps.
- */
-void kspan_visit_heaps(kspan_heap_fn fn, void *data)
-{
-	struct kspan_private *private;
-
-	fn(&kspan_default_heap, data);
-	mutex_lock(&heaps_mutex);
-	list_for_each_entry(private, &heaps, list)
-		fn(private->heap, data);
-	mutex_unlock(&heaps_mutex);
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_visit_heaps);
-
-struct heap_visitor {
-	void (*fn)(struct kspan_heap *heap, void *data);
-	void *data;
-};
-
-static void visit(struct kspan_heap *heap, void *data)
-{
-	const struct heap_visitor *visitor = data;
-
-	/* As its users know it, the default heap is NULL. */
-	if (!heap->private)
-		visitor->fn(NULL, visitor->data);
-	else if (!heap->private->typed)
-		visitor->fn(heap, visitor->data);
-}
-
-/**
- * kspan_heap_for_each() - call a function for the default heap and all private heaps
- * @fn:		the function, called with NULL, which is the default heap, first; it may call
- *		kspan_heap_stats() and kspan_heap_name() of its heap, and must neither create,
- *		trim nor destroy one
- * @data:	for @fn
- *
- * Typed caches are left out. Heaps do not go meanwhile.
- *
- * Context: task; sleeps.
- */
-void kspan_heap_for_each(void (*fn)(struct kspan_heap *heap, void *data), void *data)
-{
-	struct heap_visitor visitor = { fn, data };
-
-	kspan_visit_heaps(visit, &visitor);
-}
-EXPORT_SYMBOL_GPL(kspan_heap_for_each);
-
-/**
- * kspan_try_visit_heaps() - kspan_visit_heaps() for who must not wait
- * @fn:		the function
- * @data:	for @fn
- *
- * Return: false when somebody else is at work with the list of private heaps: then @fn
- * was called for the default heap only.
- */
-bool kspan_try_visit_heaps(kspan_heap_fn fn, void *data)
-{
-	struct kspan_private *private;
-
-	fn(&kspan_default_heap, data);
-	if (!mutex_trylock(&heaps_mutex))
-		return false;
-	list_for_each_entry(private, &heaps, list)
-		fn(private->heap, data);
-	mutex_unlock(&heaps_mutex);
-	return true;
-}
-
-/**
- * kspan_peek_heaps() - kspan_visit_heaps() for who only reads
- * @fn:		the function, which takes no lock and does not sleep
- * @data:	for @fn
- *
- * Context: any; takes no lock.
- */
-void kspan_peek_heaps(kspan_heap_fn fn, void *data)
-{
-	struct kspan_private *private;
-
-	fn(&kspan_default_heap, data);
-	rcu_read_lock();
-	list_for_each_entry_rcu(private, &heaps, list)
-		fn(private->heap, data);
-	rcu_read_unlock();
-}
-
 /**
  * kspan_private_init() - prepare for private heaps
  * Return: 0 or -ENOMEM.
  */
 int kspan_private_init(void)
 {
-	workqueue = alloc_workqueue("kspan_heaps", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	return workqueue ? 0 : -ENOMEM;
+	heap_workqueue = alloc_workqueue("kspan_heaps", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	return heap_workqueue ? 0 : -ENOMEM;
 }
 
 /** kspan_private_exit() - destroy the heaps that their modules left behind */
 void kspan_private_exit(void)
 {
-	struct kspan_private *private, *next;
+	struct kspan_private *private;
 
-	list_for_each_entry_safe(private, next, &heaps, list) {
+	while ((private = kspan_heaps_first())) {
 		pr_warn("heap %s of module %s was never destroyed\n", private->heap->name,
 			private->module);
 		kspan_private_destroy(private->heap);
@@ -690,5 +451,5 @@ void kspan_private_exit(void)
 	/* What is not pages goes after another grace period. */
 	kspan_private_settle();
 	rcu_barrier();
-	destroy_workqueue(workqueue);
+	destroy_workqueue(heap_workqueue);
 }

@@ -9,8 +9,9 @@
 #include <linux/overflow.h>
 #include <linux/string.h>
 
-#include "api/kvmalloc.h"
-#include "api/malloc.h"
+#include "api/alloc.h"
+#include "api/free.h"
+#include "api/object.h"
 #include "objects/track.h"
 
 static void wipe(const void *p, size_t from, size_t to)
@@ -51,7 +52,7 @@ static bool resize_large(const void *p, size_t old, size_t size, gfp_t gfp)
 }
 
 /* Whether the object has room for @size where it is, and no more than it needs. */
-static bool resize(const void *p, size_t old, size_t size, gfp_t gfp)
+static bool resize_in_place(const void *p, size_t old, size_t size, gfp_t gfp)
 {
 	bool large = !kspan_object_class(p) && kspan_large_size((unsigned long)p);
 
@@ -66,7 +67,7 @@ static bool resize(const void *p, size_t old, size_t size, gfp_t gfp)
 }
 
 /* To a new object; false if it is none any more, as somebody else freed it. */
-static bool move(void *object, const void *p, size_t size)
+static bool move_object(void *object, const void *p, size_t size)
 {
 	struct kspan_found held;
 	size_t old = kspan_hold(p, &held);
@@ -99,11 +100,11 @@ static __always_inline void *realloc_by(alloc_fn alloc, struct kspan_heap *heap,
 		kspan_free(p);
 		return ZERO_SIZE_PTR;
 	}
-	if (resize(p, old, size, gfp))
+	if (resize_in_place(p, old, size, gfp))
 		return (void *)p;
 	heap = kspan_object_heap(p);
 	object = alloc(heap, size, gfp);
-	if (object && !move(object, p, size)) {
+	if (object && !move_object(object, p, size)) {
 		kspan_free_wrong(p);
 		kspan_free(object);
 		return NULL;

@@ -9,9 +9,12 @@
 #include <linux/kspan.h>
 #include <linux/log2.h>
 
-#include "objects/kv.h"
-#include "api/malloc.h"
+#include "api/free.h"
+#include "api/object.h"
 #include "objects/bad_free.h"
+#include "objects/heap.h"
+#include "objects/kv.h"
+#include "objects/large.h"
 
 /* Of whole pages. What the system's reserves gave is a block of the page allocator's. */
 static bool is_large_of(unsigned long addr, size_t usable, size_t size)

@@ -6,7 +6,7 @@
 #include <linux/kspan.h>
 #include <linux/string.h>
 
-#include "api/malloc.h"
+#include "api/alloc.h"
 #include "objects/track.h"
 
 /** kspan_heap_memdup() - kspan_memdup() from a heap; NULL: the default heap */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The default heap, and what the files of the API share. */
-#ifndef KSPAN_MALLOC_H
-#define KSPAN_MALLOC_H
+#ifndef KSPAN_ALLOC_H
+#define KSPAN_ALLOC_H
 
 #include <linux/kmemleak.h>
 #include <linux/mm.h>
@@ -30,12 +30,6 @@ static inline gfp_t kspan_heap_gfp(const struct kspan_heap *heap, gfp_t gfp)
 
 void *kspan_malloc_from(struct kspan_heap *heap, size_t size, gfp_t gfp);
 void kspan_count_node(struct kspan_heap *heap, const void *object, int wanted);
-void kspan_free_wrong(const void *p);
-struct kspan_heap *kspan_object_heap(const void *p);
-size_t kspan_hold(const void *p, struct kspan_found *held);
-void kspan_let_go(const struct kspan_found *held);
-
-unsigned int kspan_object_class(const void *p);
 
 static __always_inline void kspan_check_context(gfp_t gfp)
 {
@@ -87,8 +81,9 @@ void *kspan_malloc_array_of(struct kspan_heap *heap, size_t n, size_t size, gfp_
 void *kspan_malloc_aligned_of(struct kspan_heap *heap, size_t size, size_t align, gfp_t gfp);
 void *kspan_tiny_alloc_of(struct kspan_heap *heap, size_t size, gfp_t gfp);
 
+void *kspan_kvmalloc_from(struct kspan_heap *heap, size_t size, gfp_t gfp);
+void *kspan_malloc_class_nolock(struct kspan_heap *heap, unsigned int class);
 void *kspan_heap_alloc_chunk(struct kspan_heap *heap, size_t size, gfp_t gfp);
-void kspan_heap_free_chunk(void *chunk);
 
 /* Flags that need more than the fast path does. */
 #define KSPAN_GFP_SPECIAL	(KSPAN_GFP_REFUSED | __GFP_ZERO)
@@ -135,4 +130,4 @@ static __always_inline void *kspan_malloc_of(struct kspan_heap *heap, size_t siz
 	return kspan_malloc_class_of(heap, kspan_size_class(size), gfp);
 }
 
-#endif /* KSPAN_MALLOC_H */
+#endif /* KSPAN_ALLOC_H */
