@@ -1,6 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The API: dispatch by size and address, gfp flags, initialisation
+ * Allocation: from a size and gfp flags to memory
+ *
+ * kspan_malloc() down to the magazine is inline code of alloc.h and kspan_malloc_class() here;
+ * all rare cases are out of line. A request takes the first of these that has memory:
+ *
+ *  1. this CPU's cache of the heap: a small object from a magazine, or a large one that was
+ *     freed on this CPU a moment ago;
+ *  2. the node: the depot, spans with free slots, new spans, a new arena; then other nodes and
+ *     single pages (kspan_heap_alloc_slot() and kspan_large_alloc());
+ *  3. for a private heap: what it gives up, and what its pressure callback frees
+ *     (kspan_private_relieve());
+ *  4. for a caller that may use the system's reserves: whole pages of them;
+ *  5. with __GFP_NOFAIL: the same again, after a short wait.
+ *
+ * The files beside this one add to it: bulk.c (many objects at once), heap_malloc.c (from a
+ * heap that the caller names), nolock.c (in any context), alloc_tiny.c (several objects in a
+ * slot), realloc.c, kvmalloc.c, util.c and copy.c.
+ *
+ * The kernel's init_on_alloc= is honoured. With CONFIG_DEBUG_KMEMLEAK kmemleak knows every
+ * object, as it knows SLUB's.
+ *
+ * Context: any. A caller in an NMI, or on PREEMPT_RT one with preemption off, waits for no
+ * lock.
  */
 #include <linux/kspan.h>
 #include <linux/log2.h>
@@ -25,7 +47,10 @@ static void alloc_note_failure(struct kspan_heap *heap, size_t size, gfp_t gfp, 
 	kspan_tell_failure(heap, size, gfp, nid);
 }
 
-/* Whether a request that failed must be tried again; waits a little then. */
+/*
+ * Whether a request that failed must be tried again because it has __GFP_NOFAIL. If so, wait a
+ * little first.
+ */
 static bool alloc_must_retry(gfp_t gfp)
 {
 	if (likely(!(gfp & __GFP_NOFAIL)) || WARN_ON_ONCE(!gfpflags_allow_blocking(gfp)))
@@ -35,10 +60,13 @@ static bool alloc_must_retry(gfp_t gfp)
 }
 
 /**
- * kspan_count_node() - count where an object is from that no CPU had cached
- * @heap:	the heap
- * @object:	the object
- * @wanted:	the node that was asked for
+ * kspan_count_node() - count that an object came from a node other than the wanted one
+ * @heap:	its counters of this CPU change
+ * @object:	a new object that did not come from a CPU's cache
+ * @wanted:	the NUMA node that was asked for
+ *
+ * An object of another node counts as KSPAN_ALLOC_FALLBACK. An object of the wanted node that
+ * is not this CPU's node counts as KSPAN_ALLOC_REMOTE.
  */
 void kspan_count_node(struct kspan_heap *heap, const void *object, int wanted)
 {
@@ -54,15 +82,17 @@ void kspan_count_node(struct kspan_heap *heap, const void *object, int wanted)
 }
 
 /**
- * kspan_initialise_slot() - make a slot what the caller asked for
- * @heap:	its heap
- * @object:	the slot
- * @class:	its class
+ * kspan_initialise_slot() - prepare a slot for its new owner
+ * @heap:	where the slot is from; it says whether contents survive a free
+ * @object:	the slot, which is out of its span and still sealed
+ * @class:	the slot's class as @heap counts classes
  * @gfp:	the caller's flags
  *
- * What a constructor has made of it stays. What readers under RCU may look at stays, too,
- * unless the caller himself wants it to be zeroed: for init_on_alloc= it was, once, with its
- * span.
+ * Breaks the seal, zeroes the slot if the caller or init_on_alloc= asks for it, and tells
+ * kmemleak. Two kinds of typed caches are treated differently. With a constructor the slot
+ * keeps what the constructor made of it. With KSPAN_TYPESAFE_BY_RCU readers may still look at
+ * the slot: it is zeroed only if the caller asks for it. For init_on_alloc= the slots of both
+ * were zeroed once, when their span was made.
  *
  * Return: @object.
  */
@@ -80,7 +110,10 @@ void *kspan_initialise_slot(const struct kspan_heap *heap, void *object, unsigne
 	return object;
 }
 
-/* When nothing else is left: an object of whole pages, whatever its size. */
+/*
+ * The last resort: allocate whole pages from the system's reserves, whatever the size of the
+ * object.
+ */
 static void *malloc_emergency(struct kspan_heap *heap, size_t size, gfp_t gfp, int nid)
 {
 	if (likely(!kspan_may_use_reserves(gfp)))
@@ -88,7 +121,10 @@ static void *malloc_emergency(struct kspan_heap *heap, size_t size, gfp_t gfp, i
 	return kspan_large_alloc_emergency(kspan_heap_large(heap), size, nid, gfp);
 }
 
-/* Whether an object of a class may be one of whole pages: a slot has no such size. */
+/*
+ * Whether an object of a class must be a slot. A block of tiny objects must be, and so must an
+ * object of a typed cache, whose size no number of pages matches.
+ */
 static bool must_be_slot(const struct kspan_heap *heap, unsigned int class)
 {
 	return class == KSPAN_CLASS_TINY || (heap->private && heap->private->typed);
@@ -107,7 +143,7 @@ static void *alloc_slot(struct kspan_heap *heap, unsigned int class, gfp_t gfp, 
 	return kspan_initialise_slot(heap, object, class, gfp);
 }
 
-/* An object of pages that the reserves of the system gave, for one that is a slot else. */
+/* Allocate whole pages of the system's reserves in place of a slot or of a large object. */
 static void *alloc_from_reserves(struct kspan_heap *heap, size_t size, gfp_t gfp, int nid)
 {
 	void *object = malloc_emergency(heap, size, gfp, nid);
@@ -118,7 +154,7 @@ static void *alloc_from_reserves(struct kspan_heap *heap, size_t size, gfp_t gfp
 	return kspan_initialise(object, kspan_size(object), gfp, gfp);
 }
 
-/* Small objects past the CPU cache; class 0 stands for size 0. */
+/* Allocate a small object without the CPU's cache. Class 0 is that of size 0. */
 static void *malloc_on_node(struct kspan_heap *heap, unsigned int class, gfp_t gfp, int nid)
 {
 	void *object;
@@ -135,13 +171,13 @@ static void *malloc_on_node(struct kspan_heap *heap, unsigned int class, gfp_t g
 	return object;
 }
 
-/** kspan_malloc_slow() - kspan_malloc_class_of() where the CPU's cache is busy */
+/* kspan_malloc_class_of() where code that was interrupted is using the CPU's cache. */
 noinline void *kspan_malloc_slow(unsigned int class, gfp_t gfp, struct kspan_heap *heap)
 {
 	return malloc_on_node(heap, class, kspan_gfp_here(gfp), kspan_home_node());
 }
 
-/* Give the depot of this CPU's node a magazine, if somebody missed one there. */
+/* Give the depot of this CPU's node an empty magazine, if one was missing there lately. */
 void kspan_provision(struct kspan_heap *heap, unsigned int class, gfp_t gfp)
 {
 	struct kspan_central *central;
@@ -155,10 +191,10 @@ void kspan_provision(struct kspan_heap *heap, unsigned int class, gfp_t gfp)
 
 /**
  * kspan_malloc_refill() - kspan_malloc_class_of() where the loaded magazine is empty
- * @class:	size class
+ * @class:	size class as @heap counts classes
  * @gfp:	the caller's flags
- * @heap:	the heap
- * @cache:	its entered cache, which is left here
+ * @heap:	where the object comes from
+ * @cache:	the heap's cache of this CPU, entered by the caller; this function leaves it
  *
  * Return: the object, initialised; or NULL.
  */
@@ -168,11 +204,14 @@ noinline void *kspan_malloc_refill(unsigned int class, gfp_t gfp, struct kspan_h
 	int nid = cache->nid;
 	void *object;
 
-	/* Preemption is off in there for our own sake: for the rest it may be on. */
+	/*
+	 * The cache needs preemption off. The caller may allow more than that: its flags are
+	 * used only after the cache was left.
+	 */
 	object = kspan_cpu_cache_refill(heap, cache, class, in_nmi() ? KSPAN_GFP_NOLOCK : 0);
 	kspan_cpu_cache_finish(cache);
 	gfp = kspan_gfp_here(gfp);
-	/* Not from a hardirq, where SLUB's locks are not for everybody to take. */
+	/* A magazine comes from SLUB, whose locks a hardirq must not take on all kernels. */
 	if (!(gfp & KSPAN_GFP_NOLOCK) && !in_hardirq())
 		kspan_provision(heap, class, gfp);
 	if (!object && !(gfp & KSPAN_GFP_NOLOCK))
@@ -197,15 +236,15 @@ static void *alloc_pages_of(struct kspan_heap *heap, size_t size, gfp_t gfp, int
 }
 
 /**
- * kspan_heap_alloc_chunk() - pages to put objects into that go together
- * @heap:	the heap that they are from
- * @size:	bytes, which are rounded up to whole pages, at most KSPAN_MAX_SIZE
- * @gfp:	the caller's flags, without zone flags; zeroing is left to the caller
+ * kspan_heap_alloc_chunk() - allocate pages for objects that are freed together
+ * @heap:	where the pages are from; they count to its limit
+ * @size:	bytes, rounded up to pages of 8 KiB; at most KSPAN_MAX_SIZE
+ * @gfp:	the caller's flags, without zone flags; the caller zeroes the chunk itself
  *
- * kspan_free() of an address in a chunk is reported as what it is.
+ * A chunk is no object: kspan_free() of an address in it is reported as a wrong free.
  *
- * Return: the chunk, aligned to the largest power of two that divides @size and at
- * least to a page; or NULL.
+ * Return: the chunk, aligned to the largest power of two that divides @size, at least to a
+ * page; or NULL.
  */
 void *kspan_heap_alloc_chunk(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
@@ -249,7 +288,7 @@ static void *malloc_large_on_node(struct kspan_heap *heap, size_t size, gfp_t gf
 	return object;
 }
 
-/** kspan_malloc_large() - kspan_malloc_of() above KSPAN_MAX_SMALL */
+/* kspan_malloc_of() of more than KSPAN_MAX_SMALL bytes. */
 noinline void *kspan_malloc_large(size_t size, gfp_t gfp, struct kspan_heap *heap)
 {
 	size_t usable = kspan_large_roundup(size);
@@ -269,13 +308,13 @@ noinline void *kspan_malloc_large(size_t size, gfp_t gfp, struct kspan_heap *hea
 	return malloc_large_on_node(heap, size, gfp, kspan_home_node());
 }
 
-/** kspan_clear_slot() - zero an object of a size class; returns it */
+/* Zero an object of a size class of the default heap. Returns the object. */
 noinline void *kspan_clear_slot(void *object, unsigned int class)
 {
 	return memset(object, 0, kspan_size_classes[class].size);
 }
 
-/** kspan_malloc_slot() - an object of a class of any heap, which may be a typed cache */
+/* Allocate an object of a class of any heap, which may be a typed cache. */
 void *kspan_malloc_slot(struct kspan_heap *heap, unsigned int class, gfp_t gfp)
 {
 	struct kspan_cpu_cache *cache;
@@ -289,7 +328,7 @@ void *kspan_malloc_slot(struct kspan_heap *heap, unsigned int class, gfp_t gfp)
 	return kspan_initialise_slot(heap, object, class, gfp);
 }
 
-/** kspan_malloc_special() - kspan_malloc_class_of() with KSPAN_GFP_SPECIAL flags */
+/* kspan_malloc_class_of() with flags of KSPAN_GFP_SPECIAL. */
 noinline void *kspan_malloc_special(unsigned int class, gfp_t gfp, struct kspan_heap *heap)
 {
 	if (gfp & KSPAN_GFP_REFUSED)
@@ -297,14 +336,26 @@ noinline void *kspan_malloc_special(unsigned int class, gfp_t gfp, struct kspan_
 	return __kspan_malloc_class_of(heap, class, gfp, gfp);
 }
 
-/** __kspan_malloc() - kspan_malloc() of a size that is no constant, or large */
+/**
+ * __kspan_malloc() - the part of kspan_malloc() that is not inline
+ * @size:	as for kspan_malloc(); not known at compile time, or more than 32 KiB
+ * @gfp:	as for kspan_malloc()
+ *
+ * Call kspan_malloc() instead.
+ *
+ * Context: as kspan_malloc().
+ * Return: as kspan_malloc().
+ */
 void *__kspan_malloc(size_t size, gfp_t gfp)
 {
 	return kspan_malloc_of(&kspan_default_heap, size, gfp);
 }
 EXPORT_SYMBOL_GPL(__kspan_malloc);
 
-/* Hidden, or it would be computed beforehand, where it is not needed yet. */
+/*
+ * The class of an offset. The offset is hidden from the compiler, which otherwise computes the
+ * class on the fast path, where nothing needs it.
+ */
 static __always_inline unsigned int class_at(unsigned long offset)
 {
 	OPTIMIZER_HIDE_VAR(offset);
@@ -312,17 +363,20 @@ static __always_inline unsigned int class_at(unsigned long offset)
 }
 
 /**
- * kspan_malloc_class() - what kspan_malloc() of a constant size is
- * @offset:	size class << KSPAN_CLASS_SHIFT, folded by the caller's compiler: where a CPU
- *		has the class
+ * kspan_malloc_class() - kspan_malloc() of a size that is a constant
+ * @offset:	the size class << KSPAN_CLASS_SHIFT: where the class stands in a CPU's cache.
+ *		The caller's compiler computes it.
  * @gfp:	as for kspan_malloc()
- * @size:	bytes; not used here, but by it the caller's compiler, and so FORTIFY_SOURCE,
- *		knows how long the object is
+ * @size:	bytes; the code does not use it. It tells the caller's compiler, and so
+ *		CONFIG_FORTIFY_SOURCE, how long the object is.
  *
- * As kspan_malloc_class_of(), with the class at hand where it is rarely needed only.
+ * Call kspan_malloc() instead, which calls this function.
+ *
+ * The code is that of kspan_malloc_class_of(), except that the class itself is computed in slow
+ * paths only.
  *
  * Context: as kspan_malloc().
- * Return: the memory or NULL.
+ * Return: as kspan_malloc().
  */
 void *kspan_malloc_class(unsigned long offset, gfp_t gfp, size_t size)
 {
@@ -344,10 +398,13 @@ void *kspan_malloc_class(unsigned long offset, gfp_t gfp, size_t size)
 }
 EXPORT_SYMBOL_GPL(kspan_malloc_class);
 
-/** kspan_malloc_slot_node() - kspan_malloc_slot() from a NUMA node */
+/* kspan_malloc_slot() from a NUMA node. */
 void *kspan_malloc_slot_node(struct kspan_heap *heap, unsigned int class, gfp_t gfp, int node)
 {
-	/* With __GFP_THISNODE not by the cache: the task may move to another. */
+	/*
+	 * With __GFP_THISNODE the cache is not used: the task may have moved to a CPU of another
+	 * node by then.
+	 */
 	if (node == NUMA_NO_NODE || (node == kspan_home_node() && !(gfp & __GFP_THISNODE)))
 		return kspan_malloc_slot(heap, class, gfp);
 	if (node < 0 || node >= MAX_NUMNODES || !node_online(node))
@@ -356,10 +413,13 @@ void *kspan_malloc_slot_node(struct kspan_heap *heap, unsigned int class, gfp_t 
 	return malloc_on_node(heap, class, kspan_gfp_here(gfp), node);
 }
 
-/** kspan_malloc_node_of() - kspan_malloc_node() from a heap */
+/* kspan_malloc_node() from a heap with the classes of the default heap. */
 void *kspan_malloc_node_of(struct kspan_heap *heap, size_t size, gfp_t gfp, int node)
 {
-	/* With __GFP_THISNODE not by the cache: the task may move to another. */
+	/*
+	 * With __GFP_THISNODE the cache is not used: the task may have moved to a CPU of another
+	 * node by then.
+	 */
 	if (node == NUMA_NO_NODE || (node == kspan_home_node() && !(gfp & __GFP_THISNODE)))
 		return kspan_malloc_of(heap, size, gfp);
 	if (node < 0 || node >= MAX_NUMNODES || !node_online(node))
@@ -373,13 +433,16 @@ void *kspan_malloc_node_of(struct kspan_heap *heap, size_t size, gfp_t gfp, int 
 }
 
 /**
- * kspan_malloc_node() - allocate memory of a NUMA node
+ * kspan_malloc_node() - allocate memory from a NUMA node
  * @size:	bytes; 0 gives ZERO_SIZE_PTR
- * @gfp:	as for kspan_malloc(); with __GFP_THISNODE no other node will do
- * @node:	preferred node, or NUMA_NO_NODE for that of this CPU
+ * @gfp:	as for kspan_malloc(); with __GFP_THISNODE no other node is tried
+ * @node:	the preferred node, or NUMA_NO_NODE for the node of this CPU
+ *
+ * Like kmalloc_node(). Without __GFP_THISNODE a request that @node can't serve, or that names a
+ * node that is not online, is served by other nodes.
  *
  * Context: as kspan_malloc().
- * Return: the memory or NULL.
+ * Return: the memory, to be freed by kspan_free(); NULL if there is none.
  */
 void *kspan_malloc_node(size_t size, gfp_t gfp, int node)
 {
@@ -387,7 +450,7 @@ void *kspan_malloc_node(size_t size, gfp_t gfp, int node)
 }
 EXPORT_SYMBOL_GPL(kspan_malloc_node);
 
-/** kspan_malloc_array_of() - kspan_malloc_array() from a heap */
+/* kspan_malloc_array() from a heap with the classes of the default heap. */
 void *kspan_malloc_array_of(struct kspan_heap *heap, size_t n, size_t size, gfp_t gfp)
 {
 	size_t bytes;
@@ -399,12 +462,15 @@ void *kspan_malloc_array_of(struct kspan_heap *heap, size_t n, size_t size, gfp_
 
 /**
  * kspan_malloc_array() - allocate memory for an array
- * @n:		elements
- * @size:	bytes of an element
+ * @n:		number of elements
+ * @size:	bytes of one element
  * @gfp:	as for kspan_malloc()
  *
+ * Like kmalloc_array(). The elements are not initialised, unless @gfp has __GFP_ZERO.
+ *
  * Context: as kspan_malloc().
- * Return: the memory; NULL also when @n * @size does not fit a size_t.
+ * Return: the memory, to be freed by kspan_free(); ZERO_SIZE_PTR if @n or @size is 0; NULL if
+ * there is none, or if @n * @size overflows a size_t.
  */
 void *kspan_malloc_array(size_t n, size_t size, gfp_t gfp)
 {
@@ -414,12 +480,14 @@ EXPORT_SYMBOL_GPL(kspan_malloc_array);
 
 /**
  * kspan_calloc() - allocate zeroed memory for an array
- * @n:		elements
- * @size:	bytes of an element
+ * @n:		number of elements
+ * @size:	bytes of one element
  * @gfp:	as for kspan_malloc()
  *
+ * Like kcalloc().
+ *
  * Context: as kspan_malloc().
- * Return: the memory; NULL also when @n * @size does not fit a size_t.
+ * Return: as kspan_malloc_array().
  */
 void *kspan_calloc(size_t n, size_t size, gfp_t gfp)
 {
@@ -428,12 +496,12 @@ void *kspan_calloc(size_t n, size_t size, gfp_t gfp)
 EXPORT_SYMBOL_GPL(kspan_calloc);
 
 /**
- * kspan_malloc_from() - kspan_malloc_of(), as the heap's options have it
- * @heap:	the heap
+ * kspan_malloc_from() - kspan_malloc() from a heap with the heap's options
+ * @heap:	a heap with the classes of the default heap; not NULL
  * @size:	bytes
- * @gfp:	the caller's flags
+ * @gfp:	the caller's flags; the heap's gfp_on and gfp_off are applied here
  *
- * Return: the memory or NULL.
+ * Return: the memory, not yet tracked; or NULL.
  */
 void *kspan_malloc_from(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
@@ -442,7 +510,7 @@ void *kspan_malloc_from(struct kspan_heap *heap, size_t size, gfp_t gfp)
 	return kspan_malloc_node_of(heap, size, kspan_heap_gfp(heap, gfp), heap->private->node);
 }
 
-/** kspan_malloc_aligned_of() - kspan_malloc_aligned() from a heap */
+/* kspan_malloc_aligned() from a heap with the classes of the default heap. */
 void *kspan_malloc_aligned_of(struct kspan_heap *heap, size_t size, size_t align, gfp_t gfp)
 {
 	size_t bytes;
@@ -457,15 +525,17 @@ void *kspan_malloc_aligned_of(struct kspan_heap *heap, size_t size, size_t align
 }
 
 /**
- * kspan_malloc_aligned() - allocate memory of an alignment
+ * kspan_malloc_aligned() - allocate memory with a given alignment
  * @size:	bytes; 0 gives ZERO_SIZE_PTR
- * @align:	a power of two, at most 4 MiB on x86-64, as kmalloc's limit is
+ * @align:	bytes, a power of two, at most kmalloc's limit, which is 4 MiB on x86-64
  * @gfp:	as for kspan_malloc()
  *
- * A size that is not a multiple of @align is rounded up to one.
+ * @size is rounded up to a multiple of @align. Memory of kspan_malloc() is already aligned to
+ * the largest power of two that divides its size; this function is for other sizes.
  *
  * Context: as kspan_malloc().
- * Return: the memory, aligned to @align, or NULL.
+ * Return: the memory, aligned to @align, to be freed by kspan_free(); NULL if there is none, or
+ * if @align is not allowed, which the log tells.
  */
 void *kspan_malloc_aligned(size_t size, size_t align, gfp_t gfp)
 {

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Objects of less than 16 bytes that share blocks
+ * Tiny objects: several in one slot of 16 bytes
+ *
+ * A CPU has one open block, a slot of the class for 16 bytes, per heap. Tiny objects are cut
+ * from it one behind the other, until one does not fit. objects/tiny.c keeps the marks where
+ * objects start, and frees the block with its last object.
+ *
+ * Context: as kspan_malloc().
  */
 #include <linux/kspan.h>
 #include <linux/string.h>
 
 #include "api/alloc.h"
 
-/** kspan_tiny_alloc_of() - kspan_tiny_alloc() from a heap */
+/* kspan_tiny_alloc() from a heap with the classes of the default heap. */
 void *kspan_tiny_alloc_of(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
 	struct kspan_cpu_cache *cache;
@@ -24,7 +30,10 @@ void *kspan_tiny_alloc_of(struct kspan_heap *heap, size_t size, gfp_t gfp)
 	}
 	if (!object) {
 		block = kspan_malloc_class_of(heap, KSPAN_CLASS_TINY, gfp);
-		/* Without memory for blocks there may be some for an object. */
+		/*
+		 * There is no memory for a block of 16 bytes, but a smaller class may still
+		 * have a slot.
+		 */
 		if (!block)
 			return kspan_malloc_of(heap, size, gfp);
 		if (likely(kspan_cpu_cache_enter(heap, &cache))) {
@@ -43,15 +52,17 @@ void *kspan_tiny_alloc_of(struct kspan_heap *heap, size_t size, gfp_t gfp)
 }
 
 /**
- * kspan_tiny_alloc() - allocate a small piece of a 16-byte block
- * @size:	bytes; 0 gives ZERO_SIZE_PTR, 16 and more is kspan_malloc()
+ * kspan_tiny_alloc() - allocate a few bytes that share a slot of 16 bytes with others
+ * @size:	bytes; 0 gives ZERO_SIZE_PTR; 16 and more are served by kspan_malloc()
  * @gfp:	as for kspan_malloc()
  *
- * For many objects of 5 bytes and less. Any object keeps its block, so objects of
- * like life should meet.
+ * This saves memory for many objects of up to 5 bytes, each of which takes 8 bytes of
+ * kspan_malloc(). A slot is free again only when all its objects were freed: allocate objects
+ * one after the other that will be freed at about the same time.
  *
  * Context: as kspan_malloc().
- * Return: the memory, aligned to 8, 4, 2 or 1 as @size is a multiple of; or NULL.
+ * Return: the memory, to be freed by kspan_free(), aligned to 8, 4 or 2 if that divides @size;
+ * NULL if there is none.
  */
 void *kspan_tiny_alloc(size_t size, gfp_t gfp)
 {

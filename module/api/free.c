@@ -1,6 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kspan_free()
+ * kspan_free(): from an address to a magazine, and what is done where that fails
+ *
+ * The common case is free_object(): the map gives the class of the address, the address is the
+ * start of a slot, the slot has no seal yet, and this CPU's loaded magazine has room. All else
+ * is out of line:
+ *
+ *	free_past_cache()	the CPU's cache is in use by the code that this one interrupted
+ *	free_other()		the cache did not take the object, for one of these reasons:
+ *	  free_private()	  it is an object of a private heap
+ *	  free_spill()		  the loaded magazine is full
+ *	  free_classless()	  it is a large or tiny object, or one of another node
+ *	  free_wrong()		  it is no object, or a free one
+ *	free_uncached()		frees past all caches, and reports what is no object
+ *
+ * A function that takes an entered cache finds preemption off and the cache marked busy; it
+ * leaves the cache before it returns.
+ *
+ * With exact_frees=1, the default, a seal tells a free slot from an object, and a wrong pointer
+ * is reported at once. With exact_frees=0 the cache looks at the class of the page only; some
+ * wrong pointers are then found when their magazine is returned to the spans.
+ *
+ * The kernel's init_on_free= is honoured. With CONFIG_DEBUG_KMEMLEAK kmemleak forgets every
+ * object before a cache has it.
+ *
+ * Context: any, NMI included. Where preemption is off nothing here calls the page allocator or
+ * SLUB, as the caller may hold a raw spinlock.
  */
 #include <linux/kspan.h>
 #include <linux/string.h>
@@ -13,7 +38,10 @@
 #include "objects/kv.h"
 #include "pages/hooks.h"
 
-/* An address where no object is. */
+/*
+ * Report a free of an address where no object is; the state of its page tells what kind of
+ * mistake it is.
+ */
 static void report_nothing(unsigned long addr)
 {
 	enum kspan_page_state page = kspan_page_heap_state(addr);
@@ -50,7 +78,10 @@ static void report_double(const void *p)
 		kspan_bad_free_report(KSPAN_BAD_FREE_DOUBLE, (unsigned long)p);
 }
 
-/* A slot that is sealed, though out of its span, was freed before, and is in a magazine. */
+/*
+ * Free a slot to its span or central. A slot that is out of its span and still sealed was freed
+ * before, and lies in a magazine.
+ */
 static bool free_past_caches(const void *p, unsigned int page_class)
 {
 	int state = kspan_central_free_slot((unsigned long)p, page_class, false);
@@ -76,7 +107,10 @@ static bool tiny_free(unsigned long addr)
 		kspan_count(central->heap, KSPAN_TINY_FREE);
 	if (!err && empty)
 		free_tiny_block(central->heap, empty);
-	/* What is printed, with the stack, takes longer than preemption may be off. */
+	/*
+	 * The report, with a stack trace, takes longer than preemption may be off: it comes
+	 * later.
+	 */
 	if (err == -EINVAL)
 		strscpy(heap, central->name, sizeof(heap));
 	rcu_read_unlock_sched();
@@ -85,7 +119,10 @@ static bool tiny_free(unsigned long addr)
 	return err != -ENOENT;
 }
 
-/* Objects past the CPU cache, and addresses that are none. */
+/*
+ * Free an object without a CPU's cache; report an address that is no object. Class 0 stands for
+ * all but slots.
+ */
 static noinline void free_uncached(const void *p, unsigned int page_class)
 {
 	unsigned long addr = (unsigned long)p;
@@ -98,7 +135,10 @@ static noinline void free_uncached(const void *p, unsigned int page_class)
 		report_nothing(addr);
 }
 
-/* The loaded magazine did not take @p; @cache is entered, and left here. */
+/*
+ * The loaded magazine has no room for @p, or @p is its newest entry. @cache is entered and is
+ * left here.
+ */
 static noinline void free_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 				const void *p, unsigned int class, unsigned int page_class)
 {
@@ -118,8 +158,8 @@ static noinline void free_spill(struct kspan_heap *heap, struct kspan_cpu_cache 
 }
 
 /*
- * Have kmemleak forget an object; not what is not kspan's, nor what it can't
- * judge. Of tiny objects it knows the blocks.
+ * Have kmemleak forget an object. Skip memory that is not kspan's, and what may be no object.
+ * Of tiny objects kmemleak knows the block only.
  */
 static void forget_object(const void *p, unsigned int page_class)
 {
@@ -129,7 +169,10 @@ static void forget_object(const void *p, unsigned int page_class)
 		if (kspan_object_is_out(p, page_class))
 			kmemleak_free(p);
 	} else if (page_class) {
-		/* One that was freed is none, be it out of its span. */
+		/*
+		 * An object that was freed is none any more, even while its slot is out of the
+		 * span.
+		 */
 		if (!kspan_hold(p, &held))
 			return;
 		kspan_let_go(&held);
@@ -140,11 +183,12 @@ static void forget_object(const void *p, unsigned int page_class)
 }
 
 /*
- * Free a slot of a heap that can't go away meanwhile; kmemleak has forgotten it. @class
- * is as the heap counts them.
+ * Free a slot of a heap that stays meanwhile, through the CPU's cache. kmemleak has forgotten
+ * the slot already. @class is the class as @heap counts classes, @page_class what the map says
+ * of the page.
  */
 static void free_to_cache(struct kspan_heap *heap, const void *p, unsigned int class,
-		      unsigned int page_class)
+			  unsigned int page_class)
 {
 	struct kspan_cpu_cache *cache;
 
@@ -152,7 +196,7 @@ static void free_to_cache(struct kspan_heap *heap, const void *p, unsigned int c
 	    unlikely(!kspan_cpu_cache_enter(heap, &cache)))
 		return free_uncached(p, page_class);
 	if (static_branch_unlikely(&kspan_numa) && page_to_nid(virt_to_page(p)) != cache->nid) {
-		/* Objects of other nodes go home. */
+		/* An object of another node is returned to that node. */
 		kspan_cpu_cache_leave(cache);
 		kspan_count(heap, KSPAN_FREE_REMOTE);
 		return free_uncached(p, page_class);
@@ -162,11 +206,14 @@ static void free_to_cache(struct kspan_heap *heap, const void *p, unsigned int c
 	kspan_cpu_cache_leave(cache);
 }
 
-/* A block of tiny objects that has none any more. */
+/* Free a block whose last tiny object was freed. */
 static void free_tiny_block(struct kspan_heap *heap, const void *block)
 {
 	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK)) {
-		/* As may_use_cache(). */
+		/*
+		 * See may_use_cache(): in an NMI kmemleak can't forget the block, so no cache
+		 * may have it.
+		 */
 		if (in_nmi())
 			return free_uncached(block, KSPAN_CLASS_TINY);
 		forget_object(block, KSPAN_CLASS_TINY);
@@ -175,8 +222,9 @@ static void free_tiny_block(struct kspan_heap *heap, const void *block)
 }
 
 /*
- * What has no class to the CPU: large and tiny objects, and those of other nodes, which go
- * home. @cache is entered, and left here.
+ * Free an object that has no class in this CPU's map: it is a large or tiny object, or it is of
+ * another node, to which it is returned. @cache is the default heap's, entered, and is left
+ * here.
  */
 static noinline void free_classless(struct kspan_cpu_cache *cache, const void *p)
 {
@@ -184,7 +232,10 @@ static noinline void free_classless(struct kspan_cpu_cache *cache, const void *p
 	bool kept = kspan_large_cache_put(&cache->large, (unsigned long)p, cache->nid, &evicted);
 	unsigned int class, lacks = cache->large.lacks;
 
-	/* The next one is to have room; not on a stack of which little may be left. */
+	/*
+	 * The cache of large objects lacked room: have it for the next free. This uses some
+	 * stack, of which an NMI may have little left.
+	 */
 	if (unlikely(lacks) && !in_nmi()) {
 		cache->large.lacks = 0;
 		kspan_cpu_cache_yield(&kspan_default_heap, cache, lacks << KSPAN_PAGE_SHIFT);
@@ -200,11 +251,15 @@ static noinline void free_classless(struct kspan_cpu_cache *cache, const void *p
 			kspan_count(&kspan_default_heap, KSPAN_FREE_REMOTE);
 		return free_uncached(p, class);
 	}
-	/* It is to see when the CPU does not use it any more. */
+	/* The scavenger must look whether this CPU still uses what it keeps. */
 	kspan_scavenger_wake();
 }
 
-/* Whether an address is the start of a slot, or of what is left behind the last, with its seal. */
+/*
+ * Whether an address may be a slot of a private heap: it lies at a multiple of the slot size,
+ * and its seal lies within the span. The rest of the span behind the last slot is not excluded
+ * if it has room for a seal.
+ */
 static __always_inline bool may_be_private_slot(const struct kspan_span *span,
 						const struct kspan_central *central, const void *p)
 {
@@ -217,12 +272,12 @@ static __always_inline bool may_be_private_slot(const struct kspan_span *span,
 	return exact && offset + central->seal_at + sizeof(long) <= kspan_span_bytes(span);
 }
 
-/* Give a slot of any heap to its cache, if that is of the central's node. */
+/* Push a slot to the cache of its heap, if the cache is of the same node as the slot. */
 static __always_inline bool push_private(const struct kspan_central *central,
 					 struct kspan_cpu_cache *cache, const void *p,
 					 unsigned long *where, unsigned long seal)
 {
-	/* Memory that came since may have made another node the CPU's to one of them. */
+	/* Memory hotplug may have changed the CPU's node after one of the two heaps was made. */
 	if (unlikely(cache->nid != central->nid))
 		return false;
 	if (!static_branch_likely(&kspan_frees_exactly))
@@ -231,12 +286,13 @@ static __always_inline bool push_private(const struct kspan_central *central,
 }
 
 /*
- * Of a private heap, or of no heap any more; @cache is the default heap's, entered, and
- * left here. With preemption off the heap stays.
+ * Free an object whose page has KSPAN_CLASS_PRIVATE: it is of a private heap, or its heap is
+ * gone by now. @cache is the default heap's, entered, and is left here. The object's heap can't
+ * go while preemption is off.
  */
 static noinline void free_private(struct kspan_cpu_cache *cache, const void *p)
 {
-	/* The page had a class, so it has an entry. */
+	/* The map had a class for the page, so it has an entry for it. */
 	struct kspan_span *span = kspan_map_entry_span((unsigned long)p);
 	struct kspan_central *central = likely(span) ? kspan_span_central(span) : NULL;
 	unsigned int page_class = central ? KSPAN_CLASS_PRIVATE : 0;
@@ -262,14 +318,15 @@ static noinline void free_private(struct kspan_cpu_cache *cache, const void *p)
 		return;
 	}
 wrong:
-	/* What is told takes longer than preemption may be off. */
+	/* The report takes longer than preemption may be off. */
 	preempt_enable();
 	free_uncached(p, page_class);
 }
 
 /*
- * Whether an address may be the start of a slot of the default heap. Then @entry is what the map
- * has of its page, and @seal what the slot's seal is; if that has a class, it is the start of one.
+ * Whether an address may be the start of a slot of the default heap. If so, @entry is set to
+ * what the map has of the page, and @seal to the seal that the slot has while it is free. If
+ * the entry has a class, the address is the start of a slot.
  */
 static __always_inline bool may_be_slot(struct kspan_cpu_cache *cache, const void *p,
 					u32 *entry, unsigned long *seal)
@@ -279,7 +336,10 @@ static __always_inline bool may_be_slot(struct kspan_cpu_cache *cache, const voi
 
 	if (unlikely(page >= cache->classes.nr_pages))
 		return false;
-	/* Else the sector would be made of the offset, for which that would be copied. */
+	/*
+	 * Without this the compiler computes the map's sector from the offset, and has to copy
+	 * the offset first.
+	 */
 	OPTIMIZER_HIDE_VAR(page);
 	*entry = kspan_class_map_entry(&cache->classes, page);
 	if (unlikely(!kspan_is_slot_start(kspan_cpu_class_of_entry(cache, *entry)->magic,
@@ -289,17 +349,17 @@ static __always_inline bool may_be_slot(struct kspan_cpu_cache *cache, const voi
 	return true;
 }
 
-/* No object of the default heap: to be reported. @cache is entered, and left here. */
+/* Report a pointer that is no object of the default heap. @cache is entered and is left here. */
 static noinline void free_wrong(struct kspan_cpu_cache *cache, const void *p, unsigned int class)
 {
 	kspan_cpu_cache_leave(cache);
 	free_uncached(p, class);
 }
 
-/* The default heap's cache did not take @p; @cache is entered, and left here. */
+/* The default heap's cache did not take @p. @cache is entered and is left here. */
 static noinline void free_other(const void *p, struct kspan_cpu_cache *cache)
 {
-	/* Looked up anew: so the fast path needs not keep it. */
+	/* The class is looked up a second time, so that the fast path need not keep it. */
 	unsigned int class = kspan_class_map_get(&cache->classes, (unsigned long)p);
 	unsigned long seal;
 	u32 entry;
@@ -315,13 +375,19 @@ static noinline void free_other(const void *p, struct kspan_cpu_cache *cache)
 		free_classless(cache, p);
 }
 
-/* The CPU's cache is somebody's: an interrupt came while he was at work with it. */
+/*
+ * Free past the cache: this is an interrupt, and the code that it interrupted is using the
+ * CPU's cache.
+ */
 static noinline void free_past_cache(const void *p)
 {
 	free_uncached(p, kspan_object_class(p));
 }
 
-/* kmemleak must forget an object before the cache knows it, which an NMI can't do. */
+/*
+ * Whether the CPU's cache may have the object. With kmemleak, kmemleak must forget the object
+ * first, which it can't do in an NMI.
+ */
 static __always_inline bool may_use_cache(const void *p)
 {
 	if (!IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
@@ -353,7 +419,7 @@ static bool keeps_contents(const struct kspan_found *held)
 	       kspan_heap_keeps_contents(held->central->heap);
 }
 
-/* As free_object(), by the class of the page alone: exact_frees=0. */
+/* free_object() with exact_frees=0: only the class of the page is looked at. */
 static void free_inexactly(const void *p)
 {
 	struct kspan_cpu_cache *cache;
@@ -375,7 +441,10 @@ static void free_unwiped(const void *p)
 		free_inexactly(p);
 }
 
-/* init_on_free: only what certainly is an object in use is overwritten. */
+/*
+ * Overwrite an object before it is freed, for init_on_free=. Memory that may be no object in
+ * use is not written to.
+ */
 static noinline void wipe_and_free_object(const void *p)
 {
 	unsigned int class = kspan_object_class(p);
@@ -390,7 +459,7 @@ static noinline void wipe_and_free_object(const void *p)
 	free_unwiped(p);
 }
 
-/* What kspan_free() is where it is not the usual. */
+/* kspan_free() with init_on_free=1 or exact_frees=0. */
 static noinline void free_otherwise(const void *p)
 {
 	if (want_init_on_free())
@@ -401,12 +470,16 @@ static noinline void free_otherwise(const void *p)
 
 /**
  * kspan_free() - free memory
- * @p: from any allocating function here; NULL and ZERO_SIZE_PTR do nothing
+ * @p:		an object from any allocating function of kspan, of any heap, typed caches and
+ *		kspan_kvmalloc() included, but not of regions and pools; NULL and ZERO_SIZE_PTR
+ *		are allowed and do nothing
  *
- * A wrong pointer is reported, counted in debugfs and left alone: at once; with exact_frees=0
- * also when its magazine is returned to the span.
+ * A wrong pointer (freed before, into the middle of an object, never allocated, not kspan's) is
+ * reported in the log with a stack trace, counted in debugfs, and otherwise ignored. The report
+ * comes in this call. With the module parameter exact_frees=0, some wrong pointers are found
+ * only later, when the CPU's magazine is returned to its spans.
  *
- * Context: any, NMI included; never sleeps.
+ * Context: any, NMI included, with any locks held; never sleeps.
  */
 void kspan_free(const void *p)
 {
@@ -417,8 +490,10 @@ void kspan_free(const void *p)
 EXPORT_SYMBOL_GPL(kspan_free);
 
 /**
- * kspan_free_wrong() - report a pointer that has no size, and so is wrong
- * @p: the pointer, which is not put into a magazine, but judged at once
+ * kspan_free_wrong() - free a pointer that has no size
+ * @p:		the pointer, which is wrong or was freed by another CPU meanwhile
+ *
+ * The pointer bypasses the magazines, so it is judged and reported at once.
  */
 void kspan_free_wrong(const void *p)
 {
@@ -426,8 +501,10 @@ void kspan_free_wrong(const void *p)
 }
 
 /**
- * kspan_free_sensitive() - overwrite memory, then free it
- * @p: as for kspan_free()
+ * kspan_free_sensitive() - overwrite memory with zeroes, then free it
+ * @p:		as for kspan_free()
+ *
+ * Like kfree_sensitive(), for keys and the like. The compiler can't remove the write.
  *
  * Context: as kspan_free().
  */
@@ -447,8 +524,9 @@ void kspan_free_sensitive(const void *p)
 EXPORT_SYMBOL_GPL(kspan_free_sensitive);
 
 /**
- * kspan_heap_free_chunk() - undo kspan_heap_alloc_chunk()
- * @chunk: the chunk; that its heap was destroyed or reset meanwhile is reported
+ * kspan_heap_free_chunk() - free a chunk of kspan_heap_alloc_chunk()
+ * @chunk:	the chunk. If its heap was destroyed or reset meanwhile, that is reported as a
+ *		wrong free.
  */
 void kspan_heap_free_chunk(void *chunk)
 {

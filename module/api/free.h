@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Frees: of what is no object, of chunks, and after a grace period. */
+/* Frees: of pointers that are known to be wrong, of chunks, and after an RCU grace period. */
 #ifndef KSPAN_FREE_H
 #define KSPAN_FREE_H
 

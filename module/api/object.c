@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What an address is
+ * What is at an address: an object's size, heap and class
+ *
+ * Any address may be asked about: that of an object in use, of a free one, or of memory that is
+ * not kspan's at all. lookup.h tells how the answer is found without a lock and what may be
+ * concluded from it. The answer is exact only for an object that nobody else frees meanwhile;
+ * realloc.c, sized.c and free.c build on that.
+ *
+ * kspan_hold() is for code that reads or writes an object whose owner might free it wrongly
+ * meanwhile.
+ *
+ * Context: any, NMI included, unless a function says otherwise.
  */
 #include <linux/kspan.h>
 
@@ -10,7 +20,15 @@
 #include "objects/kv.h"
 #include "objects/large.h"
 
-/* The heap of a small object, which stays as long as RCU is read-locked; or NULL. */
+/**
+ * kspan_small_heap() - find the heap of a small object
+ * @addr:	any address
+ * @class:	set to the class as the heap counts classes, if there is a heap
+ *
+ * Context: within rcu_read_lock() or with preemption off. The heap stays for as long.
+ * Return: the heap, which may be a typed cache's; NULL if no span of small objects has the
+ * address.
+ */
 struct kspan_heap *kspan_small_heap(unsigned long addr, unsigned int *class)
 {
 	struct kspan_span *span = kspan_map_small_span(addr);
@@ -23,9 +41,11 @@ struct kspan_heap *kspan_small_heap(unsigned long addr, unsigned int *class)
 }
 
 /**
- * kspan_object_heap() - heap that a larger object in place of one is to be from
- * @p: an object, which is the caller's
- * Return: its heap, the default heap for one of a typed cache.
+ * kspan_object_heap() - find the heap that a larger object in place of this one should be from
+ * @p:		an object of the caller's, of any size
+ *
+ * Return: the object's heap; the default heap if the object is of a typed cache, all of whose
+ * objects have one size.
  */
 struct kspan_heap *kspan_object_heap(const void *p)
 {
@@ -43,9 +63,11 @@ struct kspan_heap *kspan_object_heap(const void *p)
 KSPAN_EXPORT_FOR_KUNIT(kspan_object_heap);
 
 /**
- * kspan_object_class() - class of the page of any address, on any node
- * @p: address
- * Return: the class, 0 for none.
+ * kspan_object_class() - find the class that the map has for an address
+ * @p:		any address
+ *
+ * Return: the size class of the address's page; KSPAN_CLASS_PRIVATE for a page of a private
+ * heap or typed cache; 0 if the page has no small objects, or tiny ones.
  */
 unsigned int kspan_object_class(const void *p)
 {
@@ -62,15 +84,16 @@ unsigned int kspan_object_class(const void *p)
 KSPAN_EXPORT_FOR_KUNIT(kspan_object_class);
 
 /**
- * kspan_hold() - have an object stay one while it is read or written
+ * kspan_hold() - keep an object's memory from being used otherwise
  * @p:		any address
- * @held:	set to what kspan_let_go() wants
+ * @held:	what was found, for kspan_let_go()
  *
- * Whoever frees it meanwhile, rightly or not, its memory stays kspan's, and no span of
- * others. A large object can't be freed by others, a slot may be handed out again.
+ * While the object is held its pages stay with kspan and with the same span, even if the
+ * object's owner frees it, rightly or wrongly. A large object can't be freed by others. A small
+ * one can be, and its slot may be handed out again.
  *
- * Context: any, NMI included; for as long as a copy of the object takes.
- * Return: its usable size; 0, and nothing to let go, when no object is at @p.
+ * Context: any, NMI included. Hold an object only for as long as it takes to copy it.
+ * Return: the object's usable size in bytes; 0 if no object is at @p. Then nothing is held.
  */
 size_t kspan_hold(const void *p, struct kspan_found *held)
 {
@@ -84,7 +107,10 @@ size_t kspan_hold(const void *p, struct kspan_found *held)
 	rcu_read_unlock_sched();
 	if (!pinned)
 		return kspan_large_hold(addr, held) ?: kspan_kv_hold(addr, held);
-	/* Only now: what was a slot before may have gone with its page. */
+	/*
+	 * The slot is looked at after the span was pinned: before that, the slot's page may
+	 * have been given back.
+	 */
 	if (held->class == KSPAN_CLASS_TINY)
 		size = kspan_tiny_size(addr);
 	else if (kspan_found_slot(held, addr) == KSPAN_SLOT_OUT &&
@@ -96,7 +122,7 @@ size_t kspan_hold(const void *p, struct kspan_found *held)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_hold);
 
-/** kspan_let_go() - undo kspan_hold() */
+/* End kspan_hold(). */
 void kspan_let_go(const struct kspan_found *held)
 {
 	if (kspan_span_is_small(held->word.state))
@@ -125,16 +151,17 @@ static size_t private_size(unsigned long addr)
 }
 
 /**
- * kspan_size() - usable size of an object
- * @p: a live object, NULL or ZERO_SIZE_PTR
+ * kspan_size() - tell the usable size of an object
+ * @p:		an object of the caller's, NULL or ZERO_SIZE_PTR
  *
- * Not for whoever wants to use all of it, as with ksize(): for the compiler, and
- * CONFIG_FORTIFY_SOURCE, an object ends where the request did. Round up before, by
- * kspan_size_roundup(), and ask for that.
+ * Like ksize(), and with the same caveat: do not use the bytes beyond those that were asked
+ * for. The compiler and CONFIG_FORTIFY_SOURCE take the requested size for the end of the
+ * object. A caller that wants all bytes of a slot asks for kspan_size_roundup() bytes when it
+ * allocates.
  *
- * Context: as kspan_free().
- * Return: bytes, at least what was asked for; 0 when no object is known to be
- * at @p.
+ * Context: any, NMI included; never sleeps.
+ * Return: bytes, at least those that were asked for; 0 for NULL, for ZERO_SIZE_PTR and where no
+ * object is.
  */
 size_t kspan_size(const void *p)
 {
@@ -143,7 +170,7 @@ size_t kspan_size(const void *p)
 
 	if (!class)
 		return kspan_large_size(addr) ?: kspan_tiny_size(addr) ?: kspan_kv_size(addr);
-	/* Out of its span: in use, or in a magazine. */
+	/* The slot is out of its span: it is in use, or free in a magazine. */
 	if (class == KSPAN_CLASS_PRIVATE)
 		return private_size(addr);
 	return kspan_central_peek(addr, class) == KSPAN_SLOT_OUT ?
@@ -152,13 +179,14 @@ size_t kspan_size(const void *p)
 EXPORT_SYMBOL_GPL(kspan_size);
 
 /**
- * kspan_size_roundup() - usable size that a request would get
- * @size: bytes
+ * kspan_size_roundup() - tell the usable size that a request would get
+ * @size:	bytes
  *
- * A request for that many bytes takes the same slot, and all of it may be used.
+ * Like kmalloc_size_roundup(). A request for the returned number of bytes takes no more memory
+ * than one for @size, and the caller may use all of them.
  *
- * Context: any.
- * Return: bytes; @size itself when it is 0 or too large to be served.
+ * Context: any, NMI included.
+ * Return: bytes; @size itself if it is 0 or larger than kspan_malloc() serves.
  */
 size_t kspan_size_roundup(size_t size)
 {
@@ -168,14 +196,14 @@ size_t kspan_size_roundup(size_t size)
 }
 EXPORT_SYMBOL_GPL(kspan_size_roundup);
 
-/* Whether the heap of a slot has it in a magazine; also when it is in none any more. */
+/* Whether a slot lies free in a magazine of its heap. Also true if the heap has gone meanwhile. */
 static bool is_cached(const void *p)
 {
 	struct kspan_heap *heap;
 	unsigned int class;
 	bool cached;
 
-	/* There may be many magazines to look into. */
+	/* This section may be long, as there may be many magazines: it leaves preemption on. */
 	rcu_read_lock();
 	heap = kspan_small_heap((unsigned long)p, &class);
 	cached = !heap || kspan_heap_caches(heap, class, p);
@@ -183,7 +211,14 @@ static bool is_cached(const void *p)
 	return cached;
 }
 
-/* Whether an address is a slot that is out of its span, or a tiny or large object. */
+/**
+ * kspan_object_is_out() - tell whether an address may be an object in use
+ * @p:		any address
+ * @page_class:	kspan_object_class(@p), or KSPAN_CLASS_TINY for a block of tiny objects
+ *
+ * Return: true for a slot that is out of its span, which may be in use or in a magazine, and
+ * for a tiny, large or vmalloc() object.
+ */
 bool kspan_object_is_out(const void *p, unsigned int page_class)
 {
 	unsigned long addr = (unsigned long)p;
@@ -194,14 +229,15 @@ bool kspan_object_is_out(const void *p, unsigned int page_class)
 }
 
 /**
- * kspan_owns() - whether an address is a live object
- * @p: any address
+ * kspan_owns() - tell whether an address is an object in use
+ * @p:		any address
  *
- * For diagnosis: looks through the caches of all CPUs. The answer is exact
- * for an object that nobody is allocating or freeing meanwhile.
+ * For diagnosis only: it searches the caches of all CPUs. The answer is exact unless another
+ * CPU allocates or frees the object at the same time.
  *
- * Context: task, softirq and hardirq.
- * Return: whether kspan_free() would free it.
+ * Context: task, softirq and hardirq; never sleeps.
+ * Return: true if kspan_free() would free @p; false for NULL, for ZERO_SIZE_PTR, for an object
+ * that was freed, and for memory that is not kspan's.
  */
 bool kspan_owns(const void *p)
 {

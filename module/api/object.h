@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What an address is: a live object, its size, heap and class; and holding an object. */
+/*
+ * What is at an address: whether it is an object, its size, heap and class. kspan_hold() keeps
+ * an object from becoming other memory while it is read.
+ */
 #ifndef KSPAN_OBJECT_H
 #define KSPAN_OBJECT_H
 
