@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The list of all private heaps and typed caches
+ * The list of all private heaps and typed caches, and what is done to each of them
+ *
+ * CPU hotplug prepares and drains a CPU's cache of each heap; trim, statistics and the
+ * scavenger visit each heap; and when a module is unloaded, its functions must not be called
+ * for any heap any more.
+ *
+ * heaps_mutex protects the list. It is taken within cpus_read_lock(), as CPU hotplug callbacks
+ * do. The list is also an RCU list: kspan_peek_heaps() walks it without the mutex, and a heap's
+ * memory is freed a grace period after the heap was taken out.
+ *
+ * Context: task, unless a function says otherwise.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -19,9 +29,13 @@ static LIST_HEAD(heaps);
 static DEFINE_MUTEX(heaps_mutex);
 
 /**
- * kspan_private_publish() - have a heap take part in CPU hotplug, trim and debugfs
- * @heap: the heap
- * @site: return address of the call that made it
+ * kspan_private_publish() - put a heap into the list, and note who made it
+ * @heap:	a private heap or that of a typed cache
+ * @site:	return address of the call that made it
+ *
+ * From here on the heap takes part in CPU hotplug, trim and debugfs.
+ *
+ * Context: task; sleeps.
  */
 void kspan_private_publish(struct kspan_heap *heap, unsigned long site)
 {
@@ -40,16 +54,30 @@ void kspan_private_publish(struct kspan_heap *heap, unsigned long site)
 			 heap->name, private->handle.module, site);
 }
 
-/** kspan_private_unpublish() - undo kspan_private_publish() but for the handle */
+/**
+ * kspan_private_unpublish() - take a heap out of the list
+ * @heap:	a heap that was published. The caller has taken its handle, and frees the heap's
+ *		memory after a grace period only.
+ *
+ * Context: task; sleeps.
+ */
 void kspan_private_unpublish(struct kspan_heap *heap)
 {
 	mutex_lock(&heaps_mutex);
-	/* kspan_peek_heaps() may be there; the heap goes after a grace period. */
+	/*
+	 * kspan_peek_heaps() may still be at this entry; the heap is freed after a grace
+	 * period.
+	 */
 	list_del_rcu(&heap->private->list);
 	mutex_unlock(&heaps_mutex);
 }
 
-/** kspan_heaps_first() - the oldest of the list, or NULL; nobody else changes it meanwhile */
+/**
+ * kspan_heaps_first() - find the oldest heap of the list
+ *
+ * Context: at module exit, when nobody else uses the list.
+ * Return: what is private of the heap; NULL if the list is empty.
+ */
 struct kspan_private *kspan_heaps_first(void)
 {
 	return list_first_entry_or_null(&heaps, struct kspan_private, list);
@@ -59,6 +87,7 @@ static void forget_pressure(struct kspan_private *private, const struct module *
 {
 	unsigned long flags;
 
+	lockdep_assert_held(&heaps_mutex);
 	if (!within_module((unsigned long)private->pressure, module))
 		return;
 	raw_spin_lock_irqsave(&private->pressing_lock, flags);
@@ -70,6 +99,7 @@ static void forget_pressure(struct kspan_private *private, const struct module *
 
 static void forget_ctor(struct kspan_private *private, const struct module *module)
 {
+	lockdep_assert_held(&heaps_mutex);
 	if (private->ctor_gone || !within_module((unsigned long)private->ctor, module))
 		return;
 	WRITE_ONCE(private->ctor_gone, true);
@@ -82,6 +112,7 @@ static bool heap_is_called(struct kspan_private *private)
 	unsigned long flags;
 	bool pressing;
 
+	lockdep_assert_held(&heaps_mutex);
 	raw_spin_lock_irqsave(&private->pressing_lock, flags);
 	pressing = !private->pressure && !hash_empty(private->pressing);
 	raw_spin_unlock_irqrestore(&private->pressing_lock, flags);
@@ -101,10 +132,11 @@ static bool any_heap_is_called(void)
 }
 
 /**
- * kspan_private_forget() - do not call functions of a module any more
- * @module: the module, which goes
+ * kspan_private_forget() - stop calling the functions of a module
+ * @module:	the module, which is being unloaded
  *
- * Waits for those that are under way.
+ * Afterwards neither a pressure callback nor a constructor that lies in the module is called.
+ * Calls that are under way are waited for.
  *
  * Context: task; sleeps.
  */
@@ -118,15 +150,18 @@ void kspan_private_forget(const struct module *module)
 		forget_ctor(private, module);
 	}
 	mutex_unlock(&heaps_mutex);
-	/* Who does not see that a constructor is gone is seen by us; see construct_slots(). */
+	/*
+	 * Pairs with the barrier in construct_slots(), module/objects/heap.c: either that
+	 * CPU sees ctor_gone, or the loop below sees its count in constructing.
+	 */
 	smp_mb();
-	/* Not under the mutex, which they may be waiting for. */
+	/* The mutex is released first: a callback may be waiting for it. */
 	while (any_heap_is_called())
 		usleep_range(1000, 2000);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_private_forget);
 
-/** kspan_private_prepare_cpu() - kspan_cpu_cache_prepare() for all private heaps */
+/* Prepare the cache that each private heap has for a CPU, which is coming online. */
 void kspan_private_prepare_cpu(unsigned int cpu)
 {
 	struct kspan_private *private;
@@ -138,7 +173,7 @@ void kspan_private_prepare_cpu(unsigned int cpu)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_private_prepare_cpu);
 
-/** kspan_private_drain_cpu() - kspan_cpu_cache_drain() for all private heaps */
+/* Empty the cache that each private heap has for a CPU, which is offline. */
 void kspan_private_drain_cpu(unsigned int cpu)
 {
 	struct kspan_private *private;
@@ -151,7 +186,7 @@ void kspan_private_drain_cpu(unsigned int cpu)
 KSPAN_EXPORT_FOR_KUNIT(kspan_private_drain_cpu);
 
 /**
- * kspan_private_trim_all() - kspan_private_trim() for all private heaps
+ * kspan_private_trim_all() - give back the memory that private heaps keep unused
  *
  * Context: task; sleeps.
  */
@@ -172,9 +207,9 @@ void kspan_private_trim_all(void)
 KSPAN_EXPORT_FOR_KUNIT(kspan_private_trim_all);
 
 /**
- * kspan_visit_heaps() - call a function for the default and all private heaps
- * @fn:		the function, which must neither create nor destroy a heap
- * @data:	for @fn
+ * kspan_visit_heaps() - call a function for the default heap and all private heaps
+ * @fn:		the function; heaps_mutex is held, so it must neither create nor destroy a heap
+ * @data:	passed to @fn
  *
  * Context: task; sleeps.
  */
@@ -199,7 +234,7 @@ static void visit_named(struct kspan_heap *heap, void *data)
 {
 	const struct heap_visitor *visitor = data;
 
-	/* As its users know it, the default heap is NULL. */
+	/* Callers of the API know the default heap as NULL. */
 	if (!heap->private)
 		visitor->fn(NULL, visitor->data);
 	else if (!heap->private->typed)
@@ -208,12 +243,13 @@ static void visit_named(struct kspan_heap *heap, void *data)
 
 /**
  * kspan_heap_for_each() - call a function for the default heap and all private heaps
- * @fn:		the function, called with NULL, which is the default heap, first; it may call
- *		kspan_heap_stats() and kspan_heap_name() of its heap, and must neither create,
- *		trim nor destroy one
- * @data:	for @fn
+ * @fn:		the function. It is called with NULL, the default heap, first, and with @data as
+ *		its second argument. It may sleep and may call kspan_heap_stats() and
+ *		kspan_heap_name() of the heap it is given. It must not create, trim or destroy a
+ *		heap.
+ * @data:	passed to @fn; kspan does not look at it
  *
- * Typed caches are left out. Heaps do not go meanwhile.
+ * Heaps of all modules are visited; typed caches are not. No heap is destroyed during the call.
  *
  * Context: task; sleeps.
  */
@@ -226,12 +262,13 @@ void kspan_heap_for_each(void (*fn)(struct kspan_heap *heap, void *data), void *
 EXPORT_SYMBOL_GPL(kspan_heap_for_each);
 
 /**
- * kspan_try_visit_heaps() - kspan_visit_heaps() for who must not wait
- * @fn:		the function
- * @data:	for @fn
+ * kspan_try_visit_heaps() - kspan_visit_heaps() for a caller that must not wait
+ * @fn:		as for kspan_visit_heaps()
+ * @data:	passed to @fn
  *
- * Return: false when somebody else is at work with the list of private heaps: then @fn
- * was called for the default heap only.
+ * Context: task.
+ * Return: true if @fn was called for all heaps; false if another task held heaps_mutex. Then
+ * @fn was called for the default heap only.
  */
 bool kspan_try_visit_heaps(kspan_heap_fn fn, void *data)
 {
@@ -247,9 +284,11 @@ bool kspan_try_visit_heaps(kspan_heap_fn fn, void *data)
 }
 
 /**
- * kspan_peek_heaps() - kspan_visit_heaps() for who only reads
- * @fn:		the function, which takes no lock and does not sleep
- * @data:	for @fn
+ * kspan_peek_heaps() - kspan_visit_heaps() for a caller that only reads
+ * @fn:		the function, called within rcu_read_lock(); it must take no lock
+ * @data:	passed to @fn
+ *
+ * A heap that is being destroyed meanwhile may or may not be visited.
  *
  * Context: any; takes no lock.
  */

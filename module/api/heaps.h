@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The list of all private heaps and typed caches, and what is done to all of them. */
+/* The list of all private heaps and typed caches, and what is done to each of them. */
 #ifndef KSPAN_HEAPS_H
 #define KSPAN_HEAPS_H
 

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Allocation that waits for nothing
+ *
+ * kspan_malloc_nolock() tries each lock once and calls neither the page allocator nor SLUB, as
+ * it may have interrupted the owner of any lock. It asks the CPU's cache, then the central and
+ * the page heap, and then the reserve that kspan_prefill() filled.
+ *
+ * Context: any, NMI included.
  */
 #include <linux/kspan.h>
 
@@ -8,7 +14,7 @@
 #include "api/reserve.h"
 #include "objects/track.h"
 
-/* What caches, central and page heap give without a wait. */
+/* Take a small object from wherever there is one without waiting. It is not initialised. */
 static void *take_small(struct kspan_heap *heap, unsigned int class)
 {
 	struct kspan_cpu_cache *cache;
@@ -30,7 +36,7 @@ static void *take_small(struct kspan_heap *heap, unsigned int class)
 	return object;
 }
 
-/** kspan_malloc_class_nolock() - an object of a class of any heap, in any context */
+/* Allocate an object of a class of any heap, also of a typed cache, in any context. */
 void *kspan_malloc_class_nolock(struct kspan_heap *heap, unsigned int class)
 {
 	void *object = take_small(heap, class);
@@ -64,13 +70,15 @@ static __always_inline void *malloc_nolock(struct kspan_heap *heap, size_t size)
 
 /**
  * kspan_malloc_nolock() - allocate memory in any context
- * @size: bytes; 0 gives ZERO_SIZE_PTR
+ * @size:	bytes; 0 gives ZERO_SIZE_PTR
  *
- * Never sleeps, never waits for a lock, takes no memory from the system. After
- * kspan_prefill() it succeeds as often as was asked for there.
+ * This function never sleeps, never waits for a lock, and takes no memory from the system, so
+ * it may fail at any time. After kspan_prefill() it succeeds for as many objects as are in
+ * reserve.
  *
  * Context: any, NMI included, with any locks held.
- * Return: the memory, aligned as kspan_malloc()'s; or NULL.
+ * Return: the memory, aligned as that of kspan_malloc(), to be freed by kspan_free(); NULL if
+ * there is none at hand.
  */
 void *kspan_malloc_nolock(size_t size)
 {
@@ -79,15 +87,15 @@ void *kspan_malloc_nolock(size_t size)
 EXPORT_SYMBOL_GPL(kspan_malloc_nolock);
 
 /**
- * kspan_heap_malloc_nolock() - kspan_malloc_nolock() from a heap
- * @heap:	the heap; NULL for the default heap
+ * kspan_heap_malloc_nolock() - allocate memory from a heap in any context
+ * @heap:	where the object comes from; NULL for the default heap
  * @size:	bytes; 0 gives ZERO_SIZE_PTR
  *
- * After kspan_heap_prefill() it succeeds as often as was asked for there. Large objects
- * of a private heap are not to be had in this way.
+ * Like kspan_malloc_nolock(); the reserve is that of kspan_heap_prefill(). A private heap
+ * serves sizes of up to 32 KiB only.
  *
- * Context: as kspan_malloc_nolock().
- * Return: likewise.
+ * Context: any, NMI included, with any locks held.
+ * Return: as kspan_malloc_nolock().
  */
 void *kspan_heap_malloc_nolock(struct kspan_heap *heap, size_t size)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Private heaps: how they come and go. */
+/* Private heaps and typed caches: how one is made, trimmed and destroyed. */
 #ifndef KSPAN_PRIVATE_H
 #define KSPAN_PRIVATE_H
 

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Allocation that waits for nothing
+ * Reserves: objects that kspan_malloc_nolock() finds when nothing else has memory
  *
- * kspan_malloc_nolock() tries each lock once, and asks nobody for memory. When
- * that gives nothing, there is the reserve: per heap and class a list of chunks of
- * pointers, which kspan_prefill() fills beforehand and anybody takes from by
- * one atomic exchange. Chunks stay until the heap goes, so the list needs no
- * lock either. A private heap has reserves from the first kspan_heap_prefill() on.
+ * kspan_prefill() sets objects aside, per heap and size class. They are kept in chunks, arrays
+ * of pointers in a list, which only grows until the heap ends. A taker exchanges an entry for
+ * NULL by one atomic operation. Neither the list nor its entries therefore need a lock, and an
+ * NMI may take objects, too. A private heap gets its struct kspan_reserves by the first
+ * kspan_heap_prefill().
  *
- * Where to look is known about: the chunk that was taken from last, in a chunk the first
- * entry that may have an object, and how many have one, or are about to: the count rises
- * before an entry is filled, and falls after it was taken, so that a chunk with an object
- * never counts as empty.
+ * To find an object soon, each class remembers the chunk from which an object was taken last,
+ * and each chunk its first entry that may have an object and the number of its objects. The
+ * number is raised before an entry is filled and lowered after the entry was emptied, so that a
+ * chunk with an object never counts as empty.
+ *
+ * Context: any to take an object. To fill a reserve, as kspan_malloc(). To drop the reserves of
+ * a heap, task; nobody else uses them.
  */
 #include <linux/kspan.h>
 #include <linux/overflow.h>
@@ -22,11 +25,11 @@
 
 /**
  * struct kspan_reserve - a chunk of the reserve of a class
- * @next:	the chunk that was there before
- * @filled:	entries that have an object, or more
- * @from:	a hint: no entry below it has one
- * @n:		entries of @object
- * @object:	NULL where it was taken
+ * @next:	the chunk that was made before this one
+ * @filled:	number of entries that have an object; for moments higher, never lower
+ * @from:	hint: no entry below this index has an object
+ * @n:		length of @object
+ * @object:	NULL where no object is
  */
 struct kspan_reserve {
 	struct kspan_reserve *next;
@@ -36,13 +39,13 @@ struct kspan_reserve {
 	void *object[] __counted_by(n);
 };
 
-/* Most entries of a chunk: it fits a page. */
+/* Most entries of a chunk; with them it takes at most a page of 4 KiB. */
 #define KSPAN_RESERVE_CHUNK	500U
 
 /**
  * struct kspan_reserves - the reserves of a heap
- * @first:	chunks of each class
- * @current_chunk: those that were taken from last
+ * @first:	for each class the newest chunk; NULL if there is none
+ * @current_chunk: for each class the chunk from which an object was taken last
  */
 struct kspan_reserves {
 	struct kspan_reserve *first[KSPAN_NR_CLASSES];
@@ -51,10 +54,10 @@ struct kspan_reserves {
 
 static struct kspan_reserves default_reserves;
 
-/* NULL of a private heap that nobody asked for any. */
+/* NULL if the heap is a private one and was never prefilled. */
 static struct kspan_reserves *reserves_of(struct kspan_heap *heap)
 {
-	/* Pairs with the release in make_reserves(). */
+	/* Pairs with cmpxchg_release() in make_reserves(). */
 	return heap->private ? smp_load_acquire(&heap->private->reserves) : &default_reserves;
 }
 
@@ -65,7 +68,7 @@ static struct kspan_reserves *make_reserves(struct kspan_heap *heap, gfp_t gfp)
 	if (made || (kspan_gfp_here(gfp) & KSPAN_GFP_NOLOCK))
 		return made;
 	made = kzalloc(sizeof(*made), kspan_gfp_metadata(gfp));
-	/* Release: whoever sees them sees them empty. */
+	/* Release: a reader of the pointer, see reserves_of(), finds the memory zeroed. */
 	if (made && cmpxchg_release(&heap->private->reserves, NULL, made))
 		kfree(made);
 	return reserves_of(heap);
@@ -76,7 +79,7 @@ static void *take_from_chunk(struct kspan_reserve *chunk)
 	unsigned int first = READ_ONCE(chunk->from), i, n;
 	void *object;
 
-	/* All of them, from the hint on, which may be wrong. */
+	/* Look at all entries, as the hint may be wrong; begin where it says. */
 	for (i = first, n = 0; n < chunk->n; n++, i++) {
 		if (i >= chunk->n)
 			i = 0;
@@ -86,13 +89,14 @@ static void *take_from_chunk(struct kspan_reserve *chunk)
 		if (!object)
 			continue;
 		WRITE_ONCE(chunk->from, i + 1);
+		/* xchg() orders the entry before the count; see fill_chunk(). */
 		atomic_dec(&chunk->filled);
 		return object;
 	}
 	return NULL;
 }
 
-/* From the chunks from @chunk on, up to @end. */
+/* Take an object from one of the chunks from @chunk on, but not from @end or later ones. */
 static void *take_between(struct kspan_reserves *reserves, unsigned int class,
 			  struct kspan_reserve *chunk, const struct kspan_reserve *end)
 {
@@ -115,12 +119,22 @@ static void *reserve_take(struct kspan_reserves *reserves, unsigned int class)
 	if (!reserves)
 		return NULL;
 	last = READ_ONCE(reserves->current_chunk[class]);
-	/* Where the last one was, and in those behind it; then in those before it. */
+	/*
+	 * Begin with the chunk that had an object last and go on to the older ones; then try
+	 * the newer ones.
+	 */
 	return take_between(reserves, class, last, NULL) ?:
 	       take_between(reserves, class, READ_ONCE(reserves->first[class]), last);
 }
 
-/** kspan_reserve_take() - an object of a heap's reserve of a class, or NULL */
+/**
+ * kspan_reserve_take() - take an object from a reserve
+ * @heap:	any heap or that of a typed cache
+ * @class:	size class as @heap counts classes, not 0
+ *
+ * Context: any, NMI included.
+ * Return: the object, not initialised; NULL if the reserve is empty.
+ */
 void *kspan_reserve_take(struct kspan_heap *heap, unsigned int class)
 {
 	return reserve_take(reserves_of(heap), class);
@@ -137,13 +151,17 @@ static struct kspan_reserve *add_chunk(struct kspan_reserves *reserves, unsigned
 	if (!chunk)
 		return NULL;
 	chunk->n = n;
+	/*
+	 * try_cmpxchg() orders the chunk's contents before its publication. Readers, see
+	 * take_between(), nr_filled() and fill_up(), follow the pointer that they read.
+	 */
 	do {
 		chunk->next = first;
 	} while (!try_cmpxchg(&reserves->first[class], &first, chunk));
 	return chunk;
 }
 
-/* Objects of a class that there are; about, while others take some. */
+/* Number of objects that a reserve has; an estimate while others take some. */
 static unsigned int nr_filled(const struct kspan_reserves *reserves, unsigned int class)
 {
 	struct kspan_reserve *chunk;
@@ -154,9 +172,12 @@ static unsigned int nr_filled(const struct kspan_reserves *reserves, unsigned in
 	return sum;
 }
 
-/* Fill free entries of a chunk, as many as are missing; returns 0 or -ENOMEM. */
+/*
+ * Fill free entries of a chunk with new objects, up to @missing, which is lowered. Returns 0 or
+ * -ENOMEM.
+ */
 static int fill_chunk(struct kspan_heap *heap, struct kspan_reserve *chunk, unsigned int class,
-		unsigned int *missing, gfp_t gfp)
+		      unsigned int *missing, gfp_t gfp)
 {
 	void *object = NULL;
 	unsigned int i;
@@ -169,6 +190,7 @@ static int fill_chunk(struct kspan_heap *heap, struct kspan_reserve *chunk, unsi
 		object = object ?: kspan_malloc_slot(heap, class, gfp);
 		if (!object)
 			return -ENOMEM;
+		/* cmpxchg() orders the count before the entry; see take_from_chunk(). */
 		atomic_inc(&chunk->filled);
 		if (cmpxchg(&chunk->object[i], NULL, object)) {
 			atomic_dec(&chunk->filled);
@@ -193,7 +215,10 @@ static void empty_reserve(struct kspan_reserves *reserves, unsigned int class)
 		kspan_free(object);
 }
 
-/* The chunks that are there first; returns 0 or -ENOMEM. */
+/*
+ * Have a reserve hold @n objects: fill existing chunks, then make new ones. Returns 0 or
+ * -ENOMEM.
+ */
 static int fill_up(struct kspan_heap *heap, struct kspan_reserves *reserves, unsigned int class,
 		   unsigned int n, gfp_t gfp)
 {
@@ -212,10 +237,10 @@ static int fill_up(struct kspan_heap *heap, struct kspan_reserves *reserves, uns
 }
 
 /**
- * kspan_prefill_class() - have the reserve of a class of any heap hold @n objects
- * @heap:	the heap, or that of a typed cache
- * @class:	size class, not 0
- * @n:		how many; 0 frees what is left of them
+ * kspan_prefill_class() - have the reserve of a class hold a number of objects
+ * @heap:	any heap or that of a typed cache
+ * @class:	size class as @heap counts classes, not 0
+ * @n:		number of objects; 0 frees all that are left
  * @gfp:	as for kspan_malloc()
  *
  * Return: as kspan_prefill().
@@ -236,19 +261,20 @@ int kspan_prefill_class(struct kspan_heap *heap, unsigned int class, unsigned in
 }
 
 /**
- * kspan_prefill() - make sure that kspan_malloc_nolock() will succeed
- * @size:	bytes of an object, at most 32 KiB
- * @n:		how many objects there are to be; 0 frees what is left of them
- * @gfp:	as for kspan_malloc()
+ * kspan_prefill() - set objects aside for kspan_malloc_nolock()
+ * @size:	bytes of an object, at most 32 KiB; 0 does nothing
+ * @n:		number of objects to be in reserve afterwards, those that are there counted; 0
+ *		frees all that are left. At most INT_MAX.
+ * @gfp:	what this call may do to get memory, as for kspan_malloc()
  *
- * The next @n calls of kspan_malloc_nolock() for @size, or another size of its
- * class, succeed in any context and on any CPU. They are shared by all who
- * allocate from the class in that way: whoever relies on them counts in the
- * others.
+ * The next @n calls of kspan_malloc_nolock() for sizes of the same size class (see
+ * kspan_size_roundup()) succeed, in any context and on any CPU. All users of a size class share
+ * its reserve: a caller that relies on @n objects must count in the others. A reserve is not
+ * refilled by itself: call this function again.
  *
  * Context: as kspan_malloc(), but not in an NMI.
- * Return: 0; -ENOMEM with some of them there; -EINVAL for a size that has no
- * class, or a zone flag.
+ * Return: 0; -ENOMEM if there is not enough memory, with some of the objects in reserve;
+ * -EINVAL if @size or @n is too large, or @gfp has a zone flag.
  */
 int kspan_prefill(size_t size, unsigned int n, gfp_t gfp)
 {
@@ -257,13 +283,14 @@ int kspan_prefill(size_t size, unsigned int n, gfp_t gfp)
 EXPORT_SYMBOL_GPL(kspan_prefill);
 
 /**
- * kspan_heap_prefill() - make sure that kspan_heap_malloc_nolock() will succeed
- * @heap:	the heap; NULL for the default heap
+ * kspan_heap_prefill() - set objects aside for kspan_heap_malloc_nolock()
+ * @heap:	where the objects come from; NULL for the default heap
  * @size:	as for kspan_prefill()
- * @n:		likewise
- * @gfp:	likewise
+ * @n:		as for kspan_prefill()
+ * @gfp:	as for kspan_prefill()
  *
- * The objects count to the heap. When it is reset or destroyed they are given back before.
+ * The objects in reserve count to the heap and its limit. kspan_heap_reset() and
+ * kspan_heap_destroy() free them.
  *
  * Context: as kspan_prefill().
  * Return: as kspan_prefill().
@@ -280,7 +307,7 @@ int kspan_heap_prefill(struct kspan_heap *heap, size_t size, unsigned int n, gfp
 }
 EXPORT_SYMBOL_GPL(kspan_heap_prefill);
 
-/* A class without objects loses its chunks: nobody uses them any more. */
+/* Free the chunks of a class whose reserve is empty and which nobody uses any more. */
 static void free_reserve_chunks(struct kspan_reserves *reserves, unsigned int class)
 {
 	struct kspan_reserve *chunk = reserves->first[class], *next;
@@ -294,8 +321,8 @@ static void free_reserve_chunks(struct kspan_reserves *reserves, unsigned int cl
 }
 
 /**
- * kspan_reserves_drop() - give back the reserves of a heap
- * @heap: the heap, which nobody uses any more, or not meanwhile
+ * kspan_reserves_drop() - free all objects that a heap has in reserve, and the reserves
+ * @heap:	any heap; nobody allocates from it meanwhile
  *
  * Context: task.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Reserves: objects set aside for allocation that waits for nothing. */
+/* Reserves: objects that were set aside for allocation without locks. */
 #ifndef KSPAN_RESERVE_H
 #define KSPAN_RESERVE_H
 
