@@ -7,7 +7,8 @@
 #include <linux/kmsg_dump.h>
 #include <linux/prandom.h>
 
-#include "api/malloc.h"
+#include "api/alloc.h"
+#include "api/object.h"
 #include "objects/bad_free.h"
 #include "objects/capacity.h"
 #include "objects/cpu_caches.h"

@@ -12,10 +12,13 @@
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 
+#include "api/free.h"
 #include "api/free_rcu.h"
+#include "api/heaps.h"
 #include "api/malloc.h"
 #include "api/nolock.h"
 #include "api/private.h"
+#include "api/reserve.h"
 #include "kits/pool.h"
 #include "objects/bad_free.h"
 #include "objects/capacity.h"

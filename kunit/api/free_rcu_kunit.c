@@ -8,7 +8,7 @@
 #include <linux/string.h>
 #include <linux/workqueue.h>
 
-#include "api/free_rcu.h"
+#include "api/free.h"
 #include "api/private.h"
 #include "kspan_kunit.h"
 

@@ -4,7 +4,7 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
-#include "api/kvmalloc.h"
+#include "objects/kv.h"
 #include "api/private.h"
 #include "context.h"
 

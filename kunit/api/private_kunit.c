@@ -7,6 +7,7 @@
 #include <linux/sort.h>
 #include <linux/string.h>
 
+#include "api/heaps.h"
 #include "api/private.h"
 #include "context.h"
 #include "kits/region.h"

@@ -8,6 +8,7 @@
 #include <linux/kthread.h>
 #include <linux/nodemask.h>
 
+#include "api/heaps.h"
 #include "api/private.h"
 #include "context.h"
 #include "model.h"

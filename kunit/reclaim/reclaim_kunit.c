@@ -11,6 +11,7 @@
 #include <linux/sched/mm.h>
 #include <linux/shrinker.h>
 
+#include "api/heaps.h"
 #include "api/private.h"
 #include "kspan_kunit.h"
 

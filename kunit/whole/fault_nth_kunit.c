@@ -16,6 +16,7 @@
 #include <linux/kspan.h>
 #include <linux/string.h>
 
+#include "api/heaps.h"
 #include "api/private.h"
 #include "context.h"
 #include "model.h"

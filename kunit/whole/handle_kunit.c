@@ -11,6 +11,7 @@
 #include <linux/module.h>
 #include <linux/string.h>
 
+#include "api/heaps.h"
 #include "api/private.h"
 #include "objects/handle.h"
 #include "kits/pool.h"

@@ -1,24 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Many objects at once
+ * Many objects in one call
  *
- * A bulk allocation copies what magazines hold, whole ones as far as it goes,
- * and then takes slots right from the bitmaps of spans, without the way through
- * a magazine. A bulk free fills magazines. The CPU's cache is entered once for a
- * magazine's worth of objects, so that preemption is never off for long.
+ * A bulk allocation copies objects out of magazines, whole magazines as far as possible, and
+ * then takes slots right from the bitmaps of spans, without filling a magazine first. A bulk
+ * free fills magazines. The CPU's cache is entered anew for each magazine's worth of objects,
+ * so that preemption is never off for long.
+ *
+ * Context: as kspan_malloc() and kspan_free().
  */
 #include <linux/kspan.h>
 
-#include "api/malloc.h"
+#include "api/alloc.h"
 #include "base/kunit_export.h"
 #include "objects/track.h"
 
-/* Magazines, which may hold a single object, that are taken with preemption off. */
+/* Most magazines that are taken with preemption off. A magazine may hold a single object. */
 #define RELOADS_MAX	4
 
-/* From the loaded magazine. */
-static unsigned int pop(struct kspan_cpu_cache *cache, unsigned int class, unsigned int n,
-			void **p)
+/* Take up to @n objects from the loaded magazine. */
+static unsigned int pop_run(struct kspan_cpu_cache *cache, unsigned int class, unsigned int n,
+			    void **p)
 {
 	struct kspan_magazine *mag = cache->class[class].loaded;
 	unsigned int taken = min(mag->count, n);
@@ -30,9 +32,9 @@ static unsigned int pop(struct kspan_cpu_cache *cache, unsigned int class, unsig
 	return taken;
 }
 
-/* Up to a magazine of objects that this CPU or its node's central has. */
-static unsigned int take(struct kspan_heap *heap, unsigned int class, gfp_t gfp, unsigned int n,
-			 void **p)
+/* Take up to a magazine's worth of objects from this CPU's cache or the central of its node. */
+static unsigned int take_run(struct kspan_heap *heap, unsigned int class, gfp_t gfp,
+			     unsigned int n, void **p)
 {
 	unsigned int taken = 0, reloads = RELOADS_MAX;
 	struct kspan_central *central;
@@ -42,7 +44,7 @@ static unsigned int take(struct kspan_heap *heap, unsigned int class, gfp_t gfp,
 		return 0;
 	n = min_t(unsigned int, n, KSPAN_MAGAZINE_MAX);
 	do {
-		taken += pop(cache, class, n - taken, p + taken);
+		taken += pop_run(cache, class, n - taken, p + taken);
 	} while (taken < n && reloads-- && kspan_cpu_cache_reload(heap, cache, class, gfp));
 	central = kspan_heap_central(heap, cache->nid, class);
 	if (!taken && central)
@@ -68,13 +70,13 @@ static void initialise_all(struct kspan_heap *heap, unsigned int class, gfp_t gf
 
 /**
  * kspan_alloc_slots() - allocate objects of a class
- * @heap:	the heap
- * @class:	size class, not 0
+ * @heap:	any heap or that of a typed cache
+ * @class:	size class as @heap counts classes, not 0
  * @gfp:	the caller's flags, without zone flags
- * @n:		how many
- * @p:		receives them
+ * @n:		number of objects wanted
+ * @p:		array of @n pointers, which receives the objects
  *
- * Return: how many there were.
+ * Return: number of objects that were allocated, at the start of @p.
  */
 unsigned int kspan_alloc_slots(struct kspan_heap *heap, unsigned int class, gfp_t gfp,
 			       unsigned int n, void **p)
@@ -83,13 +85,19 @@ unsigned int kspan_alloc_slots(struct kspan_heap *heap, unsigned int class, gfp_
 	unsigned int done = 0;
 
 	while (done < n) {
-		unsigned int taken = take(heap, class, here, n - done, p + done);
+		unsigned int taken = take_run(heap, class, here, n - done, p + done);
 
 		initialise_all(heap, class, here, taken, p + done);
-		/* Of a private heap, frees have no say in that. */
+		/*
+		 * In a private heap only allocations give the depot the magazines that it
+		 * lacks.
+		 */
 		if (heap->private && !(here & KSPAN_GFP_NOLOCK) && !in_hardirq())
 			kspan_provision(heap, class, here);
-		/* A new span, or whatever else there is; or the cache is busy. */
+		/*
+		 * Nothing was taken: allocate a single object, which makes a new span if need
+		 * be; or the cache is busy.
+		 */
 		if (!taken) {
 			p[done] = kspan_malloc_slot(heap, class, gfp);
 			if (!p[done])
@@ -101,7 +109,7 @@ unsigned int kspan_alloc_slots(struct kspan_heap *heap, unsigned int class, gfp_
 	return done;
 }
 
-/* Whole pages, sizes 0, what is refused, and a single one. */
+/* Allocate one by one: large objects, size 0, requests that are refused, and a single object. */
 static unsigned int alloc_others(struct kspan_heap *heap, size_t size, gfp_t gfp, unsigned int n,
 				 void **p)
 {
@@ -115,7 +123,19 @@ static unsigned int alloc_others(struct kspan_heap *heap, size_t size, gfp_t gfp
 	return done;
 }
 
-/** kspan_heap_alloc_bulk() - kspan_alloc_bulk() from a heap; NULL: the default heap */
+/**
+ * kspan_heap_alloc_bulk() - allocate many objects of one size from a heap
+ * @heap:	where the objects come from; NULL for the default heap
+ * @size:	as for kspan_alloc_bulk()
+ * @gfp:	as for kspan_alloc_bulk()
+ * @n:		as for kspan_alloc_bulk()
+ * @p:		as for kspan_alloc_bulk()
+ *
+ * A heap's option KSPAN_HEAP_ON_NODE has no effect here: objects are of this CPU's node.
+ *
+ * Context: as kspan_malloc().
+ * Return: as kspan_alloc_bulk().
+ */
 unsigned int kspan_heap_alloc_bulk(struct kspan_heap *heap, size_t size, gfp_t gfp,
 				   unsigned int n, void **p)
 {
@@ -139,14 +159,18 @@ unsigned int kspan_heap_alloc_bulk(struct kspan_heap *heap, size_t size, gfp_t g
 EXPORT_SYMBOL_GPL(kspan_heap_alloc_bulk);
 
 /**
- * kspan_alloc_bulk() - allocate objects of a size
- * @size:	bytes of an object
+ * kspan_alloc_bulk() - allocate many objects of one size
+ * @size:	bytes of one object; 0 gives ZERO_SIZE_PTR @n times
  * @gfp:	as for kspan_malloc()
- * @n:		how many
- * @p:		receives them
+ * @n:		number of objects
+ * @p:		array of @n pointers, which receives the objects
+ *
+ * All or nothing, as kmem_cache_alloc_bulk(). Each object is one of kspan_malloc(), and may be
+ * freed by itself.
  *
  * Context: as kspan_malloc().
- * Return: @n; or 0, with nothing allocated and @p undefined.
+ * Return: @n; or 0 if there is not enough memory. Then nothing is allocated, and @p has no
+ * meaning.
  */
 unsigned int kspan_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
 {
@@ -155,12 +179,16 @@ unsigned int kspan_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
 EXPORT_SYMBOL_GPL(kspan_alloc_bulk);
 
 /*
- * As kspan_free() pushes one, those that are of the first one's class, as long as they are
- * unsealed slots and there is room. Returns how many.
+ * Push objects of the class of the first one to the loaded magazine, as kspan_free() does with
+ * one object. Stop at the first object that is of another class, is no slot or is sealed, and
+ * where the magazine is full. Returns how many were pushed.
  */
-static unsigned int push(struct kspan_cpu_cache *cache, unsigned int n, void **p)
+static unsigned int push_run(struct kspan_cpu_cache *cache, unsigned int n, void **p)
 {
-	/* In registers: the stores below might change it, as far as the compiler knows. */
+	/*
+	 * Copies, which the compiler keeps in registers: as far as it knows, the stores below
+	 * might change the cache.
+	 */
 	struct kspan_class_map classes = cache->classes;
 	unsigned long secret = cache->secret;
 	unsigned int class = kspan_class_map_get(&classes, (unsigned long)p[0]), i;
@@ -186,15 +214,19 @@ static unsigned int push(struct kspan_cpu_cache *cache, unsigned int n, void **p
 		WRITE_ONCE(*(unsigned long *)p[i], seal);
 		slot[i] = p[i];
 	}
-	/* An interrupt that looks through the magazine sees objects only. */
+	/*
+	 * The objects are stored before the count: an interrupt that searches the magazine, see
+	 * kspan_heap_caches(), finds objects only. Both run on this CPU, so no other barrier is
+	 * needed.
+	 */
 	barrier();
 	if (i)
 		mag->count = count + i;
 	return i;
 }
 
-/* Frees objects as long as they go into loaded magazines; returns how many. */
-static unsigned int give(unsigned int n, void **p)
+/* Free objects from the start of @p as long as loaded magazines take them. Returns how many. */
+static unsigned int give_run(unsigned int n, void **p)
 {
 	unsigned int done = 0, pushed;
 	struct kspan_cpu_cache *cache;
@@ -203,7 +235,7 @@ static unsigned int give(unsigned int n, void **p)
 		return 0;
 	n = min_t(unsigned int, n, KSPAN_MAGAZINE_MAX);
 	do {
-		pushed = push(cache, n - done, p + done);
+		pushed = push_run(cache, n - done, p + done);
 		done += pushed;
 	} while (pushed && done < n);
 	kspan_cpu_cache_leave(cache);
@@ -211,9 +243,11 @@ static unsigned int give(unsigned int n, void **p)
 }
 
 /**
- * kspan_free_bulk() - free objects
- * @n:	how many
- * @p:	the objects, of any sizes; as for kspan_free()
+ * kspan_free_bulk() - free many objects
+ * @n:		number of objects
+ * @p:		array of @n objects, of any sizes and heaps; each as for kspan_free()
+ *
+ * Objects of one size class that stand together are freed fastest. The array is not changed.
  *
  * Context: as kspan_free().
  */
@@ -225,8 +259,8 @@ void kspan_free_bulk(unsigned int n, void **p)
 
 	while (i < n) {
 		if (!singly && n - i > 1)
-			i += give(n - i, p + i);
-		/* What none of the loaded magazines took: it makes room for the next. */
+			i += give_run(n - i, p + i);
+		/* No loaded magazine took this object. Its free makes room for the next ones. */
 		if (i < n)
 			kspan_free(p[i++]);
 	}

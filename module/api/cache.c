@@ -2,14 +2,15 @@
 /*
  * Typed caches
  *
- * A typed cache is a private heap with one size class of its own: slots are as large as
- * the objects, but for their alignment. Its alloc and free know the class, and so have
- * neither a table to look into nor a heap to look for; that an object is the cache's is
- * seen by its span, of which a CPU knows the last one.
+ * A typed cache is a private heap with one size class of its own: a slot is as large as the
+ * object, rounded up to the alignment. Allocation and free know the class, so they look neither
+ * into a size table nor for a heap. cache_free.c has the frees.
  *
  * A constructor is called for all slots of a span when the span is made. Whatever the last
- * owner left in an object is there for the next one, and for readers under RCU: the seal of a
- * free slot lies behind the object then.
+ * owner left in an object is there for the next owner and for readers under RCU; the seal of a
+ * free slot then lies behind the object.
+ *
+ * Context: as kspan_malloc() and kspan_free(), unless a function says otherwise.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -18,29 +19,22 @@
 #include <linux/log2.h>
 #include <linux/panic.h>
 
-#include "objects/kv.h"
-#include "api/malloc.h"
-#include "api/nolock.h"
+#include "api/alloc.h"
+#include "api/cache.h"
+#include "api/heaps.h"
 #include "api/private.h"
+#include "api/reserve.h"
 #include "base/name.h"
-#include "objects/bad_free.h"
 
-/* The only class of a typed cache. */
-#define ONLY_CLASS	1
-
-/* Older kernels have no word for what is always so here. */
+/* Older kernels lack this flag. What it asks for is always so here: caches are never merged. */
 #ifndef SLAB_NO_MERGE
 #define SLAB_NO_MERGE	0
 #endif
 
-/* As long as flags are: the complement has all other bits. */
+/* As wide as flags, so that the complement has all other bits. */
 #define CACHE_FLAGS	((__force unsigned long)(SLAB_HWCACHE_ALIGN | SLAB_TYPESAFE_BY_RCU | \
 						 SLAB_PANIC | SLAB_ACCOUNT |		    \
 						 SLAB_RECLAIM_ACCOUNT | SLAB_NO_MERGE))
-
-struct kspan_cache {
-	struct kspan_heap heap;
-};
 
 static struct kspan_cache *cache_of(struct kspan_heap *heap)
 {
@@ -60,8 +54,9 @@ static unsigned int slot_align(unsigned int size, unsigned int align, unsigned l
 }
 
 /*
- * As tools/mksizeclasses has it: at most an eighth of a span is left over; spans of few
- * slots are longer, up to 32 KiB.
+ * Pages of KSPAN_PAGE_SIZE that a span has, by the same rule as in tools/mksizeclasses.c: at
+ * most an eighth of a span is left over, and spans of fewer than 16 slots are longer, up to 32
+ * KiB.
  */
 static unsigned int span_pages(unsigned int size)
 {
@@ -74,27 +69,33 @@ static unsigned int span_pages(unsigned int size)
 	return pages;
 }
 
-/* Slots that are multiples of an alignment, in spans that are aligned to it. */
+/*
+ * The size class of a cache: slots are multiples of the alignment, in spans that are aligned to
+ * it.
+ */
 static struct kspan_size_class slot_class(unsigned int size, unsigned int align)
 {
 	struct kspan_size_class sc = { .size = ALIGN(size, align) };
 
 	sc.pages = span_pages(sc.size);
 	sc.slots = sc.pages * KSPAN_PAGE_SIZE / sc.size;
-	/* kspan_slot_index() is exact as long as this fits 32 bits; a span of one slot ... */
+	/*
+	 * kspan_slot_index() is exact as long as this product fits 32 bits. Above, a span has
+	 * one slot ...
+	 */
 	if ((u64)sc.pages * KSPAN_PAGE_SIZE * sc.size > U32_MAX) {
 		sc.pages = DIV_ROUND_UP(sc.size, KSPAN_PAGE_SIZE);
 		sc.slots = 1;
 	}
-	/* ... has index 0 throughout. */
+	/* ... and every offset in it has index 0. */
 	sc.magic = sc.slots == 1 ? 1 : BIT_ULL(32) / sc.size + 1;
 	sc.align = max_t(unsigned int, align / KSPAN_PAGE_SIZE, 1);
 	return sc;
 }
 
-static struct kspan_cache *create(const char *name, unsigned int size, unsigned int align,
-				  unsigned long flags, void (*ctor)(void *object),
-				  struct module *owner, unsigned long site)
+static struct kspan_cache *create_cache(const char *name, unsigned int size, unsigned int align,
+					unsigned long flags, void (*ctor)(void *object),
+					struct module *owner, unsigned long site)
 {
 	bool keeps_contents = ctor || (flags & KSPAN_TYPESAFE_BY_RCU);
 	unsigned int seal_at = 0, bytes = size;
@@ -109,7 +110,7 @@ static struct kspan_cache *create(const char *name, unsigned int size, unsigned 
 		return NULL;
 	}
 	align = slot_align(size, align, flags);
-	/* It may fit into what the alignment leaves anyway. */
+	/* The alignment may leave room for the seal anyway. */
 	if (keeps_contents && kspan_exact_frees) {
 		seal_at = ALIGN(size, sizeof(long));
 		bytes = seal_at + sizeof(long);
@@ -129,24 +130,24 @@ static struct kspan_cache *create(const char *name, unsigned int size, unsigned 
 }
 
 /**
- * __kspan_cache_create() - what kspan_cache_create() calls
- * @name:	as for kspan_heap_create()
- * @size:	bytes of an object, 1 to kmalloc's limit
- * @align:	a power of two up to kmalloc's limit, or 0 for 8
- * @flags:	KSPAN_HWCACHE_ALIGN, KSPAN_TYPESAFE_BY_RCU, and flags of kmem_cache_create()
- *		that the header tells of
- * @ctor:	called once for every slot before it is handed out for the first time, in
- *		the context of the allocation; or NULL
- * @owner:	THIS_MODULE
+ * __kspan_cache_create() - make a typed cache on behalf of a module
+ * @name:	as for kspan_cache_create()
+ * @size:	as for kspan_cache_create()
+ * @align:	as for kspan_cache_create()
+ * @flags:	as for kspan_cache_create()
+ * @ctor:	as for kspan_cache_create()
+ * @owner:	THIS_MODULE of the caller
+ *
+ * Call kspan_cache_create() instead.
  *
  * Context: task; sleeps.
- * Return: the cache; or NULL without memory, or for a wrong argument.
+ * Return: as kspan_cache_create().
  */
 struct kspan_cache *__kspan_cache_create(const char *name, unsigned int size, unsigned int align,
 					 unsigned long flags, void (*ctor)(void *object),
 					 struct module *owner)
 {
-	struct kspan_cache *cache = create(name, size, align, flags, ctor, owner, _RET_IP_);
+	struct kspan_cache *cache = create_cache(name, size, align, flags, ctor, owner, _RET_IP_);
 
 	if (!cache && (flags & (__force unsigned long)SLAB_PANIC))
 		panic("kspan: a cache with SLAB_PANIC can't be made");
@@ -160,16 +161,21 @@ static noinline void *alloc_special(struct kspan_cache *cache, gfp_t gfp)
 		return kspan_refuse_zone(gfp);
 	if (WARN_ON_ONCE(cache->heap.private->ctor))
 		gfp &= ~__GFP_ZERO;
-	return kspan_malloc_slot(&cache->heap, ONLY_CLASS, gfp);
+	return kspan_malloc_slot(&cache->heap, KSPAN_CACHE_CLASS, gfp);
 }
 
 /**
  * kspan_cache_alloc() - allocate an object of a typed cache
- * @cache:	the cache
- * @gfp:	as for kspan_malloc(); __GFP_ZERO is not for caches with a constructor
+ * @cache:	the cache; not NULL
+ * @gfp:	as for kspan_malloc(). __GFP_ZERO is not allowed for a cache with a constructor:
+ *		it is ignored with a warning the first time.
+ *
+ * Like kmem_cache_alloc(). Without a constructor the object is not initialised, unless @gfp has
+ * __GFP_ZERO.
  *
  * Context: as kspan_malloc().
- * Return: the object or NULL.
+ * Return: the object, to be freed by kspan_cache_free() or kspan_free(); NULL if there is no
+ * memory.
  */
 void *kspan_cache_alloc(struct kspan_cache *cache, gfp_t gfp)
 {
@@ -181,18 +187,25 @@ void *kspan_cache_alloc(struct kspan_cache *cache, gfp_t gfp)
 	if (unlikely(gfp & KSPAN_GFP_SPECIAL))
 		return alloc_special(cache, gfp);
 	if (unlikely(!kspan_cpu_cache_enter(heap, &cpu_cache)))
-		return kspan_malloc_slow(ONLY_CLASS, gfp, heap);
-	if (unlikely(!kspan_cpu_cache_pop(cpu_cache, ONLY_CLASS, &object)))
-		return kspan_malloc_refill(ONLY_CLASS, gfp, heap, cpu_cache);
+		return kspan_malloc_slow(KSPAN_CACHE_CLASS, gfp, heap);
+	if (unlikely(!kspan_cpu_cache_pop(cpu_cache, KSPAN_CACHE_CLASS, &object)))
+		return kspan_malloc_refill(KSPAN_CACHE_CLASS, gfp, heap, cpu_cache);
 	kspan_cpu_cache_leave(cpu_cache);
 	kspan_unseal(object, heap->seal_at);
 	if (want_init_on_alloc(0) || IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
-		return kspan_initialise_slot(heap, object, ONLY_CLASS, gfp);
+		return kspan_initialise_slot(heap, object, KSPAN_CACHE_CLASS, gfp);
 	return object;
 }
 EXPORT_SYMBOL_GPL(kspan_cache_alloc);
 
-/** kspan_cache_zalloc() - kspan_cache_alloc() of zeroed memory */
+/**
+ * kspan_cache_zalloc() - allocate a zeroed object of a typed cache
+ * @cache:	the cache, which has no constructor; not NULL
+ * @gfp:	as for kspan_malloc()
+ *
+ * Context: as kspan_malloc().
+ * Return: as kspan_cache_alloc().
+ */
 void *kspan_cache_zalloc(struct kspan_cache *cache, gfp_t gfp)
 {
 	return kspan_cache_alloc(cache, gfp | __GFP_ZERO);
@@ -200,13 +213,13 @@ void *kspan_cache_zalloc(struct kspan_cache *cache, gfp_t gfp)
 EXPORT_SYMBOL_GPL(kspan_cache_zalloc);
 
 /**
- * kspan_cache_alloc_node() - kspan_cache_alloc() from a NUMA node
- * @cache:	the cache
- * @gfp:	as for kspan_cache_alloc(); with __GFP_THISNODE no other node will do
- * @node:	preferred node, or NUMA_NO_NODE for that of this CPU
+ * kspan_cache_alloc_node() - allocate an object of a typed cache from a NUMA node
+ * @cache:	the cache; not NULL
+ * @gfp:	as for kspan_cache_alloc(); with __GFP_THISNODE no other node is tried
+ * @node:	the preferred node, or NUMA_NO_NODE for the node of this CPU
  *
  * Context: as kspan_malloc().
- * Return: the object or NULL.
+ * Return: as kspan_cache_alloc().
  */
 void *kspan_cache_alloc_node(struct kspan_cache *cache, gfp_t gfp, int node)
 {
@@ -214,166 +227,57 @@ void *kspan_cache_alloc_node(struct kspan_cache *cache, gfp_t gfp, int node)
 		return kspan_refuse_zone(gfp);
 	if (WARN_ON_ONCE((gfp & __GFP_ZERO) && cache->heap.private->ctor))
 		gfp &= ~__GFP_ZERO;
-	return kspan_malloc_slot_node(&cache->heap, ONLY_CLASS, gfp, node);
+	return kspan_malloc_slot_node(&cache->heap, KSPAN_CACHE_CLASS, gfp, node);
 }
 EXPORT_SYMBOL_GPL(kspan_cache_alloc_node);
 
 /**
  * kspan_cache_alloc_nolock() - allocate an object of a typed cache in any context
- * @cache: the cache
+ * @cache:	the cache; not NULL
  *
- * Never sleeps, never waits for a lock, takes no memory from the system. After
- * kspan_cache_prefill() it succeeds as often as was asked for there.
+ * This function never sleeps, never waits for a lock, and takes no memory from the system, so
+ * it may fail at any time. After kspan_cache_prefill() it succeeds for as many objects as are
+ * in reserve.
  *
  * Context: any, NMI included, with any locks held.
- * Return: the object or NULL.
+ * Return: as kspan_cache_alloc().
  */
 void *kspan_cache_alloc_nolock(struct kspan_cache *cache)
 {
-	return kspan_malloc_class_nolock(&cache->heap, ONLY_CLASS);
+	return kspan_malloc_class_nolock(&cache->heap, KSPAN_CACHE_CLASS);
 }
 EXPORT_SYMBOL_GPL(kspan_cache_alloc_nolock);
 
 /**
- * kspan_cache_prefill() - make sure that kspan_cache_alloc_nolock() will succeed
- * @cache:	the cache
- * @n:		how many objects there are to be for it; 0 gives back what is left of them
- * @gfp:	as for kspan_cache_alloc()
+ * kspan_cache_prefill() - set objects aside for kspan_cache_alloc_nolock()
+ * @cache:	the cache; not NULL
+ * @n:		number of objects to be in reserve afterwards, those that are there counted; 0
+ *		frees all that are left
+ * @gfp:	what this call may do to get memory, as for kspan_malloc(); __GFP_ZERO is
+ *		ignored
  *
- * They are given back when the cache is destroyed.
+ * kspan_cache_destroy() frees objects in reserve.
  *
  * Context: as kspan_malloc(), but not in an NMI.
- * Return: 0; -ENOMEM with some of them there; -EINVAL for a zone flag.
+ * Return: 0; -ENOMEM if there is not enough memory, with some of the objects in reserve;
+ * -EINVAL if @gfp has a zone flag or @n is more than INT_MAX.
  */
 int kspan_cache_prefill(struct kspan_cache *cache, unsigned int n, gfp_t gfp)
 {
-	return kspan_prefill_class(&cache->heap, ONLY_CLASS, n, gfp & ~__GFP_ZERO);
+	return kspan_prefill_class(&cache->heap, KSPAN_CACHE_CLASS, n, gfp & ~__GFP_ZERO);
 }
 EXPORT_SYMBOL_GPL(kspan_cache_prefill);
 
-/*
- * Whether an object, which is in another span than the last one, may go into the CPU's cache:
- * if the span is the cache's, on the CPU's node. It is known then, until a span has gone.
- */
-static bool learn_span(struct kspan_cache *cache, struct kspan_cpu_cache *cpu_cache,
-		       const void *object)
-{
-	/* Before the look: a span that goes after it is seen to have gone. */
-	int gone = atomic_read_acquire(&cache->heap.gone);
-	const struct kspan_span *span = kspan_map_small_span((unsigned long)object);
-	const struct kspan_central *central = span ? kspan_span_central(span) : NULL;
-
-	if (!central || central->heap != &cache->heap || central->nid != cpu_cache->nid)
-		return false;
-	/* In the gaps of a hollow one there may be objects of others. */
-	if (READ_ONCE(span->gone_pages))
-		return false;
-	cpu_cache->own_gone = gone;
-	cpu_cache->own_start = span->start;
-	/* Behind the last slot there may be no room for a seal. */
-	cpu_cache->own_bytes = (unsigned long)span->nslots * span->size;
-	return true;
-}
-
-/* Give an object of the span that is known to the CPU's magazine, if it is one of its slots. */
-static __always_inline bool push_known(struct kspan_cache *cache,
-				       struct kspan_cpu_cache *cpu_cache, void *object)
-{
-	struct kspan_cpu_class *of_class = kspan_cpu_class(cpu_cache, ONLY_CLASS);
-	unsigned long offset = (unsigned long)object - cpu_cache->own_start, seal, *where;
-
-	if (unlikely(offset >= cpu_cache->own_bytes) ||
-	    unlikely(atomic_read(&cache->heap.gone) != cpu_cache->own_gone))
-		return false;
-	if (!static_branch_likely(&kspan_frees_exactly))
-		return kspan_cpu_cache_push(cpu_cache, ONLY_CLASS, object, 0);
-	seal = kspan_seal_of(object);
-	where = object + cache->heap.seal_at;
-	/* As kspan_slot_index(). */
-	if (unlikely((u32)(offset * of_class->magic) >= of_class->magic))
-		return false;
-	return kspan_cpu_class_push_sealed(of_class, object, where, seal);
-}
-
-/* The same of another span than the last one. */
-static noinline bool push_unknown(struct kspan_cache *cache, struct kspan_cpu_cache *cpu_cache,
-				  void *object)
-{
-	return learn_span(cache, cpu_cache, object) && push_known(cache, cpu_cache, object);
-}
-
-/* An object that the CPU's cache did not take, or that is not the cache's. */
-static noinline void free_slow(struct kspan_cache *cache, void *object)
-{
-	const struct kspan_central *central;
-	const struct kspan_span *span;
-	bool other;
-
-	if (ZERO_OR_NULL_PTR(object))
-		return;
-	rcu_read_lock_sched();
-	span = kspan_map_small_span((unsigned long)object);
-	central = span ? kspan_span_central(span) : NULL;
-	other = central ? central->heap != &cache->heap :
-			  kspan_large_size((unsigned long)object) ||
-			  kspan_kv_size((unsigned long)object);
-	rcu_read_unlock_sched();
-	if (other)
-		kspan_bad_free_report_in(KSPAN_BAD_FREE_OTHER_HEAP, (unsigned long)object,
-					 ONLY_CLASS, cache->heap.classes[ONLY_CLASS].size,
-					 cache->heap.name);
-	else
-		kspan_free(object);
-}
-
-/* An object that is not of the last span, or does not fit; @cpu_cache is entered, and left here. */
-static noinline void free_unknown(struct kspan_cache *cache, struct kspan_cpu_cache *cpu_cache,
-				  void *object)
-{
-	bool pushed = push_unknown(cache, cpu_cache, object);
-
-	kspan_cpu_cache_leave(cpu_cache);
-	if (!pushed)
-		free_slow(cache, object);
-}
-
-/* Whether frees have more to do than to put the object into a magazine. */
-static __always_inline bool free_is_special(void)
-{
-	return IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) || want_init_on_free();
-}
-
-/**
- * kspan_cache_free() - free an object of a typed cache
- * @cache:	the cache
- * @object:	the object; NULL does nothing
- *
- * An object of something else is reported and left alone. kspan_free(),
- * kspan_free_bulk() and kspan_free_rcu() free the cache's objects, too.
- *
- * Context: as kspan_free().
- */
-void kspan_cache_free(struct kspan_cache *cache, void *object)
-{
-	struct kspan_cpu_cache *cpu_cache;
-
-	if (free_is_special() || unlikely(!kspan_cpu_cache_enter(&cache->heap, &cpu_cache)))
-		return free_slow(cache, object);
-	if (unlikely(!push_known(cache, cpu_cache, object)))
-		return free_unknown(cache, cpu_cache, object);
-	kspan_cpu_cache_leave(cpu_cache);
-}
-EXPORT_SYMBOL_GPL(kspan_cache_free);
-
 /**
  * kspan_cache_alloc_bulk() - allocate many objects of a typed cache
- * @cache:	the cache
+ * @cache:	the cache; not NULL
  * @gfp:	as for kspan_cache_alloc()
- * @n:		how many
- * @objects:	receives them
+ * @n:		number of objects
+ * @objects:	array of @n pointers, which receives the objects
  *
  * Context: as kspan_malloc().
- * Return: @n; or 0, with nothing allocated and @objects undefined.
+ * Return: @n; or 0 if there is not enough memory. Then nothing is allocated, and @objects has
+ * no meaning.
  */
 unsigned int kspan_cache_alloc_bulk(struct kspan_cache *cache, gfp_t gfp, unsigned int n,
 				    void **objects)
@@ -387,7 +291,7 @@ unsigned int kspan_cache_alloc_bulk(struct kspan_cache *cache, gfp_t gfp, unsign
 	}
 	if (WARN_ON_ONCE((gfp & __GFP_ZERO) && cache->heap.private->ctor))
 		gfp &= ~__GFP_ZERO;
-	done = kspan_alloc_slots(&cache->heap, ONLY_CLASS, gfp, n, objects);
+	done = kspan_alloc_slots(&cache->heap, KSPAN_CACHE_CLASS, gfp, n, objects);
 	if (likely(done == n))
 		return n;
 	kspan_cache_free_bulk(cache, done, objects);
@@ -395,96 +299,26 @@ unsigned int kspan_cache_alloc_bulk(struct kspan_cache *cache, gfp_t gfp, unsign
 }
 EXPORT_SYMBOL_GPL(kspan_cache_alloc_bulk);
 
-/* As push_known(), those of the span that is known; returns how many. */
-static unsigned int push_some(struct kspan_cache *cache, struct kspan_cpu_cache *cpu_cache,
-			      unsigned int n, void **objects)
-{
-	struct kspan_cpu_class *of_class = kspan_cpu_class(cpu_cache, ONLY_CLASS);
-	unsigned long start = cpu_cache->own_start, bytes = cpu_cache->own_bytes;
-	unsigned long secret = kspan_secret;
-	unsigned int seal_at = cache->heap.seal_at, i;
-	struct kspan_magazine *mag = of_class->loaded;
-	unsigned int count = mag->count;
-	u32 magic = of_class->magic;
-
-	if (atomic_read(&cache->heap.gone) != cpu_cache->own_gone)
-		return 0;
-	n = min(n, mag->cap - min(mag->cap, count));
-	for (i = 0; i < n; i++) {
-		unsigned long offset = (unsigned long)objects[i] - start, seal, *where;
-
-		if (offset >= bytes || (u32)(offset * magic) >= magic)
-			break;
-		seal = kspan_seal_at(secret, (unsigned long)objects[i]);
-		where = objects[i] + seal_at;
-		if (kspan_glance(*where) == seal)
-			break;
-		WRITE_ONCE(*where, seal);
-		mag->slot[count + i] = objects[i];
-	}
-	/* An interrupt that looks through the magazine sees objects only. */
-	barrier();
-	if (i)
-		mag->count = count + i;
-	return i;
-}
-
-/* As long as the loaded magazine takes them; returns how many, of a magazine at most. */
-static unsigned int push(struct kspan_cache *cache, unsigned int n, void **objects)
-{
-	struct kspan_cpu_cache *cpu_cache;
-	unsigned int i = 0;
-
-	if (free_is_special() || !static_branch_likely(&kspan_frees_exactly) ||
-	    !kspan_cpu_cache_enter(&cache->heap, &cpu_cache))
-		return 0;
-	n = min_t(unsigned int, n, KSPAN_MAGAZINE_MAX);
-	do {
-		i += push_some(cache, cpu_cache, n - i, objects + i);
-	} while (i < n && push_unknown(cache, cpu_cache, objects[i]) && ++i < n);
-	kspan_cpu_cache_leave(cpu_cache);
-	return i;
-}
-
 /**
- * kspan_cache_free_bulk() - free many objects of a typed cache
- * @cache:	the cache
- * @n:		how many
- * @objects:	the objects
+ * kspan_cache_size() - tell how many bytes of an object may be used
+ * @cache:	the cache; not NULL
  *
- * Context: as kspan_free().
- */
-void kspan_cache_free_bulk(struct kspan_cache *cache, unsigned int n, void **objects)
-{
-	unsigned int i = 0;
-
-	while (i < n) {
-		i += push(cache, n - i, objects + i);
-		/* It makes room for the next. */
-		if (i < n)
-			free_slow(cache, objects[i++]);
-	}
-}
-EXPORT_SYMBOL_GPL(kspan_cache_free_bulk);
-
-/**
- * kspan_cache_size() - bytes of an object of a typed cache
- * @cache: the cache
- * Return: the size at creation, rounded up to the alignment, or to 8 bytes where what is in an
- * object stays after it was freed.
+ * Context: any.
+ * Return: bytes: the size that was given at creation, rounded up to the alignment; for a cache
+ * with a constructor or KSPAN_TYPESAFE_BY_RCU, rounded up to 8.
  */
 unsigned int kspan_cache_size(const struct kspan_cache *cache)
 {
-	return cache->heap.seal_at ?: cache->heap.classes[ONLY_CLASS].size;
+	return cache->heap.seal_at ?: cache->heap.classes[KSPAN_CACHE_CLASS].size;
 }
 EXPORT_SYMBOL_GPL(kspan_cache_size);
 
 /**
- * kspan_cache_shrink() - give back what a typed cache keeps without using it
- * @cache: the cache
+ * kspan_cache_shrink() - give back the memory that a typed cache keeps unused
+ * @cache:	the cache; not NULL
  *
- * Context: task; sleeps, with KSPAN_TYPESAFE_BY_RCU for a grace period.
- * Return: bytes that it holds less.
+ * Context: task; sleeps, with KSPAN_TYPESAFE_BY_RCU for an RCU grace period.
+ * Return: the number of bytes given back.
  */
 size_t kspan_cache_shrink(struct kspan_cache *cache)
 {
@@ -492,7 +326,10 @@ size_t kspan_cache_shrink(struct kspan_cache *cache)
 }
 EXPORT_SYMBOL_GPL(kspan_cache_shrink);
 
-/* Wait for objects that were given to kspan_free_rcu(), if any; how many are left. */
+/*
+ * Count the objects that were not freed. If there are any, wait for kspan_free_rcu() and count
+ * again.
+ */
 static unsigned long live_objects(struct kspan_cache *cache)
 {
 	if (!kspan_private_live(&cache->heap))
@@ -503,15 +340,16 @@ static unsigned long live_objects(struct kspan_cache *cache)
 
 /**
  * kspan_cache_destroy() - destroy a typed cache
- * @cache: the cache, which nobody uses any more; NULL does nothing
+ * @cache:	the cache, which nobody uses any more; NULL does nothing
  *
- * Waits for objects that were given to kspan_free_rcu(), a grace period at most; with
- * KSPAN_TYPESAFE_BY_RCU its pages go after one that it does not wait for. A cache that has
- * objects then is reported and stays. One that is destroyed twice is reported, and nothing
- * else.
+ * Objects that were given to kspan_free_rcu() are waited for. If other objects were not freed,
+ * the cache is not destroyed: the log names their number, and the caller may free them and call
+ * this function again. With KSPAN_TYPESAFE_BY_RCU the pages are freed after an RCU grace
+ * period, for which this function does not wait.
  *
- * Context: task; sleeps.
- * Return: 0; -EBUSY with objects; -EINVAL for one that is destroyed.
+ * Context: task; sleeps, for a grace period if there are objects left.
+ * Return: 0; -EBUSY if there are objects, and the cache is as it was; -EINVAL if the cache was
+ * destroyed before, which is reported.
  */
 int kspan_cache_destroy(struct kspan_cache *cache)
 {

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Copies of what users and others have
+ * Copies of memory of user space and of the kernel
  *
- * As the kernel's memdup_user() and its kin, which say in an ERR_PTR() what went wrong.
+ * These functions are like the kernel's memdup_user() and its kin. Those that read user space
+ * return ERR_PTR() and never NULL; the others return NULL on failure.
  */
 #include <linux/kspan.h>
 #include <linux/overflow.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
-#include "api/malloc.h"
+#include "api/alloc.h"
 #include "objects/track.h"
 
-/* With @more bytes behind, which are the caller's to write. */
+/* Copy @len bytes of user space. @more bytes follow the copy; the caller writes to them. */
 static void *copy_user(struct kspan_heap *heap, const void __user *src, size_t len, size_t more,
 		       gfp_t gfp, unsigned long site)
 {
@@ -31,13 +32,16 @@ static void *copy_user(struct kspan_heap *heap, const void __user *src, size_t l
 }
 
 /**
- * kspan_heap_memdup_user() - copy memory of a user
- * @heap:	the heap; NULL for the default heap
+ * kspan_heap_memdup_user() - copy memory of user space
+ * @heap:	where the copy comes from; NULL for the default heap
  * @src:	address in user space
  * @len:	bytes
  *
+ * Like memdup_user(). A failure is not logged.
+ *
  * Context: task; sleeps.
- * Return: the copy; ERR_PTR(-EFAULT) or ERR_PTR(-ENOMEM), of which the log is not told.
+ * Return: the copy, to be freed by kspan_free(); ERR_PTR(-EFAULT) if @src can't be read;
+ * ERR_PTR(-ENOMEM) if there is no memory. Never NULL.
  */
 void *kspan_heap_memdup_user(struct kspan_heap *heap, const void __user *src, size_t len)
 {
@@ -46,10 +50,12 @@ void *kspan_heap_memdup_user(struct kspan_heap *heap, const void __user *src, si
 EXPORT_SYMBOL_GPL(kspan_heap_memdup_user);
 
 /**
- * kspan_heap_memdup_user_nul() - copy memory of a user, and end it with a 0
- * @heap:	the heap; NULL for the default heap
+ * kspan_heap_memdup_user_nul() - copy memory of user space and append a 0 byte
+ * @heap:	where the copy comes from; NULL for the default heap
  * @src:	address in user space
- * @len:	bytes, without the 0
+ * @len:	bytes, without the 0 byte
+ *
+ * Like memdup_user_nul().
  *
  * Context: task; sleeps.
  * Return: as kspan_heap_memdup_user().
@@ -65,14 +71,16 @@ void *kspan_heap_memdup_user_nul(struct kspan_heap *heap, const void __user *src
 EXPORT_SYMBOL_GPL(kspan_heap_memdup_user_nul);
 
 /**
- * kspan_heap_strndup_user() - copy a string of a user
- * @heap:	the heap; NULL for the default heap
+ * kspan_heap_strndup_user() - copy a string of user space
+ * @heap:	where the copy comes from; NULL for the default heap
  * @s:		address in user space
- * @n:		most bytes, the terminating 0 counted
+ * @n:		most bytes that the string may have, its 0 byte included
+ *
+ * Like strndup_user(): a longer string is an error and is not cut.
  *
  * Context: task; sleeps.
- * Return: the copy, terminated; ERR_PTR(-EINVAL) for a longer string, or as
- * kspan_heap_memdup_user().
+ * Return: the copy, which ends with a 0 byte, to be freed by kspan_free(); ERR_PTR(-EINVAL) if
+ * the string is longer; else as kspan_heap_memdup_user().
  */
 char *kspan_heap_strndup_user(struct kspan_heap *heap, const char __user *s, long n)
 {
@@ -84,7 +92,7 @@ char *kspan_heap_strndup_user(struct kspan_heap *heap, const char __user *s, lon
 	if (len > n)
 		return ERR_PTR(-EINVAL);
 	p = copy_user(heap, s, len, 0, GFP_USER | __GFP_NOWARN, _RET_IP_);
-	/* The user may have changed it. */
+	/* User space may have overwritten the 0 byte meanwhile. */
 	if (!IS_ERR(p))
 		p[len - 1] = '\0';
 	return p;
@@ -92,15 +100,16 @@ char *kspan_heap_strndup_user(struct kspan_heap *heap, const char __user *s, lon
 EXPORT_SYMBOL_GPL(kspan_heap_strndup_user);
 
 /**
- * kspan_heap_memdup_array_user() - copy an array of a user
- * @heap:	the heap; NULL for the default heap
+ * kspan_heap_memdup_array_user() - copy an array of user space
+ * @heap:	where the copy comes from; NULL for the default heap
  * @src:	address in user space
- * @n:		elements
- * @size:	bytes of an element
+ * @n:		number of elements
+ * @size:	bytes of one element
+ *
+ * Like memdup_array_user().
  *
  * Context: task; sleeps.
- * Return: as kspan_heap_memdup_user(); ERR_PTR(-EOVERFLOW) when @n * @size does not fit a
- * size_t.
+ * Return: as kspan_heap_memdup_user(); ERR_PTR(-EOVERFLOW) if @n * @size overflows a size_t.
  */
 void *kspan_heap_memdup_array_user(struct kspan_heap *heap, const void __user *src, size_t n,
 				   size_t size)
@@ -114,14 +123,16 @@ void *kspan_heap_memdup_array_user(struct kspan_heap *heap, const void __user *s
 EXPORT_SYMBOL_GPL(kspan_heap_memdup_array_user);
 
 /**
- * kspan_heap_memdup_nul() - copy bytes, and end them with a 0
- * @heap:	the heap; NULL for the default heap
- * @s:		bytes, or NULL
- * @len:	how many, without the 0
+ * kspan_heap_memdup_nul() - copy bytes and append a 0 byte
+ * @heap:	where the copy comes from; NULL for the default heap
+ * @s:		the bytes, or NULL
+ * @len:	number of bytes, without the 0 byte
  * @gfp:	as for kspan_malloc()
  *
+ * Like kmemdup_nul().
+ *
  * Context: as kspan_malloc().
- * Return: the copy; NULL for NULL.
+ * Return: the copy, to be freed by kspan_free(); NULL if @s is NULL or there is no memory.
  */
 char *kspan_heap_memdup_nul(struct kspan_heap *heap, const char *s, size_t len, gfp_t gfp)
 {
@@ -141,14 +152,17 @@ EXPORT_SYMBOL_GPL(kspan_heap_memdup_nul);
 
 /**
  * kspan_heap_memdup_array() - copy an array
- * @heap:	the heap; NULL for the default heap
+ * @heap:	where the copy comes from; NULL for the default heap
  * @src:	the array
- * @n:		elements
- * @size:	bytes of an element
+ * @n:		number of elements
+ * @size:	bytes of one element
  * @gfp:	as for kspan_malloc()
  *
+ * Like kmemdup_array().
+ *
  * Context: as kspan_malloc().
- * Return: the copy; NULL also when @n * @size does not fit a size_t.
+ * Return: the copy, to be freed by kspan_free(); NULL if there is no memory or @n * @size
+ * overflows a size_t.
  */
 void *kspan_heap_memdup_array(struct kspan_heap *heap, const void *src, size_t n, size_t size,
 			      gfp_t gfp)

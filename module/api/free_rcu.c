@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Frees after a grace period
+ * Frees after an RCU grace period
  *
- * A CPU has two batches of objects. One collects, while the other waits for a
- * grace period; then a work item frees that one, and what was collected meanwhile
- * becomes the next to wait. So a CPU asks RCU once per grace period, however many
+ * A CPU has two batches of objects. One batch collects objects while the other waits for a
+ * grace period. After the grace period a work item frees the batch that waited, and the batch
+ * that collected starts to wait. So a CPU asks RCU for one grace period at a time, however many
  * objects there are.
  *
- * Objects are noted in blocks of pointers, so that one that is given twice is
- * found out when it is freed, as any double free is. Only without memory for a
- * block they are linked by their own rcu_head, or waited for at once.
+ * Objects are noted in blocks of pointers. An object that is given twice is therefore found
+ * when it is freed, as any double free is. Where there is no memory for a block, the object is
+ * linked by its own rcu_head, or its grace period is waited for at once.
  *
- * Context: task, softirq, hardirq. The lock of a CPU's batches is a raw one and
- * is held for a few stores and a call_rcu().
+ * Context: task, softirq and hardirq. The lock of a CPU's batches is a raw spinlock, held with
+ * interrupts off for a few stores and a call_rcu().
  */
 #include <linux/cpumask.h>
 #include <linux/kspan.h>
@@ -21,13 +21,13 @@
 #include <linux/rcupdate.h>
 #include <linux/workqueue.h>
 
-#include "api/free_rcu.h"
-#include "api/malloc.h"
+#include "api/alloc.h"
+#include "api/free.h"
 #include "base/kunit_export.h"
 
 #define KSPAN_RCU_BULK		32
 
-/* 512 bytes. */
+/* A block has 512 bytes. */
 struct rcu_block {
 	struct rcu_block *next;
 	unsigned int n;
@@ -40,13 +40,13 @@ struct rcu_batch {
 };
 
 /**
- * struct kspan_rcu_cpu - objects that wait for a grace period, of one CPU
- * @lock:	protects all other fields
- * @waiting:	being waited for, if @work is under way
- * @next:	to be waited for then
- * @drained:	@waiting and @next of who does not wait for @work; drain_mutex
- * @busy:	@work is under way
- * @work:	frees @waiting
+ * struct kspan_rcu_cpu - the objects of one CPU that wait for a grace period
+ * @lock:	protects @waiting, @next and @busy
+ * @waiting:	the batch that @work frees; empty if @work is not queued
+ * @next:	the batch that collects objects
+ * @drained:	what drain_batches() took of @waiting and @next; drain_mutex
+ * @busy:	@work is queued or runs
+ * @work:	frees @waiting after a grace period
  */
 struct kspan_rcu_cpu {
 	raw_spinlock_t lock;
@@ -58,8 +58,8 @@ struct kspan_rcu_cpu {
 };
 
 static struct kspan_rcu_cpu __percpu *rcu_cpus;
-static struct workqueue_struct *workqueue;
-/* Held from when the batches of a CPU are drained until they are freed. */
+static struct workqueue_struct *rcu_workqueue;
+/* Held from the time when batches are drained until their objects are freed. */
 static DEFINE_MUTEX(drain_mutex);
 
 static bool is_empty(const struct rcu_batch *batch)
@@ -75,14 +75,15 @@ static struct rcu_batch take_batch(struct rcu_batch *batch)
 	return taken;
 }
 
-/* A grace period for what was collected, unless one is being waited for. */
+/* Start a grace period for the objects collected so far, unless another one is under way. */
 static void start_locked(struct kspan_rcu_cpu *rc)
 {
+	lockdep_assert_held(&rc->lock);
 	if (rc->busy || is_empty(&rc->next))
 		return;
 	rc->busy = true;
 	rc->waiting = take_batch(&rc->next);
-	queue_rcu_work(workqueue, &rc->work);
+	queue_rcu_work(rcu_workqueue, &rc->work);
 }
 
 static struct rcu_head *free_heads(struct rcu_head *head)
@@ -127,8 +128,9 @@ static void work_handler(struct work_struct *work)
 }
 
 /*
- * Note an object in the block that is being filled, or in @spare, which becomes
- * that and is set to NULL. Any CPU's will do.
+ * Note an object in the newest block of a CPU's batch. If that is full, add @spare, which is
+ * set to NULL then. Returns whether there was room. The CPU may be any: the task may move after
+ * the choice.
  */
 static bool add_to_block(const void *p, struct rcu_block **spare)
 {
@@ -155,8 +157,11 @@ static bool add_to_block(const void *p, struct rcu_block **spare)
 	return room;
 }
 
-/* The same, with a new block if there is none; @gfp 0 waits for nothing. */
-static bool note(const void *p, gfp_t gfp)
+/*
+ * Note an object, in a new block if need be. With @gfp 0 the block comes from
+ * kspan_malloc_nolock().
+ */
+static bool note_object(const void *p, gfp_t gfp)
 {
 	struct rcu_block *spare = NULL;
 	bool noted;
@@ -167,7 +172,7 @@ static bool note(const void *p, gfp_t gfp)
 		if (!spare)
 			break;
 	}
-	/* Somebody else may have brought one meanwhile. */
+	/* Another task or an interrupt has added a block meanwhile. */
 	if (spare)
 		kspan_free(spare);
 	return noted;
@@ -187,25 +192,27 @@ static void link_head(struct rcu_head *head, void *p)
 }
 
 /**
- * kspan_call_free_rcu() - what kspan_free_rcu() calls
- * @head:	in the object; its contents may be lost
+ * kspan_call_free_rcu() - free an object after an RCU grace period
+ * @head:	the rcu_head in the object; it may be overwritten
  * @p:		the object
  *
- * Context: task, softirq and hardirq.
+ * Call kspan_free_rcu() instead.
+ *
+ * Context: as kspan_free_rcu().
  */
 void kspan_call_free_rcu(struct rcu_head *head, void *p)
 {
-	if (!note(p, 0))
+	if (!note_object(p, 0))
 		link_head(head, p);
 }
 EXPORT_SYMBOL_GPL(kspan_call_free_rcu);
 
 /**
- * kspan_free_rcu_mightsleep() - free an object without an rcu_head after a grace period
- * @p: as for kspan_free()
+ * kspan_free_rcu_mightsleep() - free an object that has no rcu_head after a grace period
+ * @p:		as for kspan_free()
  *
- * Returns at once as a rule; without memory to remember @p in, after the grace
- * period.
+ * Like kfree_rcu_mightsleep(). As a rule it returns at once. Only if there is no memory to note
+ * @p in, it waits for the grace period itself.
  *
  * Context: task; may sleep.
  */
@@ -214,14 +221,14 @@ void kspan_free_rcu_mightsleep(const void *p)
 	might_sleep();
 	if (ZERO_OR_NULL_PTR(p))
 		return;
-	if (note(p, GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN))
+	if (note_object(p, GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN))
 		return;
 	synchronize_rcu();
 	kspan_free(p);
 }
 EXPORT_SYMBOL_GPL(kspan_free_rcu_mightsleep);
 
-/* Take all that a CPU has; whether that is anything. */
+/* Take both batches of a CPU. Returns whether they had any object. */
 static bool take_all(struct kspan_rcu_cpu *rc)
 {
 	unsigned long flags;
@@ -234,8 +241,11 @@ static bool take_all(struct kspan_rcu_cpu *rc)
 	return !is_empty(&rc->drained[0]) || !is_empty(&rc->drained[1]);
 }
 
-/* One grace period for all, and none where nothing is pending. */
-static void drain(const struct cpumask *cpus)
+/*
+ * Free the batches of some CPUs after one grace period; without a grace period if all are
+ * empty.
+ */
+static void drain_batches(const struct cpumask *cpus)
 {
 	struct kspan_rcu_cpu *rc;
 	unsigned int cpu;
@@ -255,48 +265,49 @@ static void drain(const struct cpumask *cpus)
 }
 
 /**
- * kspan_barrier() - wait for pending frees
+ * kspan_barrier() - wait for all frees that wait for a grace period
  *
- * When it returns, all objects that were given to kspan_free_rcu() and
- * kspan_free_rcu_mightsleep() before the call have been freed. That takes a grace period;
- * where there are none, nothing.
+ * When this function returns, all objects that were given to kspan_free_rcu() and
+ * kspan_free_rcu_mightsleep() before the call have been freed. A caller that resets or destroys
+ * a heap calls it first if objects of the heap may be among them.
  *
- * Context: task; sleeps.
+ * Context: task; sleeps for a grace period, if there are such objects.
  */
 void kspan_barrier(void)
 {
-	drain(cpu_possible_mask);
-	/* Some may be with a work item, whose grace period is over. */
-	flush_workqueue(workqueue);
+	drain_batches(cpu_possible_mask);
+	/* A work item may have taken objects before, whose grace period is over: wait for it. */
+	flush_workqueue(rcu_workqueue);
 }
 EXPORT_SYMBOL_GPL(kspan_barrier);
 
 /**
- * kspan_free_rcu_drain() - free what a dead CPU collected
- * @cpu: the CPU
+ * kspan_free_rcu_drain() - free the objects that a CPU collected before it went offline
+ * @cpu:	the CPU, which is offline
  *
- * Context: task; sleeps for a grace period if there is something to free.
+ * Context: task; sleeps for a grace period if there is an object.
  */
 void kspan_free_rcu_drain(unsigned int cpu)
 {
-	drain(cpumask_of(cpu));
+	drain_batches(cpumask_of(cpu));
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_free_rcu_drain);
 
 /**
  * kspan_free_rcu_init() - prepare the batches of all CPUs
+ *
  * Return: 0 or -ENOMEM.
  */
 int kspan_free_rcu_init(void)
 {
 	unsigned int cpu;
 
-	workqueue = alloc_workqueue("kspan_rcu", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	if (!workqueue)
+	rcu_workqueue = alloc_workqueue("kspan_rcu", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!rcu_workqueue)
 		return -ENOMEM;
 	rcu_cpus = alloc_percpu(struct kspan_rcu_cpu);
 	if (!rcu_cpus) {
-		destroy_workqueue(workqueue);
+		destroy_workqueue(rcu_workqueue);
 		return -ENOMEM;
 	}
 	for_each_possible_cpu(cpu) {
@@ -308,12 +319,12 @@ int kspan_free_rcu_init(void)
 	return 0;
 }
 
-/** kspan_free_rcu_exit() - free what waits, and take the batches down */
+/* Free the objects that wait, then the batches. */
 void kspan_free_rcu_exit(void)
 {
 	kspan_barrier();
-	/* Work items whose objects were drained are still to come. */
+	/* Wait for work items that are still queued though their objects were drained. */
 	rcu_barrier();
-	destroy_workqueue(workqueue);
+	destroy_workqueue(rcu_workqueue);
 	free_percpu(rcu_cpus);
 }

@@ -2,18 +2,22 @@
 /*
  * kspan_kvmalloc(): objects of any size
  *
- * The heap is asked first, without much effort for more than a page, and then vmalloc().
+ * The heap is asked first; for more than a page with little effort, as the kernel's kvmalloc()
+ * does it. Then vmalloc() is asked.
  *
- * Context: task that may sleep.
+ * Context: as kspan_malloc(); vmalloc() is used only where the caller may sleep.
  */
 #include <linux/kspan.h>
 #include <linux/mm.h>
 
-#include "api/kvmalloc.h"
-#include "api/malloc.h"
+#include "api/alloc.h"
+#include "objects/kv.h"
 #include "objects/track.h"
 
-/* Effort that is worth while when there is vmalloc(), as the kernel's kvmalloc() has it. */
+/*
+ * gfp flags for the attempt at the heap: as in the kernel's kvmalloc(), there is vmalloc() to
+ * fall back on.
+ */
 static gfp_t first_attempt(size_t size, gfp_t gfp)
 {
 	if (size <= PAGE_SIZE)
@@ -34,10 +38,10 @@ static void *kvmalloc_of(struct kspan_heap *heap, size_t size, gfp_t gfp, int no
 	if (p || (tried && size <= PAGE_SIZE) || (gfp & KSPAN_GFP_REFUSED))
 		return p ?: (tried ? NULL : kspan_refuse_zone(gfp));
 	kspan_check_context(gfp);
-	/* What vmalloc() would tell the log of, there is no use for. */
+	/* vmalloc() logs a request for more pages than there are: do not pass it on. */
 	if (gfpflags_allow_blocking(gfp) && size >> PAGE_SHIFT < totalram_pages())
 		p = kspan_kv_alloc(heap, size, gfp, node, tried);
-	/* That the heap failed was no failure of the request's, or the only one that counts. */
+	/* Count one failure for a request that failed, and none for one that vmalloc() served. */
 	if (p && tried)
 		atomic_long_dec(&heap->failures);
 	else if (!p && !tried)
@@ -47,7 +51,7 @@ static void *kvmalloc_of(struct kspan_heap *heap, size_t size, gfp_t gfp, int no
 	return p;
 }
 
-/* As the heap's options have it. */
+/* Allocate with the heap's options. */
 static void *kvmalloc_from(struct kspan_heap *heap, size_t size, gfp_t gfp, int node)
 {
 	if (node == NUMA_NO_NODE && heap->private)
@@ -55,26 +59,27 @@ static void *kvmalloc_from(struct kspan_heap *heap, size_t size, gfp_t gfp, int 
 	return kvmalloc_of(heap, size, kspan_heap_gfp(heap, gfp), node);
 }
 
-/** kspan_kvmalloc_from() - kspan_malloc_from() of any size */
+/* kspan_malloc_from() of any size. */
 void *kspan_kvmalloc_from(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
 	return kvmalloc_from(heap, size, gfp, NUMA_NO_NODE);
 }
 
 /**
- * kspan_heap_kvmalloc_node() - allocate memory of any size
- * @heap:	the heap; NULL for the default heap
+ * kspan_heap_kvmalloc_node() - allocate memory of any size from a heap and a NUMA node
+ * @heap:	where the memory comes from; NULL for the default heap
  * @size:	bytes; 0 gives ZERO_SIZE_PTR
- * @gfp:	as for kspan_malloc()
- * @node:	preferred node, or NUMA_NO_NODE; what vmalloc() serves is from it where @gfp
+ * @gfp:	as for kspan_malloc(). If it does not allow to sleep, vmalloc() is not used.
+ * @node:	the preferred node, or NUMA_NO_NODE; memory of vmalloc() is of that node if @gfp
  *		is GFP_KERNEL
  *
- * Up to kmalloc's limit the heap is asked first. Where it has nothing, and above, the
- * memory is vmalloc()'s: whole pages, not in a row physically, and not for DMA. It counts to
- * the heap and its limit. kspan_free() and its kin free it as any other object.
+ * Like kvmalloc_node(). The heap is asked first if @size is at most kmalloc's limit, which is 4
+ * MiB on x86-64. If the heap has no memory, or @size is larger, vmalloc() is asked. Memory of
+ * vmalloc() consists of whole pages that are not contiguous physically, so it is not fit for
+ * DMA. It counts to the heap and its limit.
  *
- * Context: as kspan_malloc(); where @gfp does not let it sleep vmalloc() is not asked.
- * Return: the memory or NULL.
+ * Context: as kspan_malloc().
+ * Return: the memory, to be freed by kspan_free(); NULL if there is none.
  */
 void *kspan_heap_kvmalloc_node(struct kspan_heap *heap, size_t size, gfp_t gfp, int node)
 {

@@ -1,51 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Private heaps
+ * Private heaps: how one is made, emptied and destroyed
  *
- * A heap of a module's own: its objects have spans, magazines and slots that no other
- * heap shares, so the memory of one is not used for another while its span is the
- * heap's. Spans without an object stay with the heap, until it is trimmed, reaches its
- * limit, or goes.
+ * A private heap belongs to a module. It has spans, magazines and slots of its own, so the
+ * memory of one of its objects is never used for an object of another heap while the span is
+ * the heap's. A span without an object stays with the heap until the heap is trimmed, reaches
+ * its limit, or is destroyed. A typed cache, see cache.c, is a private heap with one size
+ * class.
  *
- * The map says KSPAN_CLASS_PRIVATE of the pages, which the fast path of kspan_free()
- * takes for a class whose magazine is full; the heap is then found by the span. So
- * private heaps cost the default heap nothing.
+ * For pages of private heaps the map says KSPAN_CLASS_PRIVATE. The fast path of kspan_free()
+ * takes that for a class whose magazine is full, and goes on out of line, where the heap is
+ * found by the span. So private heaps cost the default heap nothing.
  *
- * A heap is destroyed span by span, without a look at its objects: spans are taken
- * from the centrals and freed. Whoever frees one of its objects meanwhile, wrongly, may
- * still find the heap; what is not pages therefore goes after a grace period, and
- * magazines are not emptied any more, as what they hold is worth nothing.
+ * A heap is destroyed span by span; its objects are not looked at. Spans are taken from the
+ * centrals and freed. A CPU that wrongly frees one of the objects at the same time may still
+ * find the heap: all memory of the heap but its pages is therefore freed after an RCU grace
+ * period. Magazines are not emptied, as the pages of their objects are free already.
  *
- * Locks: heaps_mutex protects the list of heaps; it is taken within cpus_read_lock(),
- * as CPU hotplug callbacks do.
+ * heaps.c has the list of all private heaps.
+ *
+ * Context: task, unless a function says otherwise.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/cpu.h>
-#include <linux/delay.h>
 #include <linux/kspan.h>
 #include <linux/module.h>
-#include <linux/mutex.h>
 #include <linux/overflow.h>
 #include <linux/rcupdate.h>
 #include <linux/string.h>
 
-#include "api/malloc.h"
-#include "api/nolock.h"
+#include "api/heaps.h"
 #include "api/private.h"
+#include "api/reserve.h"
 #include "base/kunit_export.h"
 #include "base/name.h"
 #include "objects/cpu_caches.h"
 #include "objects/deferred.h"
+#include "objects/large.h"
+#include "objects/refuse.h"
 #include "objects/track.h"
 
-static LIST_HEAD(heaps);
-static DEFINE_MUTEX(heaps_mutex);
-static struct workqueue_struct *workqueue;
-/* Heaps destroyed whose pages wait for a grace period. */
+static struct workqueue_struct *heap_workqueue;
+/* Number of destroyed heaps whose pages wait for a grace period. */
 static atomic_t nr_late = ATOMIC_INIT(0);
 
-/* One piece of memory. */
+/* A heap is one piece of memory. */
 struct private_heap {
 	struct kspan_heap heap;
 	struct kspan_private private;
@@ -53,15 +52,16 @@ struct private_heap {
 };
 
 /**
- * kspan_private_create() - make a heap that nobody knows yet
- * @name:	shown in debugfs and reports, copied as name.c has it
- * @slot:	of a typed cache what its slots are; NULL for the usual size classes
- * @flags:	as in struct kspan_private
- * @ctor:	called once for every slot, or NULL
- * @owner:	the module that made it
+ * kspan_private_create() - make a heap that is not in the list of heaps yet
+ * @name:	shown in debugfs and reports; copied by the rules of name.c
+ * @slot:	the only size class of a typed cache; NULL for the size classes of the default
+ *		heap
+ * @flags:	KSPAN_HEAP_* of a heap; KSPAN_TYPESAFE_BY_RCU and other flags of a typed cache
+ * @ctor:	constructor, called once for every slot; or NULL
+ * @owner:	the module that made it; NULL for code that is built in
  *
  * Context: task; sleeps.
- * Return: the heap or NULL.
+ * Return: the heap, to be published and to be ended by kspan_private_destroy(); or NULL.
  */
 struct kspan_heap *kspan_private_create(const char *name, const struct kspan_size_class *slot,
 					unsigned int flags, void (*ctor)(void *object),
@@ -104,42 +104,14 @@ struct kspan_heap *kspan_private_create(const char *name, const struct kspan_siz
 }
 
 /**
- * kspan_private_handle() - the handle of a private heap or typed cache
- * @heap: any address; nothing of it is touched
+ * kspan_private_handle() - find the handle of a private heap or typed cache
+ * @heap:	any address; it is not read, so it may be that of a destroyed heap
+ *
+ * Return: where the handle would be.
  */
 struct kspan_handle *kspan_private_handle(struct kspan_heap *heap)
 {
 	return &container_of(heap, struct private_heap, heap)->private.handle;
-}
-
-/**
- * kspan_private_publish() - have a heap take part in CPU hotplug, trim and debugfs
- * @heap: the heap
- * @site: return address of the call that made it
- */
-void kspan_private_publish(struct kspan_heap *heap, unsigned long site)
-{
-	struct kspan_private *private = heap->private;
-	unsigned int cpu;
-
-	cpus_read_lock();
-	mutex_lock(&heaps_mutex);
-	/* A CPU may have come online on another node since the heap was made. */
-	for_each_possible_cpu(cpu)
-		kspan_cpu_cache_prepare(heap, cpu);
-	list_add_tail_rcu(&private->list, &heaps);
-	mutex_unlock(&heaps_mutex);
-	cpus_read_unlock();
-	kspan_handle_add(&private->handle, private->typed ? KSPAN_HANDLE_CACHE : KSPAN_HANDLE_HEAP,
-			 heap->name, private->handle.module, site);
-}
-
-static void unpublish(struct kspan_heap *heap)
-{
-	mutex_lock(&heaps_mutex);
-	/* kspan_peek_heaps() may be there; the heap goes after a grace period. */
-	list_del_rcu(&heap->private->list);
-	mutex_unlock(&heaps_mutex);
 }
 
 static bool are_valid(const struct kspan_heap_options *options)
@@ -151,9 +123,9 @@ static bool are_valid(const struct kspan_heap_options *options)
 	       (options->node >= 0 && options->node < MAX_NUMNODES);
 }
 
-/* A heap with options; @site: where it is made. */
-static struct kspan_heap *create(const char *name, const struct kspan_heap_options *options,
-				 struct module *owner, unsigned long site)
+/* Make a heap with options. @site is the return address of the caller's call. */
+static struct kspan_heap *create_heap(const char *name, const struct kspan_heap_options *options,
+				      struct module *owner, unsigned long site)
 {
 	struct kspan_private *private;
 	char brief[KSPAN_NAME_BRIEF];
@@ -173,12 +145,12 @@ static struct kspan_heap *create(const char *name, const struct kspan_heap_optio
 	private->gfp_on = options->gfp_on;
 	private->gfp_off = options->gfp_off;
 	heap->tracked = (options->flags & KSPAN_HEAP_TRACK) || READ_ONCE(kspan_track_heaps);
-	/* Then kspan_heap_malloc() has more to do than its fast path does. */
+	/* For such a heap kspan_heap_malloc() must not take its fast path, for any size. */
 	if (heap->tracked || private->node != NUMA_NO_NODE || private->gfp_on || private->gfp_off)
 		heap->most_at_once = 0;
 	private->account.limit = options->limit / KSPAN_PAGE_SIZE +
 				 !!(options->limit % KSPAN_PAGE_SIZE);
-	/* What is kept is not to use up the limit, by whomever: those that need it have it. */
+	/* What the CPUs keep must not use up the limit: it may be an eighth of it. */
 	if (options->limit)
 		heap->budget.most = max_t(size_t, options->limit / 8, 1);
 	kspan_private_publish(heap, site);
@@ -186,55 +158,55 @@ static struct kspan_heap *create(const char *name, const struct kspan_heap_optio
 }
 
 /**
- * __kspan_heap_create() - what kspan_heap_create() calls
- * @name:	shown in debugfs and in reports, copied; what is not printable ASCII, and the
- *		backslash, as \\ooo
- * @limit:	most bytes that the heap may hold, rounded up to pages of 8 KiB; 0 for no
- *		limit. What counts is spans, used or kept, so it takes some more than the
- *		objects.
- * @flags:	KSPAN_HEAP_TRACK to note where objects are allocated, which is told of
- *		those that are live when the heap is destroyed; or 0
- * @owner:	THIS_MODULE
+ * __kspan_heap_create() - make a private heap on behalf of a module
+ * @name:	as for kspan_heap_create()
+ * @limit:	as for kspan_heap_create()
+ * @flags:	as for kspan_heap_create()
+ * @owner:	THIS_MODULE of the caller
  *
- * A request beyond the limit gets NULL, after the heap gave up what it only kept, and
- * its pressure callback had a try. __GFP_NOFAIL goes beyond.
+ * Call kspan_heap_create() instead.
  *
  * Context: task; sleeps.
- * Return: an empty heap, or NULL without memory, or for a wrong @name or @flags.
+ * Return: as kspan_heap_create().
  */
 struct kspan_heap *__kspan_heap_create(const char *name, size_t limit, unsigned int flags,
 				       struct module *owner)
 {
 	struct kspan_heap_options options = {
-		/* A node is no matter of this call: the flag is refused. */
+		/* This call has no node, so it refuses KSPAN_HEAP_ON_NODE. */
 		.limit = limit, .flags = flags, .node = NUMA_NO_NODE,
 	};
 
-	return create(name, &options, owner, _RET_IP_);
+	return create_heap(name, &options, owner, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(__kspan_heap_create);
 
 /**
- * __kspan_heap_create_with() - what kspan_heap_create_with() calls
+ * __kspan_heap_create_with() - make a private heap with options on behalf of a module
  * @name:	as for kspan_heap_create()
- * @options:	what the heap does; copied
- * @owner:	THIS_MODULE
+ * @options:	as for kspan_heap_create_with()
+ * @owner:	THIS_MODULE of the caller
+ *
+ * Call kspan_heap_create_with() instead.
  *
  * Context: task; sleeps.
- * Return: an empty heap, or NULL without memory, or for a wrong @name or @options.
+ * Return: as kspan_heap_create().
  */
 struct kspan_heap *__kspan_heap_create_with(const char *name,
 					    const struct kspan_heap_options *options,
 					    struct module *owner)
 {
-	return create(name, options, owner, _RET_IP_);
+	return create_heap(name, options, owner, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(__kspan_heap_create_with);
 
 /**
- * kspan_heap_name() - what a heap is called
- * @heap: the heap; NULL for the default heap
- * Return: its name, as it was copied, for as long as it lives.
+ * kspan_heap_name() - tell the name of a heap
+ * @heap:	a live heap; NULL for the default heap
+ *
+ * Context: any.
+ * Return: the name that was given at creation, with unprintable characters escaped. The string
+ * is the heap's, and valid until the heap is destroyed.
  */
 const char *kspan_heap_name(const struct kspan_heap *heap)
 {
@@ -242,7 +214,10 @@ const char *kspan_heap_name(const struct kspan_heap *heap)
 }
 EXPORT_SYMBOL_GPL(kspan_heap_name);
 
-/* Where the default heap can't be meant: whether NULL was given, which is told then. */
+/*
+ * Whether NULL was given where the default heap is not allowed. The log tells that the first
+ * time.
+ */
 static bool is_missing(const struct kspan_heap *heap)
 {
 	if (heap)
@@ -254,17 +229,23 @@ static bool is_missing(const struct kspan_heap *heap)
 }
 
 /**
- * kspan_heap_set_pressure() - have a function called before a request fails
- * @heap:	the heap; NULL does nothing but warn the first time: the default heap has none
- * @pressure:	called once per request that can't be served, in the context of the
- *		request and with its locks held, with the bytes asked for; it may
- *		free objects of the heap, also by kspan_free_bulk(), and must not
- *		allocate from it: a request of its own that can't be served fails, with a
- *		warning the first time. NULL for none. It is not called any more when the
- *		module that has it was unloaded.
- * @data:	for @pressure
+ * kspan_heap_set_pressure() - set a function that is asked for memory before a request fails
+ * @heap:	a private heap. NULL does nothing, and is reported the first time: the default
+ *		heap has no such function.
+ * @pressure:	the function; NULL for none. @size is the size in bytes of the request, @data
+ *		the pointer given here.
+ * @data:	passed to @pressure; kspan does not look at it
  *
- * To be called before the heap is used.
+ * When a request can't be served, because the heap is at its limit or the system has no memory,
+ * the heap first gives up what it keeps unused. Then @pressure is called, once per request, in
+ * the context of the request and with the locks of its caller held. It may free objects of the
+ * heap, also by kspan_free_bulk(), and must not allocate from the heap: such a request fails if
+ * the heap has nothing left, with a warning the first time. After it returns the request is
+ * tried again.
+ *
+ * The function is not called any more once the module that contains it was unloaded.
+ *
+ * Context: any; call it before the heap is used.
  */
 void kspan_heap_set_pressure(struct kspan_heap *heap,
 			     void (*pressure)(struct kspan_heap *heap, size_t size, void *data),
@@ -278,11 +259,11 @@ void kspan_heap_set_pressure(struct kspan_heap *heap,
 EXPORT_SYMBOL_GPL(kspan_heap_set_pressure);
 
 /**
- * kspan_private_trim() - give back what a heap keeps without using it
- * @heap: the heap
+ * kspan_private_trim() - give back the memory that a heap keeps unused
+ * @heap:	a private heap or that of a typed cache
  *
  * Context: task; sleeps.
- * Return: bytes that it holds less.
+ * Return: the number of bytes given back.
  */
 size_t kspan_private_trim(struct kspan_heap *heap)
 {
@@ -291,15 +272,20 @@ size_t kspan_private_trim(struct kspan_heap *heap)
 }
 
 /**
- * kspan_heap_reset() - free all objects of a private heap
- * @heap: the heap, which nobody uses meanwhile; NULL does nothing but warn the first time
+ * kspan_heap_reset() - free all objects of a private heap at once
+ * @heap:	a private heap that nobody allocates from, and none of whose objects anybody
+ *		uses or frees, during the call. NULL does nothing, and is reported the first
+ *		time.
  *
- * The heap keeps the spans of small objects for those to come. Objects that wait for a
- * grace period after kspan_free_rcu() are freed a second time when it ends: call
- * kspan_barrier() before, if there are any. What regions hold of the heap goes, too: they may
- * be reset or destroyed afterwards, which is reported, and nothing else.
+ * The heap can be used as before. It keeps the spans of small objects for new ones;
+ * kspan_heap_trim() gives them back.
  *
- * Context: task; sleeps.
+ * The caller must wait for objects that it gave to kspan_free_rcu(): call kspan_barrier()
+ * first, or they are freed a second time after their grace period. Regions in the heap lose
+ * their chunks: the caller may still reset or destroy such a region, which is reported and does
+ * nothing else.
+ *
+ * Context: task; sleeps. The time it takes depends on the number of spans, not of objects.
  */
 void kspan_heap_reset(struct kspan_heap *heap)
 {
@@ -315,7 +301,7 @@ void kspan_heap_reset(struct kspan_heap *heap)
 		kspan_central_reset(central);
 	kspan_large_drop(&heap->private->large);
 	kspan_kv_drop(heap);
-	/* Tiny objects are counted one by one, others by their slots. */
+	/* Tiny objects are counted one by one; all others are counted by slots. */
 	tiny = kspan_cpu_caches_events(heap, KSPAN_TINY_ALLOC) -
 	       kspan_cpu_caches_events(heap, KSPAN_TINY_FREE);
 	this_cpu_add(heap->cpu->events[KSPAN_TINY_FREE], tiny);
@@ -323,9 +309,11 @@ void kspan_heap_reset(struct kspan_heap *heap)
 EXPORT_SYMBOL_GPL(kspan_heap_reset);
 
 /**
- * kspan_private_live() - objects of a heap that were not freed
- * @heap: the heap, which nobody uses meanwhile
- * Return: how many, blocks of tiny objects, large ones and those of vmalloc() included.
+ * kspan_private_live() - count the objects of a heap that were not freed
+ * @heap:	a private heap or that of a typed cache, which nobody uses meanwhile
+ *
+ * Return: number of objects. All tiny objects in one block count as one; large objects and
+ * those of vmalloc() are included.
  */
 unsigned long kspan_private_live(struct kspan_heap *heap)
 {
@@ -347,7 +335,10 @@ unsigned long kspan_private_live(struct kspan_heap *heap)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_private_live);
 
-/* Of the class on all nodes; magazines still say what they hold. */
+/*
+ * Free the spans of a class on all nodes, and report its live objects. The magazines still tell
+ * how many of the objects that are out of their spans were free.
+ */
 static void drop_class(struct kspan_heap *heap, unsigned int class)
 {
 	unsigned long live = 0, cached, depot = 0;
@@ -376,7 +367,7 @@ static void free_heap(struct work_struct *work)
 	kfree(container_of(heap, struct private_heap, heap));
 }
 
-/* Its pages at once, and the rest after a grace period. */
+/* Free the pages of a heap now, and all other memory of it after a grace period. */
 static void drop_heap(struct kspan_heap *heap)
 {
 	struct kspan_private *private = heap->private;
@@ -396,7 +387,7 @@ static void drop_heap(struct kspan_heap *heap)
 		pr_warn("heap %s: %lu objects of vmalloc() were never freed\n", heap->name,
 			mapped);
 	INIT_RCU_WORK(&private->work, free_heap);
-	queue_rcu_work(workqueue, &private->work);
+	queue_rcu_work(heap_workqueue, &private->work);
 }
 
 static void drop_late(struct work_struct *work)
@@ -406,10 +397,12 @@ static void drop_late(struct work_struct *work)
 }
 
 /**
- * kspan_private_destroy() - destroy a heap with all that is in it
- * @heap: the heap, which nobody uses any more, and whose handle was taken
+ * kspan_private_destroy() - destroy a heap with all its objects
+ * @heap:	a published heap or that of a typed cache, which nobody uses any more, and whose
+ *		handle the caller has taken
  *
- * With KSPAN_TYPESAFE_BY_RCU pages go after a grace period, which nobody waits for.
+ * With KSPAN_TYPESAFE_BY_RCU the pages are freed after a grace period, for which this function
+ * does not wait.
  *
  * Context: task; sleeps.
  */
@@ -417,18 +410,18 @@ void kspan_private_destroy(struct kspan_heap *heap)
 {
 	struct kspan_private *private = heap->private;
 
-	unpublish(heap);
+	kspan_private_unpublish(heap);
 	if (private->flags & KSPAN_TYPESAFE_BY_RCU) {
 		atomic_inc(&nr_late);
 		INIT_RCU_WORK(&private->work, drop_late);
-		queue_rcu_work(workqueue, &private->work);
+		queue_rcu_work(heap_workqueue, &private->work);
 	} else {
 		drop_heap(heap);
 	}
 }
 
 /**
- * kspan_private_settle() - wait until all heaps destroyed have given their pages back
+ * kspan_private_settle() - wait until all destroyed heaps have given their pages back
  *
  * Context: task; sleeps.
  */
@@ -437,21 +430,22 @@ void kspan_private_settle(void)
 	if (!atomic_read(&nr_late))
 		return;
 	rcu_barrier();
-	flush_workqueue(workqueue);
+	flush_workqueue(heap_workqueue);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_private_settle);
 
 /**
  * kspan_heap_destroy() - destroy a private heap with all its objects
- * @heap: the heap, which nobody uses any more; NULL does nothing, as in kmem_cache_destroy()
+ * @heap:	the heap, which nobody uses any more; NULL does nothing
  *
- * All its pages go back at once, at a cost that follows spans, not objects. What was
- * never freed is told by class. To free one of its objects afterwards is a wrong free
- * that is reported; kspan_barrier() before waits for those that were given to
- * kspan_free_rcu(). Regions of the heap are to be destroyed before. A heap that is destroyed
- * twice is reported, and nothing else.
+ * All pages of the heap are given back before this function returns. The log names the number
+ * of objects of each size that were never freed, and with KSPAN_HEAP_TRACK where they were
+ * allocated. An object that is freed afterwards is reported as a wrong free.
  *
- * Context: task; sleeps.
+ * Before: call kspan_barrier() if objects were given to kspan_free_rcu(), and destroy the
+ * heap's regions. A heap that was destroyed before is reported, and nothing is done.
+ *
+ * Context: task; sleeps. The time it takes depends on the number of spans, not of objects.
  */
 void kspan_heap_destroy(struct kspan_heap *heap)
 {
@@ -460,237 +454,29 @@ void kspan_heap_destroy(struct kspan_heap *heap)
 }
 EXPORT_SYMBOL_GPL(kspan_heap_destroy);
 
-static void forget_pressure(struct kspan_private *private, const struct module *module)
-{
-	unsigned long flags;
-
-	if (!within_module((unsigned long)private->pressure, module))
-		return;
-	raw_spin_lock_irqsave(&private->pressing_lock, flags);
-	WRITE_ONCE(private->pressure, NULL);
-	raw_spin_unlock_irqrestore(&private->pressing_lock, flags);
-	pr_warn("heap %s of module %s: its pressure callback goes with module %s, and is not called any more\n",
-		private->heap->name, private->module, module->name);
-}
-
-static void forget_ctor(struct kspan_private *private, const struct module *module)
-{
-	if (private->ctor_gone || !within_module((unsigned long)private->ctor, module))
-		return;
-	WRITE_ONCE(private->ctor_gone, true);
-	pr_warn("cache %s of module %s: its constructor goes with module %s, so it can't grow any more\n",
-		private->heap->name, private->module, module->name);
-}
-
-static bool is_called_still(struct kspan_private *private)
-{
-	unsigned long flags;
-	bool pressing;
-
-	raw_spin_lock_irqsave(&private->pressing_lock, flags);
-	pressing = !private->pressure && !hash_empty(private->pressing);
-	raw_spin_unlock_irqrestore(&private->pressing_lock, flags);
-	return pressing || (private->ctor_gone && atomic_read(&private->constructing));
-}
-
-static bool any_is_called_still(void)
-{
-	struct kspan_private *private;
-	bool any = false;
-
-	mutex_lock(&heaps_mutex);
-	list_for_each_entry(private, &heaps, list)
-		any |= is_called_still(private);
-	mutex_unlock(&heaps_mutex);
-	return any;
-}
-
-/**
- * kspan_private_forget() - do not call functions of a module any more
- * @module: the module, which goes
- *
- * Waits for those that are under way.
- *
- * Context: task; sleeps.
- */
-void kspan_private_forget(const struct module *module)
-{
-	struct kspan_private *private;
-
-	mutex_lock(&heaps_mutex);
-	list_for_each_entry(private, &heaps, list) {
-		forget_pressure(private, module);
-		forget_ctor(private, module);
-	}
-	mutex_unlock(&heaps_mutex);
-	/* Who does not see that a constructor is gone is seen by us; see construct_slots(). */
-	smp_mb();
-	/* Not under the mutex, which they may be waiting for. */
-	while (any_is_called_still())
-		usleep_range(1000, 2000);
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_private_forget);
-
-/** kspan_private_prepare_cpu() - kspan_cpu_cache_prepare() for all private heaps */
-void kspan_private_prepare_cpu(unsigned int cpu)
-{
-	struct kspan_private *private;
-
-	mutex_lock(&heaps_mutex);
-	list_for_each_entry(private, &heaps, list)
-		kspan_cpu_cache_prepare(private->heap, cpu);
-	mutex_unlock(&heaps_mutex);
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_private_prepare_cpu);
-
-/** kspan_private_drain_cpu() - kspan_cpu_cache_drain() for all private heaps */
-void kspan_private_drain_cpu(unsigned int cpu)
-{
-	struct kspan_private *private;
-
-	mutex_lock(&heaps_mutex);
-	list_for_each_entry(private, &heaps, list)
-		kspan_cpu_cache_drain(private->heap, cpu);
-	mutex_unlock(&heaps_mutex);
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_private_drain_cpu);
-
-/**
- * kspan_private_trim_all() - kspan_private_trim() for all private heaps
- *
- * Context: task; sleeps.
- */
-void kspan_private_trim_all(void)
-{
-	struct kspan_private *private;
-
-	cpus_read_lock();
-	mutex_lock(&heaps_mutex);
-	list_for_each_entry(private, &heaps, list) {
-		kspan_cpu_caches_flush_locked(private->heap);
-		kspan_trim_centrals(private->heap);
-		cond_resched();
-	}
-	mutex_unlock(&heaps_mutex);
-	cpus_read_unlock();
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_private_trim_all);
-
-/**
- * kspan_visit_heaps() - call a function for the default and all private heaps
- * @fn:		the function, which must neither create nor destroy a heap
- * @data:	for @fn
- *
- * Context: task; sleeps.
- */
-void kspan_visit_heaps(kspan_heap_fn fn, void *data)
-{
-	struct kspan_private *private;
-
-	fn(&kspan_default_heap, data);
-	mutex_lock(&heaps_mutex);
-	list_for_each_entry(private, &heaps, list)
-		fn(private->heap, data);
-	mutex_unlock(&heaps_mutex);
-}
-KSPAN_EXPORT_FOR_KUNIT(kspan_visit_heaps);
-
-struct heap_visitor {
-	void (*fn)(struct kspan_heap *heap, void *data);
-	void *data;
-};
-
-static void visit(struct kspan_heap *heap, void *data)
-{
-	const struct heap_visitor *visitor = data;
-
-	/* As its users know it, the default heap is NULL. */
-	if (!heap->private)
-		visitor->fn(NULL, visitor->data);
-	else if (!heap->private->typed)
-		visitor->fn(heap, visitor->data);
-}
-
-/**
- * kspan_heap_for_each() - call a function for the default heap and all private heaps
- * @fn:		the function, called with NULL, which is the default heap, first; it may call
- *		kspan_heap_stats() and kspan_heap_name() of its heap, and must neither create,
- *		trim nor destroy one
- * @data:	for @fn
- *
- * Typed caches are left out. Heaps do not go meanwhile.
- *
- * Context: task; sleeps.
- */
-void kspan_heap_for_each(void (*fn)(struct kspan_heap *heap, void *data), void *data)
-{
-	struct heap_visitor visitor = { fn, data };
-
-	kspan_visit_heaps(visit, &visitor);
-}
-EXPORT_SYMBOL_GPL(kspan_heap_for_each);
-
-/**
- * kspan_try_visit_heaps() - kspan_visit_heaps() for who must not wait
- * @fn:		the function
- * @data:	for @fn
- *
- * Return: false when somebody else is at work with the list of private heaps: then @fn
- * was called for the default heap only.
- */
-bool kspan_try_visit_heaps(kspan_heap_fn fn, void *data)
-{
-	struct kspan_private *private;
-
-	fn(&kspan_default_heap, data);
-	if (!mutex_trylock(&heaps_mutex))
-		return false;
-	list_for_each_entry(private, &heaps, list)
-		fn(private->heap, data);
-	mutex_unlock(&heaps_mutex);
-	return true;
-}
-
-/**
- * kspan_peek_heaps() - kspan_visit_heaps() for who only reads
- * @fn:		the function, which takes no lock and does not sleep
- * @data:	for @fn
- *
- * Context: any; takes no lock.
- */
-void kspan_peek_heaps(kspan_heap_fn fn, void *data)
-{
-	struct kspan_private *private;
-
-	fn(&kspan_default_heap, data);
-	rcu_read_lock();
-	list_for_each_entry_rcu(private, &heaps, list)
-		fn(private->heap, data);
-	rcu_read_unlock();
-}
-
 /**
  * kspan_private_init() - prepare for private heaps
+ *
  * Return: 0 or -ENOMEM.
  */
 int kspan_private_init(void)
 {
-	workqueue = alloc_workqueue("kspan_heaps", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	return workqueue ? 0 : -ENOMEM;
+	heap_workqueue = alloc_workqueue("kspan_heaps", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	return heap_workqueue ? 0 : -ENOMEM;
 }
 
-/** kspan_private_exit() - destroy the heaps that their modules left behind */
+/* Destroy the heaps that modules left behind, with a warning for each. */
 void kspan_private_exit(void)
 {
-	struct kspan_private *private, *next;
+	struct kspan_private *private;
 
-	list_for_each_entry_safe(private, next, &heaps, list) {
+	while ((private = kspan_heaps_first())) {
 		pr_warn("heap %s of module %s was never destroyed\n", private->heap->name,
 			private->module);
 		kspan_private_destroy(private->heap);
 	}
-	/* What is not pages goes after another grace period. */
+	/* The heaps' memory that is not pages is freed after one more grace period. */
 	kspan_private_settle();
 	rcu_barrier();
-	destroy_workqueue(workqueue);
+	destroy_workqueue(heap_workqueue);
 }

@@ -2,15 +2,22 @@
 /*
  * Changing the size of an object
  *
- * An object stays where it is if its slot is large enough; a large one also if
- * the pages behind it are free, or when it shrinks, and then gives pages back.
+ * An object stays where it is if its slot is large enough. A large object also stays if the
+ * pages behind it are free, and if it shrinks; then it gives pages back. Otherwise the object
+ * is copied to a new one.
+ *
+ * An object may be freed wrongly by another CPU at any time, so contents are read and written
+ * only while the object is held (kspan_hold()).
+ *
+ * Context: as kspan_malloc(), but not in an NMI.
  */
 #include <linux/kspan.h>
 #include <linux/overflow.h>
 #include <linux/string.h>
 
-#include "api/kvmalloc.h"
-#include "api/malloc.h"
+#include "api/alloc.h"
+#include "api/free.h"
+#include "api/object.h"
 #include "objects/track.h"
 
 static void wipe(const void *p, size_t from, size_t to)
@@ -19,7 +26,7 @@ static void wipe(const void *p, size_t from, size_t to)
 		memset((char *)p + from, 0, to - from);
 }
 
-/* The same, no further than to the end of an object that is held. */
+/* Wipe part of an object while it is held, up to the end of the object at most. */
 static void wipe_held(const void *p, size_t from, size_t to)
 {
 	struct kspan_found held;
@@ -31,7 +38,11 @@ static void wipe_held(const void *p, size_t from, size_t to)
 	kspan_let_go(&held);
 }
 
-/* Pages that a shrinking object leaves are wiped as freed objects are. */
+/*
+ * Change the number of pages of a large object. Pages that it leaves are wiped for
+ * init_on_free=, as freed objects are. Returns whether the object has the pages that @size
+ * needs, and no more.
+ */
 static bool resize_large(const void *p, size_t old, size_t size, gfp_t gfp)
 {
 	size_t keep = kspan_large_roundup(size);
@@ -44,14 +55,17 @@ static bool resize_large(const void *p, size_t old, size_t size, gfp_t gfp)
 		return false;
 	if (want_init_on_alloc(gfp))
 		wipe_held(p, old, keep);
-	/* For kmemleak it is another object now. */
+	/* kmemleak knows an object by its size: register it anew. */
 	kmemleak_free(p);
 	kspan_remember((void *)p, keep, gfp);
 	return true;
 }
 
-/* Whether the object has room for @size where it is, and no more than it needs. */
-static bool resize(const void *p, size_t old, size_t size, gfp_t gfp)
+/*
+ * Fit an object to @size where it is, as far as possible. Returns whether it has room for
+ * @size.
+ */
+static bool resize_in_place(const void *p, size_t old, size_t size, gfp_t gfp)
 {
 	bool large = !kspan_object_class(p) && kspan_large_size((unsigned long)p);
 
@@ -59,14 +73,17 @@ static bool resize(const void *p, size_t old, size_t size, gfp_t gfp)
 		return false;
 	if (large && !resize_large(p, old, size, gfp) && size > old)
 		return false;
-	/* Up to what it had: what lies behind was wiped above. */
+	/* Wipe up to the end of the old size; more was wiped above. */
 	if (want_init_on_alloc(gfp) && size < old)
 		wipe_held(p, size, SIZE_MAX);
 	return true;
 }
 
-/* To a new object; false if it is none any more, as somebody else freed it. */
-static bool move(void *object, const void *p, size_t size)
+/*
+ * Copy an object to a new one and free it. Returns false if somebody else has freed it
+ * meanwhile.
+ */
+static bool move_object(void *object, const void *p, size_t size)
 {
 	struct kspan_found held;
 	size_t old = kspan_hold(p, &held);
@@ -81,7 +98,7 @@ static bool move(void *object, const void *p, size_t size)
 
 typedef void *(*alloc_fn)(struct kspan_heap *heap, size_t size, gfp_t gfp);
 
-/* @alloc makes a new object where there is none, or where it must move. */
+/* Change the size of an object, or make a new one. @alloc makes the new object. */
 static __always_inline void *realloc_by(alloc_fn alloc, struct kspan_heap *heap, const void *p,
 					size_t size, gfp_t gfp, unsigned long site)
 {
@@ -99,11 +116,11 @@ static __always_inline void *realloc_by(alloc_fn alloc, struct kspan_heap *heap,
 		kspan_free(p);
 		return ZERO_SIZE_PTR;
 	}
-	if (resize(p, old, size, gfp))
+	if (resize_in_place(p, old, size, gfp))
 		return (void *)p;
 	heap = kspan_object_heap(p);
 	object = alloc(heap, size, gfp);
-	if (object && !move(object, p, size)) {
+	if (object && !move_object(object, p, size)) {
 		kspan_free_wrong(p);
 		kspan_free(object);
 		return NULL;
@@ -113,17 +130,21 @@ static __always_inline void *realloc_by(alloc_fn alloc, struct kspan_heap *heap,
 
 /**
  * kspan_realloc() - change the size of an object
- * @p:		the object; NULL and ZERO_SIZE_PTR mean a new one
+ * @p:		an object of the caller's, of any heap; NULL and ZERO_SIZE_PTR stand for an
+ *		object of 0 bytes
  * @size:	bytes wanted; 0 frees @p and gives ZERO_SIZE_PTR
- * @gfp:	as for kspan_malloc(), if the object must move
+ * @gfp:	as for kspan_malloc(), for the case that the object must move
  *
- * An object stays where it is, with the alignment it has, when its slot is
- * large enough, or, for one above 32 KiB, when it shrinks or the pages behind it
- * are free. With __GFP_ZERO, or init_on_alloc=, what lies beyond the bytes that
- * are kept reads as zero.
+ * Like krealloc(). The first bytes, up to the smaller of both sizes, keep their contents. The
+ * object stays where it is, with the alignment it has, if its slot is large enough; an object
+ * of more than 32 KiB also if it shrinks or the pages behind it are free. Otherwise it moves to
+ * another address in the same heap, and @p is freed.
+ *
+ * With __GFP_ZERO or init_on_alloc= all bytes beyond those that are kept read as zero.
  *
  * Context: as kspan_malloc(), but not in an NMI.
- * Return: the object; or NULL with @p as it was, also when @p is wrong.
+ * Return: the object, which may be at another address, to be freed by kspan_free(); NULL if
+ * there is no memory, and @p is as it was; NULL also if @p is wrong, which is reported.
  */
 void *kspan_realloc(const void *p, size_t size, gfp_t gfp)
 {
@@ -133,13 +154,14 @@ EXPORT_SYMBOL_GPL(kspan_realloc);
 
 /**
  * kspan_heap_realloc() - change the size of an object, or allocate one from a heap
- * @heap:	where a new object comes from; NULL for the default heap
- * @p:		the object, of any heap; NULL and ZERO_SIZE_PTR mean a new one
+ * @heap:	where a new object comes from if @p is NULL or ZERO_SIZE_PTR; NULL for the
+ *		default heap
+ * @p:		as for kspan_realloc()
  * @size:	as for kspan_realloc()
- * @gfp:	as for kspan_malloc()
+ * @gfp:	as for kspan_realloc()
  *
- * An object that must move stays in its heap; one of a typed cache moves to the
- * default heap.
+ * An existing object stays in the heap that it is from, whatever @heap is; one of a typed cache
+ * that must move moves to the default heap.
  *
  * Context: as kspan_realloc().
  * Return: as kspan_realloc().
@@ -151,13 +173,15 @@ void *kspan_heap_realloc(struct kspan_heap *heap, const void *p, size_t size, gf
 EXPORT_SYMBOL_GPL(kspan_heap_realloc);
 
 /**
- * kspan_heap_kvrealloc() - kspan_heap_realloc() to any size
+ * kspan_heap_kvrealloc() - change the size of an object to any size
  * @heap:	as for kspan_heap_realloc()
- * @p:		likewise; also of kspan_kvmalloc()
- * @size:	as for kspan_kvmalloc()
- * @gfp:	likewise
+ * @p:		as for kspan_heap_realloc(); it may be an object of kspan_kvmalloc()
+ * @size:	as for kspan_heap_realloc(); not limited
+ * @gfp:	as for kspan_kvmalloc()
  *
- * Context: as kspan_realloc(); where @gfp does not let it sleep vmalloc() is not asked.
+ * Like kspan_heap_realloc(), but a new object is one of kspan_kvmalloc().
+ *
+ * Context: as kspan_realloc().
  * Return: as kspan_realloc().
  */
 void *kspan_heap_kvrealloc(struct kspan_heap *heap, const void *p, size_t size, gfp_t gfp)
@@ -168,13 +192,15 @@ EXPORT_SYMBOL_GPL(kspan_heap_kvrealloc);
 
 /**
  * kspan_realloc_array() - change the size of an array
- * @p:		the array; NULL and ZERO_SIZE_PTR mean a new one
- * @n:		elements
- * @size:	bytes of an element
- * @gfp:	as for kspan_malloc()
+ * @p:		as for kspan_realloc()
+ * @n:		number of elements wanted
+ * @size:	bytes of one element
+ * @gfp:	as for kspan_realloc()
+ *
+ * Like krealloc_array().
  *
  * Context: as kspan_realloc().
- * Return: as kspan_realloc(); NULL also when @n * @size does not fit a size_t.
+ * Return: as kspan_realloc(); NULL also if @n * @size overflows a size_t. Then @p is as it was.
  */
 void *kspan_realloc_array(const void *p, size_t n, size_t size, gfp_t gfp)
 {

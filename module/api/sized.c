@@ -1,19 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Frees that tell the size
+ * Frees that name the size
  *
- * What an object was asked for with is not kept anywhere. But a request for the size that
- * is told would have been given a certain slot, or number of pages, and that is what the
- * object must have.
+ * The size that was asked for is not kept. But a request for the size that the caller names now
+ * would get a slot of a certain size, or a certain number of pages; the object must have just
+ * that.
+ *
+ * Context: as kspan_free().
  */
 #include <linux/kspan.h>
 #include <linux/log2.h>
 
-#include "objects/kv.h"
-#include "api/malloc.h"
+#include "api/free.h"
+#include "api/object.h"
 #include "objects/bad_free.h"
+#include "objects/heap.h"
+#include "objects/kv.h"
+#include "objects/large.h"
 
-/* Of whole pages. What the system's reserves gave is a block of the page allocator's. */
+/*
+ * Whether a large object can be one of a request for @size bytes. Memory of the system's
+ * reserves is one block of the page allocator, whose number of pages is a power of two.
+ */
 static bool is_large_of(unsigned long addr, size_t usable, size_t size)
 {
 	struct kspan_found found;
@@ -33,7 +41,7 @@ static bool is_small_of(const void *p, size_t usable, size_t size)
 {
 	if (!size || size > usable)
 		return false;
-	/* Of a typed cache: how long its objects are is only known about. */
+	/* For an object of a typed cache only a size that is too large is known to be wrong. */
 	if (kspan_object_class(p) == KSPAN_CLASS_PRIVATE &&
 	    kspan_object_heap(p) == &kspan_default_heap)
 		return true;
@@ -54,14 +62,16 @@ static bool is_size_of(const void *p, size_t usable, size_t size)
 }
 
 /**
- * kspan_free_sized() - free memory whose size the caller knows
+ * kspan_free_sized() - free memory of a size that the caller knows
  * @p:		as for kspan_free()
- * @size:	bytes that were asked for; of kspan_malloc_aligned() rounded up to the
- *		alignment; of what kspan_realloc() left where it was, kspan_size()
+ * @size:	the bytes that were asked for. For kspan_malloc_aligned() that size rounded up
+ *		to the alignment. For an object that kspan_realloc() has left where it was,
+ *		kspan_size().
  *
- * A size that would have been given another slot, or another number of pages, is reported
- * as a wrong free, and nothing is freed. Of tiny objects and those of typed caches only a
- * size that is too large is known to be wrong.
+ * Use this to find code that frees an object as something else than it was allocated as. If a
+ * request for @size bytes would have got a slot of another size, or another number of pages,
+ * the free is reported as wrong, and nothing is freed. For tiny objects and objects of typed
+ * caches only a size that is too large is found.
  *
  * Context: as kspan_free().
  */

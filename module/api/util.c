@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Copies, strings and mempools
- */
+/* Copies of memory and strings, formatted strings, and the callbacks of mempools */
 #include <linux/kernel.h>
 #include <linux/kspan.h>
 #include <linux/string.h>
 
-#include "api/malloc.h"
+#include "api/alloc.h"
 #include "objects/track.h"
 
-/** kspan_heap_memdup() - kspan_memdup() from a heap; NULL: the default heap */
+/**
+ * kspan_heap_memdup() - copy memory to a heap
+ * @heap:	where the copy comes from; NULL for the default heap
+ * @src:	the bytes to copy
+ * @len:	number of bytes
+ * @gfp:	as for kspan_malloc()
+ *
+ * Context: as kspan_malloc().
+ * Return: as kspan_memdup().
+ */
 void *kspan_heap_memdup(struct kspan_heap *heap, const void *src, size_t len, gfp_t gfp)
 {
 	void *object;
@@ -24,12 +31,14 @@ EXPORT_SYMBOL_GPL(kspan_heap_memdup);
 
 /**
  * kspan_memdup() - copy memory
- * @src:	bytes to copy
- * @len:	how many
+ * @src:	the bytes to copy
+ * @len:	number of bytes; 0 gives ZERO_SIZE_PTR
  * @gfp:	as for kspan_malloc()
  *
+ * Like kmemdup().
+ *
  * Context: as kspan_malloc().
- * Return: the copy or NULL.
+ * Return: the copy, to be freed by kspan_free(); NULL if there is no memory.
  */
 void *kspan_memdup(const void *src, size_t len, gfp_t gfp)
 {
@@ -37,7 +46,15 @@ void *kspan_memdup(const void *src, size_t len, gfp_t gfp)
 }
 EXPORT_SYMBOL_GPL(kspan_memdup);
 
-/** kspan_heap_strdup() - kspan_strdup() from a heap; NULL: the default heap */
+/**
+ * kspan_heap_strdup() - copy a string to a heap
+ * @heap:	where the copy comes from; NULL for the default heap
+ * @s:		the string, or NULL
+ * @gfp:	as for kspan_malloc()
+ *
+ * Context: as kspan_malloc().
+ * Return: as kspan_strdup().
+ */
 char *kspan_heap_strdup(struct kspan_heap *heap, const char *s, gfp_t gfp)
 {
 	char *copy = s ? kspan_heap_memdup(heap, s, strlen(s) + 1, gfp) : NULL;
@@ -48,11 +65,13 @@ EXPORT_SYMBOL_GPL(kspan_heap_strdup);
 
 /**
  * kspan_strdup() - copy a string
- * @s:		string, or NULL
+ * @s:		the string, or NULL
  * @gfp:	as for kspan_malloc()
  *
+ * Like kstrdup().
+ *
  * Context: as kspan_malloc().
- * Return: the copy; NULL for NULL.
+ * Return: the copy, to be freed by kspan_free(); NULL if @s is NULL or there is no memory.
  */
 char *kspan_strdup(const char *s, gfp_t gfp)
 {
@@ -60,7 +79,16 @@ char *kspan_strdup(const char *s, gfp_t gfp)
 }
 EXPORT_SYMBOL_GPL(kspan_strdup);
 
-/** kspan_heap_strndup() - kspan_strndup() from a heap; NULL: the default heap */
+/**
+ * kspan_heap_strndup() - copy the start of a string to a heap
+ * @heap:	where the copy comes from; NULL for the default heap
+ * @s:		the string, or NULL
+ * @max:	as for kspan_strndup()
+ * @gfp:	as for kspan_malloc()
+ *
+ * Context: as kspan_malloc().
+ * Return: as kspan_strndup().
+ */
 char *kspan_heap_strndup(struct kspan_heap *heap, const char *s, size_t max, gfp_t gfp)
 {
 	size_t len;
@@ -81,12 +109,15 @@ EXPORT_SYMBOL_GPL(kspan_heap_strndup);
 
 /**
  * kspan_strndup() - copy the start of a string
- * @s:		string, or NULL
- * @max:	most bytes to copy, the terminating 0 not counted
+ * @s:		the string, or NULL; it need not end with a 0 byte within @max bytes
+ * @max:	most bytes to copy, without the 0 byte
  * @gfp:	as for kspan_malloc()
  *
+ * Like kstrndup().
+ *
  * Context: as kspan_malloc().
- * Return: the copy, terminated; NULL for NULL.
+ * Return: the copy, which ends with a 0 byte, to be freed by kspan_free(); NULL if @s is NULL
+ * or there is no memory.
  */
 char *kspan_strndup(const char *s, size_t max, gfp_t gfp)
 {
@@ -94,7 +125,16 @@ char *kspan_strndup(const char *s, size_t max, gfp_t gfp)
 }
 EXPORT_SYMBOL_GPL(kspan_strndup);
 
-/** kspan_heap_vasprintf() - kspan_vasprintf() from a heap; NULL: the default heap */
+/**
+ * kspan_heap_vasprintf() - format a string into memory of a heap
+ * @heap:	where the string comes from; NULL for the default heap
+ * @gfp:	as for kspan_malloc()
+ * @fmt:	format as for printf()
+ * @args:	the arguments of @fmt
+ *
+ * Context: as kspan_malloc().
+ * Return: as kspan_vasprintf().
+ */
 char *kspan_heap_vasprintf(struct kspan_heap *heap, gfp_t gfp, const char *fmt, va_list args)
 {
 	unsigned int first, second;
@@ -118,11 +158,14 @@ EXPORT_SYMBOL_GPL(kspan_heap_vasprintf);
 /**
  * kspan_vasprintf() - format a string into new memory
  * @gfp:	as for kspan_malloc()
- * @fmt:	format
- * @args:	its arguments
+ * @fmt:	format as for printf()
+ * @args:	the arguments of @fmt. They must not change meanwhile: the format is evaluated
+ *		twice, and a different length is warned of.
+ *
+ * Like kvasprintf().
  *
  * Context: as kspan_malloc().
- * Return: the string or NULL.
+ * Return: the string, to be freed by kspan_free(); NULL if there is no memory.
  */
 char *kspan_vasprintf(gfp_t gfp, const char *fmt, va_list args)
 {
@@ -130,7 +173,15 @@ char *kspan_vasprintf(gfp_t gfp, const char *fmt, va_list args)
 }
 EXPORT_SYMBOL_GPL(kspan_vasprintf);
 
-/** kspan_heap_asprintf() - kspan_asprintf() from a heap; NULL: the default heap */
+/**
+ * kspan_heap_asprintf() - format a string into memory of a heap
+ * @heap:	where the string comes from; NULL for the default heap
+ * @gfp:	as for kspan_malloc()
+ * @fmt:	format as for printf(), followed by its arguments
+ *
+ * Context: as kspan_malloc().
+ * Return: as kspan_vasprintf().
+ */
 char *kspan_heap_asprintf(struct kspan_heap *heap, gfp_t gfp, const char *fmt, ...)
 {
 	va_list args;
@@ -146,10 +197,12 @@ EXPORT_SYMBOL_GPL(kspan_heap_asprintf);
 /**
  * kspan_asprintf() - format a string into new memory
  * @gfp:	as for kspan_malloc()
- * @fmt:	format
+ * @fmt:	format as for printf(), followed by its arguments
+ *
+ * Like kasprintf().
  *
  * Context: as kspan_malloc().
- * Return: the string or NULL.
+ * Return: as kspan_vasprintf().
  */
 char *kspan_asprintf(gfp_t gfp, const char *fmt, ...)
 {
@@ -164,16 +217,15 @@ char *kspan_asprintf(gfp_t gfp, const char *fmt, ...)
 EXPORT_SYMBOL_GPL(kspan_asprintf);
 
 /**
- * kspan_heap_tiny_strdup() - copy a string that is likely to be short
- * @heap:	the heap; NULL for the default heap
- * @s:		string, or NULL
+ * kspan_heap_tiny_strdup() - copy a string that is likely to be short to a heap
+ * @heap:	where the copy comes from; NULL for the default heap
+ * @s:		the string, or NULL
  * @gfp:	as for kspan_malloc()
  *
- * Strings of up to 14 bytes share blocks of 16 bytes, as kspan_tiny_alloc() has
- * it.
+ * Strings of up to 14 bytes share slots of 16 bytes, see kspan_tiny_alloc().
  *
  * Context: as kspan_malloc().
- * Return: the copy; NULL for NULL.
+ * Return: as kspan_strdup().
  */
 char *kspan_heap_tiny_strdup(struct kspan_heap *heap, const char *s, gfp_t gfp)
 {
@@ -193,13 +245,13 @@ EXPORT_SYMBOL_GPL(kspan_heap_tiny_strdup);
 
 /**
  * kspan_tiny_strdup() - copy a string that is likely to be short
- * @s:		string, or NULL
+ * @s:		the string, or NULL
  * @gfp:	as for kspan_malloc()
  *
- * As kspan_heap_tiny_strdup().
+ * Strings of up to 14 bytes share slots of 16 bytes, see kspan_tiny_alloc().
  *
  * Context: as kspan_malloc().
- * Return: the copy; NULL for NULL.
+ * Return: as kspan_strdup().
  */
 char *kspan_tiny_strdup(const char *s, gfp_t gfp)
 {
@@ -208,12 +260,14 @@ char *kspan_tiny_strdup(const char *s, gfp_t gfp)
 EXPORT_SYMBOL_GPL(kspan_tiny_strdup);
 
 /**
- * kspan_mempool_alloc() - the mempool_alloc_t of kspan_malloc()
+ * kspan_mempool_alloc() - allocate an element of a mempool by kspan_malloc()
  * @gfp:	as for kspan_malloc()
- * @size:	bytes of an element, cast to a pointer
+ * @size:	bytes of an element, cast to a pointer: the mempool's pool_data
+ *
+ * This is a mempool_alloc_t for mempool_create() and mempool_init().
  *
  * Context: as kspan_malloc().
- * Return: the element or NULL.
+ * Return: the element; NULL if there is no memory.
  */
 void *kspan_mempool_alloc(gfp_t gfp, void *size)
 {
@@ -222,9 +276,11 @@ void *kspan_mempool_alloc(gfp_t gfp, void *size)
 EXPORT_SYMBOL_GPL(kspan_mempool_alloc);
 
 /**
- * kspan_mempool_free() - the mempool_free_t of kspan_free()
+ * kspan_mempool_free() - free an element of a mempool by kspan_free()
  * @element:	the element
- * @size:	unused
+ * @size:	the mempool's pool_data; not used
+ *
+ * This is a mempool_free_t for mempool_create() and mempool_init().
  *
  * Context: as kspan_free().
  */
@@ -235,12 +291,14 @@ void kspan_mempool_free(void *element, void *size)
 EXPORT_SYMBOL_GPL(kspan_mempool_free);
 
 /**
- * kspan_mempool_alloc_cache() - the mempool_alloc_t of kspan_cache_alloc()
+ * kspan_mempool_alloc_cache() - allocate an element of a mempool from a typed cache
  * @gfp:	as for kspan_cache_alloc()
- * @cache:	the struct kspan_cache
+ * @cache:	the struct kspan_cache: the mempool's pool_data
+ *
+ * This is a mempool_alloc_t for mempool_create() and mempool_init().
  *
  * Context: as kspan_malloc().
- * Return: the element or NULL.
+ * Return: the element; NULL if there is no memory.
  */
 void *kspan_mempool_alloc_cache(gfp_t gfp, void *cache)
 {
@@ -249,9 +307,11 @@ void *kspan_mempool_alloc_cache(gfp_t gfp, void *cache)
 EXPORT_SYMBOL_GPL(kspan_mempool_alloc_cache);
 
 /**
- * kspan_mempool_free_cache() - the mempool_free_t of kspan_cache_free()
+ * kspan_mempool_free_cache() - free an element of a mempool to its typed cache
  * @element:	the element
- * @cache:	the struct kspan_cache
+ * @cache:	the struct kspan_cache: the mempool's pool_data
+ *
+ * This is a mempool_free_t for mempool_create() and mempool_init().
  *
  * Context: as kspan_free().
  */

@@ -29,7 +29,8 @@
 #include <linux/overflow.h>
 #include <linux/sort.h>
 
-#include "api/malloc.h"
+#include "api/alloc.h"
+#include "api/free.h"
 #include "kits/fixed_pool.h"
 #include "objects/bad_free.h"
 

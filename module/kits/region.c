@@ -36,7 +36,8 @@
 #include <linux/poison.h>
 #include <linux/string.h>
 
-#include "api/malloc.h"
+#include "api/alloc.h"
+#include "api/free.h"
 #include "objects/handle.h"
 #include "base/kunit_export.h"
 #include "kits/region.h"

@@ -21,6 +21,7 @@
 #include <linux/debugfs.h>
 #include <linux/seq_file.h>
 
+#include "api/heaps.h"
 #include "api/private.h"
 #include "base/name.h"
 #include "kits/pool.h"

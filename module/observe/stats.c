@@ -16,6 +16,7 @@
  */
 #include <linux/cpumask.h>
 
+#include "api/heaps.h"
 #include "api/private.h"
 #include "objects/cpu_caches.h"
 #include "base/kunit_export.h"

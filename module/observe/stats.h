@@ -3,7 +3,7 @@
 #ifndef KSPAN_STATS_H
 #define KSPAN_STATS_H
 
-#include "api/malloc.h"
+#include "api/alloc.h"
 
 /**
  * struct kspan_class_stats - a size class over all nodes and CPUs

@@ -64,7 +64,8 @@
 #include <linux/swap.h>
 #include <linux/workqueue.h>
 
-#include "api/malloc.h"
+#include "api/alloc.h"
+#include "api/heaps.h"
 #include "api/private.h"
 #include "base/kunit_export.h"
 #include "kits/pool.h"

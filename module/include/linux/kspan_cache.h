@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Typed caches: objects of one size, each in a slot of just that. */
+/*
+ * Typed caches: objects of one size, each in a slot of just that size
+ *
+ * They stand for the kernel's kmem_cache: many objects of one structure, with an alignment, a
+ * constructor or KSPAN_TYPESAFE_BY_RCU if need be. Caches are never merged.
+ */
 #ifndef _LINUX_KSPAN_CACHE_H
 #define _LINUX_KSPAN_CACHE_H
 
@@ -11,22 +16,48 @@
 struct kspan_cache;
 struct module;
 
-/* Aligned to a cache line, or what part of one an object fits into. */
+/*
+ * Flag of kspan_cache_create(): align objects to a cache line, or smaller ones to the part of a
+ * line, by halves, into which they fit.
+ */
 #define KSPAN_HWCACHE_ALIGN	((__force unsigned int)SLAB_HWCACHE_ALIGN)
-/* The memory of a freed object stays an object of the cache for a grace period. */
+/*
+ * Flag of kspan_cache_create(): the memory of a freed object stays an object of this cache,
+ * though perhaps another one, until an RCU grace period has passed. As SLAB_TYPESAFE_BY_RCU.
+ */
 #define KSPAN_TYPESAFE_BY_RCU	((__force unsigned int)SLAB_TYPESAFE_BY_RCU)
 
-/*
- * SLAB_HWCACHE_ALIGN and SLAB_TYPESAFE_BY_RCU are the same. SLAB_PANIC panics, too.
- * SLAB_ACCOUNT, SLAB_RECLAIM_ACCOUNT and SLAB_NO_MERGE are accepted, and mean nothing here:
- * nothing is charged, nothing merged. All others are refused.
- */
 struct kspan_cache *__kspan_cache_create(const char *name, unsigned int size, unsigned int align,
 					 unsigned long flags, void (*ctor)(void *object),
 					 struct module *owner) __must_check;
-/* A macro, as flags of SLUB's have a type of their own. */
+/**
+ * kspan_cache_create() - make a typed cache
+ * @name:	shown in debugfs and in the log; copied. Characters that are not printable
+ *		ASCII, and the backslash, are copied as \\ooo.
+ * @size:	bytes of an object, 1 up to kmalloc's limit
+ * @align:	alignment of an object in bytes, a power of two up to kmalloc's limit; 0 for 8
+ * @flags:	KSPAN_HWCACHE_ALIGN and KSPAN_TYPESAFE_BY_RCU, or SLAB_HWCACHE_ALIGN and
+ *		SLAB_TYPESAFE_BY_RCU, which mean the same. SLAB_PANIC panics if the cache can't
+ *		be made. SLAB_ACCOUNT, SLAB_RECLAIM_ACCOUNT and SLAB_NO_MERGE are accepted and
+ *		have no effect: nothing is charged, and nothing is merged. Other flags are an
+ *		error. 0 for none.
+ * @ctor:	constructor; called once for each slot before the slot is handed out for the
+ *		first time, in the context of that allocation; or NULL. Once its module is
+ *		unloaded the cache can't grow any more.
+ *
+ * Like kmem_cache_create(). The cache belongs to the calling module; a cache that the module
+ * leaves behind is reported when the module is unloaded.
+ *
+ * Context: task; sleeps.
+ * Return: the cache, to be ended by kspan_cache_destroy(); NULL if there is no memory, or for a
+ * wrong argument, which is logged.
+ */
 #define kspan_cache_create(name, size, align, flags, ctor)			\
 	kspan_cache_create_for(name, size, align, (__force unsigned long)(flags), ctor)
+/*
+ * Internal: kspan_cache_create() with flags as a number. kspan_cache_create() is a macro
+ * because SLUB's flags have a type of their own.
+ */
 static inline struct kspan_cache *__must_check
 kspan_cache_create_for(const char *name, unsigned int size, unsigned int align,
 		       unsigned long flags, void (*ctor)(void *object))

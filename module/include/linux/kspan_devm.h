@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Objects that are freed when a driver is unbound from a device. */
+/* Objects that are freed when a driver is unbound from its device, as those of devm_kmalloc() */
 #ifndef _LINUX_KSPAN_DEVM_H
 #define _LINUX_KSPAN_DEVM_H
 
@@ -20,14 +20,35 @@ char *devm_kspan_asprintf(struct device *dev, gfp_t gfp, const char *fmt, ...)
 	__must_check __printf(3, 4);
 void devm_kspan_free(struct device *dev, const void *p);
 
-/** devm_kspan_zalloc() - devm_kspan_malloc(), zeroed */
+/**
+ * devm_kspan_zalloc() - allocate zeroed memory that is freed when the driver is unbound
+ * @dev:	the device
+ * @size:	bytes; 0 gives ZERO_SIZE_PTR
+ * @gfp:	as for kspan_malloc()
+ *
+ * Like devm_kzalloc().
+ *
+ * Context: as devm_kspan_malloc().
+ * Return: as devm_kspan_malloc().
+ */
 static __always_inline __must_check __alloc_size(2)
 void *devm_kspan_zalloc(struct device *dev, size_t size, gfp_t gfp)
 {
 	return devm_kspan_malloc(dev, size, gfp | __GFP_ZERO);
 }
 
-/** devm_kspan_malloc_array() - of an array; NULL also when the bytes overflow */
+/**
+ * devm_kspan_malloc_array() - allocate an array that is freed when the driver is unbound
+ * @dev:	the device
+ * @n:		number of elements
+ * @size:	bytes of one element
+ * @gfp:	as for kspan_malloc()
+ *
+ * Like devm_kmalloc_array().
+ *
+ * Context: as devm_kspan_malloc().
+ * Return: as devm_kspan_malloc(); NULL also if @n * @size overflows a size_t.
+ */
 static __always_inline __must_check __alloc_size(2, 3)
 void *devm_kspan_malloc_array(struct device *dev, size_t n, size_t size, gfp_t gfp)
 {
@@ -38,7 +59,18 @@ void *devm_kspan_malloc_array(struct device *dev, size_t n, size_t size, gfp_t g
 	return devm_kspan_malloc(dev, bytes, gfp);
 }
 
-/** devm_kspan_calloc() - devm_kspan_malloc_array(), zeroed */
+/**
+ * devm_kspan_calloc() - allocate a zeroed array that is freed when the driver is unbound
+ * @dev:	the device
+ * @n:		number of elements
+ * @size:	bytes of one element
+ * @gfp:	as for kspan_malloc()
+ *
+ * Like devm_kcalloc().
+ *
+ * Context: as devm_kspan_malloc().
+ * Return: as devm_kspan_malloc_array().
+ */
 static __always_inline __must_check __alloc_size(2, 3)
 void *devm_kspan_calloc(struct device *dev, size_t n, size_t size, gfp_t gfp)
 {

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The default heap, and what the files of the API share. */
-#ifndef KSPAN_MALLOC_H
-#define KSPAN_MALLOC_H
+/*
+ * Allocation: the fast paths, which other files inline, and what the files of api/ call of
+ * alloc.c.
+ *
+ * A heap with the classes of the default heap is the default heap itself or a private heap that
+ * is not a typed cache. Names that end in _of() take such a heap.
+ */
+#ifndef KSPAN_ALLOC_H
+#define KSPAN_ALLOC_H
 
 #include <linux/kmemleak.h>
 #include <linux/mm.h>
@@ -12,16 +18,22 @@
 #include "objects/large.h"
 #include "objects/refuse.h"
 
-/* NULL stands for the default heap in all calls that allocate from a heap. */
+/* A caller of the API means the default heap by NULL, in all calls that allocate from a heap. */
 static inline struct kspan_heap *kspan_heap_or_default(struct kspan_heap *heap)
 {
-	/* A jump that is never taken: a conditional move would always be there. */
+	/*
+	 * The compiler makes a jump of this, which is never taken. A conditional move would be
+	 * executed by every call.
+	 */
 	if (unlikely(!heap))
 		heap = &kspan_default_heap;
 	return heap;
 }
 
-/* The flags of a request, as the heap has them. */
+/*
+ * The caller's gfp flags, after those that the heap's creator had set or cleared for all
+ * requests (struct kspan_heap_options).
+ */
 static inline gfp_t kspan_heap_gfp(const struct kspan_heap *heap, gfp_t gfp)
 {
 	if (!heap->private)
@@ -31,34 +43,37 @@ static inline gfp_t kspan_heap_gfp(const struct kspan_heap *heap, gfp_t gfp)
 
 void *kspan_malloc_from(struct kspan_heap *heap, size_t size, gfp_t gfp);
 void kspan_count_node(struct kspan_heap *heap, const void *object, int wanted);
-void kspan_free_wrong(const void *p);
-struct kspan_heap *kspan_object_heap(const void *p);
-size_t kspan_hold(const void *p, struct kspan_found *held);
-void kspan_let_go(const struct kspan_found *held);
-
-unsigned int kspan_object_class(const void *p);
 
 static __always_inline void kspan_check_context(gfp_t gfp)
 {
-	/* Elsewhere it would only offer to be preempted. */
+	/* In other configurations might_alloc() checks nothing and only offers to be preempted. */
 	if (IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP) || IS_ENABLED(CONFIG_LOCKDEP))
 		might_alloc(gfp);
 }
 
-/* Node whose objects this CPU caches; a hint, the task may move. */
+/*
+ * The NUMA node whose objects this CPU caches. This is a hint: the task may move to another CPU
+ * at any time.
+ */
 static inline int kspan_home_node(void)
 {
 	return raw_cpu_ptr(kspan_default_heap.cpu)->nid;
 }
 
-/* kmemleak spins on locks of its own, so it is not told of what NMIs allocate. */
+/*
+ * Tell kmemleak of a new object. kmemleak spins on locks of its own, which the interrupted code
+ * may hold: it never learns of what an NMI allocates.
+ */
 static __always_inline void kspan_remember(void *object, size_t size, gfp_t gfp)
 {
 	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) && !in_nmi() && !(gfp & KSPAN_GFP_NOLOCK))
 		kmemleak_alloc(object, size, 1, gfp);
 }
 
-/* @zero is what @gfp says of __GFP_ZERO, as a constant where the caller knows it. */
+/*
+ * Zero an object if the caller or init_on_alloc= asks for it, and tell kmemleak. @zero is what
+ * @gfp says of __GFP_ZERO; it is a constant where the caller knows it at compile time.
+ */
 static __always_inline void *kspan_initialise(void *object, size_t size, gfp_t zero, gfp_t gfp)
 {
 	if (want_init_on_alloc(zero))
@@ -69,7 +84,10 @@ static __always_inline void *kspan_initialise(void *object, size_t size, gfp_t z
 
 #define kspan_count(heap, event)	this_cpu_inc((heap)->cpu->events[event])
 
-/* In this order the arguments are in place when a fast path goes on there. */
+/*
+ * The slow paths take their arguments in the order in which the fast paths have them in
+ * registers, so that the jump there needs no moves.
+ */
 void *kspan_malloc_slow(unsigned int class, gfp_t gfp, struct kspan_heap *heap);
 void *kspan_malloc_refill(unsigned int class, gfp_t gfp, struct kspan_heap *heap,
 			  struct kspan_cpu_cache *cache);
@@ -88,16 +106,17 @@ void *kspan_malloc_array_of(struct kspan_heap *heap, size_t n, size_t size, gfp_
 void *kspan_malloc_aligned_of(struct kspan_heap *heap, size_t size, size_t align, gfp_t gfp);
 void *kspan_tiny_alloc_of(struct kspan_heap *heap, size_t size, gfp_t gfp);
 
+void *kspan_kvmalloc_from(struct kspan_heap *heap, size_t size, gfp_t gfp);
+void *kspan_malloc_class_nolock(struct kspan_heap *heap, unsigned int class);
 void *kspan_heap_alloc_chunk(struct kspan_heap *heap, size_t size, gfp_t gfp);
-void kspan_heap_free_chunk(void *chunk);
 
-/* Flags that need more than the fast path does. */
+/* gfp flags that the fast path can't serve: zones, which are refused, and zeroing. */
 #define KSPAN_GFP_SPECIAL	(KSPAN_GFP_REFUSED | __GFP_ZERO)
 
 /*
- * An object of a size class, from a heap with the classes of the default heap. Slow
- * paths are tail calls, so that this needs no stack frame. @zero is what @gfp says of
- * __GFP_ZERO, as a constant where the caller knows it.
+ * Allocate an object of a size class, from a heap with the classes of the default heap. Slow
+ * paths are tail calls, so this function needs no stack frame. @zero is what @gfp says of
+ * __GFP_ZERO; it is a constant where the caller knows it at compile time.
  */
 static __always_inline void *__kspan_malloc_class_of(struct kspan_heap *heap, unsigned int class,
 						     gfp_t gfp, gfp_t zero)
@@ -112,11 +131,14 @@ static __always_inline void *__kspan_malloc_class_of(struct kspan_heap *heap, un
 	kspan_cpu_cache_leave(cache);
 	kspan_unseal_first(object);
 	kspan_remember(object, kspan_size_classes[class].size, gfp);
-	/* Out of line, or the size would be loaded where it is not needed, too. */
+	/*
+	 * The size is loaded out of line: inline, the load would also happen where nothing is
+	 * zeroed.
+	 */
 	return want_init_on_alloc(zero) ? kspan_clear_slot(object, class) : object;
 }
 
-/* The same, with any flags. */
+/* The same as __kspan_malloc_class_of(), with any gfp flags. */
 static __always_inline void *kspan_malloc_class_of(struct kspan_heap *heap, unsigned int class,
 						   gfp_t gfp)
 {
@@ -126,7 +148,7 @@ static __always_inline void *kspan_malloc_class_of(struct kspan_heap *heap, unsi
 	return __kspan_malloc_class_of(heap, class, gfp, 0);
 }
 
-/* kspan_malloc() from such a heap. */
+/* kspan_malloc() from a heap with the classes of the default heap. */
 static __always_inline void *kspan_malloc_of(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
 	if (unlikely(size > KSPAN_MAX_SMALL)) {
@@ -136,4 +158,4 @@ static __always_inline void *kspan_malloc_of(struct kspan_heap *heap, size_t siz
 	return kspan_malloc_class_of(heap, kspan_size_class(size), gfp);
 }
 
-#endif /* KSPAN_MALLOC_H */
+#endif /* KSPAN_ALLOC_H */
