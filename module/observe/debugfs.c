@@ -29,6 +29,7 @@
 #include "observe/stats.h"
 #include "pages/run.h"
 #include "reclaim/reclaim.h"
+#include "reclaim/relief.h"
 
 #define MAP_COLUMNS	64
 

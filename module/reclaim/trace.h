@@ -9,6 +9,7 @@
 #include <linux/tracepoint.h>
 
 #include "reclaim/reclaim.h"
+#include "reclaim/relief.h"
 
 #define KSPAN_SHOW_LIMIT(limit)		\
 	__print_symbolic(limit, { KSPAN_SOFT_LIMIT, "soft" }, { KSPAN_HARD_LIMIT, "hard" })
