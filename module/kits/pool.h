@@ -6,11 +6,13 @@
 #include <linux/jump_label.h>
 #include <linux/kspan.h>
 #include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/percpu-refcount.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/shrinker.h>
 #include <linux/spinlock.h>
+#include <linux/string.h>
 
 #include "objects/handle.h"
 
@@ -132,6 +134,16 @@ struct kspan_pool_stats {
 	u64 generations;
 };
 
+/* Objects that are destroyed at a time, after the cache was left. */
+#define KSPAN_POOL_BATCH	16
+
+/*
+ * All pools. The mutex protects the list and the end of a generation. Under it nothing is
+ * allocated, and the shrinker only tries it.
+ */
+extern struct mutex kspan_pools_mutex;
+extern struct list_head kspan_pools;
+
 /* Seconds after which a generation ends; a module parameter. */
 extern unsigned int kspan_pool_seconds;
 
@@ -172,6 +184,67 @@ static __always_inline void kspan_pool_leave(struct kspan_pool_cpu *pc)
 	preempt_enable();
 }
 
+static __always_inline void *kspan_pool_stack_pop(struct kspan_pool_stack *stack)
+{
+	u32 count = stack->count;
+
+	if (unlikely(!count))
+		return NULL;
+	WRITE_ONCE(stack->count, count - 1);
+	return stack->object[count - 1];
+}
+
+static __always_inline bool kspan_pool_stack_push(struct kspan_pool_stack *stack, void *object)
+{
+	u32 count = stack->count;
+
+	if (unlikely(count >= stack->cap))
+		return false;
+	stack->object[count] = object;
+	/* Pairs with the acquire in stack_has(). */
+	smp_store_release(&stack->count, count + 1);
+	return true;
+}
+
+/* The newest @n objects, as far as there are that many, in their order. */
+static inline unsigned int kspan_pool_stack_pop_some(struct kspan_pool_stack *stack,
+						     void **objects, unsigned int n)
+{
+	n = min(n, stack->count);
+	WRITE_ONCE(stack->count, stack->count - n);
+	memcpy(objects, stack->object + stack->count, n * sizeof(*objects));
+	return n;
+}
+
+static inline unsigned int kspan_pool_cache_holds(const struct kspan_pool_cache *cache)
+{
+	return READ_ONCE(READ_ONCE(cache->primary)->count) +
+	       READ_ONCE(READ_ONCE(cache->victim)->count);
+}
+
+static inline void kspan_pool_count_events(struct kspan_pool *pool, enum kspan_pool_event event,
+					   unsigned int n)
+{
+	this_cpu_add(pool->cpu->events[event], n);
+}
+
+/* pool_calls.c */
+void kspan_pool_default_destroy(void *object);
+bool kspan_pool_is_stuck(const struct kspan_pool *pool);
+bool kspan_pool_is_called(struct kspan_pool *pool);
+void *kspan_pool_make(struct kspan_pool *pool, gfp_t gfp);
+void kspan_pool_drop_objects(struct kspan_pool *pool, void **objects, unsigned int n);
+
+/* pool_generation.c */
+void kspan_pool_cache_open(struct kspan_pool *pool, struct kspan_pool_cache *cache);
+void kspan_pool_cache_close(struct kspan_pool_cache *cache);
+void kspan_pool_count_objects(struct kspan_pool *pool, unsigned long *primary,
+			      unsigned long *victim);
+void kspan_pool_stop_idle_clock(void);
+int kspan_pool_generations_init(void);
+void kspan_pool_generations_exit(void);
+
+/* pools.c */
 int kspan_pool_init(void);
 void kspan_pool_exit(void);
 void kspan_pool_drain(unsigned int cpu);
