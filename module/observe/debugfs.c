@@ -27,15 +27,12 @@
 #include "objects/bad_free.h"
 #include "observe/debugfs.h"
 #include "observe/stats.h"
-#include "pages/run.h"
 #include "reclaim/reclaim.h"
 #include "reclaim/relief.h"
 
-#define MAP_COLUMNS	64
-
 static struct dentry *directory;
 
-static void show(struct seq_file *m, const char *name, u64 value)
+static void show_value(struct seq_file *m, const char *name, u64 value)
 {
 	seq_printf(m, "%s: %llu\n", name, value);
 }
@@ -45,62 +42,62 @@ static int stats_show(struct seq_file *m, void *unused)
 	struct kspan_stats stats;
 
 	kspan_stats_read(&stats);
-	show(m, "Alloc", stats.alloc);
-	show(m, "TotalAlloc", stats.total_alloc);
-	show(m, "Sys", stats.sys);
-	show(m, "Mallocs", stats.mallocs);
-	show(m, "Frees", stats.frees);
-	show(m, "HeapAlloc", stats.alloc);
-	show(m, "HeapSys", stats.heap_sys);
-	show(m, "HeapIdle", stats.heap_idle);
-	show(m, "HeapInuse", stats.heap_inuse);
-	show(m, "HeapReleased", stats.heap_released);
-	show(m, "HeapObjects", stats.heap_objects);
-	show(m, "HeapCached", stats.heap_cached);
-	show(m, "HeapPeak", stats.heap_peak);
-	show(m, "HeapHoles", stats.heap_holes);
-	show(m, "HeapLoose", stats.heap_loose);
-	show(m, "MSpanInuse", stats.mspan_inuse);
-	show(m, "MSpanSys", stats.mspan_sys);
-	show(m, "MCacheSys", stats.mcache_sys);
-	show(m, "OtherSys", stats.other_sys);
-	show(m, "Arenas", stats.arenas);
-	show(m, "FreeRuns", stats.free_runs);
-	show(m, "TinyAllocs", stats.tiny_allocs);
-	show(m, "AllocLocal", stats.alloc_local);
-	show(m, "AllocRemote", stats.alloc_remote);
-	show(m, "AllocFallback", stats.alloc_fallback);
-	show(m, "FreeRemote", stats.free_remote);
-	show(m, "Vmalloc", stats.vmalloc);
-	show(m, "ReleasedByTrim", kspan_reclaimed(KSPAN_BY_TRIM));
-	show(m, "ReleasedByShrinker", kspan_reclaimed(KSPAN_BY_SHRINKER));
-	show(m, "ReleasedByScavenger", kspan_reclaimed(KSPAN_BY_SCAVENGER));
-	show(m, "ReleasedByLimit", kspan_reclaimed(KSPAN_BY_LIMIT));
-	show(m, "CacheDrawn", atomic_long_read(&kspan_budget.drawn));
-	show(m, "CacheLimit", kspan_budget_most());
-	show(m, "SoftLimit", READ_ONCE(kspan_soft_limit));
-	show(m, "HardLimit", READ_ONCE(kspan_hard_limit));
-	show(m, "SoftLimitHits", kspan_limit_hits(KSPAN_SOFT_LIMIT));
-	show(m, "HardLimitHits", kspan_limit_hits(KSPAN_HARD_LIMIT));
-	show(m, "BadFreeDouble", kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE));
-	show(m, "BadFreeInterior", kspan_bad_free_count(KSPAN_BAD_FREE_INTERIOR));
-	show(m, "BadFreeMisaligned", kspan_bad_free_count(KSPAN_BAD_FREE_MISALIGNED));
-	show(m, "BadFreeNeverAllocated", kspan_bad_free_count(KSPAN_BAD_FREE_NEVER_ALLOCATED));
-	show(m, "BadFreeForeign", kspan_bad_free_count(KSPAN_BAD_FREE_FOREIGN));
-	show(m, "BadFreeDestroyed", kspan_bad_free_count(KSPAN_BAD_FREE_DESTROYED));
-	show(m, "BadFreeOtherHeap", kspan_bad_free_count(KSPAN_BAD_FREE_OTHER_HEAP));
-	show(m, "BadFreeRegion", kspan_bad_free_count(KSPAN_BAD_FREE_REGION));
-	show(m, "BadFreeHandle", kspan_bad_free_count(KSPAN_BAD_FREE_HANDLE));
-	show(m, "BadFreePooled", kspan_bad_free_count(KSPAN_BAD_FREE_POOLED));
-	show(m, "BadFreeSize", kspan_bad_free_count(KSPAN_BAD_FREE_SIZE));
-	show(m, "StrayPuts", kspan_arena_stray_puts());
-	show(m, "StrayGets", kspan_arena_stray_gets());
-	show(m, "RefusedZone", kspan_refused(KSPAN_REFUSED_ZONE));
-	show(m, "RefusedSize", kspan_refused(KSPAN_REFUSED_SIZE));
-	show(m, "RefusedAlign", kspan_refused(KSPAN_REFUSED_ALIGN));
-	show(m, "RefusedMark", kspan_refused(KSPAN_REFUSED_MARK));
-	show(m, "RefusedPressure", kspan_refused(KSPAN_REFUSED_PRESSURE));
-	show(m, "RefusedHeap", kspan_refused(KSPAN_REFUSED_HEAP));
+	show_value(m, "Alloc", stats.alloc);
+	show_value(m, "TotalAlloc", stats.total_alloc);
+	show_value(m, "Sys", stats.sys);
+	show_value(m, "Mallocs", stats.mallocs);
+	show_value(m, "Frees", stats.frees);
+	show_value(m, "HeapAlloc", stats.alloc);
+	show_value(m, "HeapSys", stats.heap_sys);
+	show_value(m, "HeapIdle", stats.heap_idle);
+	show_value(m, "HeapInuse", stats.heap_inuse);
+	show_value(m, "HeapReleased", stats.heap_released);
+	show_value(m, "HeapObjects", stats.heap_objects);
+	show_value(m, "HeapCached", stats.heap_cached);
+	show_value(m, "HeapPeak", stats.heap_peak);
+	show_value(m, "HeapHoles", stats.heap_holes);
+	show_value(m, "HeapLoose", stats.heap_loose);
+	show_value(m, "MSpanInuse", stats.mspan_inuse);
+	show_value(m, "MSpanSys", stats.mspan_sys);
+	show_value(m, "MCacheSys", stats.mcache_sys);
+	show_value(m, "OtherSys", stats.other_sys);
+	show_value(m, "Arenas", stats.arenas);
+	show_value(m, "FreeRuns", stats.free_runs);
+	show_value(m, "TinyAllocs", stats.tiny_allocs);
+	show_value(m, "AllocLocal", stats.alloc_local);
+	show_value(m, "AllocRemote", stats.alloc_remote);
+	show_value(m, "AllocFallback", stats.alloc_fallback);
+	show_value(m, "FreeRemote", stats.free_remote);
+	show_value(m, "Vmalloc", stats.vmalloc);
+	show_value(m, "ReleasedByTrim", kspan_reclaimed(KSPAN_BY_TRIM));
+	show_value(m, "ReleasedByShrinker", kspan_reclaimed(KSPAN_BY_SHRINKER));
+	show_value(m, "ReleasedByScavenger", kspan_reclaimed(KSPAN_BY_SCAVENGER));
+	show_value(m, "ReleasedByLimit", kspan_reclaimed(KSPAN_BY_LIMIT));
+	show_value(m, "CacheDrawn", atomic_long_read(&kspan_budget.drawn));
+	show_value(m, "CacheLimit", kspan_budget_most());
+	show_value(m, "SoftLimit", READ_ONCE(kspan_soft_limit));
+	show_value(m, "HardLimit", READ_ONCE(kspan_hard_limit));
+	show_value(m, "SoftLimitHits", kspan_limit_hits(KSPAN_SOFT_LIMIT));
+	show_value(m, "HardLimitHits", kspan_limit_hits(KSPAN_HARD_LIMIT));
+	show_value(m, "BadFreeDouble", kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE));
+	show_value(m, "BadFreeInterior", kspan_bad_free_count(KSPAN_BAD_FREE_INTERIOR));
+	show_value(m, "BadFreeMisaligned", kspan_bad_free_count(KSPAN_BAD_FREE_MISALIGNED));
+	show_value(m, "BadFreeNeverAllocated", kspan_bad_free_count(KSPAN_BAD_FREE_NEVER_ALLOCATED));
+	show_value(m, "BadFreeForeign", kspan_bad_free_count(KSPAN_BAD_FREE_FOREIGN));
+	show_value(m, "BadFreeDestroyed", kspan_bad_free_count(KSPAN_BAD_FREE_DESTROYED));
+	show_value(m, "BadFreeOtherHeap", kspan_bad_free_count(KSPAN_BAD_FREE_OTHER_HEAP));
+	show_value(m, "BadFreeRegion", kspan_bad_free_count(KSPAN_BAD_FREE_REGION));
+	show_value(m, "BadFreeHandle", kspan_bad_free_count(KSPAN_BAD_FREE_HANDLE));
+	show_value(m, "BadFreePooled", kspan_bad_free_count(KSPAN_BAD_FREE_POOLED));
+	show_value(m, "BadFreeSize", kspan_bad_free_count(KSPAN_BAD_FREE_SIZE));
+	show_value(m, "StrayPuts", kspan_arena_stray_puts());
+	show_value(m, "StrayGets", kspan_arena_stray_gets());
+	show_value(m, "RefusedZone", kspan_refused(KSPAN_REFUSED_ZONE));
+	show_value(m, "RefusedSize", kspan_refused(KSPAN_REFUSED_SIZE));
+	show_value(m, "RefusedAlign", kspan_refused(KSPAN_REFUSED_ALIGN));
+	show_value(m, "RefusedMark", kspan_refused(KSPAN_REFUSED_MARK));
+	show_value(m, "RefusedPressure", kspan_refused(KSPAN_REFUSED_PRESSURE));
+	show_value(m, "RefusedHeap", kspan_refused(KSPAN_REFUSED_HEAP));
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(stats);
@@ -216,212 +213,6 @@ static int pools_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(pools);
 
-/* What is shown of an arena; @page is the number of its first page. */
-struct arena_copy {
-	unsigned long page;
-	int nid;
-	unsigned int order;
-	unsigned int npages;
-	unsigned int used;
-	unsigned int holes;
-	unsigned int free_runs;
-	unsigned int largest_run;
-	DECLARE_BITMAP(free, KSPAN_ARENA_PAGES);
-	char map[KSPAN_ARENA_PAGES];
-};
-
-static unsigned long page_address_of(unsigned long page)
-{
-	return kspan_map.base + (page << KSPAN_PAGE_SHIFT);
-}
-
-static char small_span_char(const struct kspan_span *span)
-{
-	unsigned int used = READ_ONCE(span->used);
-
-	if (used == span->nslots)
-		return '#';
-	return '0' + clamp(used * 10 / span->nslots, 1U, 9U);
-}
-
-/* Pages that are copied under one lock. */
-#define COPIED_PAGES	24U
-
-/* A page in use; returns how many of the same span were copied. */
-static unsigned int copy_used(struct arena_copy *copy, struct kspan_arena *arena,
-			      unsigned int page)
-{
-	unsigned long addr = arena->start + ((unsigned long)page << KSPAN_PAGE_SHIFT);
-	struct kspan_span *span = kspan_map_span(addr);
-	unsigned int n;
-
-	copy->map[page] = '1';
-	if (!span)
-		return 1;
-	if (kspan_span_is_small(span->state))
-		copy->map[page] = small_span_char(span);
-	/* A small span is found from each of its pages, and may be hollow. */
-	if (!kspan_span_is_large(span->state))
-		return 1;
-	n = kspan_span_npages(span) - ((addr - span->start) >> KSPAN_PAGE_SHIFT);
-	n = min(n, copy->npages - page);
-	memset(copy->map + page, 'l', n);
-	if (span->start == addr)
-		copy->map[page] = 'L';
-	return n;
-}
-
-/* Some pages from @page on; returns the one behind them. */
-static unsigned int copy_some(struct arena_copy *copy, struct kspan_arena *arena,
-			      unsigned int page)
-{
-	unsigned int end = min(page + COPIED_PAGES, copy->npages);
-
-	while (page < end) {
-		if (test_bit(page, arena->free))
-			copy->map[page++] = '.';
-		else if (test_bit(page, arena->absent))
-			copy->map[page++] = '_';
-		else
-			page += copy_used(copy, arena, page);
-	}
-	return page;
-}
-
-static void copy_pages(struct arena_copy *copy)
-{
-	unsigned long start = page_address_of(copy->page), flags;
-	struct kspan_page_heap *ph = kspan_page_heap(copy->nid);
-	struct kspan_arena *arena;
-	unsigned int page = 0;
-	bool there = true;
-
-	copy->free_runs = kspan_run_count(copy->free, copy->npages);
-	copy->largest_run = kspan_run_longest(copy->free, copy->npages, copy->npages);
-	memset(copy->map, '.', copy->npages);
-	while (there && page < copy->npages) {
-		raw_spin_lock_irqsave(&ph->lock, flags);
-		arena = kspan_page_heap_next_arena(ph, start);
-		/* It may have gone meanwhile; another one starts elsewhere, or is as long. */
-		there = arena && arena->start == start && arena->npages == copy->npages;
-		if (there)
-			page = copy_some(copy, arena, page);
-		raw_spin_unlock_irqrestore(&ph->lock, flags);
-	}
-}
-
-static void copy_arena(struct arena_copy *copy, struct kspan_arena *arena)
-{
-	copy->page = kspan_map_page(arena->start);
-	copy->nid = arena->nid;
-	copy->order = arena->order;
-	copy->npages = arena->npages;
-	copy->used = arena->used;
-	copy->holes = arena->holes;
-	bitmap_copy(copy->free, arena->free, KSPAN_ARENA_PAGES);
-}
-
-/* Copy the first arena of the node at or above @page, if it is below @copy. */
-static void copy_next_of_node(struct arena_copy *copy, int nid, unsigned long page)
-{
-	struct kspan_page_heap *ph = kspan_page_heap(nid);
-	struct kspan_arena *arena;
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&ph->lock, flags);
-	arena = kspan_page_heap_next_arena(ph, page_address_of(page));
-	if (arena && kspan_map_page(arena->start) < copy->page)
-		copy_arena(copy, arena);
-	raw_spin_unlock_irqrestore(&ph->lock, flags);
-}
-
-/* Position 0 is the header, position p the first arena from page p - 1 on. */
-static void *arena_start(struct seq_file *m, loff_t *pos)
-{
-	struct arena_copy *copy = m->private;
-	int nid;
-
-	if (!*pos)
-		return SEQ_START_TOKEN;
-	copy->page = ULONG_MAX;
-	for_each_node(nid)
-		copy_next_of_node(copy, nid, *pos - 1);
-	if (copy->page == ULONG_MAX)
-		return NULL;
-	copy_pages(copy);
-	return copy;
-}
-
-static void *arena_next(struct seq_file *m, void *v, loff_t *pos)
-{
-	struct arena_copy *copy = m->private;
-
-	/* Another one may lie in its holes. */
-	*pos = v == SEQ_START_TOKEN ? 1 : copy->page + 2;
-	return arena_start(m, pos);
-}
-
-static void arena_stop(struct seq_file *m, void *v)
-{
-}
-
-static int arenas_show(struct seq_file *m, void *v)
-{
-	const struct arena_copy *copy = v;
-
-	if (v == SEQ_START_TOKEN) {
-		seq_puts(m, "# kspan arenas v2: node start order pages used_pages holes free_runs largest_run\n");
-		return 0;
-	}
-	seq_printf(m, "%d %#lx %u %u %u %u %u %u\n", copy->nid, copy->page, copy->order,
-		   copy->npages, copy->used, copy->holes, copy->free_runs, copy->largest_run);
-	return 0;
-}
-
-static int map_show(struct seq_file *m, void *v)
-{
-	const struct arena_copy *copy = v;
-	unsigned int first;
-
-	if (v == SEQ_START_TOKEN) {
-		seq_printf(m, "# kspan map v2: page_size %lu . free, _ given back, # full span, digits 1-9 tenths of a partly used span, L large, l large continued\n",
-			   KSPAN_PAGE_SIZE);
-		return 0;
-	}
-	for (first = 0; first < copy->npages; first += MAP_COLUMNS)
-		seq_printf(m, "%d %#lx %.*s\n", copy->nid, copy->page + first,
-			   min_t(int, MAP_COLUMNS, copy->npages - first), copy->map + first);
-	return 0;
-}
-
-static const struct seq_operations arenas_sops = {
-	.start = arena_start,
-	.next = arena_next,
-	.stop = arena_stop,
-	.show = arenas_show,
-};
-
-static const struct seq_operations map_sops = {
-	.start = arena_start,
-	.next = arena_next,
-	.stop = arena_stop,
-	.show = map_show,
-};
-
-/* The operations of the file are its private data. */
-static int arena_file_open(struct inode *inode, struct file *file)
-{
-	return seq_open_private(file, inode->i_private, sizeof(struct arena_copy));
-}
-
-static const struct file_operations arena_file_fops = {
-	.owner = THIS_MODULE,
-	.open = arena_file_open,
-	.read = seq_read,
-	.llseek = seq_lseek,
-	.release = seq_release_private,
-};
-
 /* Bytes that the last trim gave back. */
 static unsigned long trimmed;
 
@@ -454,8 +245,10 @@ void kspan_debugfs_init(void)
 	debugfs_create_file("heaps", 0444, directory, NULL, &heaps_fops);
 	debugfs_create_file("pools", 0444, directory, NULL, &pools_fops);
 	/* What they tell of the layout of memory is for root alone. */
-	debugfs_create_file("arenas", 0400, directory, (void *)&arenas_sops, &arena_file_fops);
-	debugfs_create_file("map", 0400, directory, (void *)&map_sops, &arena_file_fops);
+	debugfs_create_file("arenas", 0400, directory, (void *)&kspan_arenas_sops,
+			    &kspan_arena_file_fops);
+	debugfs_create_file("map", 0400, directory, (void *)&kspan_map_sops,
+			    &kspan_arena_file_fops);
 	debugfs_create_file("bad_frees", 0400, directory, NULL, &bad_frees_fops);
 	debugfs_create_file_unsafe("trim", 0600, directory, NULL, &trim_fops);
 	if (kspan_arena_debugfs_init(directory))

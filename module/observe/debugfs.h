@@ -3,6 +3,13 @@
 #ifndef KSPAN_DEBUGFS_H
 #define KSPAN_DEBUGFS_H
 
+struct file_operations;
+struct seq_operations;
+
+/* The files arenas and map: kspan_arena_file_fops with the operations as private data. */
+extern const struct seq_operations kspan_arenas_sops, kspan_map_sops;
+extern const struct file_operations kspan_arena_file_fops;
+
 void kspan_debugfs_init(void);
 void kspan_debugfs_exit(void);
 
