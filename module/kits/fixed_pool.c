@@ -63,8 +63,8 @@ static u64 count_frees(struct kspan_fixed_pool *pool)
 }
 
 /* Takes a block of a word of the bitmap; @i is set to its number. */
-static __always_inline bool take_from(struct kspan_fixed_pool *pool, unsigned int word,
-				      unsigned int *i)
+static __always_inline bool take_block_from(struct kspan_fixed_pool *pool, unsigned int word,
+					    unsigned int *i)
 {
 	unsigned long *bits = &pool->bits[word], seen;
 	unsigned int bit;
@@ -85,7 +85,7 @@ static bool take_from_any(struct kspan_fixed_pool *pool, unsigned int first, uns
 
 	do {
 		word = word + 1 < pool->nr_words ? word + 1 : 0;
-		if (take_from(pool, word, i)) {
+		if (take_block_from(pool, word, i)) {
 			this_cpu_write(pool->cpu->hint, word);
 			return true;
 		}
@@ -133,7 +133,7 @@ void *kspan_fixed_pool_alloc(struct kspan_fixed_pool *pool)
 {
 	unsigned int first = raw_cpu_read(pool->cpu->hint), i;
 
-	if (unlikely(!take_from(pool, first, &i)))
+	if (unlikely(!take_block_from(pool, first, &i)))
 		return alloc_slow(pool, first);
 	return initialised(pool, i);
 }
@@ -182,8 +182,8 @@ static noinline void report_no_block(const struct kspan_fixed_pool *pool, const 
 	kspan_bad_free_report(kind, (unsigned long)p);
 }
 
-static __always_inline void free_block(struct kspan_fixed_pool *pool, unsigned int i,
-				       void *block)
+static __always_inline void fixed_pool_free_block(struct kspan_fixed_pool *pool, unsigned int i,
+						  void *block)
 {
 	/* Who takes it sees all that was done with it. */
 	if (unlikely(!test_and_clear_bit(i, pool->bits)))
@@ -193,11 +193,11 @@ static __always_inline void free_block(struct kspan_fixed_pool *pool, unsigned i
 }
 
 /* init_on_free: only what certainly is out is overwritten. */
-static noinline void wipe_and_free(struct kspan_fixed_pool *pool, unsigned int i, void *block)
+static noinline void wipe_and_free_block(struct kspan_fixed_pool *pool, unsigned int i, void *block)
 {
 	if (test_bit(i, pool->bits))
 		wiped(pool, block);
-	free_block(pool, i, block);
+	fixed_pool_free_block(pool, i, block);
 }
 
 /**
@@ -219,8 +219,8 @@ void kspan_fixed_pool_free(struct kspan_fixed_pool *pool, void *block)
 	if (unlikely(i >= pool->count))
 		return report_no_block(pool, block);
 	if (want_init_on_free())
-		return wipe_and_free(pool, i, block);
-	free_block(pool, i, block);
+		return wipe_and_free_block(pool, i, block);
+	fixed_pool_free_block(pool, i, block);
 }
 EXPORT_SYMBOL_GPL(kspan_fixed_pool_free);
 
@@ -271,7 +271,7 @@ unsigned int kspan_fixed_pool_available(struct kspan_fixed_pool *pool)
 }
 EXPORT_SYMBOL_GPL(kspan_fixed_pool_available);
 
-static void free_chunks(struct kspan_fixed_pool *pool)
+static void fixed_pool_free_chunks(struct kspan_fixed_pool *pool)
 {
 	unsigned int i;
 
@@ -291,7 +291,7 @@ static bool alloc_chunks(struct kspan_fixed_pool *pool, unsigned int nr_chunks, 
 	while (pool->nr_chunks < nr_chunks) {
 		chunk = kspan_heap_alloc_chunk(&kspan_default_heap, bytes, gfp);
 		if (!chunk) {
-			free_chunks(pool);
+			fixed_pool_free_chunks(pool);
 			return false;
 		}
 		/* Blocks may have the only pointers to other objects. */
@@ -317,12 +317,12 @@ static void set_hints(struct kspan_fixed_pool *pool)
 		per_cpu_ptr(pool->cpu, cpu)->hint = (u64)cpu * pool->nr_words / nr_cpu_ids;
 }
 
-static void free_pool(struct kspan_fixed_pool *pool)
+static void fixed_pool_free_memory(struct kspan_fixed_pool *pool)
 {
 	if (pool->is_owner) {
 		if (want_init_on_free())
 			wipe_taken(pool);
-		free_chunks(pool);
+		fixed_pool_free_chunks(pool);
 	}
 	free_percpu(pool->cpu);
 	kspan_free(pool->bits);
@@ -350,7 +350,7 @@ static struct kspan_fixed_pool *make_pool(size_t size, size_t stride, unsigned i
 	pool->bits = kspan_calloc(pool->nr_words, sizeof(long), gfp);
 	pool->cpu = alloc_percpu_gfp(struct kspan_fixed_cpu, gfp);
 	if (!pool->bits || !pool->cpu) {
-		free_pool(pool);
+		fixed_pool_free_memory(pool);
 		return NULL;
 	}
 	for (word = 0; word < pool->nr_words; word++)
@@ -368,7 +368,7 @@ static struct kspan_fixed_pool *make_owner(size_t size, size_t stride, unsigned 
 		return NULL;
 	pool->is_owner = true;
 	if (!alloc_chunks(pool, DIV_ROUND_UP(count, per_chunk), gfp)) {
-		free_pool(pool);
+		fixed_pool_free_memory(pool);
 		return NULL;
 	}
 	sort(pool->chunks, pool->nr_chunks, sizeof(void *), compare_chunks, NULL);
@@ -466,6 +466,6 @@ EXPORT_SYMBOL_GPL(__kspan_fixed_pool_create_over);
 void kspan_fixed_pool_destroy(struct kspan_fixed_pool *pool)
 {
 	if (pool && kspan_handle_take(&pool->handle, KSPAN_HANDLE_FIXED_POOL, pool))
-		free_pool(pool);
+		fixed_pool_free_memory(pool);
 }
 EXPORT_SYMBOL_GPL(kspan_fixed_pool_destroy);

@@ -172,6 +172,7 @@ static bool cpu_has_objects(unsigned int cpu)
 {
 	struct kspan_pool *pool;
 
+	lockdep_assert_held(&kspan_pools_mutex);
 	list_for_each_entry(pool, &kspan_pools, list)
 		if (!kspan_pool_is_stuck(pool) &&
 		    !pool_cache_is_closed(&per_cpu_ptr(pool->cpu, cpu)->cache))
@@ -184,6 +185,7 @@ static void end_on_other_cpus(unsigned int here)
 {
 	unsigned int cpu;
 
+	lockdep_assert_held(&kspan_pools_mutex);
 	for_each_online_cpu(cpu)
 		if (cpu != here && cpu_has_objects(cpu))
 			schedule_work_on(cpu, &per_cpu_ptr(cpu_works, cpu)->work);
@@ -339,6 +341,7 @@ static unsigned long count_all(void)
 	unsigned long primary, victim, sum = 0;
 	struct kspan_pool *pool;
 
+	lockdep_assert_held(&kspan_pools_mutex);
 	list_for_each_entry(pool, &kspan_pools, list) {
 		if (kspan_pool_is_stuck(pool))
 			continue;

@@ -234,6 +234,7 @@ static bool calls_into(const struct kspan_pool *pool, const struct module *modul
 
 static void pool_forget(struct kspan_pool *pool, const struct module *module)
 {
+	lockdep_assert_held(&kspan_pools_mutex);
 	if (percpu_ref_is_dying(&pool->calls) || !calls_into(pool, module))
 		return;
 	percpu_ref_kill(&pool->calls);
