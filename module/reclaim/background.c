@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Start and stop of what gives memory back
+ * Start and stop of reclaim
+ *
+ * Two kinds of work run in the background: the scavenger (scavenger.c) and the balance of the
+ * caches' budget (balance.c). Lower layers start both by irq_work. They share a workqueue and the
+ * parameter scavenge_ms, so they are started and stopped together. This file also registers the
+ * shrinker (shrink.c), relief from limits (relief.c) and the work items that empty CPU caches
+ * (flush.c).
+ *
+ * Context: task.
  */
 #include <linux/irq_work.h>
 #include <linux/moduleparam.h>
@@ -18,24 +26,36 @@
 
 static struct shrinker *shrinker;
 
-/* One that is turned off counts as awake, so that nobody tries to wake it. */
+/*
+ * While scavenge_ms is 0, the scavenger counts as awake, so that lower layers do not try to wake
+ * it.
+ */
 static void let_wake(void)
 {
 	kspan_scavenger_let_wake();
 	kspan_balance_reset();
 }
 
-/* Whoever saw before that it is turned off has queued it by then. */
+/*
+ * An irq_work that read scavenge_ms before it became 0 has queued its delayed work when
+ * irq_work_sync() returns. So the cancellation that follows finds that work.
+ */
 static void cancel_looks(void)
 {
 	kspan_scavenger_cancel();
 	kspan_balance_cancel();
 }
 
-/** kspan_scavenger_restart() - kspan_scavenge_ms was changed; 0 stops it, and waits for that */
+/**
+ * kspan_scavenger_restart() - act on a new value of kspan_scavenge_ms
+ *
+ * The value 0 stops the scavenger and the balance, and the caller waits until they have stopped.
+ *
+ * Context: task; sleeps.
+ */
 void kspan_scavenger_restart(void)
 {
-	/* Parameters are read before all else is there. */
+	/* Module parameters are set before kspan_reclaim_init() is called. */
 	if (!kspan_scavenger_workqueue)
 		return;
 	cancel_looks();
@@ -45,13 +65,18 @@ void kspan_scavenger_restart(void)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_scavenger_restart);
 
-/* For good: parameters can be written until the module has gone. */
+/*
+ * Stops them for good. Parameters can still be written until the module is gone; the lock of
+ * parameters keeps such a write from starting the work again in between.
+ */
 static void stop_scavenger(void)
 {
 	kernel_param_lock(THIS_MODULE);
 	WRITE_ONCE(kspan_scavenge_ms, 0);
 	cancel_looks();
-	/* Nobody wakes it from here on. */
+	/*
+	 * From here on nobody queues the irq_works; those that are queued already are waited for.
+	 */
 	let_wake();
 	irq_work_sync(&kspan_scavenger_irq_work);
 	irq_work_sync(&kspan_budget_exhausted);
@@ -61,7 +86,9 @@ static void stop_scavenger(void)
 
 /**
  * kspan_reclaim_init() - start to give memory back
- * Return: 0 or a negative errno.
+ *
+ * Context: task; sleeps.
+ * Return: 0, or -ENOMEM with nothing left behind.
  */
 int kspan_reclaim_init(void)
 {
@@ -81,7 +108,13 @@ failed:
 	return -ENOMEM;
 }
 
-/** kspan_reclaim_exit() - undo kspan_reclaim_init(); nobody uses kspan any more */
+/**
+ * kspan_reclaim_exit() - undo kspan_reclaim_init()
+ *
+ * Nobody allocates from kspan or frees to it any more.
+ *
+ * Context: task; sleeps.
+ */
 void kspan_reclaim_exit(void)
 {
 	kspan_shrinker_close(shrinker);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Start and stop of what gives memory back; the balance of the caches' budget. */
+/*
+ * Start and stop of reclaim and of its background work; see background.c. The functions of
+ * balance.c are declared here, too.
+ */
 #ifndef KSPAN_BACKGROUND_H
 #define KSPAN_BACKGROUND_H
 

@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Balance of the caches' budget
+ *
+ * The budget bounds what all CPU caches and depots may hold (objects/budget.h). When a cache can
+ * draw no more from it, other depots may hold a part that they do not need. Such depots are reaped:
+ * they return the magazines that they have not needed lately, and that part of the budget with
+ * them.
+ *
+ * The scavenger reaps depots, too, but a cache should not wait for its next look. The balance runs
+ * KSPAN_HURRY times as soon. Like the scavenger it takes 1 % of a CPU at most.
+ *
+ * Context: task, but for the irq_work.
  */
 #include <linux/irq_work.h>
 #include <linux/ktime.h>
@@ -13,8 +23,8 @@
 #include "reclaim/scavenger.h"
 
 /*
- * The budget of caches is exhausted: depots that rest are to give up their part of it, sooner
- * than the scavenger looks at them. As that, it takes 1 % of a CPU at most.
+ * Milliseconds from the moment that the budget is exhausted to the next look at the depots. After
+ * each look it is set so that looks take 1 % of a CPU at most.
  */
 static unsigned int balance_ms;
 
@@ -34,7 +44,11 @@ static void balance(struct work_struct *work)
 	unsigned int ms = READ_ONCE(kspan_scavenge_ms) / KSPAN_HURRY;
 	u64 start = ktime_get_ns();
 
-	/* Before the look: who gets nothing from here on is the next one's. */
+	/*
+	 * Watch from before the look on: a cache that fails to draw from now on queues the next
+	 * balance, as this one may have passed its depots already. If it fails just before, this
+	 * look serves it.
+	 */
 	kspan_budget_watch(true);
 	kspan_visit_heaps(balance_heap, NULL);
 	WRITE_ONCE(balance_ms, kspan_scavenge_pause(ms, ktime_get_ns() - start));
@@ -42,6 +56,7 @@ static void balance(struct work_struct *work)
 
 static DECLARE_DELAYED_WORK(balance_work, balance);
 
+/* Runs as irq_work kspan_budget_exhausted, which a cache queues that could not draw. */
 static void start_balance(struct irq_work *work)
 {
 	if (READ_ONCE(kspan_scavenge_ms))
@@ -49,18 +64,23 @@ static void start_balance(struct irq_work *work)
 				   msecs_to_jiffies(READ_ONCE(balance_ms)));
 }
 
+/**
+ * kspan_balance_reset() - begin anew with the current kspan_scavenge_ms; 0 turns the balance off
+ */
 void kspan_balance_reset(void)
 {
 	WRITE_ONCE(balance_ms, READ_ONCE(kspan_scavenge_ms) / KSPAN_HURRY);
 	kspan_budget_watch(READ_ONCE(kspan_scavenge_ms));
 }
 
+/** kspan_balance_cancel() - cancel what is queued, and wait for what runs; sleeps */
 void kspan_balance_cancel(void)
 {
 	irq_work_sync(&kspan_budget_exhausted);
 	cancel_delayed_work_sync(&balance_work);
 }
 
+/** kspan_balance_init() - make the irq_work, which lower layers queue */
 void kspan_balance_init(void)
 {
 	init_irq_work(&kspan_budget_exhausted, start_balance);

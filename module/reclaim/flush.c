@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Flushing the CPUs' caches for memory
+ * Emptying CPU caches to get memory back
  *
- * A CPU's cache is emptied by the CPU itself: a work item for each of the others.
+ * Only a CPU itself can empty its cache without disturbing kspan_malloc() and kspan_free() there.
+ * So the caller marks the caches that it wants to be empty and queues a work item for each CPU that
+ * has one. Nobody waits for the work items. The caller empties the caches of its own CPU by itself.
+ *
+ * Nothing here takes cpus_read_lock(): reclaim must not wait for CPU hotplug. If a CPU goes offline
+ * after its work item was queued, the work item runs on another CPU, where it empties caches that
+ * are marked there. The caches of a dead CPU are drained by hotplug.
+ *
+ * Context: task. Only kspan_flush_init(), kspan_flush_exit() and the work items sleep.
  */
 #include <linux/workqueue.h>
 
 #include "api/private.h"
 #include "reclaim/flush.h"
 
-/* Has to be said since Linux 6.17. */
+/* Since Linux 6.17, alloc_workqueue() wants to be told that a workqueue is per CPU. */
 #ifdef KSPAN_HAS_WQ_PERCPU
 #define KSPAN_WQ_PERCPU	WQ_PERCPU
 #else
@@ -19,6 +27,14 @@
 static struct workqueue_struct *workqueue;
 static struct work_struct __percpu *flush_works;
 
+/*
+ * What the visits to all heaps have in common.
+ *
+ *	nid	node whose CPU caches are to be emptied
+ *	cpu	CPU that is looked at
+ *	worked	a cache of this CPU was emptied
+ *	found	a heap has objects in a cache of @cpu
+ */
 struct flush_visit {
 	int nid;
 	unsigned int cpu;
@@ -46,11 +62,24 @@ static void flush_wanted_here(struct work_struct *work)
 	kspan_visit_heaps(flush_if_wanted, NULL);
 }
 
+/**
+ * kspan_flush_want() - mark a CPU's cache, so that the next work item there empties it
+ * @heap:	heap of the cache
+ * @cpu:	possible CPU
+ *
+ * Context: any.
+ */
 void kspan_flush_want(struct kspan_heap *heap, unsigned int cpu)
 {
 	WRITE_ONCE(per_cpu_ptr(heap->cpu, cpu)->flush, true);
 }
 
+/**
+ * kspan_flush_queue() - have a CPU empty those of its caches that are marked
+ * @cpu: online CPU
+ *
+ * Context: any. The caller does not wait for it.
+ */
 void kspan_flush_queue(unsigned int cpu)
 {
 	queue_work_on(cpu, workqueue, per_cpu_ptr(flush_works, cpu));
@@ -67,7 +96,10 @@ static void want_flush_of_node(struct kspan_heap *heap, void *data)
 	visit->found = true;
 }
 
-/* Not under cpus_read_lock(), for which reclaim must not wait. */
+/*
+ * The caller is in reclaim, which must not wait for cpus_read_lock(). A CPU that goes offline
+ * meanwhile is drained by hotplug.
+ */
 static void flush_queue_other_cpus(int nid)
 {
 	struct flush_visit visit = { .nid = nid };
@@ -82,6 +114,17 @@ static void flush_queue_other_cpus(int nid)
 	}
 }
 
+/**
+ * kspan_flush_node() - empty the caches that the CPUs of a node have of all heaps
+ * @nid: node
+ *
+ * The caches of this CPU are empty on return, if it belongs to the node. The other CPUs empty
+ * theirs by work items. While another task works with the list of private heaps, only those of the
+ * default heap are emptied.
+ *
+ * Context: task; does not sleep.
+ * Return: whether this CPU emptied a cache.
+ */
 bool kspan_flush_node(int nid)
 {
 	struct flush_visit visit = { .nid = nid };
@@ -91,6 +134,10 @@ bool kspan_flush_node(int nid)
 	return visit.worked;
 }
 
+/**
+ * kspan_flush_init() - prepare the work items
+ * Return: 0 or -ENOMEM; kspan_flush_exit() is needed then, too.
+ */
 int kspan_flush_init(void)
 {
 	unsigned int cpu;
@@ -104,6 +151,7 @@ int kspan_flush_init(void)
 	return 0;
 }
 
+/** kspan_flush_exit() - undo kspan_flush_init(), also if it failed; waits for the work items */
 void kspan_flush_exit(void)
 {
 	if (workqueue)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Flushing the caches of CPUs. */
+/* CPU caches that their own CPUs empty, for reclaim and the scavenger. */
 #ifndef KSPAN_FLUSH_H
 #define KSPAN_FLUSH_H
 

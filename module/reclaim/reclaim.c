@@ -1,56 +1,46 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reclaim
+ * Reclaim: memory that nobody uses is given back to the page allocator
  *
  *	magazines -> depots -> spans -> arenas -> page allocator
  *
- * What nobody uses goes back on four occasions:
+ * There are four occasions besides the scavenger, which does it in the background (scavenger.c):
  *
- *	shrinker	the kernel wants memory: as much as it asks for, and for no more work
- *	soft limit	a new arena would be beyond it: before it is taken
- *	hard limit	a new arena would be beyond it: before the request fails
- *	kspan_trim()	somebody asks for it: everything, on all CPUs, and waits for that
+ *	shrinker	The kernel wants memory. kspan gives as much as the kernel asks for,
+ *			and does no more work than that takes (shrink.c).
+ *	soft limit	A new arena would exceed it. kspan gives back first (relief.c).
+ *	hard limit	A new arena would exceed it. kspan gives back before the request
+ *			fails (relief.c).
+ *	kspan_trim()	A user asks for it. Everything idle is given back, on all CPUs, and
+ *			the caller waits until that is done.
  *
- * kspan_reclaim() is what the first three share. Its steps, each taken only if those before
- * it gave less than is wanted:
+ * The first three share kspan_reclaim(). It takes these steps in order, until it has given back
+ * what is wanted:
  *
- *	1. empty arenas: no later request has to rebuild anything
- *	2. depots, one after another, and spans without an object that private heaps keep
- *	3. free pages of arenas in use, as holes
- *	4. this CPU's caches, and those of others by work items that nobody waits for, ten
- *	   times a second at most
- *	5. pages of spans in use that no object is in, see hollow.c, as holes
+ *	1. Free empty arenas. No later request has to rebuild anything.
+ *	2. Flush depots, one after another, and release the spans without an object that
+ *	   private heaps keep.
+ *	3. Give back free pages of arenas in use, as holes.
+ *	4. Empty this CPU's caches. Have other CPUs empty theirs by work items, for which
+ *	   nobody waits. This is done at most ten times a second.
+ *	5. Give back pages of spans in use that no object is in (hollow.c), as holes.
  *
- * Steps 3 and 5 cost the kernel large blocks, and step 4 all users of the caches, so they are
- * for those who wait for memory: direct reclaim and the hard limit. kswapd and drop_caches
- * get that from nodes that use less than half of what they have, and depots of classes of
- * which more than half of the spans are not needed. Step 2
- * returns no more objects to their spans than would fill what is wanted, or half a MiB.
+ * Steps 3 and 5 cost the kernel large blocks. Step 4 costs all users of the caches. So these steps
+ * are for tasks that wait for memory: direct reclaim and requests at the hard limit. For kswapd and
+ * drop_caches they are taken only on nodes that use less than half of their pages, and step 2
+ * flushes only depots of classes of which more than half of the spans are not needed. Step 2
+ * returns at most as many bytes of objects to their spans as are wanted, or half a MiB if that is
+ * more.
  *
- * The shrinker counts what kswapd may have for kswapd, and what waits for nobody at all
- * for direct reclaim. It reads counters that are kept anyway, without a lock.
- *
- * None but kspan_trim() sleeps, or waits for a lock under which memory is allocated:
- * kspan's raw spinlocks never are held then, and the list of private heaps is only tried.
+ * Only kspan_trim() sleeps. The others wait for no lock under which memory is allocated: kspan's
+ * raw spinlocks are never held across an allocation, and the list of private heaps is only tried.
  * So a task that enters reclaim from within kspan's own refill can run all of this.
  *
  * What may be idle
  * ----------------
- * A node keeps free pages in empty arenas for requests to come, but no more than
- * kspan_idle_percent of what the kernel has free there above its high watermarks:
- * kspan_idle_allowance(). An arena that becomes empty beyond that goes at once.
- *
- * The scavenger gives back more than that, in the background, and slowly, as Go's does: what
- * a node has beyond what it used lately and 10 % more, or a quarter of the allowance. What was
- * used lately is the most that was used since its last look, or 7/8 of what it took for that
- * then. Empty arenas go first, and of a node that has twice what it needs, or where the
- * kernel is short of memory, the sparsest others, too. It also returns what the caches of
- * CPUs hold that have not used them since the last look, what of depots was more than needed
- * since, and spans that private heaps keep without using the heap. A look takes 1 % of a CPU
- * at most, and leaves the rest to the next. Where more is idle than a quarter of what is to
- * spare it looks at once, empties depots, too, and looks again twenty times as soon. It
- * sleeps when there is nothing left to wait for, until somebody fills a cache or frees many
- * pages.
+ * A node keeps free pages in empty arenas for later requests, but no more than kspan_idle_percent
+ * of what the kernel has free there above its high watermarks: kspan_idle_allowance(). An arena
+ * that becomes empty beyond that is given back at once.
  */
 #include <linux/kspan.h>
 #include <linux/sched.h>
@@ -66,18 +56,26 @@
 #define CREATE_TRACE_POINTS
 #include "reclaim/trace.h"
 
-/* Least bytes of objects that a call of kspan_reclaim() returns to their spans, if it must. */
+/*
+ * A call of kspan_reclaim() may return at least so many bytes of objects to their spans, even if
+ * less is wanted.
+ */
 #define KSPAN_DRAIN_LEAST	(512UL * 1024)
-/* Spans that it looks into for pages without an object: at most so many, and more for each page. */
+/*
+ * Spans that step 5 may search for pages without an object, unless KSPAN_RECLAIM_ALL is set: the
+ * first number, and the second for each page that is wanted.
+ */
 #define KSPAN_LOOKS_LEAST	256UL
 #define KSPAN_LOOKS_PER_PAGE	8
 
 static atomic64_t reclaimed[KSPAN_NR_RECLAIMERS];
 
 /**
- * kspan_reclaimed() - bytes that went back to the page allocator
- * @reclaimer: on whose behalf
- * Return: bytes since load.
+ * kspan_reclaimed() - tell how much went back to the page allocator
+ * @reclaimer: for which reason
+ *
+ * Context: any.
+ * Return: bytes since the module was loaded.
  */
 u64 kspan_reclaimed(enum kspan_reclaimer reclaimer)
 {
@@ -85,6 +83,14 @@ u64 kspan_reclaimed(enum kspan_reclaimer reclaimer)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_reclaimed);
 
+/**
+ * kspan_note_reclaimed() - count and trace pages that went back
+ * @reclaimer:	for which reason
+ * @nid:	node, or NUMA_NO_NODE for several
+ * @pages:	pages of 8 KiB; 0 is neither counted nor traced
+ *
+ * Context: any.
+ */
 void kspan_note_reclaimed(enum kspan_reclaimer reclaimer, int nid, unsigned long pages)
 {
 	if (!pages)
@@ -93,7 +99,17 @@ void kspan_note_reclaimed(enum kspan_reclaimer reclaimer, int nid, unsigned long
 	trace_kspan_reclaim(reclaimer, nid, pages << KSPAN_PAGE_SHIFT, kspan_arena_bytes());
 }
 
-/* What is done to each heap; @nid: only what is of that node. */
+/*
+ * What the visits to all heaps have in common.
+ *
+ *	nid	only memory of this node counts; NUMA_NO_NODE for all nodes
+ *	pages	pages of 8 KiB that became free or went back so far
+ *	want	pages that are wanted
+ *	bytes	bytes of objects that may still be returned to their spans
+ *	looks	spans that may still be searched for pages without an object
+ *	how	KSPAN_RECLAIM_*
+ *	worked	objects were returned to their spans
+ */
 struct reclaim_visit {
 	int nid;
 	unsigned long pages;
@@ -104,6 +120,13 @@ struct reclaim_visit {
 	bool worked;
 };
 
+/**
+ * kspan_node_free_pages() - tell how many free pages the arenas of a node have
+ * @nid: node
+ *
+ * Context: any. Takes no lock; the result may be slightly wrong.
+ * Return: pages of 8 KiB.
+ */
 unsigned long kspan_node_free_pages(int nid)
 {
 	const struct kspan_page_heap *ph = kspan_page_heap(nid);
@@ -112,16 +135,25 @@ unsigned long kspan_node_free_pages(int nid)
 	return pages - min(used, pages);
 }
 
-/* The pages that spans have, hollow and short ones less. */
+/*
+ * Pages of @spans spans of the class. Hollow and short spans have fewer pages than others, so the
+ * result is at most what the central's spans have together.
+ */
 static unsigned long pages_of_spans(const struct kspan_central *central, unsigned long spans)
 {
 	return min(spans * central->sc->pages,
 		   kspan_glance(central->base_pages) >> KSPAN_PAGE_ORDER);
 }
 
-/*
- * Pages that are free for sure once the depot's objects are back in their spans: each object
- * in use, or in the magazine of a CPU, needs one span at most.
+/**
+ * kspan_reclaim_sure_pages() - pages that flushing a depot is certain to make free
+ * @central: depot's central
+ *
+ * Each object that is in use, or in a magazine of a CPU, keeps one span at most. All other spans
+ * are empty once the depot's objects are back in them.
+ *
+ * Context: any. Takes no lock; the result may be slightly wrong.
+ * Return: pages of 8 KiB.
  */
 unsigned long kspan_reclaim_sure_pages(const struct kspan_central *central)
 {
@@ -132,7 +164,15 @@ unsigned long kspan_reclaim_sure_pages(const struct kspan_central *central)
 	return pages_of_spans(central, spans - min(spans, out));
 }
 
-/* Pages that would be free then if the other spans were full. */
+/**
+ * kspan_reclaim_most_pages() - pages that flushing a depot makes free at best
+ * @central: depot's central
+ *
+ * That is so if the objects that are out besides fill the spans they are in.
+ *
+ * Context: any. Takes no lock; the result may be slightly wrong.
+ * Return: pages of 8 KiB.
+ */
 unsigned long kspan_reclaim_most_pages(const struct kspan_central *central)
 {
 	unsigned long spans = kspan_glance(central->nr_spans), out = kspan_glance(central->nr_out);
@@ -142,7 +182,15 @@ unsigned long kspan_reclaim_most_pages(const struct kspan_central *central)
 	return pages_of_spans(central, spans - min(spans, full));
 }
 
-/* Whether to empty its depot, and of a private heap to give up spans without an object. */
+/**
+ * kspan_reclaim_is_worth() - tell whether to flush a depot, and to release spans
+ * @heap:	heap of the central
+ * @central:	depot's central; if the heap is private, its spans without an object count, too
+ * @waits:	a task waits for memory, so that little is worth it
+ *
+ * Context: any. Takes no lock.
+ * Return: whether step 2 of kspan_reclaim() should take this central.
+ */
 bool kspan_reclaim_is_worth(const struct kspan_heap *heap, struct kspan_central *central,
 			      bool waits)
 {
@@ -151,12 +199,16 @@ bool kspan_reclaim_is_worth(const struct kspan_heap *heap, struct kspan_central 
 
 	if (!keeps)
 		return false;
-	/* For who can do without only where most of the spans are not needed. */
+	/*
+	 * A caller that does not wait gets the depot only if more than half of the spans are not
+	 * needed.
+	 */
 	return waits ? kspan_reclaim_most_pages(central) :
 		       2 * kspan_reclaim_most_pages(central) >
 		       pages_of_spans(central, kspan_glance(central->nr_spans));
 }
 
+/* Free pages count as enough only where step 3 may make holes of them. */
 static bool has_enough(const struct reclaim_visit *visit)
 {
 	unsigned long pages = visit->pages;
@@ -174,7 +226,7 @@ static void drain_central(struct kspan_heap *heap, struct kspan_central *central
 	visit->bytes -= min(visit->bytes, bytes);
 	visit->worked = true;
 	kspan_depot_flush(central);
-	/* Else a grace period would have to be waited for. */
+	/* Spans of a typesafe heap could be released only after a grace period. */
 	if (heap->private && !kspan_heap_is_typesafe(heap))
 		kspan_central_trim(central, false, visit->want - visit->pages);
 	if (kspan_glance(kspan_page_heap(visit->nid)->empty_pages))
@@ -182,7 +234,7 @@ static void drain_central(struct kspan_heap *heap, struct kspan_central *central
 							false);
 }
 
-/* Large objects first: of these the fewest have to be returned for a page. */
+/* Large classes first: for a free page the fewest large objects have to be returned. */
 static void drain_centrals(struct kspan_heap *heap, void *data)
 {
 	struct reclaim_visit *visit = data;
@@ -201,6 +253,19 @@ static void drain_centrals(struct kspan_heap *heap, void *data)
 	}
 }
 
+/**
+ * kspan_reclaim_depots() - flush depots, and free the arenas that become empty
+ * @nid:	node
+ * @want:	pages of 8 KiB that are wanted
+ * @how:	KSPAN_RECLAIM_*; with KSPAN_RECLAIM_ALL the work has no bound
+ * @worked:	set if objects were returned to their spans; else left as it is
+ *
+ * While another task works with the list of private heaps, only depots of the default heap are
+ * flushed.
+ *
+ * Context: task; does not sleep, but offers to be preempted.
+ * Return: pages that went back.
+ */
 unsigned long kspan_reclaim_depots(int nid, unsigned long want, unsigned int how, bool *worked)
 {
 	unsigned long most = min(want, ULONG_MAX >> KSPAN_PAGE_SHIFT) << KSPAN_PAGE_SHIFT;
@@ -214,7 +279,10 @@ unsigned long kspan_reclaim_depots(int nid, unsigned long want, unsigned int how
 	return visit.pages;
 }
 
-/* When the caches of a node's CPUs were last drained for memory. */
+/*
+ * Time in jiffies, never 0, when the caches of a node's CPUs were last emptied for memory; 0 for
+ * never. Written without a lock: two tasks may empty them at the same time, which is harmless.
+ */
 static unsigned long drained_at[MAX_NUMNODES];
 
 static bool may_drain_cpus(int nid, unsigned int how)
@@ -230,7 +298,10 @@ static bool may_drain_cpus(int nid, unsigned int how)
 	return true;
 }
 
-/* Of the node, or of all: pages of spans in use; what others may still look at stays. */
+/*
+ * Makes pages of spans in use free that no object is in, on one node or all. A typesafe heap is
+ * left out, as RCU readers may still look at its free slots.
+ */
 static void hollow_centrals(struct kspan_heap *heap, void *data)
 {
 	struct reclaim_visit *visit = data;
@@ -249,7 +320,15 @@ static void hollow_centrals(struct kspan_heap *heap, void *data)
 	}
 }
 
-/* Returns how many more free pages there are now. */
+/**
+ * kspan_reclaim_hollow() - make pages of spans in use free that no object is in
+ * @nid:	node, or NUMA_NO_NODE for all
+ * @want:	pages of 8 KiB that are wanted
+ * @looks:	spans that may be searched
+ *
+ * Context: task; does not sleep, but offers to be preempted.
+ * Return: pages of 8 KiB that became free and are still in their arenas.
+ */
 unsigned long kspan_reclaim_hollow(int nid, unsigned long want, unsigned long looks)
 {
 	struct reclaim_visit visit = { .nid = nid, .want = want, .looks = looks };
@@ -258,7 +337,10 @@ unsigned long kspan_reclaim_hollow(int nid, unsigned long want, unsigned long lo
 	return visit.pages;
 }
 
-/* Pages of a node that went back since load, those of loose spans, too. */
+/*
+ * Pages of a node, in units of 8 KiB, that went back since the module was loaded, including those
+ * of loose spans.
+ */
 static u64 released_pages_of(int nid)
 {
 	struct kspan_page_heap *ph = kspan_page_heap(nid);
@@ -276,7 +358,18 @@ static u64 released_pages(void)
 	return pages;
 }
 
-/* kspan_reclaim(); @worked: objects went back to their spans, so it may go on. */
+/**
+ * kspan_reclaim_noting() - kspan_reclaim() that also tells whether it did any work
+ * @nid:	node
+ * @want:	pages of 8 KiB; somewhat more may be given back
+ * @how:	KSPAN_RECLAIM_*
+ * @reclaimer:	for which reason
+ * @worked:	set if objects were returned to their spans, so that another call may give pages
+ *		back; else left as it is
+ *
+ * Context: task; does not sleep, but offers to be preempted.
+ * Return: pages that went back.
+ */
 unsigned long kspan_reclaim_noting(int nid, unsigned long want, unsigned int how,
 				   enum kspan_reclaimer reclaimer, bool *worked)
 {
@@ -299,7 +392,7 @@ unsigned long kspan_reclaim_noting(int nid, unsigned long want, unsigned int how
 		if (kspan_reclaim_hollow(nid, want - done, looks))
 			done += kspan_page_heap_release(nid, want - done, true);
 	}
-	/* Loose spans went as soon as they were empty. */
+	/* A loose span goes back as soon as it is empty, without being counted in @done. */
 	done = max_t(unsigned long, done, released_pages_of(nid) - before);
 	kspan_note_reclaimed(reclaimer, nid, done);
 	return done;
@@ -308,9 +401,11 @@ unsigned long kspan_reclaim_noting(int nid, unsigned long want, unsigned int how
 /**
  * kspan_reclaim() - give back what nobody uses, as much as is wanted
  * @nid:	node
- * @want:	pages of 8 KiB; somewhat more may go
+ * @want:	pages of 8 KiB; somewhat more may be given back
  * @how:	KSPAN_RECLAIM_*
- * @reclaimer:	on whose behalf
+ * @reclaimer:	for which reason
+ *
+ * The head of this file lists the steps.
  *
  * Context: task; does not sleep, but offers to be preempted.
  * Return: pages that went back.
@@ -327,8 +422,9 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_reclaim);
 /**
  * kspan_trim() - give back all memory that nobody uses
  *
- * What CPUs, depots and pools keep, spans without an object, empty arenas, and, as holes,
- * the free pages of arenas in use and the pages of spans in use that no object is in.
+ * That is: objects that CPUs, depots and pools keep, spans without an object, and empty arenas.
+ * Free pages of arenas in use, and pages of spans in use that no object is in, are given back as
+ * holes.
  *
  * Context: task; sleeps.
  * Return: bytes that went back to the page allocator meanwhile.
@@ -353,10 +449,10 @@ EXPORT_SYMBOL_GPL(kspan_trim);
 
 /**
  * kspan_heap_trim() - give back what a private heap keeps without using it
- * @heap: the heap; NULL is kspan_trim(), as the default heap has nothing of its own
+ * @heap: private heap; NULL is kspan_trim(), as the default heap has no pages of its own
  *
  * Context: task; sleeps.
- * Return: bytes that it holds less.
+ * Return: bytes that the heap holds less than before.
  */
 size_t kspan_heap_trim(struct kspan_heap *heap)
 {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Memory that nobody uses goes back to the page allocator. Stands above the layers, which
- * wake the scavenger, and ask for relief from limits, by pages/hooks.h.
+ * Memory that nobody uses is given back to the page allocator; see reclaim.c.
+ *
+ * Reclaim stands above the layers. A layer that wants to wake the scavenger, or needs relief from a
+ * limit, does so by pages/hooks.h.
  */
 #ifndef KSPAN_RECLAIM_H
 #define KSPAN_RECLAIM_H
@@ -16,7 +18,7 @@
 struct shrinker;
 struct shrink_control;
 
-/* On whose behalf pages went back. */
+/* The reason why pages went back to the page allocator; statistics keep them apart. */
 enum kspan_reclaimer {
 	KSPAN_BY_TRIM,
 	KSPAN_BY_SHRINKER,
@@ -25,15 +27,23 @@ enum kspan_reclaimer {
 	KSPAN_NR_RECLAIMERS,
 };
 
-/* How kspan_reclaim() is to go about it. */
-#define KSPAN_RECLAIM_HOLES	1U	/* holes in arenas in use, and caches of CPUs */
-#define KSPAN_RECLAIM_WAITS	2U	/* depots, too, that may give little: somebody waits */
-#define KSPAN_RECLAIM_ALL	4U	/* whatever that takes */
+/*
+ * What kspan_reclaim() may do, besides giving back empty arenas and emptying depots that hold much.
+ */
+#define KSPAN_RECLAIM_HOLES	1U	/* make holes in arenas in use, empty CPU caches */
+#define KSPAN_RECLAIM_WAITS	2U	/* a task waits: flush depots that may give little, too */
+#define KSPAN_RECLAIM_ALL	4U	/* do not bound the work */
 
-/* Time between two reliefs for which caches of CPUs are drained. */
+/*
+ * The caches of CPUs are emptied for memory at most once in this time, and requests get relief from
+ * the soft limit at most once. A tenth of a second.
+ */
 #define KSPAN_RELIEF_JIFFIES	max(HZ / 10, 1)
 
-/* Its free slots may still be looked at. */
+/*
+ * RCU readers of the heap may still look at its free slots, so pages of theirs go back only after a
+ * grace period. Reclaim does not wait for one.
+ */
 static inline bool kspan_heap_is_typesafe(const struct kspan_heap *heap)
 {
 	return heap->private && (heap->private->flags & KSPAN_TYPESAFE_BY_RCU);

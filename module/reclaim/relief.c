@@ -2,7 +2,15 @@
 /*
  * Relief from limits
  *
- * A request wants an arena that would be beyond a limit: what is idle goes back first.
+ * A request needs a new arena, and with it the arenas would have more bytes than a limit allows.
+ * The page heap asks here for relief, by the hooks of pages/hooks.h, before it takes the arena
+ * (soft limit) or fails (hard limit). Idle memory is given back by kspan_reclaim():
+ *
+ *	soft limit	only what costs little. The arena is taken in any case.
+ *	hard limit	all that can be had. The request fails if that is not enough.
+ *
+ * Context: any. Only a caller whose gfp flags allow it to block gets more than a wake-up of the
+ * scavenger.
  */
 #include <linux/kspan.h>
 #include <linux/ktime.h>
@@ -23,9 +31,11 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_soft_limit);
 static atomic64_t limit_hits[KSPAN_NR_LIMITS];
 
 /**
- * kspan_limit_hits() - arenas that would have been beyond a limit
- * @limit: which
- * Return: how many since load.
+ * kspan_limit_hits() - count of arenas that would have exceeded a limit
+ * @limit: KSPAN_SOFT_LIMIT or KSPAN_HARD_LIMIT
+ *
+ * Context: any.
+ * Return: how many since the module was loaded.
  */
 u64 kspan_limit_hits(enum kspan_limit limit)
 {
@@ -33,7 +43,10 @@ u64 kspan_limit_hits(enum kspan_limit limit)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_limit_hits);
 
-/* Pages that an arena for a request is beyond a limit, which is told then; or 0. */
+/*
+ * Returns by how many pages of 8 KiB a new arena for a request of @npages would exceed the limit of
+ * @bytes, or 0. If it would, that is counted and traced.
+ */
 static unsigned long beyond(enum kspan_limit limit, unsigned long bytes, unsigned int npages)
 {
 	unsigned long wanted = roundup_pow_of_two(npages) << KSPAN_PAGE_SHIFT;
@@ -46,7 +59,7 @@ static unsigned long beyond(enum kspan_limit limit, unsigned long bytes, unsigne
 	return DIV_ROUND_UP(held + wanted - bytes, KSPAN_PAGE_SIZE);
 }
 
-/* Of all nodes, the one of the request last: what is free there may serve it. */
+/* Takes the node of the request last: its free pages may serve the request. */
 static unsigned long reclaim_nodes(int nid, unsigned long want, unsigned int how)
 {
 	unsigned long done = 0;
@@ -63,13 +76,15 @@ static unsigned long reclaim_nodes(int nid, unsigned long want, unsigned int how
 /**
  * relieve_soft_limit() - give back what is idle before an arena is taken
  * @nid:	node of the request
- * @npages:	its pages
- * @gfp:	its flags
+ * @npages:	pages of 8 KiB that the request needs
+ * @gfp:	gfp flags of the request
  *
- * As much as the arena is beyond the limit. Where the caller may not block, and more often
- * than ten times a second, it is left to the scavenger.
+ * Gives back as much as the arena would exceed the limit by. It does so at most ten times a second,
+ * and only if the caller may block. Otherwise the scavenger, which is woken in any case, has to do
+ * it.
  *
- * Return: whether pages were made free, so that there may be some on the node.
+ * Context: any.
+ * Return: whether pages of the node may have become free, so that the request may need no arena.
  */
 static bool relieve_soft_limit(int nid, unsigned int npages, gfp_t gfp)
 {
@@ -86,19 +101,31 @@ static bool relieve_soft_limit(int nid, unsigned int npages, gfp_t gfp)
 	    (before && time_before(jiffies, before + KSPAN_RELIEF_JIFFIES)))
 		return false;
 	WRITE_ONCE(last, jiffies | 1);
-	/* What depots held may serve the request, so only empty arenas go. */
+	/*
+	 * Depots return objects to their spans meanwhile. Their pages may serve the request, so
+	 * only empty arenas are given back.
+	 */
 	reclaim_nodes(nid, want, 0);
 	return true;
 }
 
 /*
- * Relief from the hard limit. A request that fails there is to cost little, and there
- * may be many of them. Free pages of arenas are counted, so it is known whether they are
- * enough. What caches hold is not: they are drained only if since that was last tried in
- * vain
+ * Relief from the hard limit must cost little when it has no chance, as requests that fail may be
+ * many. Free pages of arenas are counted. If they are enough, and their count has changed since the
+ * last attempt that gave too little, a new attempt is made. How many pages the objects in caches
+ * would make free is not known. So after an attempt that gave too little, the caches are emptied
+ * again only if
  *
- *	- this CPU gave a magazine up, as many frees make it do, or
- *	- a hundred times as long as it took has passed.
+ *	- this CPU's count of spilled magazines is not the noted one: it has spilled some since,
+ *	  as it does after many frees, or another CPU made that attempt; or
+ *	- a hundred times as long as that attempt took has passed.
+ *
+ * The three fields are written and read without a lock. A reader may see fields of two attempts;
+ * then an attempt is made once too often or once too seldom, which is harmless.
+ *
+ *	idle		free pages of all arenas after the last attempt that gave too little
+ *	spills		magazines that the CPU of that attempt had spilled by then
+ *	not_before	time in nanoseconds from which on a new attempt may be made
  */
 static struct {
 	unsigned long idle;
@@ -143,11 +170,12 @@ static void note_vain(u64 start)
 /**
  * relieve_hard_limit() - give back what is idle before a request fails
  * @nid:	node of the request
- * @npages:	its pages
- * @gfp:	its flags
+ * @npages:	pages of 8 KiB that the request needs
+ * @gfp:	gfp flags of the request
  *
- * Return: whether it is worth a new attempt; false also when there is no such limit, or
- * it is not what the request failed for.
+ * Context: any. A caller that must not block gets no relief.
+ * Return: whether the caller should try again. It is false, too, if there is no hard limit, or if
+ * the limit is not the reason why the request fails.
  */
 static bool relieve_hard_limit(int nid, unsigned int npages, gfp_t gfp)
 {
@@ -165,11 +193,14 @@ static bool relieve_hard_limit(int nid, unsigned int npages, gfp_t gfp)
 					KSPAN_RECLAIM_ALL);
 	if (done < want)
 		note_vain(start);
-	/* Less than a page of kspan's may be enough. */
+	/*
+	 * The request may fit even if no whole page of 8 KiB was counted: loose spans may be
+	 * shorter.
+	 */
 	return done || kspan_arena_bytes() < held;
 }
 
-/** kspan_relief_init() - relieve requests from limits from now on */
+/** kspan_relief_init() - from now on requests get relief from limits */
 void kspan_relief_init(void)
 {
 	kspan_relief.soft_limit = relieve_soft_limit;

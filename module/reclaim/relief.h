@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Limits of what arenas may have, and relief from them. */
+/* Limits of what all arenas may have, and relief for requests that would exceed one. */
 #ifndef KSPAN_RELIEF_H
 #define KSPAN_RELIEF_H
 
@@ -11,7 +11,10 @@ enum kspan_limit {
 	KSPAN_NR_LIMITS,
 };
 
-/* Bytes of arenas from which on what is idle goes back first, 0 for none; a parameter. */
+/*
+ * Bytes that all arenas may have before idle memory is given back first; 0 for no limit. A module
+ * parameter. kspan_hard_limit is in pages/.
+ */
 extern unsigned long kspan_soft_limit;
 
 u64 kspan_limit_hits(enum kspan_limit limit);

@@ -1,6 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The scavenger
+ *
+ * It gives idle memory back in the background, and slowly, as Go's scavenger does. A look at all
+ * nodes and heaps takes these steps:
+ *
+ *	1. Of each node, give back what it has beyond its goal. The goal is what the node has
+ *	   used lately plus 10 %, but no more than what it uses now plus a quarter of
+ *	   kspan_idle_allowance(). What it has used lately is the most that it has used since
+ *	   the last look, or 7/8 of the value of that look if that is more.
+ *	   Empty arenas go back first. Where a node has more than twice its goal, or the
+ *	   kernel is short of memory, the free pages of the sparsest other arenas go back,
+ *	   too, and so do pages of spans in use that no object is in.
+ *	2. Of each heap, empty the CPU caches that were not used since the last look, and
+ *	   return what depots have not needed since then.
+ *	3. Of each private heap whose CPUs have not used it since the last look, release the
+ *	   spans without an object.
+ *
+ * Looks take 1 % of a CPU at most. A look that has used up its time leaves the rest to the next
+ * one.
+ *
+ * Memory is short on a node if kspan has more idle pages there than a quarter of what the kernel
+ * has free above its high watermarks: kspan_is_short(). Then the scavenger looks at once, flushes
+ * depots, too, and comes back twenty times as soon.
+ *
+ * The scavenger sleeps when nothing is left to wait for. It is woken by kspan_scavenger_wake() when
+ * a CPU fills a cache or many pages become free (pages/hooks.h).
+ *
+ * Context: task, but for the irq_work that wakes it.
  */
 #include <linux/irq_work.h>
 #include <linux/kspan.h>
@@ -17,27 +44,33 @@
 #include "reclaim/reclaim.h"
 #include "reclaim/scavenger.h"
 
-/* Pages that the scavenger leaves to every node: the smallest arena. */
+/* Pages that the scavenger leaves to every node: as many as the smallest arena has. */
 #define KSPAN_RETAIN_LEAST	((unsigned long)KSPAN_ARENA_LEAST)
-/* Nanoseconds of a look that may be work: who took longer than that had to wait. */
+/* Nanoseconds of a look that count as work. A look that took longer had to wait for something. */
 #define KSPAN_LOOK_MOST		(40 * NSEC_PER_MSEC)
-/* Spans that the scavenger looks into for pages without an object, in a look. */
+/* Spans that a look may search for pages without an object. */
 #define KSPAN_LOOKS_OF_SCAVENGER	4096UL
 
 unsigned int kspan_scavenge_ms = 1000;
 KSPAN_EXPORT_FOR_KUNIT(kspan_scavenge_ms);
 
+/* Runs the scavenger and balance.c; NULL before kspan_scavenger_init(). */
 struct workqueue_struct *kspan_scavenger_workqueue;
 
 static void scavenger_look(struct work_struct *work);
 static DECLARE_DELAYED_WORK(scavenge_work, scavenger_look);
 
+/* Whether the kernel should have what is idle on the node soon. */
 static bool is_short(int nid)
 {
 	return kspan_is_short(nid, kspan_node_free_pages(nid));
 }
 
-/* Until its next look: what becomes empty stays, or nothing does that is beyond the reserve. */
+/**
+ * kspan_scavenger_keep_all() - set what nodes keep until the scavenger looks at them
+ * @all: true: they keep all empty arenas, as the scavenger will come soon. false: they keep only
+ *	their reserve.
+ */
 void kspan_scavenger_keep_all(bool all)
 {
 	int nid;
@@ -56,6 +89,7 @@ static bool any_is_short(void)
 	return false;
 }
 
+/* Runs as irq_work kspan_scavenger_irq_work, which lower layers queue. */
 static void wake_scavenger(struct irq_work *work)
 {
 	unsigned int ms = READ_ONCE(kspan_scavenge_ms);
@@ -78,7 +112,10 @@ static unsigned long with_tenth(unsigned long pages)
 	return max(pages + pages / 10, KSPAN_RETAIN_LEAST);
 }
 
-/* What a node is to keep, from what it used since the last look, and what there is to spare. */
+/*
+ * Sets what the node is to keep until the next look, in pages, and returns it. The head of this
+ * file has the formula.
+ */
 static unsigned long goal_of(struct kspan_page_heap *ph)
 {
 	unsigned long flags, goal, idle = kspan_idle_allowance(ph->nid) / 4;
@@ -107,7 +144,10 @@ static void scavenge_node(int nid, u64 deadline)
 	if (held > (hurry ? goal : 2 * goal))
 		kspan_reclaim_hollow(nid, held - goal, KSPAN_LOOKS_OF_SCAVENGER);
 	do {
-		/* One arena at a time. */
+		/*
+		 * Arenas are given back one at a time, so that the deadline is met and others may
+		 * run.
+		 */
 		held = kspan_glance(ph->pages);
 		n = held > goal ? kspan_page_heap_release(nid, 1, hurry || held > 2 * goal) : 0;
 		pages += n;
@@ -117,9 +157,16 @@ static void scavenge_node(int nid, u64 deadline)
 	kspan_note_reclaimed(KSPAN_BY_SCAVENGER, nid, pages);
 }
 
-/* Counts the rounds of the scavenger through all heaps: one may take several looks. */
+/* Number of the current round through all heaps. A round may take several looks. */
 static unsigned int scavenge_round;
 
+/*
+ * What the visits to all heaps have in common.
+ *
+ *	left		private heaps that were left to the next look
+ *	deadline	time in nanoseconds when the look has to end
+ *	found		there is something that a later look may give back
+ */
 struct scavenge_visit {
 	unsigned int left;
 	u64 deadline;
@@ -131,7 +178,7 @@ static bool is_late(const struct scavenge_visit *visit)
 	return ktime_get_ns() >= visit->deadline;
 }
 
-/* Caches that rest are emptied by their own CPUs. */
+/* A cache that was not used since the last look is emptied by its own CPU. */
 static void scavenge_heap(struct kspan_heap *heap, void *data)
 {
 	struct scavenge_visit *visit = data;
@@ -139,7 +186,10 @@ static void scavenge_heap(struct kspan_heap *heap, void *data)
 	bool rests = true;
 	unsigned int i = 0, cpu;
 
-	/* What was looked at in this round waits, and so does all there is after the deadline. */
+	/*
+	 * A private heap that was visited in this round is not visited again, nor is any when time
+	 * is up.
+	 */
 	if (heap->private && (heap->private->seen == scavenge_round || is_late(visit))) {
 		visit->left += heap->private->seen != scavenge_round;
 		return;
@@ -169,7 +219,7 @@ static void scavenge_heap(struct kspan_heap *heap, void *data)
 	}
 }
 
-/* It keeps more than it would if nothing changed any more. */
+/* The node keeps more than it would if its use stayed as it is, so another look is worth while. */
 static bool is_unsettled(struct kspan_page_heap *ph)
 {
 	unsigned long pages = kspan_glance(ph->pages), recent = kspan_glance(ph->recent);
@@ -180,10 +230,10 @@ static bool is_unsettled(struct kspan_page_heap *ph)
 }
 
 /**
- * kspan_scavenge() - a look of the scavenger
- * @budget: nanoseconds after which it leaves the rest to the next
+ * kspan_scavenge() - look at all nodes and heaps once
+ * @budget: nanoseconds; once they are over, the rest is left to the next look
  *
- * Empty arenas go first: that takes the least, and others may be waiting for them.
+ * Nodes come first: to free empty arenas takes the least time, and others may wait for the memory.
  *
  * Context: task; sleeps.
  * Return: whether there is something to look at again.
@@ -196,7 +246,7 @@ bool kspan_scavenge(u64 budget)
 	for_each_node(nid)
 		scavenge_node(nid, visit.deadline);
 	kspan_visit_heaps(scavenge_heap, &visit);
-	/* All were looked at. */
+	/* All heaps were visited, so the round is over. */
 	if (!visit.left)
 		scavenge_round++;
 	visit.found |= visit.left;
@@ -207,10 +257,12 @@ bool kspan_scavenge(u64 budget)
 KSPAN_EXPORT_FOR_KUNIT(kspan_scavenge);
 
 /**
- * kspan_scavenge_pause() - how long the scavenger is to wait
- * @ms:		between two looks, when they cost little
- * @spent:	nanoseconds that the last one took
- * Return: milliseconds.
+ * kspan_scavenge_pause() - tell how long the scavenger is to pause
+ * @ms:		milliseconds between two looks that cost little
+ * @spent:	nanoseconds that the last look took
+ *
+ * Context: any.
+ * Return: milliseconds. The pause is so long that looks take 1 % of a CPU at most.
  */
 unsigned int kspan_scavenge_pause(unsigned int ms, u64 spent)
 {
@@ -227,7 +279,13 @@ static void scavenger_look(struct work_struct *work)
 
 	if (!ms)
 		return;
-	/* Before the look: whoever fills a cache meanwhile wakes it again. */
+	/*
+	 * Clear the mark before the look: a CPU that fills a cache from now on wakes the scavenger
+	 * again. The barrier pairs with the READ_ONCE() in kspan_scavenger_wake() of pages/hooks.h.
+	 * That side has no full barrier, so a CPU may still read the old value just after it filled
+	 * a cache that this look finds empty. That is harmless: the next CPU that fills a cache
+	 * wakes the scavenger.
+	 */
 	smp_store_mb(kspan_scavenger_awake, false);
 	again = kspan_scavenge((u64)ms * NSEC_PER_MSEC / KSPAN_SCAVENGE_SHARE);
 	if (!again) {
@@ -242,18 +300,32 @@ static void scavenger_look(struct work_struct *work)
 	mod_delayed_work(kspan_scavenger_workqueue, &scavenge_work, msecs_to_jiffies(ms));
 }
 
+/**
+ * kspan_scavenger_let_wake() - set the marks of pages/hooks.h for a scavenger that sleeps
+ *
+ * While kspan_scavenge_ms is 0 the scavenger counts as awake and hurried, so that nobody wakes it.
+ */
 void kspan_scavenger_let_wake(void)
 {
 	WRITE_ONCE(kspan_scavenger_hurried, !READ_ONCE(kspan_scavenge_ms));
 	WRITE_ONCE(kspan_scavenger_awake, !READ_ONCE(kspan_scavenge_ms));
 }
 
+/**
+ * kspan_scavenger_cancel() - cancel the next look, and wait for one that is under way
+ *
+ * Context: task; sleeps.
+ */
 void kspan_scavenger_cancel(void)
 {
 	irq_work_sync(&kspan_scavenger_irq_work);
 	cancel_delayed_work_sync(&scavenge_work);
 }
 
+/**
+ * kspan_scavenger_init() - make the irq_work that wakes the scavenger, and its workqueue
+ * Return: 0 or -ENOMEM.
+ */
 int kspan_scavenger_init(void)
 {
 	kspan_scavenger_irq_work = IRQ_WORK_INIT_LAZY(wake_scavenger);
@@ -261,6 +333,9 @@ int kspan_scavenger_init(void)
 	return kspan_scavenger_workqueue ? 0 : -ENOMEM;
 }
 
+/**
+ * kspan_scavenger_exit() - destroy the workqueue, if there is one; nothing is queued there any more
+ */
 void kspan_scavenger_exit(void)
 {
 	if (kspan_scavenger_workqueue)

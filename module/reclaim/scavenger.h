@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The scavenger: what is idle goes back in the background. */
+/* The scavenger gives idle memory back in the background; see scavenger.c. */
 #ifndef KSPAN_SCAVENGER_H
 #define KSPAN_SCAVENGER_H
 
@@ -7,14 +7,18 @@
 
 struct workqueue_struct;
 
-/* The scavenger's share of a CPU: one in so many. */
+/* The scavenger takes at most one part in so many of the time of one CPU. */
 #define KSPAN_SCAVENGE_SHARE	100
-/* Where memory is short it waits a part of the time only, and takes as much more of a CPU. */
+/*
+ * Where memory is short, the scavenger's pauses are shorter by this factor. It may take that much
+ * more of a CPU then.
+ */
 #define KSPAN_HURRY		20
 
-/* Milliseconds between two looks of the scavenger, 0 for no scavenger; a parameter. */
+/* Milliseconds between two looks of the scavenger, 0 for no scavenger; a module parameter. */
 extern unsigned int kspan_scavenge_ms;
 
+/* Runs the scavenger and balance.c; NULL before kspan_scavenger_init(). */
 extern struct workqueue_struct *kspan_scavenger_workqueue;
 
 bool kspan_scavenge(u64 budget);

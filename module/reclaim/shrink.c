@@ -1,8 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Shrinker
+ * The shrinker
  *
- * What the kernel is told that it could have, and what it takes.
+ * The kernel calls kspan_shrink_count() to learn what kspan could give back on a node, and
+ * kspan_shrink_scan() to have it given back. Both depend on the task that asks:
+ *
+ *	direct reclaim	A task waits for memory. It gets the result of all steps of
+ *			kspan_reclaim(), up to holes and the CPUs' caches.
+ *	kswapd		It works ahead, and nobody waits. It gets only what costs the users of
+ *			kspan little: empty arenas, and depots of classes of which more than
+ *			half of the spans are not needed. From a node that uses less than half
+ *			of its pages it gets holes and the CPUs' caches, too.
+ *	drop_caches	as kswapd
+ *
+ * Counting takes no lock. It reads counters that are kept in any case, and may be slightly wrong.
+ *
+ * Context: task; does not sleep, but offers to be preempted.
  */
 #include <linux/sched.h>
 #include <linux/shrinker.h>
@@ -13,6 +26,15 @@
 #include "pages/page_heap.h"
 #include "reclaim/reclaim.h"
 
+/*
+ * Sums over all heaps.
+ *
+ *	nid	node that is counted
+ *	pages	pages of 8 KiB that are certain to become free
+ *	want	most pages that could become free besides, if @bytes are in the right spans
+ *	bytes	bytes of objects in depots and CPU caches
+ *	how	KSPAN_RECLAIM_* of the calling task
+ */
 struct shrink_visit {
 	int nid;
 	unsigned long pages;
@@ -21,12 +43,16 @@ struct shrink_visit {
 	unsigned int how;
 };
 
+/* Whether less than half of the node's pages are in use. */
 static bool mostly_free(const struct kspan_page_heap *ph)
 {
 	return kspan_glance(ph->used) < kspan_glance(ph->pages) / 2;
 }
 
-/* Direct reclaim waits; kswapd and drop_caches, in nobody's name, do not. */
+/*
+ * Direct reclaim runs with PF_MEMALLOC set, and so does kswapd. A task that writes to drop_caches
+ * runs without it.
+ */
 static unsigned int how_to_shrink(int nid)
 {
 	if ((current->flags & PF_MEMALLOC) && !current_is_kswapd())
@@ -34,7 +60,10 @@ static unsigned int how_to_shrink(int nid)
 	return mostly_free(kspan_page_heap(nid)) ? KSPAN_RECLAIM_HOLES : 0;
 }
 
-/* What step 2 would give back, and for those who wait steps 4 and 5. */
+/*
+ * Adds what step 2 of kspan_reclaim() would give back of a heap. For a task in direct reclaim it
+ * adds what steps 4 and 5 would give, too.
+ */
 static void count_cached(struct kspan_heap *heap, void *data)
 {
 	struct shrink_visit *visit = data;
@@ -64,23 +93,22 @@ static void count_cached(struct kspan_heap *heap, void *data)
 
 		if (READ_ONCE(cache->nid) != visit->nid)
 			continue;
-		/* On average, magazines are half full. */
+		/* Magazines are half full on average. */
 		visit->bytes += READ_ONCE(cache->capacity) / 2;
 		visit->pages += READ_ONCE(cache->large.pages);
 	}
 }
 
 /**
- * kspan_shrink_count() - what the shrinker could give back
+ * kspan_shrink_count() - tell what the shrinker could give back
  * @shrinker:	not used
  * @sc:		names the node
  *
- * What is there to be had by who asks, see above. Of depots: what they hold, as far as
- * that could make spans empty, and at least what is sure to.
+ * The answer is what the calling task may have, as the head of this file says. Objects in depots
+ * count as far as they could make spans empty. Pages that are certain to become free count in full.
  *
- * Takes no lock.
- *
- * Return: the kernel's pages, or SHRINK_EMPTY.
+ * Context: task. Takes no lock.
+ * Return: count of the kernel's pages, or SHRINK_EMPTY for none.
  */
 unsigned long kspan_shrink_count(struct shrinker *shrinker, struct shrink_control *sc)
 {
@@ -98,10 +126,12 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_shrink_count);
 /**
  * kspan_shrink_scan() - give back what the kernel asks for
  * @shrinker:	not used
- * @sc:		names the node, and how many of the kernel's pages; is told how many
- *		it was, as an arena may have more
+ * @sc:		names the node and the kernel's pages that are wanted; nr_scanned is set to at least
+ *		that, or to what was given back if that is more, as arenas are given back whole
  *
- * Return: the kernel's pages that went back; SHRINK_STOP when nothing was done.
+ * Context: task; does not sleep, but offers to be preempted.
+ * Return: count of the kernel's pages that went back. It is 0 if only objects were returned to
+ * their spans, so that another call may give pages. It is SHRINK_STOP if nothing was done.
  */
 unsigned long kspan_shrink_scan(struct shrinker *shrinker, struct shrink_control *sc)
 {
