@@ -1,44 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Object pools
+ * Object pools: the way of an object
  *
- * As Go's sync.Pool: objects that cost something to make are put back as they are,
- * and got again. What is not used for two generations is destroyed.
+ * A pool keeps objects that are costly to make, like Go's sync.Pool. The user puts an object into
+ * the pool as it is, and gets it back like that. Objects that nobody used for two generations are
+ * destroyed.
  *
  *	get	primary, victim -> shared cache -> new object
  *	put	primary         -> shared cache -> destroyed
  *
- *	a generation ends: the victims are destroyed, the primary objects become
- *	the victims; who gets one and puts it back saves it
+ *	When a generation ends, the victims are destroyed, and the primary objects become
+ *	the victims. A victim that is got, and then put, is a primary object again.
  *
- * A CPU's cache is entered as that of kspan_malloc() is, without a lock, a locked
- * instruction, or interrupts off. An interrupt or NMI that finds the mark set
- * takes or gives a single object of the shared cache, whose lock is only held
- * with interrupts off; an NMI tries that once. Nobody looks into the cache of
- * another CPU: what one CPU gets and another puts goes by way of the shared
- * cache, half a stack at a time.
+ * The parts of a pool:
  *
- * So a generation ends on each CPU by itself. Whoever ends it does so for the shared
- * cache and the CPU that he runs on, and queues a work item for each other CPU that
- * has objects. A number of the generation, to be compared on the fast paths, would
- * make it end everywhere at once, but would cost them a load and a branch, have the
- * objects destroyed by whoever comes next, in his context, and still want the work
- * item for a CPU that nobody uses any more.
+ *	pool.c			get and put
+ *	pool_calls.c		calls of the user's functions
+ *	pool_generation.c	generations, their clock, the shrinker
+ *	pools.c			creation and destruction, CPUs and modules that go
+ *	pool_stats.c		figures
  *
- * Generations end by the shrinker, and by a clock. An empty cache is closed: its stack
- * has room for nothing, so that the first put takes the slow path, where the
- * clock is started if need be; it stops when all caches are closed.
+ * Each CPU has a cache. It is entered like that of kspan_malloc(): without a lock, without a locked
+ * instruction, and with interrupts on. The code that works with the cache sets its busy mark. An
+ * interrupt or NMI that finds the mark set takes or gives a single object of the shared cache. The
+ * lock of the shared cache is only held with interrupts off, and an NMI tries it once. No CPU takes
+ * objects from the cache of another. If one CPU only gets and another only puts, the objects move
+ * by way of the shared cache, half a stack at a time.
  *
- * An object that is put twice would be in two hands. Nothing tells of an object where it is:
- * nothing of the pool's is in it. So it is compared with the newest two of the CPU, which
- * is where most of those are found that are put twice, and costs six instructions; where
- * it is asked for (pool_check), with all that the pool has, on all CPUs.
+ * An object that is put twice would be handed to two users. The pool writes nothing into an object,
+ * so the object itself does not tell whether it is in the pool. Therefore put compares it with the
+ * newest two objects of the CPU, which takes six instructions and finds most objects that are put
+ * twice. With the module parameter pool_check put compares it with all objects of the pool, on all
+ * CPUs.
  *
- * The functions of the user are his module's. When that goes and leaves the pool behind, they
- * are not called any more: what is in the pool can still be got, but nothing is made,
- * cleaned or destroyed, so objects that there is no room for leak.
- *
- * Context: task, softirq, hardirq, NMI, as far as the functions of the user allow it.
+ * Context: task, softirq, hardirq, NMI, as far as the user's functions allow it.
  */
 #include <linux/cpumask.h>
 #include <linux/rcupdate.h>
@@ -52,7 +47,7 @@
 DEFINE_STATIC_KEY_FALSE(kspan_pool_check);
 KSPAN_EXPORT_FOR_KUNIT(kspan_pool_check);
 
-/* Below the oldest there is NULL. */
+/* Below the oldest object of a stack there is NULL: kspan_pool_stack.none. */
 static __always_inline bool is_newest(const struct kspan_pool_stack *stack, const void *object)
 {
 	void * const *top = stack->object + stack->count;
@@ -61,10 +56,13 @@ static __always_inline bool is_newest(const struct kspan_pool_stack *stack, cons
 	return top[-1] == object || top[-2] == object;
 }
 
-/* Whether it is there now, or was a moment ago: others may be at work with the stack. */
+/*
+ * Whether the object is in the stack, or was a moment ago. Other CPUs may be working with the
+ * stack.
+ */
 static bool stack_has(const struct kspan_pool_stack *stack, const void *object)
 {
-	/* Pairs with the release in kspan_pool_stack_push(). */
+	/* Pairs with the smp_store_release() in kspan_pool_stack_push(), kits/pool.h. */
 	unsigned int count = smp_load_acquire(&stack->count), i;
 
 	for (i = 0; i < count; i++)
@@ -79,18 +77,19 @@ static bool cache_has(const struct kspan_pool_cache *cache, const void *object)
 	       stack_has(READ_ONCE(cache->victim), object);
 }
 
-/* What moves between a CPU's cache and the shared one. */
+/* How many objects are moved at once between a CPU's cache and the shared one. */
 static unsigned int batch_of(const struct kspan_pool *pool)
 {
 	return max(pool->ops.cap / 2, 1U);
 }
 
-/* An NMI may have interrupted the owner of the lock. */
+/* An NMI may have interrupted the owner of the lock, so it must not wait for it. */
 static gfp_t lock_flags(void)
 {
 	return in_nmi() ? KSPAN_GFP_NOLOCK : 0;
 }
 
+/* The count is read without the lock, as a hint: usually there is nothing to take. */
 static void *take_shared(struct kspan_pool *pool)
 {
 	unsigned long flags;
@@ -119,7 +118,10 @@ static bool give_shared(struct kspan_pool *pool, void *object)
 	return given;
 }
 
-/* An object of the shared cache, and some more into the CPU's, which is empty. */
+/*
+ * Takes an object of the shared cache, and moves some more into the CPU's cache, which is empty.
+ * The caller has set the CPU's busy mark.
+ */
 static void *fetch(struct kspan_pool *pool, struct kspan_pool_cpu *pc)
 {
 	struct kspan_pool_stack *to = pc->cache.primary;
@@ -131,7 +133,9 @@ static void *fetch(struct kspan_pool *pool, struct kspan_pool_cpu *pc)
 	WRITE_ONCE(to->count, kspan_pool_stack_pop_some(pool->shared.primary, to->object,
 							batch_of(pool)));
 	if (!to->count)
-		/* What is a victim there is one no more only if it is used. */
+		/*
+		 * Only one victim: the others are primary objects again only if somebody uses them.
+		 */
 		WRITE_ONCE(to->count,
 			   kspan_pool_stack_pop_some(pool->shared.victim, to->object, 1));
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
@@ -140,7 +144,10 @@ static void *fetch(struct kspan_pool *pool, struct kspan_pool_cpu *pc)
 	return kspan_pool_stack_pop(to);
 }
 
-/* Room in the CPU's stack, which is full, by moving objects to the shared cache. */
+/*
+ * Makes room in the CPU's full stack by moving objects to the shared cache. The caller has set the
+ * CPU's busy mark.
+ */
 static bool unload(struct kspan_pool *pool, struct kspan_pool_cpu *pc)
 {
 	struct kspan_pool_stack *to;
@@ -158,7 +165,7 @@ static bool unload(struct kspan_pool *pool, struct kspan_pool_cpu *pc)
 	return n;
 }
 
-/* The interrupted code is at work with the CPU's cache. */
+/* Called when the interrupted code is working with the CPU's cache. */
 static noinline void *get_interrupting(struct kspan_pool *pool, gfp_t gfp)
 {
 	void *object = take_shared(pool);
@@ -169,7 +176,9 @@ static noinline void *get_interrupting(struct kspan_pool *pool, gfp_t gfp)
 	return object;
 }
 
-/* The primary stack is empty; @pc is entered, and left here. */
+/*
+ * Called when the primary stack is empty. The caller has entered @pc, and this function leaves it.
+ */
 static noinline void *get_slow(struct kspan_pool *pool, struct kspan_pool_cpu *pc, gfp_t gfp)
 {
 	void *object = kspan_pool_stack_pop(pc->cache.victim);
@@ -182,7 +191,7 @@ static noinline void *get_slow(struct kspan_pool *pool, struct kspan_pool_cpu *p
 	return object ?: kspan_pool_make(pool, gfp);
 }
 
-/* Slow paths are tail calls, so that this needs no stack frame. */
+/* The slow paths are tail calls, so this function needs no stack frame. */
 static __always_inline void *get(struct kspan_pool *pool, gfp_t gfp)
 {
 	struct kspan_pool_cpu *pc;
@@ -200,13 +209,13 @@ static __always_inline void *get(struct kspan_pool *pool, gfp_t gfp)
 
 /**
  * kspan_pool_get() - get an object
- * @pool: the pool
+ * @pool: pool from kspan_pool_create()
  *
- * An object that was put, as it was put; only when there is none, a new one, made
- * with the flags that the pool was created with.
+ * If the pool has an object, it is returned as it was put. Otherwise a new one is made, with the
+ * flags that the pool was created with.
  *
- * Context: as the pool's new() with these flags; without one, as kspan_zalloc().
- * Return: the object; NULL when a new one was wanted, and not to be had.
+ * Context: as the pool's new() with these flags; without a new(), as kspan_zalloc().
+ * Return: the object; NULL if a new one was needed and could not be made.
  */
 void *kspan_pool_get(struct kspan_pool *pool)
 {
@@ -215,12 +224,12 @@ void *kspan_pool_get(struct kspan_pool *pool)
 EXPORT_SYMBOL_GPL(kspan_pool_get);
 
 /**
- * kspan_pool_get_gfp() - the same with other flags
- * @pool:	the pool
- * @gfp:	for a new object
+ * kspan_pool_get_gfp() - get an object, with flags for a new one
+ * @pool:	pool from kspan_pool_create()
+ * @gfp:	flags that a new object is made with, instead of those of the pool
  *
- * Context: as the pool's new() with @gfp; without one, as kspan_zalloc().
- * Return: the object or NULL.
+ * Context: as the pool's new() with @gfp; without a new(), as kspan_zalloc().
+ * Return: the object; NULL if a new one was needed and could not be made.
  */
 void *kspan_pool_get_gfp(struct kspan_pool *pool, gfp_t gfp)
 {
@@ -235,7 +244,9 @@ static noinline void put_interrupting(struct kspan_pool *pool, void *object)
 		kspan_pool_drop_objects(pool, &object, 1);
 }
 
-/* The stack is full or closed; @pc is entered, and left here. */
+/*
+ * Called when the stack is full or closed. The caller has entered @pc, and this function leaves it.
+ */
 static noinline void put_slow(struct kspan_pool *pool, struct kspan_pool_cpu *pc, void *object)
 {
 	bool kept;
@@ -249,14 +260,14 @@ static noinline void put_slow(struct kspan_pool *pool, struct kspan_pool_cpu *pc
 		kspan_pool_drop_objects(pool, &object, 1);
 }
 
-/* @pc is entered, and left here. */
+/* The caller has entered @pc, and this function leaves it. */
 static noinline void put_twice(struct kspan_pool_cpu *pc, const void *object)
 {
 	kspan_pool_leave(pc);
 	kspan_bad_free_report(KSPAN_BAD_FREE_POOLED, (unsigned long)object);
 }
 
-/* Whether an object, which is the caller's, is in the pool nevertheless; reports that. */
+/* Whether the pool has an object that its caller is about to put. If so, that is reported. */
 static noinline bool is_pooled(struct kspan_pool *pool, const void *object)
 {
 	unsigned long flags;
@@ -274,7 +285,7 @@ static noinline bool is_pooled(struct kspan_pool *pool, const void *object)
 	return pooled;
 }
 
-/* Without a function of the user's called in the middle, this needs no stack frame either. */
+/* No function of the user is called in the middle, so this function needs no stack frame either. */
 static __always_inline void put(struct kspan_pool *pool, void *object)
 {
 	struct kspan_pool_cpu *pc;
@@ -293,7 +304,11 @@ static noinline void put_after_reset(struct kspan_pool *pool, void *object)
 {
 	bool gone;
 
-	/* What was killed is waited for by a grace period, and so is this. */
+	/*
+	 * kspan_pools_forget() kills pool->calls. The count reaches zero only after an RCU grace
+	 * period, and kspan_pools_forget() waits for that. So a reset() that is running here is
+	 * over before the module goes.
+	 */
 	rcu_read_lock();
 	gone = percpu_ref_is_dying(&pool->calls);
 	if (likely(!gone))
@@ -316,14 +331,14 @@ static noinline void put_checked(struct kspan_pool *pool, void *object)
 
 /**
  * kspan_pool_put() - give an object back
- * @pool:	the pool
- * @object:	from kspan_pool_get() of the pool, or such as its new() makes; the
+ * @pool:	pool from kspan_pool_create()
+ * @object:	from kspan_pool_get() of the same pool, or one like those that its new() makes; the
  *		caller must not touch it any more. NULL does nothing
  *
- * It stays as it is, but for what the pool's reset() does to it. When the CPU and the
- * cache that all CPUs share have as many as they may have, it is destroyed. One that was
- * put just before is refused, and reported; with the module parameter pool_check any that is
- * in the pool.
+ * The object stays as it is, except for what the pool's reset() does to it. It is destroyed if
+ * neither the CPU's cache nor the shared one has room for it. An object that was put just before is
+ * refused and reported. With the module parameter pool_check this is done for any object that is in
+ * the pool.
  *
  * Context: any, NMI included, where the pool's reset() and destroy() may be called.
  */

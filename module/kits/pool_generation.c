@@ -1,6 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Pools: generations, and the clock that ends them
+ *
+ * When a generation ends, the victims of a cache are destroyed, and its primary objects become the
+ * victims. Generations end for all pools at the same time, but on each CPU by itself, as only the
+ * CPU may touch its caches. The task that ends a generation does so for the shared caches and for
+ * the CPU that it runs on. It queues a work item for each other CPU that has objects.
+ *
+ * A number of the generation that is compared on the fast paths was considered instead. It would
+ * end a generation everywhere at once. But it would cost the fast paths a load and a branch, the
+ * next user of a CPU would have to destroy the objects in its own context, and a CPU that nobody
+ * uses any more would need the work item all the same.
+ *
+ * Generations are ended by the shrinker and by a clock. A cache that is empty when a generation
+ * ends is closed: its stacks have room for nothing. So the first put takes the slow path, which
+ * opens the cache and starts the clock if need be. The clock stops when all caches are closed.
+ *
+ * Context: task, except kspan_pool_cache_open(), kspan_pool_cache_close() and the irq_work.
  */
 #include <linux/cpumask.h>
 #include <linux/irq_work.h>
@@ -13,7 +29,7 @@
 #include "kits/pool.h"
 #include "types.h"
 
-/* Work of a CPU: its caches of all pools. */
+/* Ends a generation on one CPU, in its caches of all pools. */
 struct cpu_work {
 	struct work_struct work;
 	unsigned int cpu;
@@ -22,22 +38,18 @@ struct cpu_work {
 unsigned int kspan_pool_seconds = 60;
 KSPAN_EXPORT_FOR_KUNIT(kspan_pool_seconds);
 
-/*
- * Protects the list and the end of a generation. Under it nothing is allocated, and
- * the shrinker only tries it.
- */
 DEFINE_MUTEX(kspan_pools_mutex);
 LIST_HEAD(kspan_pools);
-/* When a generation ended last, in jiffies; kspan_pools_mutex. */
+/* Time in jiffies when a generation ended last; kspan_pools_mutex. */
 static unsigned long last_end;
-/* Caches that are not closed, of all pools. */
+/* Count of the caches of all pools that are not closed. */
 static atomic_t nr_open = ATOMIC_INIT(0);
 static struct cpu_work __percpu *cpu_works;
 
 static void pool_clock_handler(struct work_struct *work);
 static DECLARE_DELAYED_WORK(clock, pool_clock_handler);
 
-/* An interval from now at the latest, unless it runs. */
+/* Starts the clock, unless it runs. It ticks after one interval then. */
 static void start_clock(struct irq_work *work)
 {
 	unsigned int seconds = READ_ONCE(kspan_pool_seconds);
@@ -46,20 +58,30 @@ static void start_clock(struct irq_work *work)
 		schedule_delayed_work(&clock, seconds * HZ);
 }
 
-/* From wherever an object is put. */
+/* An object may be put in any context, and a delayed work can't be queued in all of them. */
 static DEFINE_IRQ_WORK(clock_irq_work, start_clock);
 
+/**
+ * kspan_pool_stop_idle_clock() - stop the clock if all caches of all pools are closed
+ *
+ * Context: task.
+ */
 void kspan_pool_stop_idle_clock(void)
 {
 	if (atomic_read(&nr_open))
 		return;
 	cancel_delayed_work(&clock);
-	/* Whoever opened a cache before that may have found the clock running. */
+	/*
+	 * Pairs with kspan_pool_cache_open(), which increments nr_open and then queues
+	 * clock_irq_work by an atomic operation that is a full barrier. If its start_clock() found
+	 * the clock running before the cancellation, nr_open is seen to be more than 0 here.
+	 */
 	smp_mb();
 	if (atomic_read(&nr_open))
 		start_clock(NULL);
 }
 
+/* Without the cache's mark or lock the result is a hint. */
 static bool pool_cache_is_closed(const struct kspan_pool_cache *cache)
 {
 	return !READ_ONCE(READ_ONCE(cache->primary)->cap);
@@ -71,6 +93,14 @@ static void pool_set_cap(struct kspan_pool_cache *cache, unsigned int cap)
 	WRITE_ONCE(cache->victim->cap, cap);
 }
 
+/**
+ * kspan_pool_cache_open() - let objects be put into a cache, and start the clock if need be
+ * @pool:	pool that has the cache
+ * @cache:	shared cache, and the caller holds the pool's lock; or the cache of this CPU, and
+ *		the caller has set its busy mark
+ *
+ * Context: any, NMI included.
+ */
 void kspan_pool_cache_open(struct kspan_pool *pool, struct kspan_pool_cache *cache)
 {
 	if (!pool_cache_is_closed(cache))
@@ -80,6 +110,12 @@ void kspan_pool_cache_open(struct kspan_pool *pool, struct kspan_pool_cache *cac
 	irq_work_queue(&clock_irq_work);
 }
 
+/**
+ * kspan_pool_cache_close() - let nothing be put into a cache, which is empty, on the fast path
+ * @cache: as for kspan_pool_cache_open(), or one that nobody uses
+ *
+ * Context: any.
+ */
 void kspan_pool_cache_close(struct kspan_pool_cache *cache)
 {
 	if (pool_cache_is_closed(cache))
@@ -88,7 +124,10 @@ void kspan_pool_cache_close(struct kspan_pool_cache *cache)
 	atomic_dec(&nr_open);
 }
 
-/* The victims are gone: those that were not used become them. */
+/*
+ * Ends a generation in a cache whose victims are gone already. For a CPU's cache the caller has set
+ * the busy mark, for the shared one it holds the pool's lock.
+ */
 static void age(struct kspan_pool_cache *cache)
 {
 	struct kspan_pool_stack *empty = cache->victim;
@@ -117,7 +156,7 @@ static unsigned long end_shared(struct kspan_pool *pool)
 	return sum;
 }
 
-/* On a CPU that the caller can't leave. */
+/* Ends a generation in the cache of this CPU. The caller can't leave the CPU. */
 static unsigned long end_here(struct kspan_pool *pool)
 {
 	void *dead[KSPAN_POOL_BATCH];
@@ -126,7 +165,7 @@ static unsigned long end_here(struct kspan_pool *pool)
 	unsigned int n;
 
 	do {
-		/* What an interrupt does under the mark is over before a task runs. */
+		/* An interrupt that set the mark has cleared it before a task runs again. */
 		if (WARN_ON_ONCE(!kspan_pool_enter(pool, &pc)))
 			break;
 		n = kspan_pool_stack_pop_some(pc->cache.victim, dead, ARRAY_SIZE(dead));
@@ -160,7 +199,9 @@ static void cpu_work_handler(struct work_struct *work)
 
 	mutex_lock(&kspan_pools_mutex);
 	migrate_disable();
-	/* A CPU that went offline meanwhile was drained. */
+	/*
+	 * If the CPU has gone offline, the work item runs elsewhere. Its caches were drained then.
+	 */
 	if (raw_smp_processor_id() == cpu_work->cpu)
 		end_all_here();
 	migrate_enable();
@@ -180,7 +221,7 @@ static bool cpu_has_objects(unsigned int cpu)
 	return false;
 }
 
-/* Not under cpus_read_lock(), which the shrinker must not wait for. */
+/* The caller may be the shrinker, which must not wait for cpus_read_lock(). */
 static void end_on_other_cpus(unsigned int here)
 {
 	unsigned int cpu;
@@ -215,10 +256,10 @@ static unsigned long end_generation(void)
 /**
  * kspan_pool_end_generation() - end a generation of all pools
  *
- * At once for this CPU and the shared caches, soon for the other CPUs.
+ * The generation ends at once for this CPU and the shared caches, and soon for the other CPUs.
  *
  * Context: task; sleeps.
- * Return: objects that were destroyed at once.
+ * Return: count of objects that were destroyed at once.
  */
 unsigned long kspan_pool_end_generation(void)
 {
@@ -247,7 +288,7 @@ void kspan_pool_settle(void)
 KSPAN_EXPORT_FOR_KUNIT(kspan_pool_settle);
 
 /**
- * kspan_pool_trim() - destroy all objects that pools hold
+ * kspan_pool_trim() - destroy all objects that are in pools
  *
  * Context: task; sleeps.
  */
@@ -263,14 +304,14 @@ void kspan_pool_trim(void)
 KSPAN_EXPORT_FOR_KUNIT(kspan_pool_trim);
 
 /**
- * kspan_pool_tick() - what the clock does
- * @now: jiffies
+ * kspan_pool_tick() - end a generation if the last one ended long enough ago
+ * @now: time in jiffies
  *
- * Ends a generation if the last one ended long enough ago.
+ * This is what the clock does.
  *
  * Context: task; sleeps.
- * Return: jiffies after which it wants to be called again; 0 for not at all, as
- * there are no objects, or it is turned off.
+ * Return: jiffies after which the clock has to tick again; 0 if it need not, as there are no
+ * objects, or it is turned off.
  */
 unsigned long kspan_pool_tick(unsigned long now)
 {
@@ -280,7 +321,7 @@ unsigned long kspan_pool_tick(unsigned long now)
 		return 0;
 	mutex_lock(&kspan_pools_mutex);
 	rest = last_end + interval - now;
-	/* It may have ended after @now was taken. */
+	/* A generation may have ended after @now was read. */
 	if (time_after_eq(now, last_end + interval)) {
 		end_generation();
 		last_end = now;
@@ -300,7 +341,9 @@ static void pool_clock_handler(struct work_struct *work)
 }
 
 /**
- * kspan_pool_clock_runs() - whether the clock will tick
+ * kspan_pool_clock_runs() - tell whether the clock will tick
+ *
+ * Context: task; sleeps.
  * Return: whether it will.
  */
 bool kspan_pool_clock_runs(void)
@@ -310,7 +353,7 @@ bool kspan_pool_clock_runs(void)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_pool_clock_runs);
 
-/** kspan_pool_restart_clock() - have the clock know of another interval */
+/** kspan_pool_restart_clock() - have the clock act on a new value of kspan_pool_seconds */
 void kspan_pool_restart_clock(void)
 {
 	if (!atomic_read(&nr_open))
@@ -320,7 +363,16 @@ void kspan_pool_restart_clock(void)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_pool_restart_clock);
 
-/* About, while the pool is in use. */
+/**
+ * kspan_pool_count_objects() - count the objects in a pool
+ * @pool:	pool to look at
+ * @primary:	set to those that were put since the last generation ended
+ * @victim:	set to the others
+ *
+ * Both are exact while nobody uses the pool, and close otherwise.
+ *
+ * Context: any.
+ */
 void kspan_pool_count_objects(struct kspan_pool *pool, unsigned long *primary,
 			      unsigned long *victim)
 {
@@ -352,10 +404,12 @@ static unsigned long count_all(void)
 }
 
 /**
- * kspan_pool_shrink_count() - objects that the shrinker could have destroyed
+ * kspan_pool_shrink_count() - count the objects that the shrinker could have destroyed
  * @shrinker:	not used
  * @sc:		not used
- * Return: how many; 0 also when somebody else is at work with the list of pools.
+ *
+ * Context: task; does not sleep.
+ * Return: how many; 0 also if another task works with the list of pools.
  */
 unsigned long kspan_pool_shrink_count(struct shrinker *shrinker, struct shrink_control *sc)
 {
@@ -372,12 +426,13 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_pool_shrink_count);
 /**
  * kspan_pool_shrink_scan() - end a generation, as memory is scarce
  * @shrinker:	not used
- * @sc:		that all objects were looked at is noted there
+ * @sc:		nr_scanned is set to the count of all objects
  *
- * Waits for nothing: while somebody else ends one, or a pool comes or goes, it
- * leaves things as they are.
+ * Does nothing if another task ends a generation, or makes or destroys a pool: the shrinker waits
+ * for nobody.
  *
- * Return: objects destroyed, or SHRINK_STOP.
+ * Context: task; may be preempted.
+ * Return: count of objects that were destroyed, or SHRINK_STOP.
  */
 unsigned long kspan_pool_shrink_scan(struct shrinker *shrinker, struct shrink_control *sc)
 {
@@ -385,7 +440,10 @@ unsigned long kspan_pool_shrink_scan(struct shrinker *shrinker, struct shrink_co
 
 	if (!mutex_trylock(&kspan_pools_mutex))
 		return SHRINK_STOP;
-	/* Or it would be called again at once, for another part of them. */
+	/*
+	 * All objects were looked at. Otherwise the kernel would call at once for another part of
+	 * them, and end the next generation.
+	 */
 	sc->nr_scanned = max(sc->nr_to_scan, count_all());
 	sum = end_generation();
 	last_end = jiffies;
@@ -394,6 +452,10 @@ unsigned long kspan_pool_shrink_scan(struct shrinker *shrinker, struct shrink_co
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_pool_shrink_scan);
 
+/**
+ * kspan_pool_generations_init() - prepare the work items that end generations
+ * Return: 0 or -ENOMEM.
+ */
 int kspan_pool_generations_init(void)
 {
 	unsigned int cpu;
@@ -411,11 +473,12 @@ int kspan_pool_generations_init(void)
 	return 0;
 }
 
+/** kspan_pool_generations_exit() - stop the clock for good, and free the work items; sleeps */
 void kspan_pool_generations_exit(void)
 {
 	unsigned int cpu;
 
-	/* Nothing starts the clock from now on. */
+	/* With the interval 0 nothing starts the clock any more. */
 	WRITE_ONCE(kspan_pool_seconds, 0);
 	irq_work_sync(&clock_irq_work);
 	cancel_delayed_work_sync(&clock);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Pools: statistics
+ * Pools: figures, and the table in debugfs
+ *
+ * Context: task.
  */
 #include <linux/mutex.h>
 #include <linux/seq_file.h>
@@ -22,8 +24,10 @@ static u64 pool_events(struct kspan_pool *pool, enum kspan_pool_event event)
 
 /**
  * kspan_pool_stats_read() - read the figures of a pool
- * @pool:	the pool
- * @stats:	set to them: exact when nobody uses it, close otherwise
+ * @pool:	pool that is not destroyed meanwhile
+ * @stats:	set to the figures: exact while nobody uses the pool, close otherwise
+ *
+ * Context: any.
  */
 void kspan_pool_stats_read(struct kspan_pool *pool, struct kspan_pool_stats *stats)
 {
@@ -47,7 +51,9 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_pool_stats_read);
 
 /**
  * kspan_pools_show() - print a line per pool
- * @m: where to
+ * @m: file that it is printed to
+ *
+ * Context: task; sleeps.
  */
 void kspan_pools_show(struct seq_file *m)
 {

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * All pools: how they come and go, with their CPUs and modules
+ * All pools: creation and destruction, and what happens when a CPU or a module goes
+ *
+ * A pool is in the list kspan_pools from its creation to its destruction, so that generations end
+ * in it. When a CPU is dead, its objects move to the shared caches. When a module goes, its
+ * functions are not called any more (pool_calls.c).
+ *
+ * Context: task; sleeps.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -15,7 +21,10 @@
 #include "base/shrinker.h"
 #include "kits/pool.h"
 
-/* A dead CPU's objects into the shared cache, or what does not fit there, out. */
+/*
+ * Moves objects of a dead CPU into the shared cache. Those that do not fit there are taken into
+ * @rest, @most at a time, and their count is returned.
+ */
 static unsigned int move_some(struct kspan_pool *pool, struct kspan_pool_stack *from,
 			      bool victims, void **rest, unsigned int most)
 {
@@ -45,10 +54,10 @@ static void drain_stack(struct kspan_pool *pool, struct kspan_pool_stack *from, 
 }
 
 /**
- * kspan_pool_drain() - move the objects of a CPU to where others find them
- * @cpu: a CPU that is dead, or where nobody can be using a pool
+ * kspan_pool_drain() - move the objects of a CPU to the shared caches
+ * @cpu: dead CPU, or one where nobody can be using a pool
  *
- * What the shared caches have no room for is destroyed.
+ * Objects that do not fit into the shared caches are destroyed.
  *
  * Context: task; sleeps.
  */
@@ -81,7 +90,7 @@ static void init_cache(struct kspan_pool_cache *cache, void *stacks, unsigned in
 	cache->victim = stacks + stack_bytes(cap);
 }
 
-/* Memory for the stacks of a CPU, near to it. */
+/* Allocates the stacks of a CPU on its node. */
 static void *alloc_stacks(unsigned int cpu, unsigned int cap)
 {
 	int nid = cpu_to_node(cpu);
@@ -98,7 +107,10 @@ static char *copy_name(const char *name)
 	return to ? kspan_name_copy(to, name) : NULL;
 }
 
-/* kspan_pools_forget() looks for itself. */
+/*
+ * percpu_ref wants a function to call when the last call is over. kspan_pools_forget() looks for
+ * itself.
+ */
 static void no_call_left(struct percpu_ref *calls)
 {
 }
@@ -141,11 +153,13 @@ static void pool_free_memory(struct kspan_pool *pool)
 }
 
 /**
- * __kspan_pool_create() - what kspan_pool_create() calls
- * @ops:	as there
- * @gfp:	as there
- * @owner:	THIS_MODULE
- * Return: as there.
+ * __kspan_pool_create() - kspan_pool_create() for a module
+ * @ops:	what the user gave
+ * @gfp:	flags that new objects are made with
+ * @owner:	module that the pool is for, THIS_MODULE there
+ *
+ * Context: task; sleeps.
+ * Return: as kspan_pool_create().
  */
 struct kspan_pool *__kspan_pool_create(const struct kspan_pool_ops *ops, gfp_t gfp,
 				       struct module *owner)
@@ -194,7 +208,7 @@ static void destroy_pool(struct kspan_pool *pool)
 {
 	unsigned int cpu;
 
-	/* The module that has its functions goes just now. */
+	/* Wait for functions of a module that is just going. */
 	while (kspan_pool_is_called(pool))
 		usleep_range(1000, 2000);
 	mutex_lock(&kspan_pools_mutex);
@@ -211,12 +225,12 @@ static void destroy_pool(struct kspan_pool *pool)
 
 /**
  * kspan_pool_destroy() - destroy a pool and the objects in it
- * @pool: the pool, which nobody uses any more; NULL does nothing
+ * @pool: pool that nobody uses any more; NULL does nothing
  *
- * Objects that were got and not put are the caller's, who may keep them. A pool that is
- * destroyed twice is reported, and nothing else.
+ * Objects that were got and not put belong to the caller, who may keep them. A pool that is
+ * destroyed twice is reported, and nothing else is done.
  *
- * Context: task; sleeps. Not from a function of a pool.
+ * Context: task; sleeps. A function of the pool's user must not call it.
  */
 void kspan_pool_destroy(struct kspan_pool *pool)
 {
@@ -255,10 +269,10 @@ static bool any_pool_is_called(void)
 }
 
 /**
- * kspan_pools_forget() - do not call functions of a module any more
- * @module: the module, which goes
+ * kspan_pools_forget() - stop calling the functions of a module
+ * @module: module that is going
  *
- * Waits for those that are under way.
+ * Calls that are under way are over on return.
  *
  * Context: task; sleeps.
  */
@@ -270,7 +284,7 @@ void kspan_pools_forget(const struct module *module)
 	list_for_each_entry(pool, &kspan_pools, list)
 		pool_forget(pool, module);
 	mutex_unlock(&kspan_pools_mutex);
-	/* Not under the mutex, which they may be waiting for. */
+	/* The functions that are running may wait for the mutex, so it is not held here. */
 	while (any_pool_is_called())
 		usleep_range(1000, 2000);
 }
@@ -280,6 +294,8 @@ static struct shrinker *shrinker;
 
 /**
  * kspan_pool_init() - prepare for pools
+ *
+ * Context: task; sleeps.
  * Return: 0 or -ENOMEM.
  */
 int kspan_pool_init(void)
@@ -296,7 +312,11 @@ int kspan_pool_init(void)
 	return -ENOMEM;
 }
 
-/** kspan_pool_exit() - undo kspan_pool_init() */
+/**
+ * kspan_pool_exit() - undo kspan_pool_init(), and destroy pools that their users left behind
+ *
+ * Context: task; sleeps.
+ */
 void kspan_pool_exit(void)
 {
 	struct kspan_pool *pool, *next;
