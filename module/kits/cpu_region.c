@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A region for each CPU
+ *
+ * Users of one CPU take turns with its region: they turn interrupts off while they use it. So an
+ * NMI alone can come in between, and it gets no region.
+ *
+ * Context: as each function says.
  */
 #include <linux/kspan.h>
 #include <linux/percpu.h>
@@ -12,8 +17,8 @@
 
 /**
  * struct kspan_cpu_region - a region for each CPU
- * @regions:	of all CPUs that there may be; each has no handle
- * @handle:	whose they are
+ * @regions:	regions of all possible CPUs; they have no handles of their own
+ * @handle:	entry in the table of what modules have made
  */
 struct kspan_cpu_region {
 	struct kspan_region * __percpu *regions;
@@ -36,13 +41,14 @@ static void destroy_cpu_regions(struct kspan_cpu_region *cr)
 }
 
 /**
- * __kspan_cpu_region_create() - what kspan_cpu_region_create() calls
- * @h:		as there
- * @chunk:	as there
- * @gfp:	as there
- * @owner:	THIS_MODULE
+ * __kspan_cpu_region_create() - kspan_cpu_region_create() for a module
+ * @h:		heap for the chunks; NULL for the default heap
+ * @chunk:	bytes of a chunk; 0 for 32 KiB
+ * @gfp:	GFP_KERNEL, maybe with modifiers
+ * @owner:	module that the regions are for, THIS_MODULE there
  *
- * Return: as there.
+ * Context: task; sleeps.
+ * Return: the regions or NULL.
  */
 struct kspan_cpu_region *__kspan_cpu_region_create(struct kspan_heap *h, size_t chunk, gfp_t gfp,
 						   struct module *owner)
@@ -72,7 +78,9 @@ EXPORT_SYMBOL_GPL(__kspan_cpu_region_create);
 
 /**
  * kspan_cpu_region_destroy() - free the regions of all CPUs with all objects
- * @cr: the regions, which nobody uses any more, or NULL
+ * @cr: regions that nobody uses any more, or NULL
+ *
+ * Regions that are destroyed twice are reported, and nothing else is done.
  *
  * Context: task.
  */
@@ -85,16 +93,16 @@ EXPORT_SYMBOL_GPL(kspan_cpu_region_destroy);
 
 /**
  * kspan_cpu_region_get() - use the region of this CPU
- * @cr:		the regions
- * @flags:	for kspan_cpu_region_put()
+ * @cr:		regions from kspan_cpu_region_create()
+ * @flags:	set to what kspan_cpu_region_put() needs
  *
- * Interrupts are off until kspan_cpu_region_put(), so what is allocated must not
- * sleep. Who interrupts another between the two calls would find the region in
- * the middle of something: that is an NMI alone, which gets none.
+ * Interrupts are off until kspan_cpu_region_put(), so allocations in between must not sleep. Only
+ * an NMI can interrupt the user of the region. It would find the region in the middle of a change,
+ * so it gets none.
  *
  * Context: any.
- * Return: the region, which may be released and reset like any other; NULL in an
- * NMI, where kspan_cpu_region_put() must not be called.
+ * Return: the region, which may be released and reset like any other; NULL in an NMI, which must
+ * not call kspan_cpu_region_put() then.
  */
 struct kspan_region *kspan_cpu_region_get(struct kspan_cpu_region *cr, unsigned long *flags)
 {
@@ -106,9 +114,9 @@ struct kspan_region *kspan_cpu_region_get(struct kspan_cpu_region *cr, unsigned 
 EXPORT_SYMBOL_GPL(kspan_cpu_region_get);
 
 /**
- * kspan_cpu_region_put() - undo kspan_cpu_region_get()
- * @cr:		the regions
- * @flags:	from there
+ * kspan_cpu_region_put() - stop using the region of this CPU
+ * @cr:		regions from kspan_cpu_region_create()
+ * @flags:	from kspan_cpu_region_get()
  *
  * Context: that of kspan_cpu_region_get(), on the same CPU.
  */

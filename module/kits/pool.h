@@ -38,7 +38,7 @@ enum kspan_pool_event {
 	KSPAN_POOL_MISS,	/* a get that found no object */
 	KSPAN_POOL_FAIL,	/* a miss for which no new object could be made */
 	KSPAN_POOL_PUT,		/* a put that did not go through the CPU's cache */
-	KSPAN_POOL_DROP,	/* an object was destroyed: no room, or unused for two generations */
+	KSPAN_POOL_DROP,	/* object destroyed: no room, or unused for two generations */
 	KSPAN_POOL_NR_EVENTS,
 };
 

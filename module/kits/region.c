@@ -8,25 +8,20 @@
  *			left: the rest	 a chunk of its own	    ^ next
  *			was too small	 for one object		  open
  *
- * Chunks are a stack, and objects go to the open one, which need not be the
- * newest: an object that would leave much of it unused gets a chunk of its own.
- * Where a region stands is told by the number of its chunks and the next
- * object's address: both only grow, but for a release, and the newest chunk
- * knows which one is open since it came. So a mark is these two numbers, and a
- * release pops chunks.
+ * The chunks of a region are a stack. Objects are put into the open chunk, one behind the other.
+ * The open chunk need not be the newest: an object that would leave much of the open chunk unused
+ * gets a chunk of its own.
  *
- * Whether a mark is stale can't be seen from it: since it was made, the region
- * may have been released to a point before it and filled again. So the points
- * that it was released to are noted, in the order of their age; one that lies
- * before another and is newer takes its place. What stays is sorted by both, and the
- * oldest one that is newer than a mark is the lowest the region has been since.
+ * Two numbers tell how full a region is: the count of its chunks, and the address of the next
+ * object. Both only grow, except by a release, and the newest chunk knows which chunk is open since
+ * it came. So a mark is these two numbers, and a release pops chunks off the stack (region_mark.c).
  *
- * Descriptors of regions and chunks are objects of the default heap, not in the
- * chunks: an object that is written beyond its end does not hit them, a chunk of a
- * power of two holds as many objects of one, and they can be had in any context, as
- * SLUB's objects can't.
+ * Descriptors of regions and chunks are objects of the default heap, and do not lie in the chunks.
+ * So a write beyond the end of an object does not hit them, and a chunk whose length is a power of
+ * two has no rest when it is filled with objects of such a size. kspan_malloc() allocates them in
+ * any context, which SLUB can't.
  *
- * Context: as each function says, and never two at a time with one region.
+ * Context: as each function says. Only one user may work with a region at a time.
  */
 #include <linux/kspan.h>
 #include <linux/list.h>
@@ -45,6 +40,7 @@
 #include "kits/region.h"
 #include "objects/handle.h"
 
+/* Numbers may be used again after 2^32 regions. Then a mark of an old region may fit a new one. */
 static u32 new_number(void)
 {
 	static atomic_t last;
@@ -72,8 +68,8 @@ static void *alloc_from_open(struct kspan_region_body *r, size_t size, size_t al
 }
 
 /*
- * Bytes of the chunk for an object that the open one has no room for. What an
- * ordinary one leaves unused of the open one is no more than a quarter of it then.
+ * Returns the bytes of the chunk for an object that the open one has no room for. If that is an
+ * ordinary chunk, at most a quarter of the open chunk is left unused.
  */
 static size_t chunk_for(const struct kspan_region_body *r, size_t size, size_t align)
 {
@@ -82,7 +78,7 @@ static size_t chunk_for(const struct kspan_region_body *r, size_t size, size_t a
 	return ALIGN(size, max_t(size_t, align, KSPAN_PAGE_SIZE));
 }
 
-/* Objects go on to be put where there is more room left. */
+/* Objects are put into the chunk that has more room left, the open one or the new one. */
 static void *alloc_from_new(struct kspan_region_body *r, size_t size, size_t align, gfp_t gfp)
 {
 	struct kspan_chunk *chunk = kspan_chunk_get(r, chunk_for(r, size, align), gfp);
@@ -105,7 +101,7 @@ static void *initialise(void *object, size_t size, gfp_t gfp)
 	return object;
 }
 
-/* noinline: what is rare must not cost the rest a stack frame. */
+/* noinline, so that the callers' usual paths need no stack frame. */
 static noinline void *alloc_object(struct kspan_region_body *r, size_t size, size_t align,
 				   gfp_t gfp)
 {
@@ -126,12 +122,12 @@ static noinline void *alloc_object(struct kspan_region_body *r, size_t size, siz
 }
 
 /**
- * kspan_region_alloc_slow() - what kspan_region_alloc() has no room for
- * @r:		the region
+ * kspan_region_alloc_slow() - allocate an object that kspan_region_alloc() has no room for
+ * @r:		region to allocate from
  * @size:	bytes
  * @gfp:	as for kspan_malloc()
  *
- * Or has to have initialised: where that is every object, it is to be fast.
+ * If memory has to be initialised, every object is allocated here, so this is to be fast, too.
  *
  * Context: as kspan_region_alloc().
  * Return: the object or NULL.
@@ -150,7 +146,7 @@ EXPORT_SYMBOL_GPL(kspan_region_alloc_slow);
 
 /**
  * kspan_region_zalloc() - allocate a zeroed object of a region
- * @r:		the region
+ * @r:		region to allocate from
  * @size:	bytes; 0 gives ZERO_SIZE_PTR
  * @gfp:	as for kspan_malloc()
  *
@@ -164,14 +160,14 @@ void *kspan_region_zalloc(struct kspan_region *r, size_t size, gfp_t gfp)
 EXPORT_SYMBOL_GPL(kspan_region_zalloc);
 
 /**
- * kspan_region_alloc_aligned() - allocate an object of an alignment
- * @r:		the region
+ * kspan_region_alloc_aligned() - allocate an object with a given alignment
+ * @r:		region to allocate from
  * @size:	bytes; 0 gives ZERO_SIZE_PTR
- * @align:	a power of two, at most 4 MiB on x86-64, as kmalloc's limit is
+ * @align:	power of two, at most 4 MiB on x86-64, as kmalloc's limit is
  * @gfp:	as for kspan_malloc()
  *
- * Up to the alignment of a chunk what is skipped is less than @align. Above, the
- * object gets a chunk of its own, as long as a multiple of @align.
+ * If @align is at most the alignment of a chunk, less than @align bytes are skipped. Otherwise the
+ * object gets a chunk of its own, with a length that is a multiple of @align.
  *
  * Context: as kspan_region_alloc().
  * Return: the object, aligned to @align and at least to 8, or NULL.
@@ -190,9 +186,9 @@ EXPORT_SYMBOL_GPL(kspan_region_alloc_aligned);
 
 /**
  * kspan_region_memdup() - copy memory into a region
- * @r:		the region
- * @src:	bytes to copy
- * @len:	how many
+ * @r:		region to allocate from
+ * @src:	memory to copy
+ * @len:	bytes to copy
  * @gfp:	as for kspan_malloc()
  *
  * Context: as kspan_region_alloc().
@@ -210,12 +206,12 @@ EXPORT_SYMBOL_GPL(kspan_region_memdup);
 
 /**
  * kspan_region_strdup() - copy a string into a region
- * @r:		the region
+ * @r:		region to allocate from
  * @s:		string, or NULL
  * @gfp:	as for kspan_malloc()
  *
  * Context: as kspan_region_alloc().
- * Return: the copy; NULL for NULL.
+ * Return: the copy; NULL if @s is NULL or there is no memory.
  */
 char *kspan_region_strdup(struct kspan_region *r, const char *s, gfp_t gfp)
 {
@@ -223,7 +219,10 @@ char *kspan_region_strdup(struct kspan_region *r, const char *s, gfp_t gfp)
 }
 EXPORT_SYMBOL_GPL(kspan_region_strdup);
 
-/* The first chunk stays open, unless it is one that nobody else has a use for. */
+/*
+ * Returns the mark that a reset releases to. The first chunk stays open, unless it is a chunk for
+ * one object, which is of no use for others, or the heap has lost it.
+ */
 static struct kspan_region_mark bottom_of(const struct kspan_region_body *r)
 {
 	const struct kspan_chunk *first;
@@ -238,10 +237,10 @@ static struct kspan_region_mark bottom_of(const struct kspan_region_body *r)
 
 /**
  * kspan_region_reset() - free all objects of a region
- * @r: the region
+ * @r: region that nobody else uses meanwhile
  *
- * The first chunk and up to 1 MiB of others are kept for what comes next. Chunks that went
- * when the region's heap was reset are reported, and given up.
+ * The first chunk and up to 1 MiB of other chunks are kept for the objects that come next. Chunks
+ * that were lost when the region's heap was reset are reported and given up.
  *
  * Context: as kspan_region_release().
  */
@@ -257,7 +256,7 @@ EXPORT_SYMBOL_GPL(kspan_region_reset);
 
 /**
  * kspan_region_trim() - give chunks without objects back to the heap
- * @r: the region
+ * @r: region that nobody else uses meanwhile
  *
  * Context: as kspan_region_release().
  */
@@ -280,11 +279,11 @@ void kspan_region_trim(struct kspan_region *r)
 EXPORT_SYMBOL_GPL(kspan_region_trim);
 
 /**
- * kspan_region_stats_read() - what a region has
- * @r:		the region
- * @stats:	filled in
+ * kspan_region_stats_read() - tell what a region has
+ * @r:		region to look at
+ * @stats:	set to bytes of objects and of chunks
  *
- * Looks at every chunk.
+ * The time it takes grows with the number of chunks, as it looks at each.
  *
  * Context: as kspan_region_alloc().
  */
@@ -302,6 +301,15 @@ void kspan_region_stats_read(const struct kspan_region *r, struct kspan_region_s
 }
 EXPORT_SYMBOL_GPL(kspan_region_stats_read);
 
+/**
+ * kspan_region_create_empty() - make a region without a chunk and without a handle
+ * @heap:	heap for the chunks; NULL for the default heap
+ * @chunk:	bytes of a chunk; 0 for 32 KiB
+ * @gfp:	as for kspan_malloc()
+ *
+ * Context: as kspan_region_create().
+ * Return: the region or NULL.
+ */
 struct kspan_region_body *kspan_region_create_empty(struct kspan_heap *heap, size_t chunk,
 						    gfp_t gfp)
 {
@@ -326,13 +334,14 @@ struct kspan_region_body *kspan_region_create_empty(struct kspan_heap *heap, siz
 }
 
 /**
- * __kspan_region_create() - what kspan_region_create() calls
- * @h:		as there
- * @chunk:	as there
- * @gfp:	as there
- * @owner:	THIS_MODULE
+ * __kspan_region_create() - kspan_region_create() for a module
+ * @h:		heap for the chunks; NULL for the default heap
+ * @chunk:	bytes of a chunk; 0 for 32 KiB
+ * @gfp:	as for kspan_malloc()
+ * @owner:	module that the region is for, THIS_MODULE there
  *
- * Return: as there.
+ * Context: as kspan_region_create().
+ * Return: as kspan_region_create().
  */
 struct kspan_region *__kspan_region_create(struct kspan_heap *h, size_t chunk, gfp_t gfp,
 					   struct module *owner)
@@ -354,6 +363,12 @@ struct kspan_region *__kspan_region_create(struct kspan_heap *h, size_t chunk, g
 }
 EXPORT_SYMBOL_GPL(__kspan_region_create);
 
+/**
+ * kspan_region_free() - free a region, whose handle is taken or was never added
+ * @r: region that nobody uses any more
+ *
+ * Context: as kspan_region_release().
+ */
 void kspan_region_free(struct kspan_region_body *r)
 {
 	kspan_region_reset(&r->room);
@@ -363,10 +378,10 @@ void kspan_region_free(struct kspan_region_body *r)
 
 /**
  * kspan_region_destroy() - free a region with all its objects
- * @r: the region, or NULL
+ * @r: region that nobody uses any more, or NULL
  *
- * Chunks that went when the region's heap was reset or destroyed are reported, and left alone;
- * and so is a region that is destroyed twice.
+ * Chunks that were lost when the region's heap was reset or destroyed are reported and left alone.
+ * A region that is destroyed twice is reported, and nothing else is done.
  *
  * Context: as kspan_region_release().
  */

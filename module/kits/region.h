@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Regions: objects that go together. */
+/* Regions: objects that are freed together. region.c has the overview. */
 #ifndef KSPAN_REGION_H
 #define KSPAN_REGION_H
 
@@ -11,27 +11,31 @@
 #include "objects/handle.h"
 #include "objects/large.h"
 
-/* Where kspan_region_create() is not told how large a chunk is to be. */
+/* Bytes of a chunk if the caller of kspan_region_create() says 0. */
 #define KSPAN_REGION_CHUNK	SZ_32K
 
-/* Bytes of chunks without objects that a region keeps, besides its first. */
+/* Bytes of chunks without objects that a region keeps, besides its first chunk. */
 #define KSPAN_REGION_SPARE	SZ_1M
 
-/* Depths at which a stale mark is sure to be known as one. */
+/*
+ * A region remembers so many points that it was released to. Stale marks are always recognised as
+ * long as the marks that the region is released to lie at no more different depths than that.
+ */
 #define KSPAN_REGION_LANDINGS	16
 
-/* Whether memory is overwritten when it is released; a module parameter. */
+/* Whether memory is overwritten with 0x6b when it is released; a module parameter. */
 extern bool kspan_region_poison;
 
 /**
  * struct kspan_chunk - pages that a region has from its heap
- * @node:	in region.chunks or region.spares
- * @open:	the chunk that objects go to while this one is the newest
+ * @node:	in chunks or spares of struct kspan_region_body
+ * @open:	chunk that objects are put into while this one is the newest
  * @start:	address of the first byte
- * @fill:	where the last object ends; of the open chunk, up to date only in
- *		between kspan_region_close() and kspan_region_open_at()
+ * @fill:	address where the last object ends. The open chunk's is up to date only between
+ *		kspan_region_close() and kspan_region_open_at().
  * @size:	bytes
- * @id:		tells it from chunks that have its pages when the heap has lost it
+ * @id:		tells the chunk from others that have its pages after the heap was reset or
+ *		destroyed
  */
 struct kspan_chunk {
 	struct list_head node;
@@ -43,21 +47,23 @@ struct kspan_chunk {
 };
 
 /**
- * struct kspan_region_body - a region
- * @room:	what kspan_region_alloc() knows of it
- * @heap:	where chunks are from
+ * struct kspan_region_body - all of a region
+ * @room:	the part that kspan_region_alloc() knows
+ * @heap:	heap that the chunks are from
  * @chunk:	bytes of an ordinary chunk
- * @limit:	end of the open chunk, 0 if there is none
- * @chunks:	those with objects, newest first
- * @spares:	ordinary ones without
- * @nr_chunks:	how many @chunks
- * @nr_spares:	how many @spares
- * @max_spares:	how many are kept
- * @number:	no other region has it, never 0
- * @handle:	whose it is
- * @nr_landings: how many @landings
- * @releases:	so far
- * @landings:	where these led to, and which of them they were
+ * @limit:	address where the open chunk ends, 0 if no chunk is open
+ * @chunks:	chunks with objects, newest first
+ * @spares:	ordinary chunks without objects
+ * @nr_chunks:	number of chunks in @chunks
+ * @nr_spares:	number of chunks in @spares
+ * @max_spares:	most chunks that are kept in @spares
+ * @number:	number that no other region has, never 0
+ * @handle:	entry in the table of what modules have made
+ * @nr_landings: number of entries in @landings
+ * @releases:	number of releases so far
+ * @landings:	points that releases led to, each with the number of its release; see region_mark.c
+ *
+ * Only one user may work with a region at a time, so nothing here has a lock.
  */
 struct kspan_region_body {
 	struct kspan_region room;
@@ -86,18 +92,23 @@ static inline unsigned long kspan_chunk_end(const struct kspan_chunk *chunk)
 	return chunk->start + chunk->size;
 }
 
+/* Returns the chunk that objects are put into, or NULL if there is none. */
 static inline struct kspan_chunk *kspan_region_open_chunk(const struct kspan_region_body *r)
 {
 	return r->nr_chunks ? list_first_entry(&r->chunks, struct kspan_chunk, node)->open : NULL;
 }
 
-/* Where memory is to be initialised, every object goes by kspan_region_alloc_slow(). */
+/*
+ * If memory has to be initialised, @end is @next: then the inline kspan_region_alloc() has no room,
+ * and every object is allocated by kspan_region_alloc_slow().
+ */
 static inline void kspan_region_set_next(struct kspan_region_body *r, unsigned long next)
 {
 	r->room.next = next;
 	r->room.end = want_init_on_alloc(0) ? next : r->limit;
 }
 
+/* Objects are put into @open, or nowhere if it is NULL, from address @next on. */
 static inline void kspan_region_open_at(struct kspan_region_body *r,
 					const struct kspan_chunk *open, unsigned long next)
 {
@@ -105,6 +116,7 @@ static inline void kspan_region_open_at(struct kspan_region_body *r,
 	kspan_region_set_next(r, next);
 }
 
+/* Notes in the open chunk where its last object ends, before another chunk may be opened. */
 static inline void kspan_region_close(struct kspan_region_body *r)
 {
 	struct kspan_chunk *open = kspan_region_open_chunk(r);
@@ -113,7 +125,7 @@ static inline void kspan_region_close(struct kspan_region_body *r)
 		open->fill = r->room.next;
 }
 
-/* region_chunk.c */
+/* region_chunk.c: chunks come and go */
 bool kspan_chunk_is_there(const struct kspan_chunk *chunk);
 struct kspan_chunk *kspan_chunk_get(struct kspan_region_body *r, size_t size, gfp_t gfp);
 void kspan_chunk_free(struct kspan_chunk *chunk);
@@ -122,10 +134,10 @@ void kspan_region_push_chunk(struct kspan_region_body *r, struct kspan_chunk *ch
 			     struct kspan_chunk *open);
 void kspan_region_pop_chunk(struct kspan_region_body *r);
 
-/* region_mark.c */
+/* region_mark.c: marks and releases */
 void kspan_region_release_to(struct kspan_region_body *r, const struct kspan_region_mark *mark);
 
-/* region.c */
+/* region.c: creation and destruction */
 struct kspan_region_body *kspan_region_create_empty(struct kspan_heap *heap, size_t chunk,
 						    gfp_t gfp);
 void kspan_region_free(struct kspan_region_body *r);
