@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * debugfs: the files arenas and map
+ *
+ * An arena is named by the number of its first page in kspan's map, and not by an address.
+ *
+ * The page heap's lock must not be held for long. So arenas are shown one at a time, from a copy
+ * that is made some pages at a time. A page that changes meanwhile is shown as it was before or
+ * after.
+ *
+ * Context: task; sleeps.
  */
 #include <linux/bitmap.h>
 #include <linux/fs.h>
@@ -15,7 +23,9 @@
 
 #define MAP_COLUMNS	64
 
-/* What is shown of an arena; @page is the number of its first page. */
+/*
+ * What is shown of an arena. @page is the number of its first page, @map has a character per page.
+ */
 struct arena_copy {
 	unsigned long page;
 	int nid;
@@ -34,6 +44,7 @@ static unsigned long page_address_of(unsigned long page)
 	return kspan_map.base + (page << KSPAN_PAGE_SHIFT);
 }
 
+/* A digit tells how many tenths of the slots are out. */
 static char small_span_char(const struct kspan_span *span)
 {
 	unsigned int used = READ_ONCE(span->used);
@@ -43,10 +54,10 @@ static char small_span_char(const struct kspan_span *span)
 	return '0' + clamp(used * 10 / span->nslots, 1U, 9U);
 }
 
-/* Pages that are copied under one lock. */
+/* Pages that are copied while the lock is held once. */
 #define COPIED_PAGES	24U
 
-/* A page in use; returns how many of the same span were copied. */
+/* Copies a page in use, and returns how many pages of the same span were copied. */
 static unsigned int copy_used(struct arena_copy *copy, struct kspan_arena *arena,
 			      unsigned int page)
 {
@@ -60,7 +71,10 @@ static unsigned int copy_used(struct arena_copy *copy, struct kspan_arena *arena
 		return 1;
 	if (kspan_span_is_small(span->state))
 		copy->map[page] = small_span_char(span);
-	/* A small span is found from each of its pages, and may be hollow. */
+	/*
+	 * A small span is copied page by page: each page of it leads to the span, and pages of a
+	 * hollow span may be holes.
+	 */
 	if (!kspan_span_is_large(span->state))
 		return 1;
 	n = kspan_span_npages(span) - ((addr - span->start) >> KSPAN_PAGE_SHIFT);
@@ -71,7 +85,7 @@ static unsigned int copy_used(struct arena_copy *copy, struct kspan_arena *arena
 	return n;
 }
 
-/* Some pages from @page on; returns the one behind them. */
+/* Copies some pages from @page on, and returns the number of the page behind them. */
 static unsigned int copy_some(struct arena_copy *copy, struct kspan_arena *arena,
 			      unsigned int page)
 {
@@ -103,7 +117,10 @@ static void copy_pages(struct arena_copy *copy)
 	while (there && page < copy->npages) {
 		raw_spin_lock_irqsave(&ph->lock, flags);
 		arena = kspan_page_heap_next_arena(ph, start);
-		/* It may have gone meanwhile; another one starts elsewhere, or is as long. */
+		/*
+		 * The arena may have been freed meanwhile. An arena that lies there now, with the
+		 * same start and length, is shown in its place.
+		 */
 		there = arena && arena->start == start && arena->npages == copy->npages;
 		if (there)
 			page = copy_some(copy, arena, page);
@@ -123,7 +140,7 @@ static void copy_arena(struct arena_copy *copy, struct kspan_arena *arena)
 	bitmap_copy(copy->free, arena->free, KSPAN_ARENA_PAGES);
 }
 
-/* Copy the first arena of the node at or above @page, if it is below @copy. */
+/* Copies the node's first arena at or above @page, if it lies below the one in @copy. */
 static void copy_next_of_node(struct arena_copy *copy, int nid, unsigned long page)
 {
 	struct kspan_page_heap *ph = kspan_page_heap(nid);
@@ -137,7 +154,7 @@ static void copy_next_of_node(struct arena_copy *copy, int nid, unsigned long pa
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 }
 
-/* Position 0 is the header, position p the first arena from page p - 1 on. */
+/* Position 0 is the header. Position p is the first arena from page p - 1 on. */
 static void *arena_start(struct seq_file *m, loff_t *pos)
 {
 	struct arena_copy *copy = m->private;
@@ -158,7 +175,10 @@ static void *arena_next(struct seq_file *m, void *v, loff_t *pos)
 {
 	struct arena_copy *copy = m->private;
 
-	/* Another one may lie in its holes. */
+	/*
+	 * The next arena may begin right behind the first page, as one may lie in a hole of this
+	 * one.
+	 */
 	*pos = v == SEQ_START_TOKEN ? 1 : copy->page + 2;
 	return arena_start(m, pos);
 }
@@ -196,6 +216,7 @@ static int map_show(struct seq_file *m, void *v)
 	return 0;
 }
 
+/* A line per arena. */
 const struct seq_operations kspan_arenas_sops = {
 	.start = arena_start,
 	.next = arena_next,
@@ -203,6 +224,7 @@ const struct seq_operations kspan_arenas_sops = {
 	.show = arenas_show,
 };
 
+/* A character per page of all arenas. */
 const struct seq_operations kspan_map_sops = {
 	.start = arena_start,
 	.next = arena_next,
@@ -210,12 +232,13 @@ const struct seq_operations kspan_map_sops = {
 	.show = map_show,
 };
 
-/* The operations of the file are its private data. */
+/* The private data of the file's inode are its seq_operations. */
 static int arena_file_open(struct inode *inode, struct file *file)
 {
 	return seq_open_private(file, inode->i_private, sizeof(struct arena_copy));
 }
 
+/* Each open file has a struct arena_copy. */
 const struct file_operations kspan_arena_file_fops = {
 	.owner = THIS_MODULE,
 	.open = arena_file_open,

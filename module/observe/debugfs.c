@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * debugfs
+ * debugfs: /sys/kernel/debug/kspan/
  *
- *	stats	name: value; names of Go's runtime.MemStats where they fit
- *	classes	a line per size class
- *	cpus	a line per CPU that has used the heap: what its cache may hold, and holds
- *	heaps	a line per heap and typed cache
- *	arenas	a line per arena
- *	map	a character per 8 KiB page
- *	pools	a line per pool of objects
- *	trim	writing 1 gives back all that nobody uses; reading tells how many bytes
+ *	stats		name: value; names of Go's runtime.MemStats where they fit
+ *	classes		a line per size class
+ *	cpus		a line per CPU that has used the heap: capacity and contents of its
+ *			cache
+ *	heaps		a line per heap and typed cache
+ *	arenas		a line per arena; see arena_map.c
+ *	map		a character per page of 8 KiB; see arena_map.c
+ *	pools		a line per pool of objects
+ *	bad_frees	the wrong frees that were reported last
+ *	trim		writing 1 gives back all memory that nobody uses; reading tells how many
+ *			bytes that was
  *
- * The first line of a table names its version and columns. An arena is named
- * by its first page's number in kspan's map, not by an address. Arenas are
- * shown one at a time from a copy that is made some pages at a time, as the page heap
- * lock must not be held for long; what changes in between shows as before or after.
+ * The first line of a table names its version and columns.
+ *
+ * Context: task; reading a file sleeps.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -102,6 +104,7 @@ static int stats_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(stats);
 
+/* Prints the columns that small and large objects share. */
 static void show_class(struct seq_file *m, const struct kspan_class_stats *stats,
 		       u64 span_bytes, u64 live_bytes, u64 objects, s64 saved)
 {
@@ -134,7 +137,10 @@ static int classes_show(struct seq_file *m, void *unused)
 		snprintf(name, sizeof(name), "%u", class);
 		show_small(m, class, name, &stats, stats.in_use, 0);
 	}
-	/* Blocks; the objects in them stand in their own column. */
+	/*
+	 * The line counts blocks of tiny objects. The objects in the blocks are counted in a column
+	 * of their own.
+	 */
 	kspan_class_stats_read(KSPAN_CLASS_TINY, &stats);
 	kspan_tiny_stats_read(&tiny);
 	show_small(m, KSPAN_CLASS_TINY, "tiny", &stats, tiny.objects, tiny.saved);
@@ -213,7 +219,7 @@ static int pools_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(pools);
 
-/* Bytes that the last trim gave back. */
+/* Bytes that the last trim gave back. Two trims may overwrite each other's number. */
 static unsigned long trimmed;
 
 static int trim_get(void *unused, u64 *value)
@@ -234,7 +240,9 @@ DEFINE_DEBUGFS_ATTRIBUTE(trim_fops, trim_get, trim_set, "%llu\n");
 /**
  * kspan_debugfs_init() - make the files
  *
- * As is usual with debugfs, a failure is no reason not to go on.
+ * If that fails, the module works without them, as is usual with debugfs.
+ *
+ * Context: task; sleeps.
  */
 void kspan_debugfs_init(void)
 {
@@ -244,7 +252,7 @@ void kspan_debugfs_init(void)
 	debugfs_create_file("cpus", 0444, directory, NULL, &cpus_fops);
 	debugfs_create_file("heaps", 0444, directory, NULL, &heaps_fops);
 	debugfs_create_file("pools", 0444, directory, NULL, &pools_fops);
-	/* What they tell of the layout of memory is for root alone. */
+	/* These files tell where memory lies, so only root may read them. */
 	debugfs_create_file("arenas", 0400, directory, (void *)&kspan_arenas_sops,
 			    &kspan_arena_file_fops);
 	debugfs_create_file("map", 0400, directory, (void *)&kspan_map_sops,
@@ -255,7 +263,7 @@ void kspan_debugfs_init(void)
 		pr_warn("no failkspan/ in debugfs\n");
 }
 
-/** kspan_debugfs_exit() - remove the files; readers are waited for */
+/** kspan_debugfs_exit() - remove the files, and wait for their readers; sleeps */
 void kspan_debugfs_exit(void)
 {
 	debugfs_remove_recursive(directory);
