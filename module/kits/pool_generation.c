@@ -38,6 +38,7 @@ struct cpu_work {
 unsigned int kspan_pool_seconds = 60;
 KSPAN_EXPORT_FOR_KUNIT(kspan_pool_seconds);
 
+/* Protects kspan_pools and the end of a generation; see pool.h. */
 DEFINE_MUTEX(kspan_pools_mutex);
 LIST_HEAD(kspan_pools);
 /* Time in jiffies when a generation ended last; kspan_pools_mutex. */

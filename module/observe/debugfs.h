@@ -3,8 +3,8 @@
 #ifndef KSPAN_DEBUGFS_H
 #define KSPAN_DEBUGFS_H
 
-struct file_operations;
-struct seq_operations;
+#include <linux/fs.h>
+#include <linux/seq_file.h>
 
 /*
  * Operations of the files arenas and map, from arena_map.c. A file with kspan_arena_file_fops has

@@ -192,10 +192,10 @@ unsigned long kspan_reclaim_most_pages(const struct kspan_central *central)
  * Return: whether step 2 of kspan_reclaim() should take this central.
  */
 bool kspan_reclaim_is_worth(const struct kspan_heap *heap, struct kspan_central *central,
-			      bool waits)
+			    bool waits)
 {
 	bool keeps = kspan_heap_is_typesafe(heap) ? kspan_glance(central->nr_depot_objects) :
-					 kspan_central_keeps(central);
+						    kspan_central_keeps(central);
 
 	if (!keeps)
 		return false;
