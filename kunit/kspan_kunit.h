@@ -17,7 +17,10 @@
 #include "observe/stats.h"
 #include "pages/hooks.h"
 #include "pages/spare.h"
+#include "reclaim/background.h"
 #include "reclaim/reclaim.h"
+#include "reclaim/relief.h"
+#include "reclaim/scavenger.h"
 
 #define KSPAN_KUNIT_PAGES(n)	((unsigned long)(n) << KSPAN_PAGE_SHIFT)
 

@@ -30,7 +30,9 @@
 #include "objects/track.h"
 #include "observe/debugfs.h"
 #include "pages/spare.h"
-#include "reclaim/reclaim.h"
+#include "reclaim/background.h"
+#include "reclaim/relief.h"
+#include "reclaim/scavenger.h"
 
 static int set_arena_reserve(const char *value, const struct kernel_param *kp)
 {

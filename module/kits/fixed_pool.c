@@ -2,24 +2,26 @@
 /*
  * Fixed pools
  *
- * A number of blocks of one size, which are there from the creation on: an allocation
- * fails only when all of them are out, in any context.
+ * A fixed pool has a number of blocks of one size. All of them are allocated when the pool is made.
+ * So an allocation fails only if all blocks are out, in any context.
  *
  *	bits	[1101][1111][0000][0111]	a bit per block, set while it is out
  *	          ^ hint of a CPU		beyond the last block always set
  *	chunks	[block block ... ][block ...]	of at most 4 MiB each
  *
- * Nothing of the pool is in the blocks. A block is taken and freed by an atomic
- * operation on its bit; nobody waits for anybody, so an NMI may interrupt an
- * allocation or a free anywhere. Each CPU begins to look where it was last, which
- * keeps the CPUs apart, and finds again what it freed.
+ * The pool writes nothing into its blocks. A block is taken and freed by an atomic operation on its
+ * bit. No CPU waits for another, so an NMI may interrupt an allocation or a free anywhere. Each CPU
+ * looks first where it took or freed a block last. That keeps the CPUs apart, and a CPU finds again
+ * what it freed.
  *
- * Whoever finds no block has looked at one word after the other, and one may have
- * been freed behind his back while another was taken before him. So each free is
- * counted, with no locked instruction, per CPU: if the sum has not changed while he
- * looked, all blocks were out at the end; else somebody got on, and he looks again.
+ * A CPU that finds no free block has looked at one word after the other. Meanwhile another CPU may
+ * have freed a block in a word that was passed already, and taken one in a word that was not. So
+ * each CPU counts its frees, without a locked instruction. If the sum of all CPUs has not changed
+ * during the search, all blocks were out when it ended. Otherwise another CPU made progress, and
+ * the search begins anew.
  *
- * Context: creation and destruction task and softirq; the others any, NMI included.
+ * Context: task and softirq for creation and destruction; any, NMI included, for the other
+ * functions.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -34,7 +36,7 @@
 #include "kits/fixed_pool.h"
 #include "objects/bad_free.h"
 
-/* The bits beyond the last block. */
+/* The bits of word @word for numbers beyond the last block; 0 in all words but the last. */
 static unsigned long tail_bits(const struct kspan_fixed_pool *pool, unsigned int word)
 {
 	unsigned int in_last = pool->count % BITS_PER_LONG;
@@ -63,9 +65,9 @@ static u64 count_frees(struct kspan_fixed_pool *pool)
 	return sum;
 }
 
-/* Takes a block of a word of the bitmap; @i is set to its number. */
-static __always_inline bool take_from(struct kspan_fixed_pool *pool, unsigned int word,
-				      unsigned int *i)
+/* Takes a block of word @word of the bitmap, and sets @i to its number. */
+static __always_inline bool take_block_from(struct kspan_fixed_pool *pool, unsigned int word,
+					    unsigned int *i)
 {
 	unsigned long *bits = &pool->bits[word], seen;
 	unsigned int bit;
@@ -86,7 +88,7 @@ static bool take_from_any(struct kspan_fixed_pool *pool, unsigned int first, uns
 
 	do {
 		word = word + 1 < pool->nr_words ? word + 1 : 0;
-		if (take_from(pool, word, i)) {
+		if (take_block_from(pool, word, i)) {
 			this_cpu_write(pool->cpu->hint, word);
 			return true;
 		}
@@ -113,11 +115,19 @@ static noinline void *alloc_slow(struct kspan_fixed_pool *pool, unsigned int fir
 
 	do {
 		frees = count_frees(pool);
-		/* Blocks that were freed before are found. */
+		/*
+		 * Pairs with test_and_clear_bit() in fixed_pool_free_block() and xchg() in
+		 * kspan_fixed_pool_free_all(), which are full barriers: if the sum counts a free,
+		 * the search sees its clear bit.
+		 */
 		smp_mb();
 		if (take_from_any(pool, first, &i))
 			return initialised(pool, i);
-		/* Frees of blocks that were not seen come after. */
+		/*
+		 * Pairs with test_and_set_bit() in take_block_from(), which is a full barrier: if
+		 * the search found a block out that a CPU took after it had freed another, the sum
+		 * counts that free.
+		 */
 		smp_mb();
 	} while (count_frees(pool) != frees);
 	return NULL;
@@ -125,22 +135,22 @@ static noinline void *alloc_slow(struct kspan_fixed_pool *pool, unsigned int fir
 
 /**
  * kspan_fixed_pool_alloc() - take a block
- * @pool: the pool
+ * @pool: pool from kspan_fixed_pool_create() or kspan_fixed_pool_create_over()
  *
  * Context: any, NMI included.
- * Return: the block; NULL only when all blocks are out.
+ * Return: the block; NULL only if all blocks are out.
  */
 void *kspan_fixed_pool_alloc(struct kspan_fixed_pool *pool)
 {
 	unsigned int first = raw_cpu_read(pool->cpu->hint), i;
 
-	if (unlikely(!take_from(pool, first, &i)))
+	if (unlikely(!take_block_from(pool, first, &i)))
 		return alloc_slow(pool, first);
 	return initialised(pool, i);
 }
 EXPORT_SYMBOL_GPL(kspan_fixed_pool_alloc);
 
-/* The last chunk that does not begin above an address. */
+/* Returns the last chunk that begins at or below the address; the first if there is none. */
 static noinline unsigned int find_chunk(const struct kspan_fixed_pool *pool, const void *p)
 {
 	unsigned int low = 0, high = pool->nr_chunks, middle;
@@ -155,7 +165,10 @@ static noinline unsigned int find_chunk(const struct kspan_fixed_pool *pool, con
 	return low;
 }
 
-/* The number of the block at @p; what is no less than the number of blocks for none. */
+/*
+ * Returns the number of the block at @p. If no block starts there, the number is not less than the
+ * number of blocks.
+ */
 static __always_inline unsigned int find_block(const struct kspan_fixed_pool *pool, const void *p)
 {
 	unsigned int chunk = likely(pool->nr_chunks == 1) ? 0 : find_chunk(pool, p), block;
@@ -183,28 +196,33 @@ static noinline void report_no_block(const struct kspan_fixed_pool *pool, const 
 	kspan_bad_free_report(kind, (unsigned long)p);
 }
 
-static __always_inline void free_block(struct kspan_fixed_pool *pool, unsigned int i,
-				       void *block)
+static __always_inline void fixed_pool_free_block(struct kspan_fixed_pool *pool, unsigned int i,
+						  void *block)
 {
-	/* Who takes it sees all that was done with it. */
+	/*
+	 * A full barrier, which pairs with test_and_set_bit() in take_block_from(): the next user
+	 * of the block sees all that the last one did with it.
+	 */
 	if (unlikely(!test_and_clear_bit(i, pool->bits)))
 		return kspan_bad_free_report(KSPAN_BAD_FREE_DOUBLE, (unsigned long)block);
 	this_cpu_inc(pool->cpu->frees);
 	this_cpu_write(pool->cpu->hint, i / BITS_PER_LONG);
 }
 
-/* init_on_free: only what certainly is out is overwritten. */
-static noinline void wipe_and_free(struct kspan_fixed_pool *pool, unsigned int i, void *block)
+/*
+ * For init_on_free. A block that is not out may be taken at any moment, so it is not overwritten.
+ */
+static noinline void wipe_and_free_block(struct kspan_fixed_pool *pool, unsigned int i, void *block)
 {
 	if (test_bit(i, pool->bits))
 		wiped(pool, block);
-	free_block(pool, i, block);
+	fixed_pool_free_block(pool, i, block);
 }
 
 /**
  * kspan_fixed_pool_free() - give a block back
- * @pool:	the pool
- * @block:	from kspan_fixed_pool_alloc() of the pool; NULL does nothing
+ * @pool:	pool that the block is from
+ * @block:	from kspan_fixed_pool_alloc() of the same pool; NULL does nothing
  *
  * A wrong pointer is reported at once, counted in debugfs and left alone.
  *
@@ -220,12 +238,12 @@ void kspan_fixed_pool_free(struct kspan_fixed_pool *pool, void *block)
 	if (unlikely(i >= pool->count))
 		return report_no_block(pool, block);
 	if (want_init_on_free())
-		return wipe_and_free(pool, i, block);
-	free_block(pool, i, block);
+		return wipe_and_free_block(pool, i, block);
+	fixed_pool_free_block(pool, i, block);
 }
 EXPORT_SYMBOL_GPL(kspan_fixed_pool_free);
 
-/* What is in blocks that are out. */
+/* Overwrites the blocks that are out. */
 static void wipe_taken(struct kspan_fixed_pool *pool)
 {
 	unsigned int i;
@@ -237,9 +255,10 @@ static void wipe_taken(struct kspan_fixed_pool *pool)
 
 /**
  * kspan_fixed_pool_free_all() - give all blocks back
- * @pool: the pool
+ * @pool: pool whose blocks nobody uses any more
  *
- * Its cost follows the blocks there are, 64 at a time, not those that are out.
+ * The time it takes depends on the number of all blocks, 64 at a time, and not on the number that
+ * is out.
  *
  * Context: any, NMI included.
  */
@@ -256,11 +275,11 @@ void kspan_fixed_pool_free_all(struct kspan_fixed_pool *pool)
 EXPORT_SYMBOL_GPL(kspan_fixed_pool_free_all);
 
 /**
- * kspan_fixed_pool_available() - blocks that are not out
- * @pool: the pool
+ * kspan_fixed_pool_available() - count the blocks that are not out
+ * @pool: pool to look at
  *
  * Context: any, NMI included.
- * Return: how many there are, about, if others are at work with the pool.
+ * Return: the number of blocks; it may be slightly wrong while others use the pool.
  */
 unsigned int kspan_fixed_pool_available(struct kspan_fixed_pool *pool)
 {
@@ -272,7 +291,7 @@ unsigned int kspan_fixed_pool_available(struct kspan_fixed_pool *pool)
 }
 EXPORT_SYMBOL_GPL(kspan_fixed_pool_available);
 
-static void free_chunks(struct kspan_fixed_pool *pool)
+static void fixed_pool_free_chunks(struct kspan_fixed_pool *pool)
 {
 	unsigned int i;
 
@@ -283,7 +302,9 @@ static void free_chunks(struct kspan_fixed_pool *pool)
 	pool->nr_chunks = 0;
 }
 
-/* Their size is a multiple of the blocks' alignment, and so they have it, too. */
+/*
+ * The size of a chunk is a multiple of the blocks' alignment, so the chunk has that alignment, too.
+ */
 static bool alloc_chunks(struct kspan_fixed_pool *pool, unsigned int nr_chunks, gfp_t gfp)
 {
 	size_t bytes = pool->chunk_bytes;
@@ -292,10 +313,10 @@ static bool alloc_chunks(struct kspan_fixed_pool *pool, unsigned int nr_chunks, 
 	while (pool->nr_chunks < nr_chunks) {
 		chunk = kspan_heap_alloc_chunk(&kspan_default_heap, bytes, gfp);
 		if (!chunk) {
-			free_chunks(pool);
+			fixed_pool_free_chunks(pool);
 			return false;
 		}
-		/* Blocks may have the only pointers to other objects. */
+		/* Blocks may have the only pointers to other objects, so kmemleak scans them. */
 		kmemleak_alloc(chunk, bytes, 0, gfp);
 		pool->chunks[pool->nr_chunks++] = chunk;
 	}
@@ -309,7 +330,7 @@ static int compare_chunks(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* The first place for each CPU apart from the others'. */
+/* Has the CPUs begin their search in different parts of the bitmap. */
 static void set_hints(struct kspan_fixed_pool *pool)
 {
 	unsigned int cpu;
@@ -318,19 +339,19 @@ static void set_hints(struct kspan_fixed_pool *pool)
 		per_cpu_ptr(pool->cpu, cpu)->hint = (u64)cpu * pool->nr_words / nr_cpu_ids;
 }
 
-static void free_pool(struct kspan_fixed_pool *pool)
+static void fixed_pool_free_memory(struct kspan_fixed_pool *pool)
 {
 	if (pool->is_owner) {
 		if (want_init_on_free())
 			wipe_taken(pool);
-		free_chunks(pool);
+		fixed_pool_free_chunks(pool);
 	}
 	free_percpu(pool->cpu);
 	kspan_free(pool->bits);
 	kspan_free(pool);
 }
 
-/* A pool that lacks its chunks. */
+/* Makes a pool without its chunks. */
 static struct kspan_fixed_pool *make_pool(size_t size, size_t stride, unsigned int count,
 					  unsigned int per_chunk, gfp_t gfp)
 {
@@ -351,7 +372,7 @@ static struct kspan_fixed_pool *make_pool(size_t size, size_t stride, unsigned i
 	pool->bits = kspan_calloc(pool->nr_words, sizeof(long), gfp);
 	pool->cpu = alloc_percpu_gfp(struct kspan_fixed_cpu, gfp);
 	if (!pool->bits || !pool->cpu) {
-		free_pool(pool);
+		fixed_pool_free_memory(pool);
 		return NULL;
 	}
 	for (word = 0; word < pool->nr_words; word++)
@@ -369,14 +390,17 @@ static struct kspan_fixed_pool *make_owner(size_t size, size_t stride, unsigned 
 		return NULL;
 	pool->is_owner = true;
 	if (!alloc_chunks(pool, DIV_ROUND_UP(count, per_chunk), gfp)) {
-		free_pool(pool);
+		fixed_pool_free_memory(pool);
 		return NULL;
 	}
 	sort(pool->chunks, pool->nr_chunks, sizeof(void *), compare_chunks, NULL);
 	return pool;
 }
 
-/* Bytes from one block to the next; 0 for what can't be. */
+/*
+ * Returns the bytes from the start of a block to the start of the next, or 0 if the size or
+ * alignment is not possible. An alignment of 0 becomes 8.
+ */
 static size_t stride_of(size_t size, size_t *align)
 {
 	*align = *align ?: 8;
@@ -386,14 +410,15 @@ static size_t stride_of(size_t size, size_t *align)
 }
 
 /**
- * __kspan_fixed_pool_create() - what kspan_fixed_pool_create() calls
- * @size:	as there
- * @align:	as there
- * @count:	as there
- * @gfp:	as there
- * @owner:	THIS_MODULE
+ * __kspan_fixed_pool_create() - kspan_fixed_pool_create() for a module
+ * @size:	bytes of a block
+ * @align:	alignment of the blocks, a power of two; 0 for 8
+ * @count:	number of blocks
+ * @gfp:	flags that the memory is allocated with
+ * @owner:	module that the pool is for, THIS_MODULE there
  *
- * Return: as there.
+ * Context: task and softirq.
+ * Return: as kspan_fixed_pool_create().
  */
 struct kspan_fixed_pool *__kspan_fixed_pool_create(size_t size, size_t align, unsigned int count,
 						   gfp_t gfp, struct module *owner)
@@ -409,7 +434,7 @@ struct kspan_fixed_pool *__kspan_fixed_pool_create(size_t size, size_t align, un
 	per_chunk = min_t(size_t, count, KSPAN_MAX_SIZE / stride);
 	for (; !pool && per_chunk; per_chunk = next) {
 		next = per_chunk * stride > KSPAN_PAGE_SIZE ? per_chunk / 2 : 0;
-		/* The system need not do all that it can for chunks that may be shorter. */
+		/* As long as shorter chunks are possible, the page allocator need not try hard. */
 		pool = make_owner(size, stride, count, per_chunk,
 				  next ? gfp | __GFP_NOWARN | __GFP_NORETRY : gfp);
 	}
@@ -420,15 +445,16 @@ struct kspan_fixed_pool *__kspan_fixed_pool_create(size_t size, size_t align, un
 EXPORT_SYMBOL_GPL(__kspan_fixed_pool_create);
 
 /**
- * __kspan_fixed_pool_create_over() - what kspan_fixed_pool_create_over() calls
- * @buffer:	as there
- * @bytes:	as there
- * @size:	as there
- * @align:	as there
- * @gfp:	as there
- * @owner:	THIS_MODULE
+ * __kspan_fixed_pool_create_over() - kspan_fixed_pool_create_over() for a module
+ * @buffer:	memory for the blocks, which belongs to the caller
+ * @bytes:	length of @buffer
+ * @size:	bytes of a block
+ * @align:	alignment of the blocks, a power of two; 0 for 8
+ * @gfp:	flags that other memory is allocated with
+ * @owner:	module that the pool is for, THIS_MODULE there
  *
- * Return: as there.
+ * Context: task and softirq.
+ * Return: as kspan_fixed_pool_create_over().
  */
 struct kspan_fixed_pool *__kspan_fixed_pool_create_over(void *buffer, size_t bytes, size_t size,
 							size_t align, gfp_t gfp,
@@ -443,7 +469,7 @@ struct kspan_fixed_pool *__kspan_fixed_pool_create_over(void *buffer, size_t byt
 	skip = PTR_ALIGN(buffer, align) - buffer;
 	if (skip >= bytes)
 		return NULL;
-	/* The last block needs no more than its size. */
+	/* The last block need not be followed by the gap that its alignment makes. */
 	count = min_t(size_t, bytes - skip + stride - size, U32_MAX) / stride;
 	if (!count)
 		return NULL;
@@ -458,15 +484,16 @@ EXPORT_SYMBOL_GPL(__kspan_fixed_pool_create_over);
 
 /**
  * kspan_fixed_pool_destroy() - give all memory of a pool back
- * @pool: the pool, which nobody uses any more; NULL does nothing
+ * @pool: pool that nobody uses any more; NULL does nothing
  *
- * Blocks that are out go with it. One that is destroyed twice is reported, and nothing else.
+ * Blocks that are out are freed, too. A pool that is destroyed twice is reported, and nothing else
+ * is done.
  *
  * Context: task and softirq.
  */
 void kspan_fixed_pool_destroy(struct kspan_fixed_pool *pool)
 {
 	if (pool && kspan_handle_take(&pool->handle, KSPAN_HANDLE_FIXED_POOL, pool))
-		free_pool(pool);
+		fixed_pool_free_memory(pool);
 }
 EXPORT_SYMBOL_GPL(kspan_fixed_pool_destroy);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Fixed pools: blocks of one size, all there from the beginning. */
+/*
+ * Fixed pools: a number of blocks of one size, allocated when the pool is made. fixed_pool.c has
+ * the overview.
+ */
 #ifndef KSPAN_FIXED_POOL_H
 #define KSPAN_FIXED_POOL_H
 
@@ -11,8 +14,10 @@
 
 /**
  * struct kspan_fixed_cpu - what a CPU notes of a fixed pool
- * @hint:	word of the bitmap where it looks first
- * @frees:	blocks that it freed
+ * @hint:	index of the word of the bitmap where the CPU looks first
+ * @frees:	count of blocks that the CPU freed
+ *
+ * Both are changed by this_cpu_...() in any context. Other CPUs read @frees.
  */
 struct kspan_fixed_cpu {
 	unsigned int hint;
@@ -21,22 +26,23 @@ struct kspan_fixed_cpu {
 
 /**
  * struct kspan_fixed_pool - blocks of one size
- * @bits:	a bit per block, set while it is out, and beyond the last; atomic
- * @nr_words:	of @bits
- * @cpu:	per CPU, changed by this_cpu_...() in any context
+ * @bits:	a bit per block, set while the block is out, and for numbers beyond the last block;
+ *		atomic
+ * @nr_words:	length of @bits in words
+ * @cpu:	what each possible CPU notes
  * @size:	bytes of a block
- * @stride:	bytes from one block to the next
- * @per_chunk:	blocks of a chunk, of the last one maybe less
- * @chunk_bytes: of these
+ * @stride:	bytes from the start of a block to the start of the next
+ * @per_chunk:	blocks of a chunk; the last chunk may have less
+ * @chunk_bytes: bytes of these
  * @by_stride:	divides by @stride
  * @by_chunk:	divides by @per_chunk
- * @count:	blocks
- * @nr_chunks:	of @chunks
- * @is_owner:	the chunks are the pool's, not the caller's
- * @handle:	whose it is
- * @chunks:	where the blocks are, by address
+ * @count:	number of blocks
+ * @nr_chunks:	number of chunks
+ * @is_owner:	the pool allocated the chunks, and frees them; else they belong to the caller
+ * @handle:	entry in the table of what modules have made
+ * @chunks:	memory of the blocks, in the order of the addresses
  *
- * Only @bits and @cpu change.
+ * Only @bits and @cpu change during the life of the pool.
  */
 struct kspan_fixed_pool {
 	unsigned long *bits;

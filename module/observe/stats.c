@@ -2,17 +2,17 @@
 /*
  * Statistics
  *
- * Nothing is counted twice on the way of an object: allocations are counted by
- * the CPU that serves them, slots by their central when they leave and return
- * in batches, pages by the page heap. The rest is derived here:
+ * Nothing is counted twice on an object's way. A CPU counts the allocations that it serves. A
+ * central counts slots when they leave it and return to it in batches. The page heap counts pages.
+ * All other figures are derived here:
  *
  *	in use = out of spans - in magazines
  *	frees  = allocations - in use
  *
- * Each lock is held for a few loads. The figures are exact when nobody
- * allocates or frees, and off by what is under way otherwise.
+ * Each lock is held for a few loads only. The figures are exact while nobody allocates or frees. At
+ * other times they are wrong by the objects that are on the move.
  *
- * Context: task.
+ * Context: task; sleeps.
  */
 #include <linux/cpumask.h>
 
@@ -40,10 +40,12 @@ static void add_central(struct kspan_central *central, struct kspan_class_stats 
 }
 
 /**
- * kspan_heap_class_stats_read() - statistics of a size class of a heap
- * @heap:	the heap
+ * kspan_heap_class_stats_read() - read the statistics of a size class of a heap
+ * @heap:	heap that is not destroyed meanwhile
  * @class:	size class, not 0
  * @stats:	result
+ *
+ * Context: task.
  */
 void kspan_heap_class_stats_read(struct kspan_heap *heap, unsigned int class,
 				 struct kspan_class_stats *stats)
@@ -60,13 +62,17 @@ void kspan_heap_class_stats_read(struct kspan_heap *heap, unsigned int class,
 			add_central(central, stats, &out);
 	}
 	stats->slots = stats->spans * heap->classes[class].slots;
-	/* Objects on the move may be counted twice or not at all. */
+	/*
+	 * An object that moves between a CPU and its span meanwhile may be counted twice, or not at
+	 * all.
+	 */
 	stats->cached = min(stats->cached, out);
 	stats->in_use = out - stats->cached;
 	stats->frees = max_t(u64, stats->allocs, stats->in_use) - stats->in_use;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_heap_class_stats_read);
 
+/* A size class, and the sum over the heaps that were visited. */
 struct class_sum {
 	unsigned int class;
 	struct kspan_class_stats *stats;
@@ -77,7 +83,7 @@ static void add_class_of_heap(struct kspan_heap *heap, void *data)
 	struct class_sum *sum = data;
 	struct kspan_class_stats stats;
 
-	/* The objects of typed caches have sizes of their own. */
+	/* Objects of typed caches have other sizes than the size classes. */
 	if (heap->private && heap->private->typed)
 		return;
 	kspan_heap_class_stats_read(heap, sum->class, &stats);
@@ -92,9 +98,11 @@ static void add_class_of_heap(struct kspan_heap *heap, void *data)
 }
 
 /**
- * kspan_class_stats_read() - statistics of a size class of all heaps
+ * kspan_class_stats_read() - read the statistics of a size class of all heaps
  * @class:	size class, not 0
- * @stats:	result
+ * @stats:	result, without typed caches
+ *
+ * Context: task; sleeps.
  */
 void kspan_class_stats_read(unsigned int class, struct kspan_class_stats *stats)
 {
@@ -128,8 +136,10 @@ static void add_page_heap(struct kspan_page_heap *ph, struct kspan_page_stats *s
 }
 
 /**
- * kspan_page_stats_read() - statistics of pages and large objects
+ * kspan_page_stats_read() - read the statistics of pages and large objects
  * @stats: result
+ *
+ * Context: task.
  */
 void kspan_page_stats_read(struct kspan_page_stats *stats)
 {
@@ -141,7 +151,10 @@ void kspan_page_stats_read(struct kspan_page_stats *stats)
 		add_page_heap(kspan_page_heap(nid), stats);
 	kspan_cpu_caches_count_large(heap, &stats->large.cached, &stats->large_cached_pages);
 	stats->large.slots = stats->large.spans;
-	/* Objects on the move may be counted twice or not at all. */
+	/*
+	 * An object that moves between a CPU and the page heap meanwhile may be counted twice, or
+	 * not at all.
+	 */
 	stats->large.cached = min(stats->large.cached, stats->large.spans);
 	stats->large.in_use = stats->large.spans - stats->large.cached;
 	stats->large_pages -= min(stats->large_cached_pages, stats->large_pages);
@@ -151,6 +164,7 @@ void kspan_page_stats_read(struct kspan_page_stats *stats)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_stats_read);
 
+/* A CPU, and the sum over the heaps that were visited. */
 struct cpu_sum {
 	unsigned int cpu;
 	struct kspan_cpu_stats *stats;
@@ -175,9 +189,11 @@ static void add_cache_of_heap(struct kspan_heap *heap, void *data)
 }
 
 /**
- * kspan_cpu_stats_read() - statistics of the caches that all heaps have of a CPU
+ * kspan_cpu_stats_read() - read the statistics of the caches that all heaps have of a CPU
  * @cpu:	possible CPU
  * @stats:	result
+ *
+ * Context: task; sleeps.
  */
 void kspan_cpu_stats_read(unsigned int cpu, struct kspan_cpu_stats *stats)
 {
@@ -199,8 +215,10 @@ static void add_tiny_of_heap(struct kspan_heap *heap, void *data)
 }
 
 /**
- * kspan_tiny_stats_read() - statistics of tiny objects
+ * kspan_tiny_stats_read() - read the statistics of tiny objects
  * @stats: result
+ *
+ * Context: task; sleeps.
  */
 void kspan_tiny_stats_read(struct kspan_tiny_stats *stats)
 {
@@ -214,7 +232,10 @@ void kspan_tiny_stats_read(struct kspan_tiny_stats *stats)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_tiny_stats_read);
 
-/* Small objects; blocks of tiny ones count as such, but for the calls. */
+/*
+ * Adds the small objects of a class. Blocks of tiny objects count as objects here, but their
+ * allocations and frees do not count: those of the tiny objects do, elsewhere.
+ */
 static void add_class_to_heap(struct kspan_heap *heap, unsigned int class,
 			      struct kspan_heap_stats *total)
 {
@@ -231,7 +252,7 @@ static void add_class_to_heap(struct kspan_heap *heap, unsigned int class,
 	total->frees += stats.frees;
 }
 
-/* What the page heaps count of all, without what private heaps have. */
+/* The page heaps count the large objects of all heaps. This subtracts those of a private heap. */
 static void subtract_large(struct kspan_heap *heap, void *data)
 {
 	struct kspan_page_stats *pages = data;
@@ -276,7 +297,7 @@ static void add_large_of_private(struct kspan_large_owner *owner, struct kspan_h
 	raw_spin_unlock_irqrestore(&owner->lock, flags);
 }
 
-/* What is in memory of vmalloc(), in kspan's pages. */
+/* Adds the heap's memory of vmalloc(), which is counted in pages of 8 KiB. */
 static void add_mapped(struct kspan_heap *heap, struct kspan_heap_stats *stats)
 {
 	struct kspan_kv_owner *owner = kspan_kv_owner(heap);
@@ -290,11 +311,14 @@ static void add_mapped(struct kspan_heap *heap, struct kspan_heap_stats *stats)
 }
 
 /**
- * kspan_heap_stats_read() - statistics of a heap
- * @heap:	the heap
+ * kspan_heap_stats_read() - read the statistics of a heap
+ * @heap:	heap that is not destroyed meanwhile
  * @stats:	result
  *
- * Of the default heap not to be called for each of all heaps.
+ * A function that is called for each of all heaps must not call this for the default heap, as this
+ * visits all heaps then.
+ *
+ * Context: task; sleeps.
  */
 void kspan_heap_stats_read(struct kspan_heap *heap, struct kspan_heap_stats *stats)
 {
@@ -320,11 +344,11 @@ void kspan_heap_stats_read(struct kspan_heap *heap, struct kspan_heap_stats *sta
 KSPAN_EXPORT_FOR_KUNIT(kspan_heap_stats_read);
 
 /**
- * kspan_heap_stats() - statistics of a heap
- * @heap:	the heap; NULL for the default heap
- * @stats:	result; exact when nobody allocates or frees
+ * kspan_heap_stats() - read the statistics of a heap
+ * @heap:	heap to look at; NULL for the default heap
+ * @stats:	result; exact while nobody allocates or frees
  *
- * For all heaps: see kspan_heap_for_each().
+ * kspan_heap_for_each() visits all heaps.
  *
  * Context: task; sleeps.
  */
@@ -334,7 +358,7 @@ void kspan_heap_stats(struct kspan_heap *heap, struct kspan_heap_stats *stats)
 }
 EXPORT_SYMBOL_GPL(kspan_heap_stats);
 
-/* Objects in blocks count, not blocks. */
+/* Adds calls. Of tiny objects the objects in the blocks count, and not the blocks. */
 static void add_objects(unsigned int class, const struct kspan_class_stats *stats,
 			struct kspan_stats *total)
 {
@@ -382,12 +406,13 @@ static void add_typed_cache(struct kspan_heap *heap, struct kspan_stats *total, 
 	*spans += stats.spans;
 }
 
+/* Sums over the heaps that were visited. */
 struct heap_sum {
 	struct kspan_stats *total;
 	u64 spans;
 };
 
-/* What a heap takes itself, and what is in a typed cache. */
+/* Adds the memory of a heap's own structures, and of a typed cache its objects, too. */
 static void add_heap(struct kspan_heap *heap, void *data)
 {
 	struct kspan_kv_owner *owner = kspan_kv_owner(heap);
@@ -408,8 +433,10 @@ static void add_heap(struct kspan_heap *heap, void *data)
 }
 
 /**
- * kspan_stats_read() - all totals
+ * kspan_stats_read() - read all totals
  * @total: result
+ *
+ * Context: task; sleeps.
  */
 void kspan_stats_read(struct kspan_stats *total)
 {
@@ -452,7 +479,7 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_stats_read);
 
 /**
  * kspan_memory_read() - tell what kspan takes from the system
- * @memory: result; exact when nobody allocates or frees
+ * @memory: result; exact while nobody allocates or frees
  *
  * Context: task; sleeps.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Statistics of heaps and of the pages below them. */
+/* Statistics of heaps and of the pages below them; stats.c says how they are made. */
 #ifndef KSPAN_STATS_H
 #define KSPAN_STATS_H
 
@@ -7,15 +7,15 @@
 
 /**
  * struct kspan_class_stats - a size class over all nodes and CPUs
- * @spans:	spans
- * @bytes:	of small ones, the bytes of the pages that they have
- * @slots:	slots of them; slots = @in_use + @cached + free, and, of hollow and short
- *		spans, those that they have less than usual
+ * @spans:	number of spans
+ * @bytes:	bytes of the pages that small spans have
+ * @slots:	slots of the spans: those of objects in use, cached objects and free slots, and the
+ *		slots that hollow and short spans lack
  * @in_use:	live objects
  * @cached:	free objects in magazines
- * @allocs:	objects ever handed out
- * @frees:	objects ever freed: @allocs - @in_use
- * @magazines:	magazines
+ * @allocs:	objects that were ever allocated
+ * @frees:	objects that were ever freed: @allocs - @in_use
+ * @magazines:	number of magazines
  */
 struct kspan_class_stats {
 	unsigned long spans;
@@ -28,7 +28,7 @@ struct kspan_class_stats {
 	unsigned long magazines;
 };
 
-/* Sums over the page heaps of all nodes; units as in struct kspan_page_heap. */
+/* Sums over the page heaps of all nodes, in the units of struct kspan_page_heap. */
 struct kspan_page_stats {
 	unsigned long arenas;
 	unsigned long runs;
@@ -37,21 +37,21 @@ struct kspan_page_stats {
 	unsigned long used;
 	unsigned long peak;
 	unsigned long holes;
-	unsigned long loose;	/* the kernel's pages of loose spans */
+	unsigned long loose;	/* in pages of the kernel */
 	u64 released;
 	struct kspan_class_stats large;
-	unsigned long large_pages;	/* of objects in use */
+	unsigned long large_pages;	/* pages of live large objects */
 	unsigned long large_cached_pages;
 	u64 large_alloc_pages;
 };
 
 /**
  * struct kspan_tiny_stats - tiny objects over all CPUs
- * @objects:	live ones
- * @allocs:	ever allocated
- * @frees:	ever freed
- * @saved:	bytes that all those ever allocated would have taken more in size
- *		classes than their blocks did
+ * @objects:	live objects
+ * @allocs:	objects that were ever allocated
+ * @frees:	objects that were ever freed
+ * @saved:	bytes that all objects ever allocated would have taken in size classes, less the
+ *		bytes of the blocks that they took
  */
 struct kspan_tiny_stats {
 	u64 objects;
@@ -61,14 +61,14 @@ struct kspan_tiny_stats {
 };
 
 /**
- * struct kspan_cpu_stats - the cache of a CPU
- * @nid:	node whose objects it holds
- * @capacity:	bytes of objects that its magazines may hold by now
- * @cached:	bytes of objects that they hold
- * @large_objects: large objects that it keeps
+ * struct kspan_cpu_stats - the caches that all heaps have of a CPU
+ * @nid:	node whose objects the CPU caches
+ * @capacity:	bytes of objects that its magazines may hold now
+ * @cached:	bytes of objects that its magazines hold
+ * @large_objects: large objects that the CPU keeps
  * @large_bytes: bytes of these
- * @refills:	magazines that it got from centrals
- * @spills:	magazines that it gave to centrals
+ * @refills:	magazines that the CPU got from centrals
+ * @spills:	magazines that the CPU gave to centrals
  * @steals:	how often a class lost capacity to another
  */
 struct kspan_cpu_stats {
@@ -90,7 +90,10 @@ void kspan_heap_stats_read(struct kspan_heap *heap, struct kspan_heap_stats *sta
 void kspan_class_stats_read(unsigned int class, struct kspan_class_stats *stats);
 void kspan_page_stats_read(struct kspan_page_stats *stats);
 
-/* Totals in the terms of Go's runtime.MemStats; bytes unless objects. */
+/*
+ * Totals, named as in Go's runtime.MemStats. They are bytes, or counts of objects, arenas, runs and
+ * calls.
+ */
 struct kspan_stats {
 	u64 alloc;
 	u64 total_alloc;

@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Memory that nobody uses goes back to the page allocator. Stands above the layers, which
- * wake the scavenger, and ask for relief from limits, by pages/hooks.h.
+ * Memory that nobody uses is given back to the page allocator; see reclaim.c.
+ *
+ * Reclaim stands above the layers. A layer that wants to wake the scavenger, or needs relief from a
+ * limit, does so by pages/hooks.h.
  */
 #ifndef KSPAN_RECLAIM_H
 #define KSPAN_RECLAIM_H
 
-#include <linux/compiler.h>
-#include <linux/gfp.h>
+#include <linux/jiffies.h>
+#include <linux/minmax.h>
 #include <linux/types.h>
+
+#include "objects/heap.h"
+#include "objects/limit.h"
 
 struct shrinker;
 struct shrink_control;
 
-/* On whose behalf pages went back. */
+/* The reason why pages went back to the page allocator; statistics keep them apart. */
 enum kspan_reclaimer {
 	KSPAN_BY_TRIM,
 	KSPAN_BY_SHRINKER,
@@ -22,35 +27,45 @@ enum kspan_reclaimer {
 	KSPAN_NR_RECLAIMERS,
 };
 
-enum kspan_limit {
-	KSPAN_SOFT_LIMIT,
-	KSPAN_HARD_LIMIT,
-	KSPAN_NR_LIMITS,
-};
+/*
+ * What kspan_reclaim() may do, besides giving back empty arenas and emptying depots that hold much.
+ */
+#define KSPAN_RECLAIM_HOLES	1U	/* make holes in arenas in use, empty CPU caches */
+#define KSPAN_RECLAIM_WAITS	2U	/* a task waits: flush depots that may give little, too */
+#define KSPAN_RECLAIM_ALL	4U	/* do not bound the work */
 
-/* Bytes of arenas from which on what is idle goes back first, 0 for none; a parameter. */
-extern unsigned long kspan_soft_limit;
+/*
+ * The caches of CPUs are emptied for memory at most once in this time, and requests get relief from
+ * the soft limit at most once. A tenth of a second.
+ */
+#define KSPAN_RELIEF_JIFFIES	max(HZ / 10, 1)
 
-/* Milliseconds between two looks of the scavenger, 0 for no scavenger; a parameter. */
-extern unsigned int kspan_scavenge_ms;
+/*
+ * RCU readers of the heap may still look at its free slots, so pages of theirs go back only after a
+ * grace period. Reclaim does not wait for one.
+ */
+static inline bool kspan_heap_is_typesafe(const struct kspan_heap *heap)
+{
+	return heap->private && (heap->private->flags & KSPAN_TYPESAFE_BY_RCU);
+}
 
 u64 kspan_reclaimed(enum kspan_reclaimer reclaimer);
-u64 kspan_limit_hits(enum kspan_limit limit);
+void kspan_note_reclaimed(enum kspan_reclaimer reclaimer, int nid, unsigned long pages);
 
-/* How kspan_reclaim() is to go about it. */
-#define KSPAN_RECLAIM_HOLES	1U	/* holes in arenas in use, and caches of CPUs */
-#define KSPAN_RECLAIM_WAITS	2U	/* depots, too, that may give little: somebody waits */
-#define KSPAN_RECLAIM_ALL	4U	/* whatever that takes */
+unsigned long kspan_node_free_pages(int nid);
+unsigned long kspan_reclaim_sure_pages(const struct kspan_central *central);
+unsigned long kspan_reclaim_most_pages(const struct kspan_central *central);
+bool kspan_reclaim_is_worth(const struct kspan_heap *heap, struct kspan_central *central,
+			    bool waits);
 
+unsigned long kspan_reclaim_depots(int nid, unsigned long want, unsigned int how, bool *worked);
+unsigned long kspan_reclaim_hollow(int nid, unsigned long want, unsigned long looks);
+unsigned long kspan_reclaim_noting(int nid, unsigned long want, unsigned int how,
+				   enum kspan_reclaimer reclaimer, bool *worked);
 unsigned long kspan_reclaim(int nid, unsigned long want, unsigned int how,
 			    enum kspan_reclaimer reclaimer);
+
 unsigned long kspan_shrink_count(struct shrinker *shrinker, struct shrink_control *sc);
 unsigned long kspan_shrink_scan(struct shrinker *shrinker, struct shrink_control *sc);
-bool kspan_scavenge(u64 budget);
-unsigned int kspan_scavenge_pause(unsigned int ms, u64 spent);
-void kspan_scavenger_restart(void);
-
-int kspan_reclaim_init(void);
-void kspan_reclaim_exit(void);
 
 #endif /* KSPAN_RECLAIM_H */

@@ -9,6 +9,7 @@
 #include <linux/tracepoint.h>
 
 #include "reclaim/reclaim.h"
+#include "reclaim/relief.h"
 
 #define KSPAN_SHOW_LIMIT(limit)		\
 	__print_symbolic(limit, { KSPAN_SOFT_LIMIT, "soft" }, { KSPAN_HARD_LIMIT, "hard" })
@@ -17,7 +18,7 @@
 	__print_symbolic(by, { KSPAN_BY_TRIM, "trim" }, { KSPAN_BY_SHRINKER, "shrinker" },	\
 			     { KSPAN_BY_SCAVENGER, "scavenger" }, { KSPAN_BY_LIMIT, "limit" })
 
-/* A request wants a new arena, and that would be more than a limit. */
+/* A request needs a new arena, and the arenas would have more bytes than a limit with it. */
 TRACE_EVENT(kspan_limit,
 	TP_PROTO(int limit, unsigned long bytes, unsigned long held, unsigned long wanted),
 	TP_ARGS(limit, bytes, held, wanted),

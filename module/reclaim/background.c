@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Start and stop of reclaim
+ *
+ * Two kinds of work run in the background: the scavenger (scavenger.c) and the balance of the
+ * caches' budget (balance.c). Lower layers start both by irq_work. They share a workqueue and the
+ * parameter scavenge_ms, so they are started and stopped together. This file also registers the
+ * shrinker (shrink.c), relief from limits (relief.c) and the work items that empty CPU caches
+ * (flush.c).
+ *
+ * Context: task.
+ */
+#include <linux/irq_work.h>
+#include <linux/moduleparam.h>
+#include <linux/shrinker.h>
+
+#include "base/kunit_export.h"
+#include "base/shrinker.h"
+#include "objects/budget.h"
+#include "pages/hooks.h"
+#include "reclaim/background.h"
+#include "reclaim/flush.h"
+#include "reclaim/reclaim.h"
+#include "reclaim/relief.h"
+#include "reclaim/scavenger.h"
+
+static struct shrinker *shrinker;
+
+/*
+ * While scavenge_ms is 0, the scavenger counts as awake, so that lower layers do not try to wake
+ * it.
+ */
+static void let_wake(void)
+{
+	kspan_scavenger_let_wake();
+	kspan_balance_reset();
+}
+
+/*
+ * An irq_work that read scavenge_ms before it became 0 has queued its delayed work when
+ * irq_work_sync() returns. So the cancellation that follows finds that work.
+ */
+static void cancel_looks(void)
+{
+	kspan_scavenger_cancel();
+	kspan_balance_cancel();
+}
+
+/**
+ * kspan_scavenger_restart() - act on a new value of kspan_scavenge_ms
+ *
+ * The value 0 stops the scavenger and the balance, and the caller waits until they have stopped.
+ *
+ * Context: task; sleeps.
+ */
+void kspan_scavenger_restart(void)
+{
+	/* Module parameters are set before kspan_reclaim_init() is called. */
+	if (!kspan_scavenger_workqueue)
+		return;
+	cancel_looks();
+	kspan_scavenger_keep_all(false);
+	let_wake();
+	kspan_scavenger_wake();
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_scavenger_restart);
+
+/*
+ * Stops them for good. Parameters can still be written until the module is gone; the lock of
+ * parameters keeps such a write from starting the work again in between.
+ */
+static void stop_scavenger(void)
+{
+	kernel_param_lock(THIS_MODULE);
+	WRITE_ONCE(kspan_scavenge_ms, 0);
+	cancel_looks();
+	/*
+	 * From here on nobody queues the irq_works; those that are queued already are waited for.
+	 */
+	let_wake();
+	irq_work_sync(&kspan_scavenger_irq_work);
+	irq_work_sync(&kspan_budget_exhausted);
+	kspan_scavenger_exit();
+	kernel_param_unlock(THIS_MODULE);
+}
+
+/**
+ * kspan_reclaim_init() - start to give memory back
+ *
+ * Context: task; sleeps.
+ * Return: 0, or -ENOMEM with nothing left behind.
+ */
+int kspan_reclaim_init(void)
+{
+	kspan_relief_init();
+	kspan_balance_init();
+	if (kspan_scavenger_init() || kspan_flush_init())
+		goto failed;
+	shrinker = kspan_shrinker_open("kspan", SHRINKER_NUMA_AWARE, kspan_shrink_count,
+				       kspan_shrink_scan);
+	if (!shrinker)
+		goto failed;
+	let_wake();
+	return 0;
+failed:
+	stop_scavenger();
+	kspan_flush_exit();
+	return -ENOMEM;
+}
+
+/**
+ * kspan_reclaim_exit() - undo kspan_reclaim_init()
+ *
+ * Nobody allocates from kspan or frees to it any more.
+ *
+ * Context: task; sleeps.
+ */
+void kspan_reclaim_exit(void)
+{
+	kspan_shrinker_close(shrinker);
+	stop_scavenger();
+	kspan_flush_exit();
+}
