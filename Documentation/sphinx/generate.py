@@ -198,15 +198,107 @@ def check_exports():
     return len(names)
 
 
+# --- parameters.rst
+
+def check_parameters():
+    text = read('Documentation/parameters.rst')
+    # Name to the cells behind it.
+    rows = {found.group(1): [cell.strip() for cell in found.group(2).split('\n     - ')]
+            for found in re.finditer(r'^   \* - ``(\w+)``\n     - (.*?)(?=\n   \* - |\n\n|\Z)',
+                                     text, re.M | re.S)}
+    code = '\n'.join(TEXTS.values())
+    names = {}
+    for found in re.finditer(r'^module_param(?:_cb|_named|)\(\s*(\w+),.*?(0\d+)\);', code, re.M | re.S):
+        names[found.group(1)] = int(found.group(2), 8)
+    for name, mode in sorted(names.items()):
+        if name not in rows:
+            lacks(f'Documentation/parameters.rst: there is no row of the parameter {name}')
+            continue
+        default, _, writable = rows[name][:3]
+        described = re.search(r'MODULE_PARM_DESC\(%s,(.*?)\);' % name, code, re.S)
+        said = re.search(r'\(default ([^),;]+)', described.group(1)) if described else None
+        if said and said.group(1) != default:
+            lacks(f'Documentation/parameters.rst: {name}: default {default}, but the code says '
+                  f'{said.group(1)}')
+        if (writable == 'yes') != bool(mode & 0o200):
+            lacks(f'Documentation/parameters.rst: {name}: writable is {writable}, but its mode is {mode:o}')
+    for name in sorted(set(rows) - set(names)):
+        lacks(f'Documentation/parameters.rst: {name} is no parameter of the code')
+    return len(names)
+
+
+# --- debugfs.rst
+
+def section(text, title):
+    found = re.search(r'^%s\n=+\n(.*?)(?=^[^\n]+\n=+\n|\Z)' % re.escape(title), text, re.M | re.S)
+    return found.group(1) if found else None
+
+
+def rows_of(text):
+    return re.findall(r'^   (?:\* -(?:\n     -)?| +-) ``(\w+)``$', text, re.M)
+
+
+def compare(path, what, there, documented):
+    for name in there:
+        if name not in documented:
+            lacks(f'{path}: {what} {name} is not there')
+    for name in documented:
+        if name not in there:
+            lacks(f'{path}: {what} {name} is no longer in the code')
+
+
+def literals(text):
+    return re.findall(r'"((?:[^"\\\n]|\\.)*)"', text)
+
+
+def check_debugfs():
+    path = 'Documentation/debugfs.rst'
+    text = read(path)
+    code = '\n'.join(TEXTS.values())
+    files = re.findall(r'debugfs_create_\w+\("(\w+)",', code)
+    files = [name for name in files if name != 'kspan'] + \
+        re.findall(r'fault_create_debugfs_attr\("(\w+)"', code)
+    compare(path, 'the file', files, re.findall(r'^``(\w+)`` +0[0-7]+ ', text, re.M))
+    for name in files:
+        if section(text, name) is None:
+            lacks(f'{path}: there is no section "{name}"')
+
+    keys = re.findall(r'show\(m, "(\w+)",', code)
+    compare(path, 'the key of stats', keys, rows_of(section(text, 'stats') or ''))
+
+    for table, version, rest in re.findall(r'"# kspan (\w+) (v\d+): ([^"\n]*?)\\n"', code):
+        line = f'# kspan {table} {version}: ' + rest.replace('%lu', '8192')
+        part = section(text, table) or ''
+        if line not in part:
+            lacks(f'{path}: {table}: the first line is not the one of the code: {line}')
+        elif table != 'map':
+            compare(path, f'the column of {table}', rest.split(), rows_of(part))
+
+    printed = re.search(r'^void kspan_bad_free_show.*?^}', code, re.M | re.S)
+    fields = re.findall(r'(\w+)=', ' '.join(literals(printed.group()))) if printed else []
+    compare(path, 'the field of bad_frees', list(dict.fromkeys(fields)),
+            rows_of(section(text, 'bad_frees') or ''))
+
+    events = []
+    for event, body in re.findall(r'^TRACE_EVENT\((\w+),(.*?)^\);', code, re.M | re.S):
+        events += [event] + re.findall(r'(\w+)=%', body[body.index('TP_printk'):])
+    compare(path, 'the tracepoint or its field', list(dict.fromkeys(events)),
+            list(dict.fromkeys(rows_of(section(text, 'Tracepoints') or ''))))
+    return len(keys) + len(files)
+
+
 def main():
     write_tree()
     write_reference()
     exports = check_exports()
+    parameters = check_parameters()
+    keys = check_debugfs()
     for text in missing:
         print(text, file=sys.stderr)
     if missing:
         sys.exit(f'kspan: error: the documentation lacks {len(missing)} things that the code has')
-    print(f'kspan: {exports} exported calls have kernel-doc', file=sys.stderr)
+    print(f'kspan: the documentation has {exports} exported calls, {parameters} parameters, '
+          f'{keys} files and keys of debugfs, 0 files of the module', file=sys.stderr)
 
 
 main()
