@@ -287,18 +287,38 @@ def check_debugfs():
     return len(keys) + len(files)
 
 
+# --- architecture.rst
+
+def check_files():
+    """Each file of module/, without its suffix, has a sentence in the page."""
+    path = 'Documentation/architecture.rst'
+    said = re.findall(r'^``([\w/]+)``\n    \S', read(path), re.M)
+    there = {}
+    for name in TEXTS:
+        there.setdefault(re.sub(r'^module/(.*)\.[ch]$', r'\1', name), []).append(name)
+    for name, files in sorted(there.items()):
+        if name not in said:
+            lacks(f'{path}: {" and ".join(files)} has no sentence; add one as\n'
+                  f'\t``{name}``\n\t    does this and that.')
+    for name in said:
+        if name not in there:
+            lacks(f'{path}: there is no module/{name}.c or .h any more; take its sentence away')
+    return len(TEXTS)
+
+
 def main():
     write_tree()
     write_reference()
     exports = check_exports()
     parameters = check_parameters()
     keys = check_debugfs()
+    files = check_files()
     for text in missing:
         print(text, file=sys.stderr)
     if missing:
         sys.exit(f'kspan: error: the documentation lacks {len(missing)} things that the code has')
     print(f'kspan: the documentation has {exports} exported calls, {parameters} parameters, '
-          f'{keys} files and keys of debugfs, 0 files of the module', file=sys.stderr)
+          f'{keys} files and keys of debugfs, {files} files of the module', file=sys.stderr)
 
 
 main()
