@@ -26,7 +26,7 @@ author = 'the authors of kspan'
 copyright = author
 version = release = version_of_module()
 
-extensions = ['kerneldoc']
+extensions = ['kerneldoc', 'automarkup']
 kerneldoc_bin = os.path.join(KERNEL, 'scripts', 'kernel-doc')
 kerneldoc_srctree = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'tree')
 

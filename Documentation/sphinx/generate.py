@@ -32,6 +32,9 @@ TITLES = {
 # Generated tables of sizes: no call is declared there.
 LEFT_OUT = {'kspan_size_class'}
 
+# Of the public headers, what has no comment that could be shown.
+undescribed = []
+
 missing = []
 
 
@@ -101,9 +104,9 @@ def declared(text):
     return names
 
 
-def prototype(name):
+def prototype(name, text=None):
     """The first line of a function's definition, without attributes."""
-    text = without_comments(TEXTS[DOCS[name][0]])
+    text = without_comments(text or TEXTS[DOCS[name][0]])
     found = re.search(r'^((?:static|[a-z])[^;{}#]*\b%s\s*\([^{;]*?\))\s*\{' % re.escape(name), text, re.M)
     if not found:
         return None
@@ -116,7 +119,8 @@ def escaped(text):
     """Prose of a comment as reStructuredText: no character of it is markup."""
     text = re.sub(r'([\\*`|])', r'\\\1', text)
     text = re.sub(r'_(?=\W|$)', r'\\_', text)
-    return re.sub(r'(?<![\w`])((?:devm_)?_*kspan_\w+(?:\(\))?)', r'``\1``', text)
+    return re.sub(r'(?<![\w`])((?:devm_)?_*kspan_\w+(?:\([\w, ]*\))?)(?=(\w|\()?)',
+                  lambda found: f'``{found.group(1)}``' + ('\\ ' if found.group(2) else ''), text)
 
 
 def head_of(text):
@@ -142,7 +146,16 @@ def write_header_page(stem, text):
     lines = ['.. SPDX-License-Identifier: GPL-2.0', '', underlined(title, '='),
              f'``#include <linux/{stem}.h>``', '', head_of(text), '']
     for name in declared(text):
+        if name not in DOCS and '__' + name in DOCS:
+            # An inline function that adds THIS_MODULE, or finds the class.
+            macro = re.search(r'^#define (%s\([^)]*\))' % name, text, re.M)
+            proto = prototype(name, text)
+            lines += [f'.. c:function:: {proto}' if proto else f'.. c:macro:: {macro.group(1) if macro else name}', '',
+                      f'   Calls :c:func:`__{name}`, which has the description.', '']
+            continue
         if name not in DOCS:
+            if re.match(r'(devm_)?kspan_', name):
+                undescribed.append(name)
             continue
         path, short = DOCS[name]
         if short is None:
@@ -313,6 +326,9 @@ def main():
     parameters = check_parameters()
     keys = check_debugfs()
     files = check_files()
+    if undescribed:
+        print('kspan: note: no kernel-doc, so not in the reference:\n       ' + ' '.join(undescribed),
+              file=sys.stderr)
     for text in missing:
         print(text, file=sys.stderr)
     if missing:
