@@ -19,7 +19,7 @@ dependents = $(DESTDIR)$(PREFIX)/src/kspan
 release = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
 
 .PHONY: all modules clean modules_install install dkms-install \
-	demo check kunit kselftest stress pressure fragmented hotplug stray ports rust manycpus speed check-all bench replay traces style help kdir
+	demo check kunit kselftest stress pressure fragmented hotplug stray ports rust manycpus speed check-all bench replay traces style docs help kdir
 
 all: modules
 
@@ -111,6 +111,9 @@ traces:
 style:
 	@tools/style.sh
 
+docs:
+	@tools/docs.sh
+
 # A kernel's build directory is what every build needs; say so in time.
 kdir:
 	@if [ ! -d "$(KDIR)" ]; then \
@@ -153,6 +156,8 @@ help:
 	@echo '  ports            modules of the kernel that were ported to kspan, at work: dm-vdo'
 	@echo '  rust             a module in Rust whose boxes and vectors are in memory of kspan'"'"'s'
 	@echo '  speed            the instructions of some pairs, which must not be more than they were'
+	@echo '  docs             the documentation as HTML, under the cache; prints where. It fails where the'
+	@echo '                   documentation lacks a call, parameter, key of debugfs or file of the code'
 	@echo '  style            generated tables, checkpatch, licences, shellcheck'
 	@echo '  manycpus         kunit and stress on 64 CPUs, and what kspan holds at rest there (MINUTES=2)'
 	@echo '  check-all        check with MATRIX=all, manycpus, and a short run of bench and replay: hours'

@@ -8,7 +8,7 @@
 #	tools/replay.sh table	prints that of the last runs
 #	tools/replay.sh rst	the same as the documentation has it
 #	tools/replay.sh tsv	the samples of the last runs, a line each
-#	tools/replay.sh plots	draws them: Documentation/benchmarks/replay-NAME.svg
+#	tools/replay.sh curves	what make docs draws, as Documentation/benchmarks/replay.tsv has it
 #
 # KERNEL= names one kernel (default: 6.12 and 7.3), TRACE= one file (default: all of
 # tools/replay/traces), REPLAY= options of kspan-replay replay, for example
@@ -163,11 +163,38 @@ tsv() {
 	done
 }
 
-plots() {
-	local name
-	for name in $(tsv | awk 'NR > 1 && !seen[$2]++ { print $2 }'); do
-		tsv | "$HERE/plot.py" "$name" "$KSPAN_TOP/Documentation/benchmarks/replay-$name.svg"
-	done
+# What Documentation/sphinx/plots.py draws, in MiB: the first round of each. Metadata that is
+# there without an object is not held by objects.
+curves() {
+	echo "# SPDX-License-Identifier: GPL-2.0"
+	tsv | awk -F '\t' -v OFS='\t' '
+		NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
+		$at["round"] != 1 { next }
+		{
+			key = $at["trace"] OFS $at["kernel"]
+			if (!(key in seen)) { seen[key] = 1; keys[++nkeys] = key }
+		}
+		$at["on"] == "kspan" {
+			n = ++samples[key]
+			events[key, n] = $at["events"]
+			requested[key, n] = $at["requested"]
+			held[key, n] = $at["held"]
+			spans[key, n] = $at["spans"] + $at["metadata"]
+			rest = $at["metadata"] + $at["arenas"] - $at["held"]
+			if (n == 1 || rest < fixed[key]) fixed[key] = rest
+			next
+		}
+		{ slub[key, ++slubs[key]] = $at["held"] }
+		END {
+			print "trace", "kernel", "events", "requested", "kspan_held", "kspan_spans", "slub_held"
+			for (k = 1; k <= nkeys; k++) {
+				key = keys[k]
+				for (n = 1; n <= samples[key]; n++)
+					printf "%s\t%d\t%.2f\t%.2f\t%.2f\t%.2f\n", key, events[key, n],
+						requested[key, n] / 1048576, held[key, n] / 1048576,
+						(spans[key, n] - fixed[key]) / 1048576, slub[key, n] / 1048576
+			}
+		}'
 }
 
 main() {
@@ -180,9 +207,9 @@ main() {
 	table) show; return ;;
 	rst) rst; return ;;
 	tsv) tsv; return ;;
-	plots) plots; return ;;
+	curves) curves; return ;;
 	esac
-	[ $# -eq 0 ] || die "usage: tools/replay.sh [table | rst | tsv | plots]"
+	[ $# -eq 0 ] || die "usage: tools/replay.sh [table | rst | tsv | curves]"
 	check_traces
 	# shellcheck disable=SC2086
 	need_packages -:zlib1g-dev $KSPAN_NEEDS_BUILD $KSPAN_NEEDS_BOOT
