@@ -13,10 +13,7 @@
 #include <linux/moduleparam.h>
 
 #include "api/free.h"
-#include "api/free_rcu.h"
 #include "api/heaps.h"
-#include "api/malloc.h"
-#include "api/nolock.h"
 #include "api/private.h"
 #include "api/reserve.h"
 #include "kits/pool.h"

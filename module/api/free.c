@@ -35,6 +35,7 @@
 #include "api/object.h"
 #include "base/kunit_export.h"
 #include "objects/bad_free.h"
+#include "objects/capacity.h"
 #include "objects/kv.h"
 #include "pages/hooks.h"
 

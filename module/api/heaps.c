@@ -23,6 +23,7 @@
 
 #include "api/heaps.h"
 #include "base/kunit_export.h"
+#include "objects/cpu_caches.h"
 #include "objects/limit.h"
 
 static LIST_HEAD(heaps);

@@ -16,9 +16,13 @@
 
 #include "api/object.h"
 #include "base/kunit_export.h"
+#include "objects/central.h"
 #include "objects/heap.h"
 #include "objects/kv.h"
 #include "objects/large.h"
+#include "objects/seal.h"
+#include "objects/slot.h"
+#include "objects/tiny.h"
 
 /**
  * kspan_small_heap() - find the heap of a small object

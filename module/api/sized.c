@@ -17,6 +17,7 @@
 #include "objects/heap.h"
 #include "objects/kv.h"
 #include "objects/large.h"
+#include "objects/tiny.h"
 
 /*
  * Whether a large object can be one of a request for @size bytes. Memory of the system's

@@ -6,6 +6,8 @@
 #include <linux/kernel_stat.h>
 #include <linux/timex.h>
 
+#include "base/stretch.h"
+
 #ifndef CONFIG_X86
 #error "KSPAN_STRETCH=1 needs x86: it counts by the TSC, and the interrupts that came"
 #endif

@@ -11,7 +11,6 @@
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 
-#include "api/malloc.h"
 #include "kits/region.h"
 #include "objects/handle.h"
 

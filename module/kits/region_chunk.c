@@ -20,7 +20,8 @@
 #include <linux/sched/mm.h>
 #include <linux/string.h>
 
-#include "api/malloc.h"
+#include "api/alloc.h"
+#include "api/free.h"
 #include "base/kunit_export.h"
 #include "kits/region.h"
 #include "objects/bad_free.h"

@@ -18,8 +18,8 @@
 #include <linux/list.h>
 #include <linux/string.h>
 
-#include "api/malloc.h"
 #include "kits/region.h"
+#include "objects/refuse.h"
 
 /* Whether the region was less full at @a than at @b. */
 static bool is_below(const struct kspan_region_mark *a, const struct kspan_region_mark *b)

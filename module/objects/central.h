@@ -5,7 +5,7 @@
 
 #include "objects/budget.h"
 #include "pages/account.h"
-#include "pages/free.h"
+#include "pages/span_free.h"
 #include "pages/map.h"
 #include "pages/page_heap.h"
 #include "pages/release.h"

@@ -5,7 +5,7 @@
 
 #include "objects/lookup.h"
 #include "pages/account.h"
-#include "pages/free.h"
+#include "pages/span_free.h"
 #include "pages/page_heap.h"
 #include "pages/reshape.h"
 #include "pages/source.h"

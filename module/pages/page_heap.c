@@ -9,7 +9,7 @@
  *	descriptor.c	makes a span of a run
  *	source.c	serves a request from one of several sources
  *	loose.c		spans that are a block of the page allocator each, in no arena
- *	free.c		frees spans
+ *	span_free.c	frees spans
  *	reshape.c	changes the length of a span in use
  *	hole.c		gives the free pages of an arena in use back, and fills such holes
  *	release.c	gives arenas back

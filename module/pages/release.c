@@ -17,7 +17,7 @@
 #include "base/kunit_export.h"
 #include "pages/arena.h"
 #include "pages/descriptor.h"
-#include "pages/free.h"
+#include "pages/span_free.h"
 #include "pages/hole.h"
 #include "pages/loose.h"
 #include "pages/map.h"

@@ -19,7 +19,7 @@
 #include "pages/arena.h"
 #include "pages/bucket.h"
 #include "pages/descriptor.h"
-#include "pages/free.h"
+#include "pages/span_free.h"
 #include "pages/hole.h"
 #include "pages/hooks.h"
 #include "pages/loose.h"

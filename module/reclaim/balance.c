@@ -17,8 +17,10 @@
 #include <linux/sched.h>
 #include <linux/workqueue.h>
 
+#include "api/heaps.h"
 #include "api/private.h"
 #include "objects/budget.h"
+#include "objects/depot.h"
 #include "reclaim/background.h"
 #include "reclaim/scavenger.h"
 

@@ -14,7 +14,9 @@
  */
 #include <linux/workqueue.h>
 
+#include "api/heaps.h"
 #include "api/private.h"
+#include "objects/cpu_caches.h"
 #include "reclaim/flush.h"
 
 /* Since Linux 6.17, alloc_workqueue() wants to be told that a workqueue is per CPU. */

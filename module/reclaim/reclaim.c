@@ -52,7 +52,7 @@
 #include "kits/pool.h"
 #include "objects/budget.h"
 #include "objects/cpu_caches.h"
-#include "pages/free.h"
+#include "pages/span_free.h"
 #include "pages/hooks.h"
 #include "pages/page_heap.h"
 #include "pages/release.h"

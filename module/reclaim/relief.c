@@ -16,8 +16,8 @@
 #include <linux/ktime.h>
 #include <linux/log2.h>
 
-#include "api/malloc.h"
 #include "base/kunit_export.h"
+#include "objects/cpu_cache.h"
 #include "pages/hooks.h"
 #include "pages/page_heap.h"
 #include "reclaim/reclaim.h"

@@ -35,10 +35,14 @@
 #include <linux/sched.h>
 #include <linux/workqueue.h>
 
+#include "api/heaps.h"
 #include "api/private.h"
 #include "base/kunit_export.h"
+#include "objects/cpu_caches.h"
+#include "objects/depot.h"
 #include "pages/hooks.h"
 #include "pages/page_heap.h"
+#include "pages/release.h"
 #include "pages/spare.h"
 #include "reclaim/flush.h"
 #include "reclaim/reclaim.h"

@@ -21,8 +21,11 @@
 #include <linux/shrinker.h>
 #include <linux/swap.h>
 
+#include "api/heaps.h"
 #include "api/private.h"
 #include "base/kunit_export.h"
+#include "objects/central.h"
+#include "objects/cpu_cache.h"
 #include "pages/page_heap.h"
 #include "reclaim/reclaim.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Frees of spans, those that an NMI leaves to others included; see free.c. */
-#ifndef KSPAN_FREE_H
-#define KSPAN_FREE_H
+/* Frees of spans, those that an NMI leaves to others included; see span_free.c. */
+#ifndef KSPAN_SPAN_FREE_H
+#define KSPAN_SPAN_FREE_H
 
 #include "pages/page_heap.h"
 
@@ -15,4 +15,4 @@ void kspan_page_heap_merge_all(struct kspan_page_heap *ph);
 void kspan_page_heap_release_queued(void);
 void kspan_page_heap_stop_releasing(void);
 
-#endif /* KSPAN_FREE_H */
+#endif /* KSPAN_SPAN_FREE_H */
