@@ -985,7 +985,7 @@ static void share_of_memory_bounds_all_caches(struct kunit *test)
 /* Large objects that a CPU uses now, where its classes had all of the budget before. */
 static void classes_make_room_for_large_objects(struct kunit *test)
 {
-	struct kspan_cpu_cache *here = this_cpu_ptr(kspan_default_heap.cpu);
+	struct kspan_cpu_cache *here = per_cpu_ptr(kspan_default_heap.cpu, kspan_kunit_pin(test));
 	unsigned int round, i;
 	size_t size;
 	void *p;
