@@ -35,19 +35,19 @@ static void wipe_held(const void *p, size_t from, size_t to)
 static bool resize_large(const void *p, size_t old, size_t size, gfp_t gfp)
 {
 	size_t keep = kspan_large_roundup(size);
+	bool done;
 
 	if (keep == old)
 		return true;
 	if (want_init_on_free())
 		wipe_held(p, keep, old);
-	if (!kspan_large_resize((unsigned long)p, size, kspan_gfp_here(gfp)))
-		return false;
-	if (want_init_on_alloc(gfp))
-		wipe_held(p, old, keep);
-	/* For kmemleak it is another object now. */
+	/* For kmemleak it is another object then: others get the pages that it leaves. */
 	kmemleak_free(p);
-	kspan_remember((void *)p, keep, gfp);
-	return true;
+	done = kspan_large_resize((unsigned long)p, size, kspan_gfp_here(gfp));
+	if (done && want_init_on_alloc(gfp))
+		wipe_held(p, old, keep);
+	kspan_remember((void *)p, done ? keep : old, gfp);
+	return done;
 }
 
 /* Whether the object has room for @size where it is, and no more than it needs. */
