@@ -1043,7 +1043,7 @@ static void depots_that_rest_make_room_for_others(struct kunit *test)
 	/* The scavenger itself looks in 20 s. */
 	kspan_scavenge_ms = 20000;
 	kspan_scavenger_restart();
-	for (round = 0; round < 100 && !nr_full(own, B); round++) {
+	for (round = 0; round < 300 && !nr_full(own, B); round++) {
 		alloc_and_free(own, B, 200);
 		msleep(50);
 	}
