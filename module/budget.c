@@ -10,9 +10,9 @@
  * kspan_cache_share thousandths of the memory. Whoever comes first gets most of it, but
  * not for long: a CPU that has less than an equal share and gets nothing says so, and each
  * CPU that has more gives up some of it at its next visit to the central. Those that do
- * not come by there any more are flushed by the scavenger. What a CPU needs no longer for
- * one class or large objects, it takes for another. Depots that hold more than they needed
- * lately give that up soon after the budget is exhausted.
+ * not come by there any more are flushed by the scavenger. Within a CPU, classes and large
+ * objects take from each other. When a budget refuses a request, the depots of its heaps soon
+ * give up what they did not need lately.
  *
  * Context: any, NMI included; takes no lock.
  */
@@ -52,22 +52,39 @@ static bool draw(struct kspan_budget *budget, unsigned long bytes)
 }
 
 struct irq_work kspan_budget_exhausted;
-/* It is known, or nobody wants to know. */
+/* The work was queued, or is not to be queued at all. */
 static bool told = true;
 
-/** kspan_budget_watch() - be told from here on when the budget is exhausted, once; or not */
+/** kspan_budget_watch() - queue kspan_budget_exhausted at the next refusal, or never */
 void kspan_budget_watch(bool on)
 {
 	WRITE_ONCE(told, !on);
 }
 
-static bool tell(void)
+static void tell(struct kspan_budget *budget)
 {
-	if (!READ_ONCE(told)) {
-		WRITE_ONCE(told, true);
-		irq_work_queue(&kspan_budget_exhausted);
-	}
-	return false;
+	WRITE_ONCE(budget->exhausted, true);
+	if (READ_ONCE(told))
+		return;
+	WRITE_ONCE(told, true);
+	irq_work_queue(&kspan_budget_exhausted);
+}
+
+/* The budget that refuses, or NULL: then @bytes are drawn from both. */
+static struct kspan_budget *refusing(struct kspan_budget *budget, unsigned long bytes)
+{
+	if (!draw(budget, bytes))
+		return budget;
+	if (draw(&kspan_budget, bytes))
+		return NULL;
+	atomic_long_sub(bytes, &budget->drawn);
+	return &kspan_budget;
+}
+
+/** kspan_budget_try() - kspan_budget_draw() of a caller that has another way if it is refused */
+bool kspan_budget_try(struct kspan_budget *budget, unsigned long bytes)
+{
+	return !refusing(budget, bytes);
 }
 
 /**
@@ -78,12 +95,12 @@ static bool tell(void)
  */
 bool kspan_budget_draw(struct kspan_budget *budget, unsigned long bytes)
 {
-	if (!draw(budget, bytes))
-		return tell();
-	if (draw(&kspan_budget, bytes))
+	struct kspan_budget *refuses = refusing(budget, bytes);
+
+	if (likely(!refuses))
 		return true;
-	atomic_long_sub(bytes, &budget->drawn);
-	return tell();
+	tell(refuses);
+	return false;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_budget_draw);
 

@@ -14,6 +14,7 @@
  * @most:	of these, 0 for no bound; of the budget of all heaps not used
  * @users:	CPU caches that have drawn from it
  * @wanted:	somebody who has less than his share did not get any
+ * @exhausted:	a request was refused since balance() looked
  *
  * CPU caches and depots draw what they may hold in steps, when they grow, and give it
  * back when others need it more, when they rest, and when they are flushed. So a CPU that
@@ -24,14 +25,15 @@ struct kspan_budget {
 	unsigned long most;
 	atomic_t users;
 	bool wanted;
+	bool exhausted;
 };
 
 /* Of all heaps, and of whoever is of none. */
 extern struct kspan_budget kspan_budget, kspan_no_budget;
 
 /*
- * Queued when somebody did not get any, unless it is known already: what caches do not need
- * is to go back. Who does that says so by kspan_budget_watch().
+ * Queued when a budget refuses a request, once until kspan_budget_watch() asks for the next
+ * time. reclaim.c says what runs then.
  */
 extern struct irq_work kspan_budget_exhausted;
 
@@ -40,6 +42,7 @@ extern unsigned int kspan_cache_share;
 
 void kspan_budget_watch(bool on);
 unsigned long kspan_budget_most(void);
+bool kspan_budget_try(struct kspan_budget *budget, unsigned long bytes);
 bool kspan_budget_draw(struct kspan_budget *budget, unsigned long bytes);
 void kspan_budget_give(struct kspan_budget *budget, unsigned long bytes);
 void kspan_budget_drop(struct kspan_budget *budget);

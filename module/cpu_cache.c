@@ -233,6 +233,12 @@ static bool make_room(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 	return cache->capacity + bytes <= most;
 }
 
+/* Bytes of objects that a CPU may hold, large ones included. */
+static unsigned long held_by(const struct kspan_cpu_cache *cache)
+{
+	return cache->capacity + ((unsigned long)cache->large.drawn << KSPAN_PAGE_SHIFT);
+}
+
 /*
  * Draw what a class is to have more. Where the budget has no more, other classes of this
  * CPU lose some of theirs; if they have little, other CPUs are asked to.
@@ -244,9 +250,12 @@ static bool draw_for(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 	unsigned int bytes = capacity_of(heap, class, limit) - capacity_of(heap, class, old);
 	unsigned long more = drawn_for(heap, class, limit) - drawn_for(heap, class, old);
 
-	if (likely(kspan_budget_draw(&heap->budget, more)))
+	if (likely(kspan_budget_try(&heap->budget, more)))
 		return true;
-	kspan_budget_want(&heap->budget, cache->capacity + bytes);
+	kspan_budget_want(&heap->budget, held_by(cache) + bytes);
+	kspan_large_cache_yield(&cache->large);
+	if (kspan_budget_try(&heap->budget, more))
+		return true;
 	/* What the budget does not have, the scavenger may get from those that rest. */
 	kspan_scavenger_wake();
 	if (cache->capacity == capacity_of(heap, class, old))
@@ -256,18 +265,27 @@ static bool draw_for(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 }
 
 /**
- * kspan_cpu_cache_yield() - have classes of a CPU need less of the budget
- * @heap:	the heap
- * @cache:	its entered cache; kspan_cpu_cache_finish() is to leave it
- * @bytes:	that something else of this CPU could use; if they are not enough the next call
- *		goes on
+ * kspan_cpu_cache_feed_large() - have a CPU's classes give capacity to its large objects
+ * @heap:	the default heap
+ * @cache:	its entered cache, which kspan_cpu_cache_finish() has to leave
+ *
+ * The budget refused pages that a large object needs, see struct kspan_large_cache. Classes
+ * lose some, as they do to each other, while they have more than the large objects. What one
+ * call gets may be too little: the next free of a large object goes on.
+ *
+ * Context: any but NMI.
  */
-void kspan_cpu_cache_yield(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
-			   unsigned int bytes)
+void kspan_cpu_cache_feed_large(struct kspan_heap *heap, struct kspan_cpu_cache *cache)
 {
-	unsigned int steps = KSPAN_STEPS;
+	unsigned int bytes = cache->large.lacks << KSPAN_PAGE_SHIFT, steps = KSPAN_STEPS;
+	unsigned int before = cache->capacity;
 
-	make_room(heap, cache, 0, bytes, cache->capacity, &steps);
+	cache->large.lacks = 0;
+	kspan_budget_want(&heap->budget, held_by(cache));
+	if (cache->capacity > cache->large.drawn << KSPAN_PAGE_SHIFT)
+		make_room(heap, cache, 0, bytes, before, &steps);
+	/* At once, or another CPU may have them by the next free. */
+	kspan_large_cache_draw(&cache->large, (before - cache->capacity) >> KSPAN_PAGE_SHIFT);
 }
 
 /*
@@ -281,7 +299,7 @@ static void grow(struct kspan_heap *heap, struct kspan_cpu_cache *cache, unsigne
 	unsigned int old, bytes = most_bytes(heap);
 
 	/* The next of the other classes, for another CPU. */
-	if (unlikely(kspan_budget_asks(&heap->budget, cache->capacity)))
+	if (unlikely(kspan_budget_asks(&heap->budget, held_by(cache))))
 		make_room(heap, cache, 0, 1, cache->capacity, steps);
 	old = cache->class[class].limit;
 	if (likely(old >= most))
@@ -737,6 +755,35 @@ bool kspan_cpu_cache_holds_any(const struct kspan_heap *heap, unsigned int cpu)
 	return false;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_holds_any);
+
+/**
+ * kspan_cpu_cache_large_rests() - whether a CPU keeps large objects that it does not use
+ * @cache:	the cache of any CPU
+ *
+ * For the scavenger alone, which remembers what it saw.
+ *
+ * Return: whether some are kept, and none was allocated since the last call.
+ */
+bool kspan_cpu_cache_large_rests(struct kspan_cpu_cache *cache)
+{
+	u64 before = cache->large_seen;
+
+	cache->large_seen = kspan_glance(cache->events[KSPAN_LARGE_ALLOC]);
+	return READ_ONCE(cache->large.drawn) && cache->large_seen == before;
+}
+
+/** kspan_cpu_cache_drain_large_here() - free the large objects that this CPU keeps */
+void kspan_cpu_cache_drain_large_here(struct kspan_heap *heap)
+{
+	struct kspan_cpu_cache *cache;
+
+	/* What an interrupt does under the mark is over before a task runs. */
+	if (WARN_ON_ONCE(!kspan_cpu_cache_enter(heap, &cache)))
+		return;
+	kspan_large_cache_drain(&cache->large);
+	WRITE_ONCE(cache->flush_large, false);
+	kspan_cpu_cache_leave(cache);
+}
 
 /* A number that is another one whenever the cache was used, as good as always. */
 static u64 use_of(const struct kspan_heap *heap, const struct kspan_cpu_cache *cache)

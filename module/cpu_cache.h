@@ -65,7 +65,9 @@ static_assert(KSPAN_CLASS_SHIFT == KSPAN_ENTRY_SHIFT);
  * @own_bytes:	its length; 0 until an object was freed
  * @own_gone:	the heap's @gone then
  * @seen:	what the scavenger saw of its use last
+ * @large_seen:	large objects that it had allocated from here when the scavenger saw it last
  * @flush:	somebody wants it to be flushed by its CPU; written by anybody
+ * @flush_large: the same, of @large alone
  * @events:	counted by this_cpu_inc() with or without the mark, or always under it
  * @class:	one more than the heap has classes
  *
@@ -88,7 +90,9 @@ struct kspan_cpu_cache {
 	unsigned long own_bytes;
 	int own_gone;
 	u64 seen;
+	u64 large_seen;
 	bool flush;
+	bool flush_large;
 	u64 events[KSPAN_NR_EVENTS];
 	struct kspan_cpu_class class[];
 };
@@ -330,8 +334,7 @@ static __always_inline bool kspan_cpu_cache_push(struct kspan_cpu_cache *cache,
 }
 
 void kspan_cpu_cache_finish(struct kspan_cpu_cache *cache);
-void kspan_cpu_cache_yield(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
-			   unsigned int bytes);
+void kspan_cpu_cache_feed_large(struct kspan_heap *heap, struct kspan_cpu_cache *cache);
 bool kspan_cpu_cache_reload(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 			    unsigned int class, gfp_t gfp);
 unsigned int kspan_cpu_cache_room(struct kspan_heap *heap, unsigned int class, int nid);
@@ -352,6 +355,8 @@ bool kspan_cpu_cache_empty(struct kspan_heap *heap);
 bool kspan_cpu_cache_flush_here(struct kspan_heap *heap, int nid);
 bool kspan_cpu_cache_holds_any(const struct kspan_heap *heap, unsigned int cpu);
 bool kspan_cpu_cache_rests(struct kspan_heap *heap, unsigned int cpu);
+bool kspan_cpu_cache_large_rests(struct kspan_cpu_cache *cache);
+void kspan_cpu_cache_drain_large_here(struct kspan_heap *heap);
 void kspan_cpu_caches_drop(struct kspan_heap *heap);
 void kspan_cpu_cache_prepare(struct kspan_heap *heap, unsigned int cpu);
 void kspan_cpu_caches_learn(struct kspan_heap *heap);

@@ -39,6 +39,7 @@ struct kspan_reserves;
  * @handle:	whose it is
  * @reserves:	for those who wait for nothing; NULL until they are asked for
  * @seen:	the scavenger's last round through all heaps in which it looked at this one
+ * @balanced:	the same of balance()
  * @work:	frees it after a grace period
  */
 struct kspan_private {
@@ -65,6 +66,7 @@ struct kspan_private {
 	struct kspan_handle handle;
 	struct kspan_reserves *reserves;
 	unsigned int seen;
+	unsigned int balanced;
 	struct rcu_work work;
 };
 

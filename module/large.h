@@ -20,7 +20,7 @@
  * @count:	entries that are not NULL
  * @pages:	pages of these
  * @drawn:	pages that it may hold, drawn from the budget of caches
- * @lacks:	pages that the budget did not have, since the last look at this
+ * @lacks:	pages that the budget refused in the last free, for kspan_cpu_cache_feed_large()
  */
 struct kspan_large_cache {
 	struct kspan_span *span[KSPAN_LARGE_CACHED];
@@ -69,6 +69,8 @@ extern unsigned int kspan_large_cache_bytes;
 void *kspan_large_cache_take(struct kspan_large_cache *cache, size_t size);
 bool kspan_large_cache_put(struct kspan_large_cache *cache, unsigned long addr, int nid,
 			   struct kspan_span **evicted);
+bool kspan_large_cache_draw(struct kspan_large_cache *cache, unsigned int npages);
+void kspan_large_cache_yield(struct kspan_large_cache *cache);
 void kspan_large_cache_drain(struct kspan_large_cache *cache);
 
 /**

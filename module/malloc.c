@@ -71,8 +71,14 @@ static void *refuse_size(size_t size, gfp_t gfp)
 			    gfp);
 }
 
-/* As often as the page allocator tells. */
-DEFINE_RATELIMIT_STATE(kspan_failure_limit, 10 * HZ, 1);
+/*
+ * As often as the page allocator tells. A private heap that often reaches its limit does not
+ * keep a failure of the default heap from being told.
+ */
+struct ratelimit_state kspan_failure_limit[2] = {
+	RATELIMIT_STATE_INIT(kspan_failure_limit[0], 10 * HZ, 1),
+	RATELIMIT_STATE_INIT(kspan_failure_limit[1], 10 * HZ, 1),
+};
 KSPAN_EXPORT_FOR_KUNIT(kspan_failure_limit);
 
 /**
@@ -82,14 +88,15 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_failure_limit);
  * @gfp:	the caller's flags; with __GFP_NOWARN nothing is told
  * @nid:	its node
  *
- * One line in ten seconds. Where it was the page allocator that had nothing, it tells of the
- * system's memory, with the stack.
+ * One line in ten seconds for the default heap, and one for all private heaps. Where the
+ * page allocator had nothing, it tells of the system's memory first, with the stack.
  */
 void kspan_tell_failure(struct kspan_heap *heap, size_t size, gfp_t gfp, int nid)
 {
 	unsigned long held, most;
 
-	if ((gfp & (__GFP_NOWARN | KSPAN_GFP_NOLOCK)) || !__ratelimit(&kspan_failure_limit))
+	if ((gfp & (__GFP_NOWARN | KSPAN_GFP_NOLOCK)) ||
+	    !__ratelimit(&kspan_failure_limit[!!heap->private]))
 		return;
 	held = heap->private ? atomic_long_read(&heap->private->account.pages) << KSPAN_PAGE_SHIFT :
 			       kspan_arena_bytes();
@@ -296,7 +303,8 @@ void *kspan_heap_alloc_chunk(struct kspan_heap *heap, size_t size, gfp_t gfp)
 
 	gfp = kspan_gfp_here(kspan_heap_gfp(heap, gfp));
 	chunk = alloc_pages_of(heap, size, gfp, nid, kspan_large_alloc_chunk);
-	if (!chunk)
+	/* With __GFP_NOFAIL the caller tries again. */
+	if (!chunk && !(gfp & __GFP_NOFAIL))
 		note_failure(heap, size, gfp, nid);
 	return chunk;
 }
@@ -762,12 +770,11 @@ static noinline void free_classless(struct kspan_cpu_cache *cache, const void *p
 {
 	struct kspan_span *evicted = NULL;
 	bool kept = kspan_large_cache_put(&cache->large, (unsigned long)p, cache->nid, &evicted);
-	unsigned int class, lacks = cache->large.lacks;
+	unsigned int class;
 
-	/* The next one is to have room; not on a stack of which little may be left. */
-	if (unlikely(lacks) && !in_nmi()) {
-		cache->large.lacks = 0;
-		kspan_cpu_cache_yield(&kspan_default_heap, cache, lacks << KSPAN_PAGE_SHIFT);
+	/* An NMI leaves it to the next free. */
+	if (unlikely(cache->large.lacks) && !in_nmi()) {
+		kspan_cpu_cache_feed_large(&kspan_default_heap, cache);
 		kspan_cpu_cache_finish(cache);
 	} else {
 		kspan_cpu_cache_leave(cache);

@@ -46,7 +46,9 @@ static bool resize_large(const void *p, size_t old, size_t size, gfp_t gfp)
 	done = kspan_large_resize((unsigned long)p, size, kspan_gfp_here(gfp));
 	if (done && want_init_on_alloc(gfp))
 		wipe_held(p, old, keep);
-	kspan_remember((void *)p, done ? keep : old, gfp);
+	/* Not if another CPU freed it, wrongly, meanwhile. */
+	if (done || kspan_large_size((unsigned long)p))
+		kspan_remember((void *)p, done ? keep : old, gfp);
 	return done;
 }
 

@@ -80,7 +80,10 @@
 #define KSPAN_RETAIN_LEAST	((unsigned long)KSPAN_ARENA_LEAST)
 /* The scavenger's share of a CPU: one in so many. */
 #define KSPAN_SCAVENGE_SHARE	100
-/* Nanoseconds of a look that may be work: who took longer than that had to wait. */
+/*
+ * Nanoseconds of a look that count for the pause: a look ends soon after its deadline, and one
+ * that took longer than this waited for a processor.
+ */
 #define KSPAN_LOOK_MOST		(40 * NSEC_PER_MSEC)
 /* Spans that the scavenger looks into for pages without an object, in a look. */
 #define KSPAN_LOOKS_OF_SCAVENGER	4096UL
@@ -221,6 +224,8 @@ static void flush_if_wanted(struct kspan_heap *heap, void *unused)
 {
 	if (READ_ONCE(raw_cpu_ptr(heap->cpu)->flush))
 		kspan_cpu_cache_flush_here(heap, NUMA_NO_NODE);
+	else if (READ_ONCE(raw_cpu_ptr(heap->cpu)->flush_large))
+		kspan_cpu_cache_drain_large_here(heap);
 }
 
 static void flush_this_cpu(struct work_struct *work)
@@ -880,7 +885,24 @@ static bool is_late(const struct visit *visit)
 	return ktime_get_ns() >= visit->deadline;
 }
 
-/* Caches that rest are emptied by their own CPUs. */
+/*
+ * A CPU that did not use its cache, or the large objects in it, since the last look is to empty
+ * it of them. Returns whether the CPU is in use.
+ */
+static bool is_in_use(struct kspan_heap *heap, unsigned int cpu)
+{
+	struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
+	bool large = kspan_cpu_cache_large_rests(cache), rests = kspan_cpu_cache_rests(heap, cpu);
+
+	if (rests)
+		WRITE_ONCE(cache->flush, true);
+	else if (large)
+		WRITE_ONCE(cache->flush_large, true);
+	if ((rests || large) && cpu_online(cpu))
+		queue_work_on(cpu, workqueue, per_cpu_ptr(flush_works, cpu));
+	return !rests;
+}
+
 static void scavenge_heap(struct kspan_heap *heap, void *data)
 {
 	struct visit *visit = data;
@@ -898,12 +920,7 @@ static void scavenge_heap(struct kspan_heap *heap, void *data)
 		if (!kspan_cpu_cache_holds_any(heap, cpu))
 			continue;
 		visit->found = true;
-		if (!kspan_cpu_cache_rests(heap, cpu)) {
-			rests = false;
-		} else if (cpu_online(cpu)) {
-			want_flush(heap, cpu);
-			queue_work_on(cpu, workqueue, per_cpu_ptr(flush_works, cpu));
-		}
+		rests &= !is_in_use(heap, cpu);
 	}
 	while ((central = kspan_heap_next_central(heap, &i))) {
 		kspan_depot_reap(central);
@@ -992,16 +1009,39 @@ static void scavenge(struct work_struct *work)
 }
 
 /*
- * The budget of caches is exhausted: depots that rest are to give up their part of it, sooner
- * than the scavenger looks at them. As that, it takes 1 % of a CPU at most.
+ * A budget of caches has refused a request. Depots that were not needed since the last look
+ * give up their part of it, sooner than the scavenger would see to that: those of the heap whose
+ * own budget it was, or of all heaps. Like the scavenger it takes 1 % of a CPU at most.
  */
 static unsigned int balance_ms;
+/* Counts the rounds through all heaps: one may take several looks. */
+static unsigned int balance_round = 1;
 
-static void balance_heap(struct kspan_heap *heap, void *unused)
+/* Milliseconds from a refusal to the look, if looks cost little. */
+static unsigned int least_balance_ms(void)
 {
+	return max(READ_ONCE(kspan_scavenge_ms) / KSPAN_HURRY, 1U);
+}
+
+static void balance_heap(struct kspan_heap *heap, void *data)
+{
+	struct visit *visit = data;
 	struct kspan_central *central;
 	unsigned int i = 0;
 
+	if (heap->private) {
+		if (!READ_ONCE(heap->budget.exhausted) &&
+		    !(visit->found && heap->private->balanced != balance_round))
+			return;
+		if (is_late(visit)) {
+			visit->left++;
+			return;
+		}
+		heap->private->balanced = balance_round;
+	} else if (!visit->found) {
+		return;
+	}
+	WRITE_ONCE(heap->budget.exhausted, false);
 	while ((central = kspan_heap_next_central(heap, &i))) {
 		kspan_depot_reap(central);
 		cond_resched();
@@ -1010,12 +1050,19 @@ static void balance_heap(struct kspan_heap *heap, void *unused)
 
 static void balance(struct work_struct *work)
 {
-	unsigned int ms = READ_ONCE(kspan_scavenge_ms) / KSPAN_HURRY;
+	unsigned int ms = least_balance_ms();
 	u64 start = ktime_get_ns();
+	struct visit visit = {
+		.deadline = start + (u64)ms * NSEC_PER_MSEC / KSPAN_SCAVENGE_SHARE,
+		.found = READ_ONCE(kspan_budget.exhausted),
+	};
 
-	/* Before the look: who gets nothing from here on is the next one's. */
+	/* Before the look: a refusal from here on is for the next one. */
+	WRITE_ONCE(kspan_budget.exhausted, false);
 	kspan_budget_watch(true);
-	kspan_visit_heaps(balance_heap, NULL);
+	kspan_visit_heaps(balance_heap, &visit);
+	if (visit.found && !visit.left)
+		balance_round++;
 	WRITE_ONCE(balance_ms, kspan_scavenge_pause(ms, ktime_get_ns() - start));
 }
 
@@ -1033,13 +1080,18 @@ static void let_wake(void)
 {
 	WRITE_ONCE(hurried, !READ_ONCE(kspan_scavenge_ms));
 	WRITE_ONCE(kspan_scavenger_awake, !READ_ONCE(kspan_scavenge_ms));
-	WRITE_ONCE(balance_ms, READ_ONCE(kspan_scavenge_ms) / KSPAN_HURRY);
+	WRITE_ONCE(balance_ms, least_balance_ms());
 	kspan_budget_watch(READ_ONCE(kspan_scavenge_ms));
 }
 
-/* Whoever saw before that it is turned off has queued it by then. */
+/* Ends the looks; the caller has written kspan_scavenge_ms. */
 static void cancel_looks(void)
 {
+	/*
+	 * Orders that write before the looks at the irq_works: wake_scavenger() and start_balance()
+	 * either see it, or are waited for and have queued what is cancelled.
+	 */
+	smp_mb();
 	irq_work_sync(&kspan_scavenger_irq_work);
 	irq_work_sync(&kspan_budget_exhausted);
 	cancel_delayed_work_sync(&scavenge_work);
@@ -1065,10 +1117,9 @@ static void stop_scavenger(void)
 	kernel_param_lock(THIS_MODULE);
 	WRITE_ONCE(kspan_scavenge_ms, 0);
 	cancel_looks();
-	/* Nobody wakes it from here on. */
+	/* Nobody queues any from here on; what was queued meanwhile ends. */
 	let_wake();
-	irq_work_sync(&kspan_scavenger_irq_work);
-	irq_work_sync(&kspan_budget_exhausted);
+	cancel_looks();
 	if (scavenger)
 		destroy_workqueue(scavenger);
 	scavenger = NULL;
@@ -1083,8 +1134,11 @@ int kspan_reclaim_init(void)
 {
 	unsigned int cpu;
 
+	/* Before a parameter can have it queued. */
+	init_irq_work(&kspan_budget_exhausted, start_balance);
 	workqueue = alloc_workqueue("kspan_reclaim", WQ_MEM_RECLAIM | KSPAN_WQ_PERCPU, 0);
-	scavenger = alloc_workqueue("kspan_scavenger", WQ_UNBOUND, 1);
+	/* Ordered: the scavenger and balance() both reap depots. */
+	scavenger = alloc_ordered_workqueue("kspan_scavenger", 0);
 	flush_works = alloc_percpu(struct work_struct);
 	if (!workqueue || !scavenger || !flush_works)
 		goto failed;
@@ -1094,7 +1148,6 @@ int kspan_reclaim_init(void)
 				       kspan_shrink_scan);
 	if (!shrinker)
 		goto failed;
-	init_irq_work(&kspan_budget_exhausted, start_balance);
 	let_wake();
 	return 0;
 failed:

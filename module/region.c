@@ -160,9 +160,12 @@ static bool must_retry(gfp_t gfp)
 
 static struct chunk *alloc_chunk(struct region *r, size_t size, gfp_t gfp)
 {
-	struct chunk *chunk = kspan_malloc(sizeof(*chunk), kspan_gfp_metadata(gfp));
+	gfp_t quiet = gfp & __GFP_NOFAIL ? __GFP_NOWARN : 0;
+	struct chunk *chunk;
 	void *start;
 
+	/* With __GFP_NOFAIL get_chunk() tries again, so it is no failure. */
+	chunk = kspan_malloc(sizeof(*chunk), kspan_gfp_metadata(gfp) | quiet);
 	if (!chunk)
 		return NULL;
 	start = kspan_heap_alloc_chunk(r->heap, size, gfp);
