@@ -229,7 +229,8 @@ static void memory_that_is_added_costs_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, add(part, 1), 0);
 	KUNIT_EXPECT_EQ(test, kspan_map_bytes(), before + sector);
 	/* Part of a sector needs the whole. */
-	KUNIT_EXPECT_EQ(test, kspan_map_add(NID, empty_pfn(part, 1) + 5, empty_pfn(part, 1) + 6), 0);
+	KUNIT_EXPECT_EQ(test, kspan_map_add(NID, empty_pfn(part, 1) + 5,
+					    empty_pfn(part, 1) + 6), 0);
 	KUNIT_EXPECT_EQ(test, kspan_map_bytes(), before + sector);
 	expect_nobody(test, (unsigned long)__va(PFN_PHYS(empty_pfn(part, 1))), "what was added");
 }
