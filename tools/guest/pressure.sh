@@ -183,14 +183,19 @@ tell() {
 	     "$(did shrink_scan_inside) times by itself, $(did shrink_scan_others) times by others"
 }
 
-# fails WHAT KIND...: else there was no pressure on them.
+# fails WHAT KIND...: else there was no pressure on them. With detectors interrupts are so slow
+# that what the kernel keeps for them may do.
 fails() {
 	local what=$1 kind failed=0
 	shift
 	for kind; do
 		failed=$((failed + $(did "${kind}_failed") + $(did "${kind}_failed_large")))
 	done
-	[ $failed -gt 0 ]
+	if [ "$failed" -eq 0 ] && [ -e /proc/lockdep ] && [ "$what" = "requests of interrupts" ]; then
+		result "some $what fail # SKIP none failed, with detectors" 0
+		return
+	fi
+	[ "$failed" -gt 0 ]
 	result "some $what fail" $?
 }
 
