@@ -50,13 +50,13 @@ SILENCE=300 TIMEOUT=14400 APPEND='' ICOUNT='' CONTROL='' DIMM='' PLUG='' LABEL='
 SECTION=128
 
 # A guest that is stuck goes on with these.
-STALLS='detected stall|rcu.*stall|blocked for more than|soft lockup|hard LOCKUP|workqueue lockup'
+STALLS='detected stall|rcu: .*stall|blocked for more than|soft lockup|hard LOCKUP|workqueue lockup'
 # Lines that tell how far a guest is.
 STEPS='^ *(\[[ 0-9.]*\](\[ *[TC][0-9]+\])? *)?(# |ok |not ok |TAP |KTAP |KSPAN-|kspan[-a-z]*: |pattern=|call=)'
 
 COMPLAINTS='BUG: |BUG [a-z]|Oops|kernel BUG at|general protection fault|WARNING: |Kernel panic'
 COMPLAINTS+='|KASAN: |UBSAN: |KCSAN: |KMSAN: |KFENCE: |ODEBUG: |DEBUG_LOCKS_WARN_ON'
-COMPLAINTS+='|detected stall|self-detected|rcu.*stall|blocked for more than|soft lockup|hard LOCKUP|LOCKUP'
+COMPLAINTS+='|detected stall|self-detected|rcu: .*stall|blocked for more than|soft lockup|hard LOCKUP|LOCKUP'
 COMPLAINTS+='|Bad page (state|map|cache)|unreferenced object|kmemleak: [1-9][0-9]* new suspected'
 COMPLAINTS+='|possible (circular|recursive)|inconsistent lock state|suspicious RCU usage|bad unlock balance'
 COMPLAINTS+='|sleeping function called|scheduling while atomic|(list_add|list_del) corruption|refcount_t: '

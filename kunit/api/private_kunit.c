@@ -622,7 +622,7 @@ static void failure_says_whose_it_was(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, kspan_heap_malloc(narrow, SZ_128K + 1, quiet));
 	KUNIT_EXPECT_NULL(test, kspan_heap_kvmalloc(narrow, SZ_128K + 2, quiet));
 	KUNIT_EXPECT_FALSE(test, kspan_kunit_logged(&log, "of heap narrow"));
-	ratelimit_state_init(&kspan_failure_limit, HZ, 3);
+	ratelimit_state_init(&kspan_failure_limit[1], HZ, 3);
 	KUNIT_EXPECT_NULL(test, kspan_heap_malloc(narrow, SZ_128K + 3, GFP_KERNEL));
 	KUNIT_EXPECT_TRUE(test, kspan_kunit_logged(&log, "131075 bytes of heap narrow on node"));
 	KUNIT_EXPECT_TRUE(test, kspan_kunit_logged(&log, "holds 0 KiB (limit 64,"));
@@ -631,7 +631,7 @@ static void failure_says_whose_it_was(struct kunit *test)
 	while (kspan_heap_malloc(narrow, 3000, GFP_KERNEL))
 		;
 	KUNIT_EXPECT_TRUE(test, kspan_kunit_logged(&log, "3072 bytes of heap narrow on node"));
-	ratelimit_state_init(&kspan_failure_limit, 10 * HZ, 1);
+	ratelimit_state_init(&kspan_failure_limit[1], 10 * HZ, 1);
 	kspan_heap_reset(narrow);
 	kspan_heap_destroy(narrow);
 }

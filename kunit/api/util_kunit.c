@@ -307,13 +307,14 @@ static void compiler_knows_how_long_objects_are(struct kunit *test)
 {
 #if __has_builtin(__builtin_dynamic_object_size)
 	void *constant = kspan_malloc(100, GFP_KERNEL), *zeroed = kspan_zalloc(100, GFP_KERNEL);
-	size_t size = 1000;
+	static const char from[1000];
+	size_t size = sizeof(from);
 	void *variable, *array, *copy, *grown;
 
 	OPTIMIZER_HIDE_VAR(size);
 	variable = kspan_malloc(size, GFP_KERNEL);
 	array = kspan_calloc(size, 2, GFP_KERNEL);
-	copy = kspan_memdup(test, size, GFP_KERNEL);
+	copy = kspan_memdup(from, size, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, __builtin_object_size(constant, 1), (size_t)100);
 	KUNIT_EXPECT_EQ(test, __builtin_object_size(zeroed, 1), (size_t)100);
 	KUNIT_EXPECT_EQ(test, __builtin_dynamic_object_size(variable, 1), size);

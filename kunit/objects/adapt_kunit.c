@@ -982,32 +982,116 @@ static void share_of_memory_bounds_all_caches(struct kunit *test)
 	KUNIT_EXPECT_GT(test, bounded, 0L);
 }
 
-/* Large objects that a CPU uses now, where its classes had all of the budget before. */
-static void classes_make_room_for_large_objects(struct kunit *test)
-{
-	struct kspan_cpu_cache *here = this_cpu_ptr(kspan_default_heap.cpu);
-	unsigned int round, i;
-	size_t size;
-	void *p;
+static struct kspan_budget nobody;
 
-	kspan_cache_share = 1;
-	kspan_large_cache_bytes = SZ_1M;
-	for (size = KSPAN_MAX_SMALL; size >= 64; size /= 2) {
+/* So much of the budget is left, whatever memory the machine has; returns what was taken. */
+static unsigned long leave_of_budget(struct kunit *test, unsigned long bytes)
+{
+	unsigned long taken;
+
+	kspan_cache_share = 5;
+	taken = kspan_budget_most() - atomic_long_read(&kspan_budget.drawn) - bytes;
+	KUNIT_ASSERT_TRUE(test, kspan_budget_draw(&nobody, taken));
+	return taken;
+}
+
+static void use_small(struct kunit *test, size_t most)
+{
+	unsigned int i;
+	size_t size;
+
+	for (size = most; size >= 64; size /= 2) {
 		for (i = 0; i < LIVE; i++)
 			objects[i] = kspan_malloc(size, GFP_KERNEL);
-		kspan_free_bulk(LIVE, objects);
+		/* As one CPU does that has few magazines: some stay on it, some in depots. */
+		for (i = 0; i < LIVE; i++)
+			kspan_free(objects[i]);
 	}
-	KUNIT_EXPECT_GT(test, (unsigned long)atomic_long_read(&kspan_budget.drawn) + 2 * SZ_64K,
-			kspan_budget_most());
-	for (round = 0; round < 100; round++) {
-		p = kspan_malloc(2 * SZ_64K, GFP_KERNEL);
+}
+
+static void use_large(struct kunit *test, size_t size, unsigned int times)
+{
+	void *p;
+
+	while (times--) {
+		p = kspan_malloc(size, GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, p);
 		kspan_free(p);
 	}
+}
+
+/* A CPU uses large objects now, where its classes had all of the budget before. */
+static void classes_make_room_for_large_objects(struct kunit *test)
+{
+	struct kspan_cpu_cache *here = per_cpu_ptr(kspan_default_heap.cpu, kspan_kunit_pin(test));
+	unsigned long taken;
+
+	kspan_large_cache_bytes = SZ_1M;
+	kspan_cpu_cache_bytes = SZ_1M;
+	taken = leave_of_budget(test, SZ_1M);
+	use_small(test, 8192);
+	KUNIT_EXPECT_GT(test, here->capacity, (unsigned int)SZ_128K);
+	KUNIT_EXPECT_GT(test, (unsigned long)atomic_long_read(&kspan_budget.drawn) + SZ_128K,
+			kspan_budget_most());
+	use_large(test, SZ_128K, 100);
 	KUNIT_EXPECT_EQ(test, here->large.count, 1U);
 	KUNIT_EXPECT_LE(test, (unsigned long)atomic_long_read(&kspan_budget.drawn),
 			kspan_budget_most());
 	kspan_verify(test, &kspan_default_heap);
+	kspan_budget_give(&nobody, taken);
+}
+
+/* And the other way round, also while the CPU keeps large objects that it does not use any more. */
+static void large_objects_make_room_for_classes(struct kunit *test)
+{
+	struct kspan_cpu_cache *here = per_cpu_ptr(kspan_default_heap.cpu, kspan_kunit_pin(test));
+	unsigned long taken;
+	unsigned int wait;
+	void *p[2];
+
+	kspan_large_cache_bytes = SZ_1M;
+	kspan_cpu_cache_bytes = SZ_1M;
+	taken = leave_of_budget(test, SZ_512K);
+	p[0] = kspan_malloc(SZ_256K, GFP_KERNEL);
+	p[1] = kspan_malloc(SZ_256K - KSPAN_PAGE_SIZE, GFP_KERNEL);
+	kspan_free(p[0]);
+	kspan_free(p[1]);
+	KUNIT_EXPECT_EQ(test, here->large.count, 2U);
+	/* Half of it is not in use: an object that was allocated leaves its room. */
+	p[0] = kspan_malloc(SZ_256K, GFP_KERNEL);
+	use_small(test, 1024);
+	KUNIT_EXPECT_GT(test, here->capacity, (unsigned int)SZ_64K);
+	kspan_free(p[0]);
+	/* And what it keeps goes when two looks of the scavenger saw no use of it. */
+	for (wait = 0; wait < 200 && here->large.drawn; wait++) {
+		kspan_scavenge(NSEC_PER_SEC);
+		use_small(test, 64);
+		msleep(20);
+	}
+	KUNIT_EXPECT_EQ(test, here->large.drawn, 0U);
+	KUNIT_EXPECT_EQ(test, here->large.count, 0U);
+	KUNIT_EXPECT_GT(test, here->capacity, 0U);
+	kspan_verify(test, &kspan_default_heap);
+	kspan_budget_give(&nobody, taken);
+}
+
+/* An object that can't be kept takes nothing from classes. */
+static void object_too_large_to_keep_takes_nothing(struct kunit *test)
+{
+	struct kspan_cpu_cache *here = per_cpu_ptr(kspan_default_heap.cpu, kspan_kunit_pin(test));
+	unsigned long taken;
+	unsigned int before;
+
+	kspan_large_cache_bytes = SZ_1M;
+	kspan_cpu_cache_bytes = SZ_1M;
+	taken = leave_of_budget(test, SZ_512K);
+	use_small(test, 4096);
+	before = here->capacity;
+	KUNIT_EXPECT_GT(test, before, 0U);
+	use_large(test, SZ_2M, 20);
+	KUNIT_EXPECT_EQ(test, here->capacity, before);
+	KUNIT_EXPECT_EQ(test, here->large.drawn, 0U);
+	kspan_budget_give(&nobody, taken);
 }
 
 static unsigned int nr_full(struct kspan_heap *from, size_t size)
@@ -1032,9 +1116,14 @@ static void alloc_and_free(struct kspan_heap *from, size_t size, unsigned int n)
 static void depots_that_rest_make_room_for_others(struct kunit *test)
 {
 	struct kspan_heap *own = kspan_heap_create("rests", 0, 0);
-	unsigned int round;
+	struct kspan_heap *other = kspan_heap_create("other", 0, 0);
+	unsigned int round, kept;
 
-	KUNIT_ASSERT_NOT_NULL(test, own);
+	KUNIT_ASSERT_TRUE(test, own && other);
+	for (round = 0; round < 10; round++)
+		alloc_and_free(other, A, 200);
+	kept = nr_full(other, A);
+	KUNIT_EXPECT_GT(test, kept, 0U);
 	own->budget.most = SZ_512K;
 	/* Magazines for a depot come when some were missed. */
 	for (round = 0; round < 10; round++)
@@ -1043,16 +1132,21 @@ static void depots_that_rest_make_room_for_others(struct kunit *test)
 	/* The scavenger itself looks in 20 s. */
 	kspan_scavenge_ms = 20000;
 	kspan_scavenger_restart();
-	for (round = 0; round < 100 && !nr_full(own, B); round++) {
+	for (round = 0; round < 300 && !nr_full(own, B); round++) {
 		alloc_and_free(own, B, 200);
 		msleep(50);
 	}
+	kspan_scavenge_ms = 0;
+	kspan_scavenger_restart();
 	kunit_info(test, "after %u rounds\n", round);
 	KUNIT_EXPECT_GT(test, nr_full(own, B), 0U);
 	KUNIT_EXPECT_GT(test, round, 1U);
+	/* It was the budget of that heap alone: the depots of another keep what they have. */
+	KUNIT_EXPECT_EQ(test, nr_full(other, A), kept);
 	KUNIT_EXPECT_LE(test, (unsigned long)atomic_long_read(&own->budget.drawn),
 			(unsigned long)SZ_512K);
 	kspan_heap_destroy(own);
+	kspan_heap_destroy(other);
 }
 
 static struct kunit_case adapt_cases[] = {
@@ -1070,6 +1164,8 @@ static struct kunit_case adapt_cases[] = {
 	KUNIT_CASE(cpu_gets_what_others_gave_back),
 	KUNIT_CASE(cpu_yields_what_others_want),
 	KUNIT_CASE(classes_make_room_for_large_objects),
+	KUNIT_CASE(large_objects_make_room_for_classes),
+	KUNIT_CASE(object_too_large_to_keep_takes_nothing),
 	KUNIT_CASE(depots_that_rest_make_room_for_others),
 	KUNIT_CASE(limited_heap_has_magazines),
 	KUNIT_CASE(budget_is_a_share_of_the_limit),

@@ -174,48 +174,65 @@ static void each_span_is_visited_once(struct kunit *test)
 		span_free(test, spans[i]);
 }
 
-/* The middle of the widest gap of addresses, where no memory is; in whole sectors. */
-static unsigned long empty_pfn(unsigned int nr)
-{
-	unsigned long page = round_down(kspan_map.nr_pages / 2, KSPAN_SECTOR_PAGES);
+/* Sectors that a page of a directory has the pointers of. */
+#define PER_PAGE	(PAGE_SIZE / sizeof(void *))
+/* Parts of the directories that cases divide, and more for when the suite runs again. */
+#define PARTS		32U
 
-	page += nr * KSPAN_SECTOR_PAGES;
-	return PHYS_PFN(__pa(kspan_map.base + (page << KSPAN_PAGE_SHIFT)));
+/* The next part of the directories that no case has divided, since what is added stays. */
+static unsigned int next_part;
+
+/* The first page frame of a sector, counted from the middle of all addresses. */
+static unsigned long empty_pfn(unsigned int part, unsigned int nr)
+{
+	unsigned long page = round_down(kspan_map.nr_pages / 2, PER_PAGE * KSPAN_SECTOR_PAGES);
+
+	page += (part * PER_PAGE + nr) * KSPAN_SECTOR_PAGES;
+	return PHYS_PFN(__pa(kspan_map.base)) + (page << KSPAN_PAGE_ORDER);
 }
 
-static void needs_a_gap(struct kunit *test)
+static int add(unsigned int part, unsigned int nr)
 {
-	unsigned long pages = KSPAN_SECTOR_PAGES << KSPAN_PAGE_ORDER;
-
-	if (pfn_to_online_page(empty_pfn(0)) || pfn_to_online_page(empty_pfn(8) + pages - 1))
-		kunit_skip(test, "this machine has memory in the middle of its addresses");
-}
-
-static int add(unsigned int nr)
-{
-	unsigned long pfn = empty_pfn(nr);
+	unsigned long pfn = empty_pfn(part, nr);
 
 	return kspan_map_add(NID, pfn, pfn + (KSPAN_SECTOR_PAGES << KSPAN_PAGE_ORDER));
+}
+
+/* A part that is divided by the case, as the map's bytes show. */
+static unsigned int new_part(struct kunit *test)
+{
+	size_t before = kspan_map_bytes();
+
+	while (next_part < PARTS) {
+		unsigned int part = next_part++;
+
+		if (pfn_to_online_page(empty_pfn(part, 0)) ||
+		    pfn_to_online_page(empty_pfn(part + 1, 0)))
+			continue;
+		KUNIT_ASSERT_EQ(test, add(part, 0), 0);
+		if (kspan_map_bytes() != before)
+			return part;
+	}
+	kunit_skip(test, "no addresses without memory are left in the middle");
+	return 0;
 }
 
 static void memory_that_is_added_costs_once(struct kunit *test)
 {
 	const size_t sector = KSPAN_SECTOR_PAGES * sizeof(u16) +
 			      PAGE_ALIGN(sizeof(struct kspan_map_sector));
-	size_t before;
+	unsigned int part = new_part(test);
+	size_t before = kspan_map_bytes();
 
-	needs_a_gap(test);
-	/* The first of a part of the directories divides these. */
-	KUNIT_ASSERT_EQ(test, add(0), 0);
-	before = kspan_map_bytes();
-	KUNIT_EXPECT_EQ(test, add(0), 0);
+	KUNIT_EXPECT_EQ(test, add(part, 0), 0);
 	KUNIT_EXPECT_EQ(test, kspan_map_bytes(), before);
-	KUNIT_EXPECT_EQ(test, add(1), 0);
+	KUNIT_EXPECT_EQ(test, add(part, 1), 0);
 	KUNIT_EXPECT_EQ(test, kspan_map_bytes(), before + sector);
 	/* Part of a sector needs the whole. */
-	KUNIT_EXPECT_EQ(test, kspan_map_add(NID, empty_pfn(1) + 5, empty_pfn(1) + 6), 0);
+	KUNIT_EXPECT_EQ(test, kspan_map_add(NID, empty_pfn(part, 1) + 5,
+					    empty_pfn(part, 1) + 6), 0);
 	KUNIT_EXPECT_EQ(test, kspan_map_bytes(), before + sector);
-	expect_nobody(test, (unsigned long)__va(PFN_PHYS(empty_pfn(1))), "what was added");
+	expect_nobody(test, (unsigned long)__va(PFN_PHYS(empty_pfn(part, 1))), "what was added");
 }
 
 static void memory_out_of_reach_is_left_alone(struct kunit *test)
@@ -250,14 +267,23 @@ static int look_all_the_time(void *data)
 	return 0;
 }
 
-/* Directories are divided under readers, who find what was there before. */
+static void wait_for_looks(void)
+{
+	unsigned long before = READ_ONCE(nr_looks);
+
+	while (READ_ONCE(nr_looks) < before + 100)
+		cond_resched();
+}
+
+/* Each part divides both directories, which readers find mapped anew. */
 static void readers_go_on_while_memory_is_added(struct kunit *test)
 {
+	struct kspan_map_sector **sectors = kspan_map.sector;
 	struct kspan_span *span = span_alloc(test, 64);
+	u16 **classes = kspan_map_classes(NID).sector;
 	struct task_struct *reader;
-	unsigned int nr;
+	unsigned int round;
 
-	needs_a_gap(test);
 	kspan_map_set_class(span);
 	nr_looks = 0;
 	nr_wrong_looks = 0;
@@ -265,12 +291,14 @@ static void readers_go_on_while_memory_is_added(struct kunit *test)
 	reader = kthread_run(look_all_the_time, span, "kspan_map_reader");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(reader));
 	get_task_struct(reader);
-	for (nr = 2; nr < 8; nr++) {
-		unsigned long before = READ_ONCE(nr_looks);
-
-		KUNIT_EXPECT_EQ(test, add(nr), 0);
-		while (READ_ONCE(nr_looks) < before + 100)
-			cond_resched();
+	wait_for_looks();
+	for (round = 0; round < 4 && next_part < PARTS; round++) {
+		new_part(test);
+		KUNIT_EXPECT_PTR_NE(test, kspan_map.sector, sectors);
+		KUNIT_EXPECT_PTR_NE(test, kspan_map_classes(NID).sector, classes);
+		sectors = kspan_map.sector;
+		classes = kspan_map_classes(NID).sector;
+		wait_for_looks();
 	}
 	WRITE_ONCE(stop_looking, true);
 	kthread_stop(reader);
@@ -279,14 +307,20 @@ static void readers_go_on_while_memory_is_added(struct kunit *test)
 	span_free(test, span);
 }
 
-/* At most 0.05 % of memory and 1 MiB, and a leaf of 4 KiB for each 4 MiB that had a span. */
+/*
+ * At most 0.05 % of memory and 1 MiB; leaves for each 4 MiB that had a span, at most two; for each
+ * node the directory's page tables, which are for all addresses; and what the cases have added.
+ */
 static void map_is_in_proportion(struct kunit *test)
 {
 	unsigned long pages = totalram_pages();
-	size_t leaves = pages / (KSPAN_ARENA_SIZE >> PAGE_SHIFT) * sizeof(struct kspan_map_leaf);
-	size_t added = 9 * (KSPAN_SECTOR_PAGES * sizeof(u16) + SZ_16K);
+	unsigned long windows = pages / (KSPAN_ARENA_SIZE >> PAGE_SHIFT);
+	size_t leaves = windows * 2 * sizeof(struct kspan_map_leaf);
+	size_t tables = kspan_map.nr_pages / KSPAN_SECTOR_PAGES / PER_PAGE * 2 * sizeof(void *);
+	size_t added = (next_part + 1) * (KSPAN_SECTOR_PAGES * sizeof(u16) + SZ_32K);
 
-	KUNIT_EXPECT_LE(test, kspan_map_bytes(), pages * PAGE_SIZE / 2000 + SZ_1M + leaves + added);
+	KUNIT_EXPECT_LE(test, kspan_map_bytes(), pages * PAGE_SIZE / 2000 + SZ_1M + leaves +
+			(num_possible_nodes() + 1) * (tables + SZ_64K) + added);
 }
 
 static struct kunit_case map_cases[] = {

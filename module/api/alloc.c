@@ -253,7 +253,8 @@ void *kspan_heap_alloc_chunk(struct kspan_heap *heap, size_t size, gfp_t gfp)
 
 	gfp = kspan_gfp_here(kspan_heap_gfp(heap, gfp));
 	chunk = alloc_pages_of(heap, size, gfp, nid, kspan_large_alloc_chunk);
-	if (!chunk)
+	/* With __GFP_NOFAIL the caller tries again. */
+	if (!chunk && !(gfp & __GFP_NOFAIL))
 		alloc_note_failure(heap, size, gfp, nid);
 	return chunk;
 }

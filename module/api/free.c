@@ -231,15 +231,11 @@ static noinline void free_classless(struct kspan_cpu_cache *cache, const void *p
 {
 	struct kspan_span *evicted = NULL;
 	bool kept = kspan_large_cache_put(&cache->large, (unsigned long)p, cache->nid, &evicted);
-	unsigned int class, lacks = cache->large.lacks;
+	unsigned int class;
 
-	/*
-	 * The cache of large objects lacked room: have it for the next free. This uses some
-	 * stack, of which an NMI may have little left.
-	 */
-	if (unlikely(lacks) && !in_nmi()) {
-		cache->large.lacks = 0;
-		kspan_cpu_cache_yield(&kspan_default_heap, cache, lacks << KSPAN_PAGE_SHIFT);
+	/* An NMI leaves it to the next free. */
+	if (unlikely(cache->large.lacks) && !in_nmi()) {
+		kspan_capacity_feed_large(&kspan_default_heap, cache);
 		kspan_cpu_cache_finish(cache);
 	} else {
 		kspan_cpu_cache_leave(cache);

@@ -46,19 +46,24 @@ static void wipe_held(const void *p, size_t from, size_t to)
 static bool resize_large(const void *p, size_t old, size_t size, gfp_t gfp)
 {
 	size_t keep = kspan_large_roundup(size);
+	bool done;
 
 	if (keep == old)
 		return true;
 	if (want_init_on_free())
 		wipe_held(p, keep, old);
-	if (!kspan_large_resize((unsigned long)p, size, kspan_gfp_here(gfp)))
-		return false;
-	if (want_init_on_alloc(gfp))
-		wipe_held(p, old, keep);
-	/* kmemleak knows an object by its size: register it anew. */
+	/*
+	 * kmemleak knows an object by its size: register it anew. It must forget the old size before
+	 * others get the pages that the object leaves.
+	 */
 	kmemleak_free(p);
-	kspan_remember((void *)p, keep, gfp);
-	return true;
+	done = kspan_large_resize((unsigned long)p, size, kspan_gfp_here(gfp));
+	if (done && want_init_on_alloc(gfp))
+		wipe_held(p, old, keep);
+	/* Not if another CPU freed it, wrongly, meanwhile. */
+	if (done || kspan_large_size((unsigned long)p))
+		kspan_remember((void *)p, done ? keep : old, gfp);
+	return done;
 }
 
 /*

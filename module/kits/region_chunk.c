@@ -43,9 +43,12 @@ static bool chunk_must_retry(gfp_t gfp)
 
 static struct kspan_chunk *alloc_chunk(struct kspan_region_body *r, size_t size, gfp_t gfp)
 {
-	struct kspan_chunk *chunk = kspan_malloc(sizeof(*chunk), kspan_gfp_metadata(gfp));
+	gfp_t quiet = gfp & __GFP_NOFAIL ? __GFP_NOWARN : 0;
+	struct kspan_chunk *chunk;
 	void *start;
 
+	/* With __GFP_NOFAIL the caller tries again, so it is no failure. */
+	chunk = kspan_malloc(sizeof(*chunk), kspan_gfp_metadata(gfp) | quiet);
 	if (!chunk)
 		return NULL;
 	start = kspan_heap_alloc_chunk(r->heap, size, gfp);

@@ -16,9 +16,9 @@
  *  - Each CPU that has more than an equal share then gives up some of it at its next visit to the
  *    central.
  *  - The scavenger flushes the caches of CPUs that do not come to the central any more.
- *  - What a CPU no longer needs for one class, or for large objects, it takes for another.
- *  - A depot that holds more than it needed lately gives that up soon after the budget is
- *    exhausted.
+ *  - Within a CPU, classes and large objects take from each other.
+ *  - When a budget refuses a request, the depots of its heaps soon give up what they did not need
+ *    lately.
  *
  * Context: any, NMI included; takes no lock. All counters are atomic and order nothing.
  */
@@ -58,7 +58,7 @@ static bool draw(struct kspan_budget *budget, unsigned long bytes)
 }
 
 struct irq_work kspan_budget_exhausted;
-/* No need to queue kspan_budget_exhausted: it was queued already, or nobody watches. */
+/* The work was queued, or is not to be queued at all. */
 static bool told = true;
 
 /**
@@ -70,13 +70,30 @@ void kspan_budget_watch(bool on)
 	WRITE_ONCE(told, !on);
 }
 
-static bool budget_tell(void)
+static void budget_tell(struct kspan_budget *budget)
 {
-	if (!READ_ONCE(told)) {
-		WRITE_ONCE(told, true);
-		irq_work_queue(&kspan_budget_exhausted);
-	}
-	return false;
+	WRITE_ONCE(budget->exhausted, true);
+	if (READ_ONCE(told))
+		return;
+	WRITE_ONCE(told, true);
+	irq_work_queue(&kspan_budget_exhausted);
+}
+
+/* The budget that refuses, or NULL: then @bytes are drawn from both. */
+static struct kspan_budget *refusing(struct kspan_budget *budget, unsigned long bytes)
+{
+	if (!draw(budget, bytes))
+		return budget;
+	if (draw(&kspan_budget, bytes))
+		return NULL;
+	atomic_long_sub(bytes, &budget->drawn);
+	return &kspan_budget;
+}
+
+/** kspan_budget_try() - kspan_budget_draw() of a caller that has another way if it is refused */
+bool kspan_budget_try(struct kspan_budget *budget, unsigned long bytes)
+{
+	return !refusing(budget, bytes);
 }
 
 /**
@@ -89,12 +106,12 @@ static bool budget_tell(void)
  */
 bool kspan_budget_draw(struct kspan_budget *budget, unsigned long bytes)
 {
-	if (!draw(budget, bytes))
-		return budget_tell();
-	if (draw(&kspan_budget, bytes))
+	struct kspan_budget *refuses = refusing(budget, bytes);
+
+	if (likely(!refuses))
 		return true;
-	atomic_long_sub(bytes, &budget->drawn);
-	return budget_tell();
+	budget_tell(refuses);
+	return false;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_budget_draw);
 

@@ -15,6 +15,7 @@
  *		kspan_budget_most()
  * @users:	CPU caches that have drawn from it
  * @wanted:	a CPU cache that has less than an equal share was refused
+ * @exhausted:	a request was refused since balance() looked
  *
  * CPU caches and depots draw in steps, when they grow. They give back when others need it more,
  * when they rest, and when they are flushed. So a CPU that is idle has nothing.
@@ -24,6 +25,7 @@ struct kspan_budget {
 	unsigned long most;
 	atomic_t users;
 	bool wanted;
+	bool exhausted;
 };
 
 /*
@@ -33,8 +35,8 @@ struct kspan_budget {
 extern struct kspan_budget kspan_budget, kspan_no_budget;
 
 /*
- * Queued when a cache is refused for the first time since kspan_budget_watch(true). The scavenger
- * then gives back what caches do not need.
+ * Queued when a budget refuses a request for the first time since kspan_budget_watch(true).
+ * Depots then give back what they do not need; see balance.c.
  */
 extern struct irq_work kspan_budget_exhausted;
 
@@ -45,6 +47,7 @@ extern unsigned int kspan_cache_share;
 
 void kspan_budget_watch(bool on);
 unsigned long kspan_budget_most(void);
+bool kspan_budget_try(struct kspan_budget *budget, unsigned long bytes);
 bool kspan_budget_draw(struct kspan_budget *budget, unsigned long bytes);
 void kspan_budget_give(struct kspan_budget *budget, unsigned long bytes);
 void kspan_budget_drop(struct kspan_budget *budget);

@@ -180,10 +180,16 @@ static bool capacity_make_room(struct kspan_heap *heap, struct kspan_cpu_cache *
 	return cache->capacity + bytes <= most;
 }
 
+/* Bytes of objects that a CPU may hold, large ones included. */
+static unsigned long held_by(const struct kspan_cpu_cache *cache)
+{
+	return cache->capacity + ((unsigned long)cache->large.drawn << KSPAN_PAGE_SHIFT);
+}
+
 /*
  * Draw the capacity from the budget that a class needs for a higher limit. When the budget is
- * exhausted, other classes of this CPU lose some of theirs. If they have little, other CPUs are
- * asked to give some up.
+ * exhausted, this CPU's large objects give up what they do not use, then other classes of this CPU
+ * lose some of theirs. If they have little, other CPUs are asked to give some up.
  */
 static bool draw_for(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 		     unsigned int class, unsigned int limit, unsigned int *steps)
@@ -192,9 +198,12 @@ static bool draw_for(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 	unsigned int bytes = capacity_of(heap, class, limit) - capacity_of(heap, class, old);
 	unsigned long more = drawn_for(heap, class, limit) - drawn_for(heap, class, old);
 
-	if (likely(kspan_budget_draw(&heap->budget, more)))
+	if (likely(kspan_budget_try(&heap->budget, more)))
 		return true;
-	kspan_budget_want(&heap->budget, cache->capacity + bytes);
+	kspan_budget_want(&heap->budget, held_by(cache) + bytes);
+	kspan_large_cache_yield(&cache->large);
+	if (kspan_budget_try(&heap->budget, more))
+		return true;
 	/* What the budget lacks, the scavenger may get from caches that rest. */
 	kspan_scavenger_wake();
 	if (cache->capacity == capacity_of(heap, class, old))
@@ -204,18 +213,27 @@ static bool draw_for(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 }
 
 /**
- * kspan_cpu_cache_yield() - take capacity from the classes of a CPU
- * @heap:	owner of the cache
- * @cache:	an entered cache, which the caller leaves by kspan_cpu_cache_finish()
- * @bytes:	that something else on this CPU could use; if one call does not free that much, the
- *	next call continues
+ * kspan_capacity_feed_large() - have a CPU's classes give capacity to its large objects
+ * @heap:	the default heap
+ * @cache:	its entered cache, which the caller leaves by kspan_cpu_cache_finish()
+ *
+ * The budget refused pages that a large object needs, see struct kspan_large_cache. Classes lose
+ * some, as they do to each other, while they have more than the large objects. If one call does
+ * not free enough, the next free of a large object continues.
+ *
+ * Context: any but NMI.
  */
-void kspan_cpu_cache_yield(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
-			   unsigned int bytes)
+void kspan_capacity_feed_large(struct kspan_heap *heap, struct kspan_cpu_cache *cache)
 {
-	unsigned int steps = KSPAN_STEPS;
+	unsigned int bytes = cache->large.lacks << KSPAN_PAGE_SHIFT, steps = KSPAN_STEPS;
+	unsigned int before = cache->capacity;
 
-	capacity_make_room(heap, cache, 0, bytes, cache->capacity, &steps);
+	cache->large.lacks = 0;
+	kspan_budget_want(&heap->budget, held_by(cache));
+	if (cache->capacity > cache->large.drawn << KSPAN_PAGE_SHIFT)
+		capacity_make_room(heap, cache, 0, bytes, before, &steps);
+	/* Draw at once: another CPU may have the capacity by the next free. */
+	kspan_large_cache_draw(&cache->large, (before - cache->capacity) >> KSPAN_PAGE_SHIFT);
 }
 
 /**
@@ -235,7 +253,7 @@ void kspan_capacity_grow(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 	unsigned int old, bytes = most_bytes(heap);
 
 	/* Another CPU lacks budget: the next class in turn loses some. */
-	if (unlikely(kspan_budget_asks(&heap->budget, cache->capacity)))
+	if (unlikely(kspan_budget_asks(&heap->budget, held_by(cache))))
 		capacity_make_room(heap, cache, 0, 1, cache->capacity, steps);
 	old = cache->class[class].limit;
 	if (likely(old >= most))

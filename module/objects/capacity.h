@@ -22,8 +22,7 @@ static inline bool kspan_capacity_stole_enough(unsigned int steps)
 
 unsigned long kspan_cpu_cache_drawn(const struct kspan_heap *heap,
 				    const struct kspan_cpu_cache *cache);
-void kspan_cpu_cache_yield(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
-			   unsigned int bytes);
+void kspan_capacity_feed_large(struct kspan_heap *heap, struct kspan_cpu_cache *cache);
 void kspan_capacity_set(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 			unsigned int class, unsigned int limit);
 void kspan_capacity_return_surplus(struct kspan_cpu_cache *cache, struct kspan_central *central,

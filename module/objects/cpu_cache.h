@@ -79,7 +79,9 @@ static_assert(KSPAN_CLASS_SHIFT == KSPAN_ENTRY_SHIFT);
  * @own_bytes:	length of that span; 0 until an object was freed
  * @own_gone:	kspan_heap.gone when that span was noted
  * @seen:	what kspan_cpu_cache_rests() saw at the last call
+ * @large_seen:	KSPAN_LARGE_ALLOC when kspan_cpu_cache_large_rests() was called last
  * @flush:	asks the CPU to flush the cache; written by any CPU
+ * @flush_large: the same, of @large alone
  * @events:	counted by this_cpu_inc() with or without the mark, or always with it
  * @class:	by size class; one more entry than the heap has classes
  *
@@ -101,7 +103,9 @@ struct kspan_cpu_cache {
 	unsigned long own_bytes;
 	int own_gone;
 	u64 seen;
+	u64 large_seen;
 	bool flush;
+	bool flush_large;
 	u64 events[KSPAN_NR_EVENTS];
 	struct kspan_cpu_class class[];
 };

@@ -185,6 +185,24 @@ bool kspan_cpu_cache_flush_here(struct kspan_heap *heap, int nid)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_flush_here);
 
+/**
+ * kspan_cpu_cache_flush_large_here() - free the large objects that this CPU keeps
+ * @heap:	owner of the cache
+ *
+ * Context: task.
+ */
+void kspan_cpu_cache_flush_large_here(struct kspan_heap *heap)
+{
+	struct kspan_cpu_cache *cache;
+
+	/* A task never finds the mark set; see kspan_cpu_cache_flush_here(). */
+	if (WARN_ON_ONCE(!kspan_cpu_cache_enter(heap, &cache)))
+		return;
+	kspan_large_cache_drain(&cache->large);
+	WRITE_ONCE(cache->flush_large, false);
+	kspan_cpu_cache_leave(cache);
+}
+
 static long flush_cpu_cache(void *heap)
 {
 	kspan_cpu_cache_flush_here(heap, NUMA_NO_NODE);

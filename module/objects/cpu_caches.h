@@ -14,6 +14,8 @@ bool kspan_cpu_cache_empty(struct kspan_heap *heap);
 bool kspan_cpu_cache_flush_here(struct kspan_heap *heap, int nid);
 bool kspan_cpu_cache_holds_any(const struct kspan_heap *heap, unsigned int cpu);
 bool kspan_cpu_cache_rests(struct kspan_heap *heap, unsigned int cpu);
+bool kspan_cpu_cache_large_rests(struct kspan_cpu_cache *cache);
+void kspan_cpu_cache_flush_large_here(struct kspan_heap *heap);
 void kspan_cpu_caches_drop(struct kspan_heap *heap);
 void kspan_cpu_cache_prepare(struct kspan_heap *heap, unsigned int cpu);
 void kspan_cpu_caches_learn(struct kspan_heap *heap);

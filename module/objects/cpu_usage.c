@@ -130,6 +130,22 @@ bool kspan_cpu_cache_rests(struct kspan_heap *heap, unsigned int cpu)
 KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_rests);
 
 /**
+ * kspan_cpu_cache_large_rests() - whether a CPU keeps large objects that it does not use
+ * @cache:	cache of any CPU
+ *
+ * Only the scavenger may call it, because the cache remembers one earlier look, in @large_seen.
+ *
+ * Return: whether the CPU may keep some, and no request got one since the last call.
+ */
+bool kspan_cpu_cache_large_rests(struct kspan_cpu_cache *cache)
+{
+	u64 before = cache->large_seen;
+
+	cache->large_seen = kspan_glance(cache->events[KSPAN_LARGE_ALLOC]);
+	return READ_ONCE(cache->large.drawn) && cache->large_seen == before;
+}
+
+/**
  * kspan_cpu_caches_count() - statistics of a class over all CPUs
  * @heap:	owner of the caches
  * @class:	size class

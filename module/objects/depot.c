@@ -83,7 +83,7 @@ static bool draw_for_depot(struct kspan_central *central, unsigned long bytes)
 	unsigned long more = bytes - central->depot_drawn, step = round_up(more, KSPAN_DEPOT_STEP);
 
 	lockdep_assert_held(&central->lock);
-	if (!kspan_budget_draw(central->budget, step)) {
+	if (!kspan_budget_try(central->budget, step)) {
 		step = more;
 		if (!kspan_budget_draw(central->budget, step))
 			return false;

@@ -84,6 +84,7 @@ extern struct kspan_heap kspan_default_heap;
  * @reserves:	objects set aside by kspan_heap_prefill(); NULL before its first call
  * @seen:	number of the scavenger's last round through all heaps in which it looked at
  *		this one
+ * @balanced:	the same of balance()
  * @work:	frees the heap after a grace period
  */
 struct kspan_private {
@@ -110,6 +111,7 @@ struct kspan_private {
 	struct kspan_handle handle;
 	struct kspan_reserves *reserves;
 	unsigned int seen;
+	unsigned int balanced;
 	struct rcu_work work;
 };
 

@@ -55,21 +55,52 @@ void *kspan_large_cache_take(struct kspan_large_cache *cache, size_t size)
 	return NULL;
 }
 
+/**
+ * kspan_large_cache_draw() - draw pages from the budget of caches
+ * @cache:	of an entered CPU cache
+ * @npages:	how many more it may hold then
+ *
+ * The budget of a heap is no matter here: only the default heap has such caches, and its own
+ * budget has no bound.
+ *
+ * Return: whether they were drawn.
+ */
+bool kspan_large_cache_draw(struct kspan_large_cache *cache, unsigned int npages)
+{
+	if (!kspan_budget_draw(&kspan_no_budget, (unsigned long)npages << KSPAN_PAGE_SHIFT))
+		return false;
+	WRITE_ONCE(cache->drawn, cache->drawn + npages);
+	return true;
+}
+
+/**
+ * kspan_large_cache_yield() - give the budget what the cache has drawn and does not use now
+ * @cache: of an entered CPU cache
+ */
+void kspan_large_cache_yield(struct kspan_large_cache *cache)
+{
+	unsigned int unused = cache->drawn - min(cache->pages, cache->drawn);
+
+	kspan_budget_give(&kspan_no_budget, (unsigned long)unused << KSPAN_PAGE_SHIFT);
+	WRITE_ONCE(cache->drawn, cache->drawn - unused);
+}
+
 /*
- * Draw more from the budget of all caches. The budget of a heap is no matter here: only the default
- * heap has such caches, and its own budget has no bound.
+ * Draw what an object of @npages needs. If all entries are taken, it gets the place of the one that
+ * is evicted.
  */
 static void draw_more(struct kspan_large_cache *cache, unsigned int npages)
 {
-	unsigned int most = READ_ONCE(kspan_large_cache_bytes) >> KSPAN_PAGE_SHIFT;
-	unsigned int wanted = min(cache->pages + npages, most), old = cache->drawn;
+	unsigned int most = READ_ONCE(kspan_large_cache_bytes) >> KSPAN_PAGE_SHIFT, wanted;
 
-	if (wanted <= old)
+	if (npages > most)
 		return;
-	if (kspan_budget_draw(&kspan_no_budget, (unsigned long)(wanted - old) << KSPAN_PAGE_SHIFT))
-		WRITE_ONCE(cache->drawn, wanted);
-	else
-		cache->lacks = wanted - old;
+	wanted = cache->pages + npages;
+	if (cache->count == KSPAN_LARGE_CACHED)
+		wanted -= kspan_span_npages(cache->span[cache->next]);
+	wanted = min(wanted, most);
+	if (wanted > cache->drawn && !kspan_large_cache_draw(cache, wanted - cache->drawn))
+		cache->lacks = wanted - cache->drawn;
 }
 
 /*
@@ -140,20 +171,14 @@ bool kspan_large_cache_put(struct kspan_large_cache *cache, unsigned long addr, 
 	 */
 	word.word = smp_load_acquire(&span->word);
 	if (word.state != KSPAN_SPAN_LARGE || READ_ONCE(span->start) != addr ||
-	    READ_ONCE(span->nid) != nid || READ_ONCE(span->owner))
+	    READ_ONCE(span->nid) != nid || READ_ONCE(span->owner) ||
+	    /* A loose span is a block of buddy, and is not kept. */
+	    !READ_ONCE(span->arena))
 		return false;
 	i = find_room(cache, kspan_span_npages(span), evicted);
 	/* The claim fails if somebody else frees the object at the same time. */
 	if (i == KSPAN_LARGE_CACHED || !kspan_span_claim(span, word, KSPAN_SPAN_LARGE_CACHED))
 		return false;
-	/*
-	 * A loose span is a block of buddy, and is not kept. It is LARGE again, and the caller
-	 * frees it the usual way.
-	 */
-	if (unlikely(kspan_span_is_loose(span))) {
-		kspan_span_set_state(span, KSPAN_SPAN_LARGE);
-		return false;
-	}
 	cache->span[i] = span;
 	WRITE_ONCE(cache->count, cache->count + 1);
 	WRITE_ONCE(cache->pages, cache->pages + kspan_span_npages(span));
@@ -191,5 +216,6 @@ void kspan_large_cache_drain(struct kspan_large_cache *cache)
 	}
 	kspan_budget_give(&kspan_no_budget, (unsigned long)cache->drawn << KSPAN_PAGE_SHIFT);
 	WRITE_ONCE(cache->drawn, 0);
+	cache->lacks = 0;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_cache_drain);

@@ -16,7 +16,7 @@
  * @count:	entries that are not NULL
  * @pages:	pages of these
  * @drawn:	pages that the cache may hold, drawn from the budget of caches
- * @lacks:	pages that the budget refused since malloc.c last looked at this field
+ * @lacks:	pages that the budget refused in the last free, for kspan_capacity_feed_large()
  *
  * It is a part of the CPU cache, and is used with that cache entered.
  */
@@ -35,6 +35,8 @@ extern unsigned int kspan_large_cache_bytes;
 void *kspan_large_cache_take(struct kspan_large_cache *cache, size_t size);
 bool kspan_large_cache_put(struct kspan_large_cache *cache, unsigned long addr, int nid,
 			   struct kspan_span **evicted);
+bool kspan_large_cache_draw(struct kspan_large_cache *cache, unsigned int npages);
+void kspan_large_cache_yield(struct kspan_large_cache *cache);
 void kspan_large_cache_drain(struct kspan_large_cache *cache);
 void kspan_large_free_cached(struct kspan_span *span);
 

@@ -61,8 +61,14 @@ void *kspan_refuse_zone(gfp_t gfp)
 			    (__force unsigned long)(gfp & KSPAN_GFP_REFUSED), gfp);
 }
 
-/* The page allocator limits its own reports to the same rate. */
-DEFINE_RATELIMIT_STATE(kspan_failure_limit, 10 * HZ, 1);
+/*
+ * The page allocator limits its own reports to the same rate. A private heap that often reaches its
+ * limit does not keep a failure of the default heap from being told.
+ */
+struct ratelimit_state kspan_failure_limit[2] = {
+	RATELIMIT_STATE_INIT(kspan_failure_limit[0], 10 * HZ, 1),
+	RATELIMIT_STATE_INIT(kspan_failure_limit[1], 10 * HZ, 1),
+};
 KSPAN_EXPORT_FOR_KUNIT(kspan_failure_limit);
 
 /**
@@ -72,15 +78,16 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_failure_limit);
  * @gfp:	the caller's flags; with __GFP_NOWARN nothing is printed
  * @nid:	node that the memory should be from
  *
- * One line is printed in ten seconds. It names the task, the heap and the node. If the page
- * allocator had no memory, the page allocator itself prints the state of the system's memory, and
- * the call stack.
+ * At most one line is printed in ten seconds for the default heap, and one for all private heaps.
+ * It names the task, the heap and the node. If the page allocator had no memory, the page allocator
+ * itself prints the state of the system's memory, and the call stack.
  */
 void kspan_tell_failure(struct kspan_heap *heap, size_t size, gfp_t gfp, int nid)
 {
 	unsigned long held, most;
 
-	if ((gfp & (__GFP_NOWARN | KSPAN_GFP_NOLOCK)) || !__ratelimit(&kspan_failure_limit))
+	if ((gfp & (__GFP_NOWARN | KSPAN_GFP_NOLOCK)) ||
+	    !__ratelimit(&kspan_failure_limit[!!heap->private]))
 		return;
 	held = heap->private ? atomic_long_read(&heap->private->account.pages) << KSPAN_PAGE_SHIFT :
 			       kspan_arena_bytes();

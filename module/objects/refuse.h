@@ -24,7 +24,8 @@ enum kspan_refusal {
 unsigned long kspan_refused(enum kspan_refusal refusal);
 void *kspan_refuse(enum kspan_refusal refusal, const char *why, unsigned long value, gfp_t gfp);
 void *kspan_refuse_zone(gfp_t gfp);
-extern struct ratelimit_state kspan_failure_limit;
+/* Of the default heap, and of private heaps. */
+extern struct ratelimit_state kspan_failure_limit[2];
 void kspan_tell_failure(struct kspan_heap *heap, size_t size, gfp_t gfp, int nid);
 
 #endif /* KSPAN_REFUSE_H */

@@ -94,7 +94,7 @@ static void drop_objects(struct kspan_span *span)
 {
 	unsigned int i;
 
-	if (span->state == KSPAN_SPAN_LARGE)
+	if (span->state == KSPAN_SPAN_LARGE || span->state == KSPAN_SPAN_CHUNK)
 		kmemleak_free((void *)span->start);
 	if (!kspan_span_is_small(span->state))
 		return;

@@ -37,11 +37,13 @@ static void let_wake(void)
 }
 
 /*
- * An irq_work that read scavenge_ms before it became 0 has queued its delayed work when
- * irq_work_sync() returns. So the cancellation that follows finds that work.
+ * The caller has written scavenge_ms. An irq_work that read it before has queued its delayed work
+ * when irq_work_sync() returns. So the cancellation that follows finds that work.
  */
 static void cancel_looks(void)
 {
+	/* Orders that write before the look at the irq_works: they see it, or are waited for. */
+	smp_mb();
 	kspan_scavenger_cancel();
 	kspan_balance_cancel();
 }
@@ -74,12 +76,9 @@ static void stop_scavenger(void)
 	kernel_param_lock(THIS_MODULE);
 	WRITE_ONCE(kspan_scavenge_ms, 0);
 	cancel_looks();
-	/*
-	 * From here on nobody queues the irq_works; those that are queued already are waited for.
-	 */
+	/* From here on nobody queues the irq_works; what was queued meanwhile ends. */
 	let_wake();
-	irq_work_sync(&kspan_scavenger_irq_work);
-	irq_work_sync(&kspan_budget_exhausted);
+	cancel_looks();
 	kspan_scavenger_exit();
 	kernel_param_unlock(THIS_MODULE);
 }

