@@ -3,6 +3,7 @@
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 
+#include "base/kunit_export.h"
 #include "kspan_kunit.h"
 
 unsigned long kspan_kunit_seed;
@@ -11,3 +12,4 @@ MODULE_PARM_DESC(seed, "of the random sequences, printed by those that use it; 0
 
 MODULE_DESCRIPTION("KUnit suites of kspan");
 MODULE_LICENSE("GPL");
+KSPAN_IMPORT_FOR_KUNIT();

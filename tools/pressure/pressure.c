@@ -24,6 +24,7 @@
 #include <linux/mutex.h>
 #include <linux/seq_file.h>
 
+#include "base/kunit_export.h"
 #include "pressure.h"
 
 #define MIN_MIB		16
@@ -320,3 +321,4 @@ module_exit(pressure_exit);
 
 MODULE_DESCRIPTION("Users of kspan while memory is scarce");
 MODULE_LICENSE("GPL");
+KSPAN_IMPORT_FOR_KUNIT();

@@ -23,6 +23,7 @@
 #include <linux/seq_file.h>
 #include <linux/timekeeping.h>
 
+#include "base/kunit_export.h"
 #include "../../kunit/kspan_kunit.h"
 #include "api/private.h"
 #include "stress.h"
@@ -216,3 +217,4 @@ module_exit(stress_exit);
 
 MODULE_DESCRIPTION("All calls of kspan at once, from everywhere");
 MODULE_LICENSE("GPL");
+KSPAN_IMPORT_FOR_KUNIT();

@@ -36,6 +36,7 @@
 #include <linux/timekeeping.h>
 #include <linux/vmalloc.h>
 
+#include "base/kunit_export.h"
 #include "../../kunit/kspan_kunit.h"
 #include "api/private.h"
 #include "objects/bad_free.h"
@@ -795,3 +796,4 @@ module_exit(wrong_exit);
 
 MODULE_DESCRIPTION("Wrong pointers from everywhere");
 MODULE_LICENSE("GPL");
+KSPAN_IMPORT_FOR_KUNIT();
