@@ -121,9 +121,10 @@ choose_boots() {
 			ports/dm|rust/rust) ;;
 			ports/*|rust/*|*/dm|*/rust) continue ;;
 			esac
-			# What a debug kernel adds to a path is no matter of speed, and page
-			# poisoning takes precedence over the init options.
-			! one_of "$suite" speed speed-stretch fragmented hotplug-added hotplug-far stray kunit-init-alloc kunit-init-both ||
+			# What a debug kernel adds to a path is no matter of speed, page poisoning
+			# takes precedence over the init options, and the runner's guests are
+			# judged by seconds of silence.
+			! one_of "$suite" speed speed-stretch fragmented hotplug-added hotplug-far stray runner kunit-init-alloc kunit-init-both ||
 				[ "${entry#*/}" = plain ] || continue
 			BOOTS[$entry]+=" $suite"
 		done
