@@ -32,9 +32,9 @@ void kspan_kunit_settle(void)
 	int nid;
 
 	kspan_private_settle();
-	kspan_heap_flush(&kspan_default_heap);
+	kspan_heap_drain(&kspan_default_heap);
 	if (private_heap)
-		kspan_heap_flush(private_heap);
+		kspan_heap_drain(private_heap);
 	for_each_node(nid)
 		kspan_page_heap_release(nid, ULONG_MAX, false);
 }

@@ -542,7 +542,7 @@ static void collect(struct check *check, struct kspan_central *central,
 		   mag->count <= mag->cap && check->nr_cached + mag->count <= max_cached()))
 		return;
 	for (i = 0; i < mag->count; i++)
-		check->cached[check->nr_cached++] = mag->slot[i];
+		check->cached[check->nr_cached++] = mag->object[i];
 }
 
 static void collect_depot(struct check *check, struct kspan_central *central)

@@ -67,7 +67,7 @@
  *	account		pages that a private heap holds, and its limit
  *	capacity	bytes of objects that the magazines of a CPU may hold
  *	budget		bytes that all caches together may hold: capacity, depots, and large
- *			objects that CPUs keep. Caches draw from it and give back.
+ *			objects that CPUs keep. Caches draw from it and return to it.
  *	step		a unit of work that is done with preemption or interrupts off
  *	reserve		of a node: empty arenas that it keeps. Of a heap: objects set aside for
  *			kspan_malloc_nolock(). Of the system: the page allocator's.
@@ -93,19 +93,22 @@
  * Verbs that move memory down, to buddy:
  *
  *	push		one object into the loaded magazine
- *	spill		pass a full magazine of a CPU on to the depot or to the spans
- *	unload		return the objects of a magazine, so that a CPU can have it empty
- *	give		slots back into the bitmaps of spans; bytes back to the budget
- *	empty		return the objects in the magazines of this CPU
- *	drain		return all that a CPU cache holds, while no CPU uses it
- *	flush		return all that caches, or a depot, hold, while CPUs use them
- *	retire		a magazine that a CPU has no more use for; a span without an object
+ *	spill		pass a full magazine of a CPU on to the depot; what the depot does not
+ *			take is returned
+ *	return		objects to the bitmaps of their spans; bytes to a budget
+ *	drain		return all that a CPU cache, a depot or a reserve holds
  *	reap		return what a depot has not needed lately
- *	trim		return what a heap, or all of kspan, keeps without using it
- *	release		pages of spans to the page heap; free pages to buddy
- *	hollow		take the pages without objects out of a span in use
+ *	retire		give a span without an object back to the page heap
+ *	hollow		give the pages without objects of a span in use back to the page heap
+ *	release		give free pages back to buddy. (A region releases objects: all that are
+ *			younger than a mark.)
+ *	trim		all of these: give back what an owner keeps without using it
+ *
+ * Verbs that end an owner:
+ *
+ *	destroy		what the API has created, by a call of its user
+ *	exit		what a function of the same name in init has made
  *	drop		free an owner's memory with all live objects in it
- *	exit, unbuild	end an owner
  *
  * The life of one allocation, told upwards
  * ----------------------------------------
@@ -389,10 +392,10 @@ static_assert(KSPAN_ARENA_SIZE / PAGE_SIZE <= U16_MAX);
  * @rcu:	frees the magazine, which statistics may still read
  * @count:	objects held, 0...@cap
  * @cap:	most objects that it may hold where it is now
- * @slot:	the objects, newest last
+ * @object:	the objects, newest last
  *
- * @count and @cap stand right before @slot. So the word before the first slot is never an object's
- * address, and the fast path may compare an object with the newest entry of an empty magazine.
+ * @count and @cap stand right before @object. So the word before the first object is never an
+ * object's address, and the fast path may compare an object with the newest entry of an empty magazine.
  */
 struct kspan_magazine {
 	union {
@@ -401,7 +404,7 @@ struct kspan_magazine {
 	};
 	u32 count;
 	u32 cap;
-	void *slot[];
+	void *object[];
 };
 
 /* Most objects of a magazine: with its header it then fits 512 bytes, a size of SLUB's. */

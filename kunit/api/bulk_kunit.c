@@ -261,7 +261,7 @@ static void keep_every_other(unsigned int n)
 		kspan_free(objects[2 * i + 1]);
 		objects[i] = objects[2 * i];
 	}
-	kspan_heap_flush(&kspan_default_heap);
+	kspan_heap_drain(&kspan_default_heap);
 }
 
 /* What is not there is taken from bitmaps, and not more of it than was asked for. */
@@ -307,9 +307,9 @@ static void magazines_are_taken_whole(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, depot);
 	KUNIT_ASSERT_EQ(test, previous->count, cap);
 	n = loaded->count + previous->count + depot->count;
-	memcpy(want, loaded->slot, loaded->count * sizeof(*want));
-	memcpy(want + loaded->count, previous->slot, previous->count * sizeof(*want));
-	memcpy(want + loaded->count + previous->count, depot->slot, depot->count * sizeof(*want));
+	memcpy(want, loaded->object, loaded->count * sizeof(*want));
+	memcpy(want + loaded->count, previous->object, previous->count * sizeof(*want));
+	memcpy(want + loaded->count + previous->count, depot->object, depot->count * sizeof(*want));
 	out = central->nr_out;
 	full = central->nr_depot_full;
 	alloc(test, SIZE, n, objects);
@@ -479,7 +479,7 @@ static void wrong_pointers_are_counted_and_the_rest_is_freed(struct kunit *test)
 	objects[11] = keep + 16;
 	objects[12] = &n;
 	kspan_free_bulk(n + 3, objects);
-	kspan_heap_flush(&kspan_default_heap);
+	kspan_heap_drain(&kspan_default_heap);
 	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE) - doubles, 1ULL);
 	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_INTERIOR) - interior, 1ULL);
 	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_FOREIGN) - foreign, 1ULL);

@@ -137,7 +137,7 @@ static void wrong_addresses_in_every_geometry(struct kunit *test)
 			u64 before = kspan_bad_frees();
 
 			kspan_cache_free(cache, p + k);
-			kspan_heap_flush(heap_of(cache));
+			kspan_heap_drain(heap_of(cache));
 			KUNIT_EXPECT_EQ_MSG(test, kspan_bad_frees() - before, 1ULL, "%u + %u",
 					    sizes[i], k);
 			KUNIT_EXPECT_EQ(test, kspan_size(p + k), 0UL);
@@ -174,7 +174,7 @@ static void constructor_runs_once_in_the_life_of_a_slot(struct kunit *test)
 	KUNIT_EXPECT_GE(test, first, (unsigned int)MANY);
 	KUNIT_EXPECT_LT(test, first, MANY + 2U * heap_of(cache)->classes[1].slots);
 	KUNIT_EXPECT_EQ(test, constructed, first);
-	KUNIT_EXPECT_GT(test, kspan_cache_shrink(cache), 0UL);
+	KUNIT_EXPECT_GT(test, kspan_cache_trim(cache), 0UL);
 	make_many(test, cache, MANY);
 	KUNIT_EXPECT_EQ(test, constructed, 2 * first);
 	free_many(cache, MANY);
@@ -237,9 +237,9 @@ static void bulk_is_all_or_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kspan_private_live(heap_of(cache)), (unsigned long)MANY);
 	kspan_cache_free_bulk(cache, MANY, objects);
 	KUNIT_EXPECT_EQ(test, kspan_private_live(heap_of(cache)), 0UL);
-	kspan_cache_shrink(cache);
+	kspan_cache_trim(cache);
 	kspan_kunit_needs_faults(test);
-	kspan_page_heap_trim();
+	kspan_page_heap_release_all();
 	kspan_kunit_fail_arenas(2, 1000);
 	KUNIT_EXPECT_EQ(test, kspan_cache_alloc_bulk(cache, GFP_KERNEL | __GFP_NOWARN, MANY,
 						     objects), 0U);
@@ -329,7 +329,7 @@ static int shrink_cache(void *data)
 {
 	struct shrinking *shrinking = data;
 
-	shrinking->bytes = kspan_cache_shrink(shrinking->cache);
+	shrinking->bytes = kspan_cache_trim(shrinking->cache);
 	complete(&shrinking->done);
 	return 0;
 }
@@ -468,7 +468,7 @@ static void many_use_it_as_it_shrinks(struct kunit *test)
 		KUNIT_ASSERT_FALSE(test, IS_ERR(threads[i]));
 	}
 	while (time_before(jiffies, end)) {
-		kspan_cache_shrink(shared);
+		kspan_cache_trim(shared);
 		cond_resched();
 	}
 	for (i = 0; i < ARRAY_SIZE(threads); i++) {

@@ -441,7 +441,7 @@ static void double_free_is_reported_once(struct kunit *test)
 	kspan_free_rcu_mightsleep(item);
 	kspan_free_rcu_mightsleep(item);
 	kspan_barrier();
-	kspan_heap_flush(&kspan_default_heap);
+	kspan_heap_drain(&kspan_default_heap);
 	expect_reports(test, KSPAN_BAD_FREE_DOUBLE, 1);
 	/* With one in between, and by its rcu_head. */
 	item = item_new(test);
@@ -450,7 +450,7 @@ static void double_free_is_reported_once(struct kunit *test)
 	kspan_free_rcu(other, rcu);
 	kspan_free_rcu(item, rcu);
 	kspan_barrier();
-	kspan_heap_flush(&kspan_default_heap);
+	kspan_heap_drain(&kspan_default_heap);
 	expect_reports(test, KSPAN_BAD_FREE_DOUBLE, 2);
 	KUNIT_EXPECT_EQ(test, items_in_use(), 0UL);
 	kspan_verify(test, &kspan_default_heap);

@@ -181,7 +181,7 @@ static void freed_in_every_context(struct kunit *test)
 		KUNIT_EXPECT_EQ_MSG(test, mapped(), 0L, "%s", contexts[i]->name);
 		KUNIT_EXPECT_FALSE(test, kspan_owns(job.data));
 	}
-	kspan_kv_flush();
+	kspan_kv_settle();
 }
 
 /* Nor where a reader under RCU is. */
@@ -203,7 +203,7 @@ static void freed_in_other_ways(struct kunit *test)
 	p = make(test, NULL, HUGE);
 	kspan_free_rcu_mightsleep(p);
 	kspan_barrier();
-	kspan_kv_flush();
+	kspan_kv_settle();
 	KUNIT_EXPECT_EQ(test, mapped(), 0L);
 }
 
@@ -245,7 +245,7 @@ static void wrong_frees_are_refused_at_once(struct kunit *test)
 	kspan_free(p);
 	expect_report(test, KSPAN_BAD_FREE_DOUBLE, p);
 	local_irq_restore(flags);
-	kspan_kv_flush();
+	kspan_kv_settle();
 	expect_report(test, KSPAN_BAD_FREE_FOREIGN, p);
 	KUNIT_EXPECT_EQ(test, mapped(), 0L);
 }
@@ -366,7 +366,7 @@ static int kvmalloc_init(struct kunit *test)
 static void kvmalloc_exit(struct kunit *test)
 {
 	context_close();
-	kspan_kv_flush();
+	kspan_kv_settle();
 	kspan_kunit_exit(test);
 }
 

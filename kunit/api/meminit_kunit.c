@@ -537,7 +537,7 @@ static void init_on_free_wipes_no_wrong_address(struct kunit *test)
 	kspan_free(p + 8);
 	kspan_free(large + 4096);
 	/* A wrong address may be in a magazine until now. */
-	kspan_heap_flush(&kspan_default_heap);
+	kspan_heap_drain(&kspan_default_heap);
 	KUNIT_EXPECT_EQ(test, kspan_bad_frees() - before, 3ULL);
 	KUNIT_EXPECT_NULL(test, memchr_inv(ours, GARBAGE, sizeof(ours)));
 	KUNIT_EXPECT_NULL(test, memchr_inv(p, GARBAGE, 200));

@@ -97,7 +97,7 @@ static unsigned long in_use(size_t size)
 
 static void flush(void)
 {
-	kspan_heap_flush(&kspan_default_heap);
+	kspan_heap_drain(&kspan_default_heap);
 }
 
 static void prefill(struct kunit *test, size_t size, unsigned int n)

@@ -743,7 +743,7 @@ static void wrong_frees_are_found(struct kunit *test)
 	kspan_free(p);
 	kspan_free(live + 16);
 	kspan_free(live + 1);
-	kspan_heap_flush(heap);
+	kspan_heap_drain(heap);
 	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE) - twice, 2ULL);
 	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_INTERIOR) - inside, 1ULL);
 	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_MISALIGNED) - crooked, 1ULL);
@@ -1095,7 +1095,7 @@ static void every_context_may_free_and_allocate(struct kunit *test)
 	context_close();
 	KUNIT_EXPECT_FALSE(test, deed.failed);
 	free_many(deed.p, ARRAY_SIZE(deed.p));
-	kspan_heap_flush(heap);
+	kspan_heap_drain(heap);
 	KUNIT_EXPECT_EQ(test, kspan_private_live(heap), 0UL);
 }
 

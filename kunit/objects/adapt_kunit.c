@@ -66,7 +66,7 @@ static bool magazine_holds(const struct kspan_magazine *mag, const void *object)
 	unsigned int i;
 
 	for (i = 0; i < mag->count; i++)
-		if (mag->slot[i] == object)
+		if (mag->object[i] == object)
 			return true;
 	return false;
 }
@@ -266,7 +266,7 @@ static void class_takes_from_others(struct kunit *test)
 	mag[0] = cache->class[class].loaded;
 	mag[1] = cache->class[class].previous;
 	for (i = 0; i < 32; i++)
-		had[i] = mag[i / 16]->slot[i % 16];
+		had[i] = mag[i / 16]->object[i % 16];
 	out = kspan_kunit_out(heap, class);
 	object = alloc(test, kspan_size_class(B));
 	KUNIT_EXPECT_EQ(test, steals(), 1ULL);
@@ -325,7 +325,7 @@ static void class_that_lost_all_gets_some_again(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, cached_of(class), 0U);
 	KUNIT_EXPECT_EQ(test, cache->class[class].loaded->cap, 0U);
 	KUNIT_EXPECT_EQ(test, cache->class[class].previous->cap, 0U);
-	kspan_depot_flush(central_of(class));
+	kspan_depot_drain(central_of(class));
 	KUNIT_EXPECT_EQ(test, kspan_kunit_out(heap, class), 0UL);
 	object = alloc(test, class);
 	KUNIT_EXPECT_EQ(test, limit_of(A), 2U);
@@ -429,9 +429,9 @@ static void spill_returns_some(struct kunit *test)
 
 	kspan_cpu_cache_bytes = 0;
 	grow_full(test, 64);
-	kspan_cpu_cache_empty(heap);
+	kspan_cpu_cache_return_objects(heap);
 	KUNIT_ASSERT_EQ(test, cached_of(class), 0U);
-	kspan_depot_flush(central_of(class));
+	kspan_depot_drain(central_of(class));
 	/* One of each word, so that none goes back with another one. */
 	for (i = 0; i < n; i++) {
 		had[i] = kspan_heap_alloc_slot(heap, class, cache->nid, GFP_KERNEL);
@@ -508,7 +508,7 @@ static void budget_is_never_exceeded(struct kunit *test)
 		}
 		kspan_verify(test, heap);
 		drain();
-		kspan_heap_flush(heap);
+		kspan_heap_drain(heap);
 		KUNIT_EXPECT_EQ(test, drawn(), 0UL);
 		KUNIT_EXPECT_EQ(test, atomic_read(&heap->budget.users), 0);
 	}
@@ -529,7 +529,7 @@ static void cpu_gets_what_others_gave_back(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, heap->budget.wanted);
 	give_some(test, 64, 100);
 	KUNIT_EXPECT_EQ(test, cache->capacity, 0U);
-	kspan_budget_give(&heap->budget, 64 << 10);
+	kspan_budget_return(&heap->budget, 64 << 10);
 	kspan_budget_add_user(&heap->budget, -1);
 	grow_full(test, 64);
 	KUNIT_EXPECT_EQ(test, (unsigned int)cache->class[class].limit, kspan_kunit_cap(class));
@@ -626,8 +626,8 @@ static struct kspan_magazine *full_magazine(struct kunit *test, unsigned int cla
 	struct kspan_magazine *mag = empty_magazine(test, class);
 
 	for (; mag->count < kspan_kunit_cap(class); mag->count++) {
-		mag->slot[mag->count] = kspan_heap_alloc_slot(heap, class, cache->nid, GFP_KERNEL);
-		KUNIT_ASSERT_NOT_NULL(test, mag->slot[mag->count]);
+		mag->object[mag->count] = kspan_heap_alloc_slot(heap, class, cache->nid, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, mag->object[mag->count]);
 	}
 	return mag;
 }
@@ -648,7 +648,7 @@ static void put_full_magazines(struct kunit *test, unsigned int class, unsigned 
 		kspan_depot_provision(central, GFP_KERNEL);
 		empty = kspan_depot_put_full(central, mag[i], 0);
 		KUNIT_ASSERT_NOT_NULL(test, empty);
-		kspan_depot_retire(central, empty);
+		kspan_depot_return_magazine(central, empty);
 	}
 }
 
@@ -1038,7 +1038,7 @@ static void classes_make_room_for_large_objects(struct kunit *test)
 	KUNIT_EXPECT_LE(test, (unsigned long)atomic_long_read(&kspan_budget.drawn),
 			kspan_budget_most());
 	kspan_verify(test, &kspan_default_heap);
-	kspan_budget_give(&nobody, taken);
+	kspan_budget_return(&nobody, taken);
 }
 
 /* And the other way round, also while the CPU keeps large objects that it does not use any more. */
@@ -1072,7 +1072,7 @@ static void large_objects_make_room_for_classes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, here->large.count, 0U);
 	KUNIT_EXPECT_GT(test, here->capacity, 0U);
 	kspan_verify(test, &kspan_default_heap);
-	kspan_budget_give(&nobody, taken);
+	kspan_budget_return(&nobody, taken);
 }
 
 /* An object that can't be kept takes nothing from classes. */
@@ -1091,7 +1091,7 @@ static void object_too_large_to_keep_takes_nothing(struct kunit *test)
 	use_large(test, SZ_2M, 20);
 	KUNIT_EXPECT_EQ(test, here->capacity, before);
 	KUNIT_EXPECT_EQ(test, here->large.drawn, 0U);
-	kspan_budget_give(&nobody, taken);
+	kspan_budget_return(&nobody, taken);
 }
 
 static unsigned int nr_full(struct kspan_heap *from, size_t size)

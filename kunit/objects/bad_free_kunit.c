@@ -4,7 +4,7 @@
  * leave a consistent heap behind.
  *
  * An address in a small span passes through a magazine first; it is told at
- * the latest when the magazine is returned, which kspan_heap_flush() enforces.
+ * the latest when the magazine is returned, which kspan_heap_drain() enforces.
  */
 #include <linux/kspan.h>
 #include <linux/vmalloc.h>
@@ -61,7 +61,7 @@ static void expect_no_report(struct kunit *test)
 
 static void flush(void)
 {
-	kspan_heap_flush(&kspan_default_heap);
+	kspan_heap_drain(&kspan_default_heap);
 }
 
 static void double_free_at_once(struct kunit *test)

@@ -58,7 +58,7 @@ static void *new_span(struct kunit *test, struct kspan_central *central)
 
 static void give(struct kspan_central *central, void **objects, unsigned int n)
 {
-	kspan_central_give(central, objects, n);
+	kspan_central_return(central, objects, n);
 }
 
 static void give_one(struct kspan_central *central, void *object)
@@ -122,7 +122,7 @@ static struct kspan_magazine *magazine_of(struct kunit *test, struct kspan_centr
 {
 	struct kspan_magazine *mag = empty_magazine(test, central);
 
-	mag->count = kspan_central_take(central, mag->slot, n, 0);
+	mag->count = kspan_central_take(central, mag->object, n, 0);
 	KUNIT_ASSERT_EQ(test, mag->count, n);
 	return mag;
 }
@@ -298,7 +298,7 @@ static void last_resort_of_alloc_is_the_depot(struct kunit *test)
 
 	objects[0] = new_span(test, central);
 	mag = magazine_of(test, central, 1);
-	cached = mag->slot[0];
+	cached = mag->object[0];
 	take(test, central, objects + 1, SLOTS - 2);
 	provide(test, central);
 	spare = kspan_depot_put_full(central, mag, 0);
@@ -308,7 +308,7 @@ static void last_resort_of_alloc_is_the_depot(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, central->nr_depot_full, 0U);
 	KUNIT_EXPECT_EQ(test, central->nr_depot_objects, 0UL);
 	KUNIT_EXPECT_EQ(test, list_length(&central->depot_empty), 1U);
-	kspan_depot_retire(central, spare);
+	kspan_depot_return_magazine(central, spare);
 	give(central, objects, SLOTS);
 }
 
@@ -845,13 +845,13 @@ static void full_magazine_is_exchanged_for_an_empty_one(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, empty->count, 0U);
 	KUNIT_EXPECT_EQ(test, central->nr_depot_full, 1U);
 	KUNIT_EXPECT_EQ(test, central->nr_depot_objects, 3UL);
-	KUNIT_EXPECT_TRUE(test, kspan_depot_holds(central, full->slot[1]));
+	KUNIT_EXPECT_TRUE(test, kspan_depot_holds(central, full->object[1]));
 	KUNIT_EXPECT_FALSE(test, kspan_depot_holds(central, first));
 	KUNIT_EXPECT_PTR_EQ(test, kspan_depot_take_full(central, empty, 0), full);
 	KUNIT_EXPECT_EQ(test, central->nr_depot_full, 0U);
 	KUNIT_EXPECT_EQ(test, central->nr_depot_objects, 0UL);
 	KUNIT_EXPECT_EQ(test, list_length(&central->depot_empty), 1U);
-	kspan_depot_retire(central, full);
+	kspan_depot_return_magazine(central, full);
 	give_one(central, first);
 }
 
@@ -862,7 +862,7 @@ static void empty_magazine_is_kept_when_there_is_no_full_one(struct kunit *test)
 
 	KUNIT_EXPECT_NULL(test, kspan_depot_take_full(central, empty, 0));
 	KUNIT_EXPECT_EQ(test, list_length(&central->depot_empty), 0U);
-	kspan_depot_retire(central, empty);
+	kspan_depot_return_magazine(central, empty);
 	KUNIT_EXPECT_EQ(test, central->nr_magazines, 0U);
 }
 
@@ -875,7 +875,7 @@ static void full_magazine_is_kept_when_there_is_no_empty_one(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, kspan_depot_put_full(central, full, 0));
 	KUNIT_EXPECT_EQ(test, central->nr_depot_full, 0U);
 	KUNIT_EXPECT_TRUE(test, central->wanted);
-	kspan_depot_retire(central, full);
+	kspan_depot_return_magazine(central, full);
 	give_one(central, first);
 }
 
@@ -899,7 +899,7 @@ static unsigned int fill_depot(struct kunit *test, struct kspan_central *central
 		empty = kspan_depot_put_full(central, *refused, 0);
 		if (!empty)
 			return put;
-		kspan_depot_retire(central, empty);
+		kspan_depot_return_magazine(central, empty);
 		put++;
 	}
 }
@@ -922,9 +922,9 @@ static void expect_limit(struct kunit *test, size_t size, unsigned int n, unsign
 	KUNIT_EXPECT_EQ(test, central->nr_depot_objects, (unsigned long)limit * n);
 	/* At the limit a magazine more would not help. */
 	KUNIT_EXPECT_FALSE(test, central->wanted);
-	kspan_depot_retire(central, refused);
+	kspan_depot_return_magazine(central, refused);
 	kspan_verify(test, heap);
-	kspan_depot_flush(central);
+	kspan_depot_drain(central);
 	for (i = 0; i < nr_spans; i++)
 		give_one(central, spans[i]);
 }
@@ -980,7 +980,7 @@ static void magazines_wanted_are_limited(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, kspan_depot_put_full(central, NULL, 0));
 	KUNIT_EXPECT_FALSE(test, central->wanted);
 	list_for_each_entry_safe(mag, next, &taken, list)
-		kspan_depot_retire(central, mag);
+		kspan_depot_return_magazine(central, mag);
 }
 
 static void retired_magazine_returns_its_objects(struct kunit *test)
@@ -990,7 +990,7 @@ static void retired_magazine_returns_its_objects(struct kunit *test)
 	struct kspan_magazine *mag = magazine_of(test, central, 5);
 
 	KUNIT_EXPECT_EQ(test, central->nr_out, 6UL);
-	kspan_depot_retire(central, mag);
+	kspan_depot_return_magazine(central, mag);
 	KUNIT_EXPECT_EQ(test, central->nr_out, 1UL);
 	KUNIT_EXPECT_EQ(test, central->nr_magazines, 0U);
 	give_one(central, first);
@@ -1005,12 +1005,12 @@ static void flushed_depot_keeps_no_magazine(struct kunit *test)
 	provide(test, central);
 	empty = kspan_depot_put_full(central, mag, 0);
 	KUNIT_ASSERT_NOT_NULL(test, empty);
-	kspan_depot_flush(central);
+	kspan_depot_drain(central);
 	KUNIT_EXPECT_EQ(test, central->nr_out, 1UL);
 	KUNIT_EXPECT_EQ(test, central->nr_depot_objects, 0UL);
 	KUNIT_EXPECT_EQ(test, list_length(&central->depot_empty), 0U);
 	KUNIT_EXPECT_EQ_MSG(test, central->nr_magazines, 1U, "the one that is here");
-	kspan_depot_retire(central, empty);
+	kspan_depot_return_magazine(central, empty);
 	KUNIT_EXPECT_EQ(test, central->nr_magazines, 0U);
 	give_one(central, first);
 }
@@ -1094,7 +1094,7 @@ static void scattered_objects_are_given_in_steps(struct kunit *test)
 		objects[i] = new_span(test, central);
 		new_span(test, central);
 	}
-	done = kspan_central_give_some(central, objects, DEFERRED, &steps, NULL);
+	done = kspan_central_return_some(central, objects, DEFERRED, &steps, NULL);
 	KUNIT_EXPECT_GE(test, done, 1U);
 	KUNIT_EXPECT_LE(test, done, KSPAN_STEPS);
 	KUNIT_EXPECT_EQ(test, steps, 0U);

@@ -91,7 +91,7 @@ static void stock(unsigned int n)
 	struct kspan_magazine *mag;
 
 	while ((mag = kspan_depot_put_full(central, NULL, 0)))
-		kspan_depot_retire(central, mag);
+		kspan_depot_return_magazine(central, mag);
 	provide(n);
 	central->wanted = false;
 }
@@ -455,7 +455,7 @@ static void flush_reaches_all_cpus(struct kunit *test)
 		KUNIT_EXPECT_GT(test, work_on_cpu(cpu, cache_some, NULL), 0L);
 	cpus_read_unlock();
 	KUNIT_EXPECT_GT(test, kspan_kunit_out(&kspan_default_heap, class), 0UL);
-	kspan_heap_flush(&kspan_default_heap);
+	kspan_heap_drain(&kspan_default_heap);
 	KUNIT_EXPECT_EQ(test, kspan_kunit_out(&kspan_default_heap, class), 0UL);
 	for_each_possible_cpu(cpu) {
 		struct kspan_cpu_cache *other = per_cpu_ptr(kspan_default_heap.cpu, cpu);

@@ -140,7 +140,7 @@ static void freed_with_interrupts_off_nobody_gets_it_either(struct kunit *test)
 	kspan_free(p);
 	local_irq_enable();
 	expect_all_gone(test);
-	kspan_page_heap_trim();
+	kspan_page_heap_release_all();
 }
 
 static void tiny_object_comes_as_a_whole_page_then(struct kunit *test)

@@ -143,11 +143,11 @@ static void free_many(unsigned int n, void **p)
 
 static void flush_all(void)
 {
-	kspan_heap_flush(&kspan_default_heap);
+	kspan_heap_drain(&kspan_default_heap);
 	kspan_heap_trim(private_heap);
-	kspan_cache_shrink(plain);
-	kspan_cache_shrink(constructed);
-	kspan_cache_shrink(typesafe);
+	kspan_cache_trim(plain);
+	kspan_cache_trim(constructed);
+	kspan_cache_trim(typesafe);
 }
 
 /* What is done to a wrong address, by one of the calls that free. */
@@ -414,7 +414,7 @@ static void double_free_by_the_cache(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, kspan_bad_frees() - before, 2ULL);
 		kspan_cache_free(caches[i], q + 8);
 		KUNIT_EXPECT_EQ(test, kspan_bad_frees() - before, 3ULL);
-		kspan_cache_shrink(caches[i]);
+		kspan_cache_trim(caches[i]);
 		/* Its span has gone. */
 		kspan_cache_free(caches[i], p);
 		KUNIT_EXPECT_EQ(test, kspan_bad_frees() - before, 4ULL);
@@ -451,7 +451,7 @@ static void span_that_went_is_known_no_more(struct kunit *test)
 		KUNIT_ASSERT_NOT_NULL(test, p);
 		kspan_cache_free(plain, p);
 	}
-	kspan_cpu_cache_empty(heap);
+	kspan_cpu_cache_return_objects(heap);
 	kspan_reclaim(page_to_nid(virt_to_page(p)), 1000, 0, KSPAN_BY_SHRINKER);
 	rcu_read_lock();
 	KUNIT_EXPECT_NULL(test, kspan_map_span((unsigned long)p));
@@ -533,7 +533,7 @@ static void use_after_free_hides_a_double_free_until_the_flush(struct kunit *tes
 	*p = 0;
 	kspan_free(p);
 	kspan_free(q);
-	kspan_heap_flush(&kspan_default_heap);
+	kspan_heap_drain(&kspan_default_heap);
 	KUNIT_EXPECT_EQ(test, kspan_bad_frees() - before, 1ULL);
 	kspan_verify(test, &kspan_default_heap);
 }

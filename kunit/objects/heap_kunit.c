@@ -134,7 +134,7 @@ static void flush_leaves_nothing_cached(struct kunit *test)
 	object = kspan_malloc(64, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, object);
 	KUNIT_EXPECT_GT(test, kspan_kunit_out(&kspan_default_heap, class), 1UL);
-	kspan_heap_flush(&kspan_default_heap);
+	kspan_heap_drain(&kspan_default_heap);
 	KUNIT_EXPECT_EQ(test, kspan_kunit_out(&kspan_default_heap, class), 1UL);
 	KUNIT_EXPECT_TRUE(test, kspan_owns(object));
 	kspan_free(object);

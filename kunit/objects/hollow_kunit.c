@@ -76,7 +76,7 @@ static struct kspan_span *full_span(struct kunit *test, struct kspan_central *ce
 static void give_one(struct kspan_central *central, void *object)
 {
 	kspan_seal(object, central->seal_at);
-	kspan_central_give(central, &object, 1);
+	kspan_central_return(central, &object, 1);
 }
 
 static void keep_only(struct kspan_central *central, void **slots, u64 keep)
@@ -159,7 +159,7 @@ static void try_pattern(struct kunit *test, struct kspan_central *central, u64 k
 		memset(taken[i], 0xaa, sc->size);
 	}
 	if (n)
-		kspan_central_give(central, taken, n);
+		kspan_central_return(central, taken, n);
 	expect_stamps(test, central, slots, keep);
 	free_kept(central, slots, keep, order);
 	KUNIT_EXPECT_EQ(test, used_pages(), used);
@@ -353,7 +353,7 @@ static void wrong_frees_are_reported(struct kunit *test)
 	batch[0] = slots[2];
 	batch[1] = slots[1];
 	kspan_seal(slots[1], central->seal_at);
-	kspan_central_give(central, batch, 2);
+	kspan_central_return(central, batch, 2);
 	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE) - doubles, 1ULL);
 	KUNIT_EXPECT_EQ(test, (unsigned int)span->used, 1U);
 	expect_wrong(test, KSPAN_BAD_FREE_DOUBLE, slots[1], class);
@@ -491,7 +491,7 @@ static void others_allocate_and_free(struct kunit *test)
 	for (end = jiffies + msecs_to_jiffies(1500); time_before(jiffies, end); cond_resched()) {
 		i = 0;
 		while ((central = kspan_heap_next_central(&kspan_default_heap, &i))) {
-			kspan_depot_flush(central);
+			kspan_depot_drain(central);
 			pages += hollow(central, ULONG_MAX);
 		}
 		pages += kspan_reclaim(NID, 8, KSPAN_RECLAIM_HOLES | KSPAN_RECLAIM_WAITS,
@@ -687,7 +687,7 @@ static void empty_spans_stay_whole(struct kunit *test)
 		KUNIT_ASSERT_NOT_NULL(test, objects[i]);
 	}
 	kspan_free_bulk(OBJECTS, objects);
-	kspan_heap_flush(own);
+	kspan_heap_drain(own);
 	before = held(test, own);
 	KUNIT_ASSERT_GE(test, before, OBJECTS / SLOTS * PAGES * 1UL);
 	central = kspan_heap_central(own, NID, kspan_size_class(SIZE));
@@ -716,7 +716,7 @@ static struct kspan_span *hollow_span_of(struct kunit *test, struct kspan_cache 
 	for (i = 0; i < OBJECTS; i++)
 		if (objects[i] != *first)
 			kspan_cache_free(cache, objects[i]);
-	kspan_heap_flush(own);
+	kspan_heap_drain(own);
 	/* Spans without an object are of no use here, and their pages come first. */
 	hollow(kspan_heap_central(own, NID, 1), ULONG_MAX);
 	return span;
@@ -764,7 +764,7 @@ static void object_in_a_gap_is_not_the_caches(struct kunit *test)
 	kspan_cache_free(cache, first);
 	kspan_cache_free(cache, slots[3]);
 	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_OTHER_HEAP) - others, 1ULL);
-	kspan_heap_flush((struct kspan_heap *)cache);
+	kspan_heap_drain((struct kspan_heap *)cache);
 	keep_only(central_of(512), slots, 0);
 	KUNIT_EXPECT_EQ(test, kspan_cache_destroy(cache), 0);
 }

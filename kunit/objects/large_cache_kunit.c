@@ -92,7 +92,7 @@ static void objects_beyond_the_fourth_go_to_the_page_heap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, stats.large.in_use, 0UL);
 	/* The first that were freed were given up. */
 	KUNIT_EXPECT_EQ(test, kspan_size(p[0]), 0UL);
-	kspan_heap_flush(&kspan_default_heap);
+	kspan_heap_drain(&kspan_default_heap);
 	expect_kept(test, 0, 0);
 	kspan_page_stats_read(&stats);
 	KUNIT_EXPECT_EQ(test, stats.large.spans, 0UL);

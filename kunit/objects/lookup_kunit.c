@@ -68,7 +68,7 @@ static void copy_is_of_the_span(struct kunit *test)
 			(int)KSPAN_SLOT_NEVER_OUT);
 	if (look(span->start + kspan_span_bytes(span), &found))
 		KUNIT_EXPECT_PTR_NE(test, found.span, span);
-	kspan_span_give(span, 0, 1, 1);
+	kspan_span_return(span, 0, 1, 1);
 	span_free(test, span);
 }
 
@@ -168,17 +168,17 @@ static void pinned_span_goes_with_the_next_merge(struct kunit *test)
 	void *p = kspan_malloc(FEW, GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, p);
-	kspan_heap_flush(&kspan_default_heap);
+	kspan_heap_drain(&kspan_default_heap);
 	KUNIT_ASSERT_TRUE(test, look((unsigned long)p, &found));
 	span = found.span;
 	KUNIT_ASSERT_TRUE(test, kspan_found_pin(&found));
 	kspan_free(p);
-	kspan_heap_flush(&kspan_default_heap);
+	kspan_heap_drain(&kspan_default_heap);
 	KUNIT_EXPECT_EQ(test, (int)kspan_span_is_small(span->state), true);
 	KUNIT_EXPECT_EQ(test, (int)span->used, 0);
 	KUNIT_EXPECT_EQ(test, kspan_size(p), (size_t)0);
 	kspan_span_unpin(span);
-	kspan_heap_flush(&kspan_default_heap);
+	kspan_heap_drain(&kspan_default_heap);
 	KUNIT_EXPECT_FALSE(test, look((unsigned long)p, &found));
 	kspan_verify(test, &kspan_default_heap);
 }

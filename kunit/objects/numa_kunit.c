@@ -310,7 +310,7 @@ static void objects_go_home_from_any_cpu(struct kunit *test)
 	on_cpu(cpu, free_there);
 	KUNIT_EXPECT_FALSE(test, kspan_owns(objects[0]));
 	expect_remote_frees(test, 2);
-	kspan_heap_flush(&kspan_default_heap);
+	kspan_heap_drain(&kspan_default_heap);
 	KUNIT_EXPECT_EQ(test, kspan_kunit_out(&kspan_default_heap, KSPAN_CLASS_TINY), 0UL);
 }
 
@@ -445,7 +445,7 @@ static void cpu_that_found_another_home_sends_objects_home(struct kunit *test)
 	for (i = 0; i < N; i++)
 		KUNIT_EXPECT_FALSE(test, kspan_heap_caches(heap, class, objects[i]));
 	KUNIT_EXPECT_EQ(test, kspan_heap_central(heap, home, class)->nr_out, 0UL);
-	kspan_heap_flush(heap);
+	kspan_heap_drain(heap);
 	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE), twice);
 	kspan_heap_destroy(heap);
 }

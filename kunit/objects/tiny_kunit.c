@@ -62,7 +62,7 @@ static void expect_no_report(struct kunit *test)
 
 static void flush(void)
 {
-	kspan_heap_flush(&kspan_default_heap);
+	kspan_heap_drain(&kspan_default_heap);
 }
 
 static void *tiny(struct kunit *test, size_t size)

@@ -99,7 +99,7 @@ static void flush_moves_from_cached_to_free(struct kunit *test)
 	struct kspan_class_stats now;
 
 	free_all(objects + 1, N - 1);
-	kspan_heap_flush(&kspan_default_heap);
+	kspan_heap_drain(&kspan_default_heap);
 	kspan_class_stats_read(class, &now);
 	KUNIT_EXPECT_EQ(test, now.cached, 0UL);
 	KUNIT_EXPECT_EQ(test, now.in_use, 1UL);
@@ -153,7 +153,7 @@ static void wrong_frees_do_not_count(struct kunit *test)
 
 	kspan_free(p);
 	kspan_free(p);
-	kspan_heap_flush(&kspan_default_heap);
+	kspan_heap_drain(&kspan_default_heap);
 	expect_class(test, kspan_size_class(64), 2, 1);
 	kspan_free(q);
 }
@@ -257,7 +257,7 @@ static void pages_are_used_or_idle(struct kunit *test)
 			now.other_sys);
 	KUNIT_EXPECT_EQ(test, now.arenas, total_before.arenas + 1);
 	kspan_free(p);
-	kspan_page_heap_trim();
+	kspan_page_heap_release_all();
 	kspan_stats_read(&now);
 	KUNIT_EXPECT_EQ(test, now.heap_sys, total_before.heap_sys);
 	KUNIT_EXPECT_EQ(test, now.heap_released - total_before.heap_released,

@@ -439,7 +439,7 @@ static void pages_of_a_released_arena_are_nobodys(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	kspan_free(p);
-	kspan_page_heap_trim();
+	kspan_page_heap_release_all();
 	for (i = 0; i < KSPAN_ARENA_PAGES; i++)
 		expect_nothing_there(test, ALIGN_DOWN(addr, KSPAN_ARENA_SIZE) +
 				     KSPAN_KUNIT_PAGES(i), "trimmed");

@@ -488,7 +488,7 @@ static void freed_with_interrupts_off_it_goes_later(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	local_irq_disable();
 	kspan_free(p);
-	kspan_cpu_cache_empty(&kspan_default_heap);
+	kspan_cpu_cache_return_objects(&kspan_default_heap);
 	then = kspan_arena_bytes();
 	local_irq_enable();
 	KUNIT_EXPECT_EQ(test, then, PAGE_SIZE);

@@ -402,7 +402,7 @@ static void runs_do_not_cross_arenas(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, heap_of_node()->nr_arenas, ARRAY_SIZE(runs));
 	KUNIT_EXPECT_EQ(test, nr_runs(), ARRAY_SIZE(runs));
 	kspan_verify(test, &kspan_default_heap);
-	kspan_page_heap_trim();
+	kspan_page_heap_release_all();
 }
 
 static void empty_arenas_but_the_reserve_go_back(struct kunit *test)
@@ -420,7 +420,7 @@ static void empty_arenas_but_the_reserve_go_back(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ph->nr_empty, 2UL);
 	KUNIT_EXPECT_EQ(test, ph->nr_arenas, 2UL);
 	KUNIT_EXPECT_EQ(test, ph->released - released, 2ULL * KSPAN_ARENA_PAGES);
-	kspan_page_heap_trim();
+	kspan_page_heap_release_all();
 }
 
 static void no_reserve_keeps_nothing(struct kunit *test)
@@ -438,11 +438,11 @@ static void trim_takes_the_reserve_and_spares_what_is_used(struct kunit *test)
 
 	run_free(test, whole);
 	KUNIT_EXPECT_EQ(test, heap_of_node()->nr_arenas, 2UL);
-	kspan_page_heap_trim();
+	kspan_page_heap_release_all();
 	KUNIT_EXPECT_EQ(test, heap_of_node()->nr_arenas, 1UL);
 	KUNIT_EXPECT_EQ(test, heap_of_node()->used, 1UL);
 	run_free(test, used);
-	kspan_page_heap_trim();
+	kspan_page_heap_release_all();
 	KUNIT_EXPECT_EQ(test, heap_of_node()->nr_arenas, 0UL);
 }
 
@@ -508,7 +508,7 @@ static void touched_pages_are_remembered(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kspan_page_heap_state(start + KSPAN_KUNIT_PAGES(3)),
 			KSPAN_PAGE_NEVER_USED);
 	run_free(test, low);
-	kspan_page_heap_trim();
+	kspan_page_heap_release_all();
 	KUNIT_EXPECT_EQ(test, kspan_page_heap_state(start), KSPAN_PAGE_FOREIGN);
 }
 
@@ -531,7 +531,7 @@ static void arenas_are_walked_by_address(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, count, 3U);
 	KUNIT_EXPECT_NULL(test, arena);
 	free_all(test, runs, ARRAY_SIZE(runs));
-	kspan_page_heap_trim();
+	kspan_page_heap_release_all();
 }
 
 /* Spans of a class, of free pages; returns how many. */
@@ -842,7 +842,7 @@ static void expect_arenas_released(struct kunit *test, unsigned int stride, unsi
 	KUNIT_EXPECT_EQ(test, ph->nr_empty, (unsigned long)reserve);
 	KUNIT_EXPECT_EQ(test, ph->released - released, (3ULL - reserve) * KSPAN_ARENA_PAGES);
 	kspan_verify(test, &kspan_default_heap);
-	kspan_page_heap_trim();
+	kspan_page_heap_release_all();
 }
 
 static void spans_of_several_arenas_are_freed_together(struct kunit *test)

@@ -59,7 +59,7 @@ static enum kspan_slot_state slot_state(const struct kspan_span *span, unsigned 
 
 static void give(struct kspan_span *span, unsigned int slot)
 {
-	kspan_span_give(span, slot / 64, BIT_ULL(slot % 64), 1);
+	kspan_span_return(span, slot / 64, BIT_ULL(slot % 64), 1);
 }
 
 /* Take @n slots and let them be. */

@@ -232,7 +232,7 @@ static void shrinker_takes_pages_inside_spans(struct kunit *test)
 	for (i = 0; i < 256; i++)
 		if (i % 8)
 			kspan_free(objects[i]);
-	kspan_heap_flush(&kspan_default_heap);
+	kspan_heap_drain(&kspan_default_heap);
 	scan(128);
 	used = ph->used;
 	KUNIT_EXPECT_GE(test, used, 64UL);
@@ -374,7 +374,7 @@ static void shrinker_counts_without_a_lock(struct kunit *test)
 	struct kspan_heap *heap = heap_with_kept_spans(test);
 	unsigned long pages = 0;
 
-	kspan_heap_flush(heap);
+	kspan_heap_drain(heap);
 	kspan_visit_heaps(count_of_heap, &pages);
 	KUNIT_EXPECT_GE(test, pages, 100 * KERNEL_PAGES);
 	KUNIT_EXPECT_EQ(test, pages, count_for_nobody());
@@ -547,14 +547,14 @@ static void scavenger_shrinks_depots_to_their_use(struct kunit *test)
 	/* One is used up. */
 	mag = kspan_depot_take_full(central, NULL, 0);
 	KUNIT_ASSERT_NOT_NULL(test, mag);
-	kspan_central_give(central, mag->slot, mag->count);
+	kspan_central_return(central, mag->object, mag->count);
 	mag->count = 0;
 	/* One is in use, and comes back. */
 	other = kspan_depot_take_full(central, mag, 0);
 	KUNIT_ASSERT_NOT_NULL(test, other);
 	mag = kspan_depot_put_full(central, other, 0);
 	KUNIT_ASSERT_NOT_NULL(test, mag);
-	kspan_depot_retire(central, mag);
+	kspan_depot_return_magazine(central, mag);
 	KUNIT_EXPECT_EQ(test, central->nr_depot_full, full - 1);
 	kspan_depot_reap(central);
 	KUNIT_EXPECT_EQ_MSG(test, central->nr_depot_full, 1U, "that one");

@@ -88,8 +88,8 @@ static void sees_an_object_cached_twice(struct kunit *test)
 	if (mag->count < 2)
 		mag = raw_cpu_ptr(kspan_default_heap.cpu)->class[class].previous;
 	KUNIT_ASSERT_GE(test, mag->count, 2U);
-	BREAK(test, mag->slot[0], mag->slot[mag->count - 1], "object is cached once");
-	BREAK(test, mag->slot[0], mag->slot[0] + 8, "cached object is out");
+	BREAK(test, mag->object[0], mag->object[mag->count - 1], "object is cached once");
+	BREAK(test, mag->object[0], mag->object[0] + 8, "cached object is out");
 }
 
 static void sees_wrong_capacity(struct kunit *test)

@@ -28,7 +28,7 @@ static unsigned int pop_run(struct kspan_cpu_cache *cache, unsigned int class, u
 	if (!taken)
 		return 0;
 	mag->count -= taken;
-	memcpy(p, mag->slot + mag->count, taken * sizeof(*p));
+	memcpy(p, mag->object + mag->count, taken * sizeof(*p));
 	return taken;
 }
 
@@ -195,7 +195,7 @@ static unsigned int push_run(struct kspan_cpu_cache *cache, unsigned int n, void
 	struct kspan_magazine *mag = cache->class[class].loaded;
 	u32 magic = cache->class[class].magic, entry;
 	unsigned int count = mag->count;
-	void **slot = mag->slot + count;
+	void **slot = mag->object + count;
 
 	n = min(n, mag->cap - min(mag->cap, count));
 	for (i = 0; i < n; i++) {
@@ -226,7 +226,7 @@ static unsigned int push_run(struct kspan_cpu_cache *cache, unsigned int n, void
 }
 
 /* Free objects from the start of @p as long as loaded magazines take them. Returns how many. */
-static unsigned int give_run(unsigned int n, void **p)
+static unsigned int return_run(unsigned int n, void **p)
 {
 	unsigned int done = 0, pushed;
 	struct kspan_cpu_cache *cache;
@@ -259,7 +259,7 @@ void kspan_free_bulk(unsigned int n, void **p)
 
 	while (i < n) {
 		if (!singly && n - i > 1)
-			i += give_run(n - i, p + i);
+			i += return_run(n - i, p + i);
 		/* No loaded magazine took this object. Its free makes room for the next ones. */
 		if (i < n)
 			kspan_free(p[i++]);

@@ -314,17 +314,17 @@ unsigned int kspan_cache_size(const struct kspan_cache *cache)
 EXPORT_SYMBOL_GPL(kspan_cache_size);
 
 /**
- * kspan_cache_shrink() - give back the memory that a typed cache keeps unused
+ * kspan_cache_trim() - give back the memory that a typed cache keeps unused
  * @cache:	the cache; not NULL
  *
  * Context: task; sleeps, with KSPAN_TYPESAFE_BY_RCU for an RCU grace period.
  * Return: the number of bytes given back.
  */
-size_t kspan_cache_shrink(struct kspan_cache *cache)
+size_t kspan_cache_trim(struct kspan_cache *cache)
 {
 	return kspan_private_trim(&cache->heap);
 }
-EXPORT_SYMBOL_GPL(kspan_cache_shrink);
+EXPORT_SYMBOL_GPL(kspan_cache_trim);
 
 /*
  * Count the objects that were not freed. If there are any, wait for kspan_free_rcu() and count

@@ -165,7 +165,7 @@ static unsigned int push_some(struct kspan_cache *cache, struct kspan_cpu_cache 
 		if (kspan_glance(*where) == seal)
 			break;
 		WRITE_ONCE(*where, seal);
-		mag->slot[count + i] = objects[i];
+		mag->object[count + i] = objects[i];
 	}
 	/*
 	 * The objects are stored before the count: an interrupt that searches the magazine, see

@@ -198,7 +198,7 @@ void kspan_private_trim_all(void)
 	cpus_read_lock();
 	mutex_lock(&heaps_mutex);
 	list_for_each_entry(private, &heaps, list) {
-		kspan_cpu_caches_flush_locked(private->heap);
+		kspan_cpu_caches_drain_locked(private->heap);
 		kspan_trim_centrals(private->heap);
 		cond_resched();
 	}

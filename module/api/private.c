@@ -92,9 +92,9 @@ struct kspan_heap *kspan_private_create(const char *name, const struct kspan_siz
 	memory->heap.cache_most = KSPAN_PRIVATE_CACHE_BYTES;
 	if (slot) {
 		private->typed = true;
-		private->slot[1] = *slot;
-		classes = private->slot;
-		nr_classes = ARRAY_SIZE(private->slot);
+		private->sizes[1] = *slot;
+		classes = private->sizes;
+		nr_classes = ARRAY_SIZE(private->sizes);
 	}
 	if (kspan_heap_build(&memory->heap, memory->name, classes, nr_classes)) {
 		kfree(memory);
@@ -267,7 +267,7 @@ EXPORT_SYMBOL_GPL(kspan_heap_set_pressure);
  */
 size_t kspan_private_trim(struct kspan_heap *heap)
 {
-	kspan_cpu_caches_flush(heap);
+	kspan_cpu_caches_drain(heap);
 	return kspan_trim_centrals(heap);
 }
 
@@ -296,7 +296,7 @@ void kspan_heap_reset(struct kspan_heap *heap)
 	if (is_missing(heap))
 		return;
 	kspan_reserves_drop(heap);
-	kspan_heap_flush(heap);
+	kspan_heap_drain(heap);
 	while ((central = kspan_heap_next_central(heap, &i)))
 		kspan_central_reset(central);
 	kspan_large_drop(&heap->private->large);
@@ -363,7 +363,7 @@ static void free_heap(struct work_struct *work)
 	struct kspan_heap *heap = private->heap;
 
 	kspan_cpu_caches_drop(heap);
-	kspan_heap_unbuild(heap);
+	kspan_heap_free_parts(heap);
 	kfree(container_of(heap, struct private_heap, heap));
 }
 

@@ -207,7 +207,7 @@ static int fill_chunk(struct kspan_heap *heap, struct kspan_reserve *chunk, unsi
 	return 0;
 }
 
-static void empty_reserve(struct kspan_reserves *reserves, unsigned int class)
+static void drain_reserve(struct kspan_reserves *reserves, unsigned int class)
 {
 	void *object;
 
@@ -256,7 +256,7 @@ int kspan_prefill_class(struct kspan_heap *heap, unsigned int class, unsigned in
 	if (!reserves)
 		return n ? -ENOMEM : 0;
 	if (!n)
-		empty_reserve(reserves, class);
+		drain_reserve(reserves, class);
 	return fill_up(heap, reserves, class, n, gfp);
 }
 
@@ -332,7 +332,7 @@ void kspan_reserves_drop(struct kspan_heap *heap)
 	unsigned int class;
 
 	for (class = 1; reserves && class < KSPAN_NR_CLASSES; class++) {
-		empty_reserve(reserves, class);
+		drain_reserve(reserves, class);
 		free_reserve_chunks(reserves, class);
 	}
 	if (!heap->private)

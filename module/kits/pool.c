@@ -105,7 +105,7 @@ static void *take_shared(struct kspan_pool *pool)
 	return object;
 }
 
-static bool give_shared(struct kspan_pool *pool, void *object)
+static bool put_shared(struct kspan_pool *pool, void *object)
 {
 	unsigned long flags;
 	bool given;
@@ -148,7 +148,7 @@ static void *fetch(struct kspan_pool *pool, struct kspan_pool_cpu *pc)
  * Makes room in the CPU's full stack by moving objects to the shared cache. The caller has set the
  * CPU's busy mark.
  */
-static bool unload(struct kspan_pool *pool, struct kspan_pool_cpu *pc)
+static bool pool_spill(struct kspan_pool *pool, struct kspan_pool_cpu *pc)
 {
 	struct kspan_pool_stack *to;
 	unsigned long flags;
@@ -240,8 +240,8 @@ EXPORT_SYMBOL_GPL(kspan_pool_get_gfp);
 static noinline void put_interrupting(struct kspan_pool *pool, void *object)
 {
 	kspan_pool_count_events(pool, KSPAN_POOL_PUT, 1);
-	if (!give_shared(pool, object))
-		kspan_pool_drop_objects(pool, &object, 1);
+	if (!put_shared(pool, object))
+		kspan_pool_destroy_objects(pool, &object, 1);
 }
 
 /*
@@ -254,10 +254,10 @@ static noinline void put_slow(struct kspan_pool *pool, struct kspan_pool_cpu *pc
 	pc->puts++;
 	kspan_pool_cache_open(pool, &pc->cache);
 	kept = kspan_pool_stack_push(pc->cache.primary, object) ||
-	       (unload(pool, pc) && kspan_pool_stack_push(pc->cache.primary, object));
+	       (pool_spill(pool, pc) && kspan_pool_stack_push(pc->cache.primary, object));
 	kspan_pool_leave(pc);
 	if (!kept)
-		kspan_pool_drop_objects(pool, &object, 1);
+		kspan_pool_destroy_objects(pool, &object, 1);
 }
 
 /* The caller has entered @pc, and this function leaves it. */
@@ -317,7 +317,7 @@ static noinline void put_after_reset(struct kspan_pool *pool, void *object)
 	if (likely(!gone))
 		return put(pool, object);
 	kspan_pool_count_events(pool, KSPAN_POOL_PUT, 1);
-	kspan_pool_drop_objects(pool, &object, 1);
+	kspan_pool_destroy_objects(pool, &object, 1);
 }
 
 static noinline void put_checked(struct kspan_pool *pool, void *object)

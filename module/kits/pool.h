@@ -255,7 +255,7 @@ void kspan_pool_default_destroy(void *object);
 bool kspan_pool_is_stuck(const struct kspan_pool *pool);
 bool kspan_pool_is_called(struct kspan_pool *pool);
 void *kspan_pool_make(struct kspan_pool *pool, gfp_t gfp);
-void kspan_pool_drop_objects(struct kspan_pool *pool, void **objects, unsigned int n);
+void kspan_pool_destroy_objects(struct kspan_pool *pool, void **objects, unsigned int n);
 
 /* pool_generation.c: open and closed caches, generations and their clock */
 void kspan_pool_cache_open(struct kspan_pool *pool, struct kspan_pool_cache *cache);

@@ -34,7 +34,7 @@ bool kspan_pool_is_stuck(const struct kspan_pool *pool)
 }
 
 /**
- * kspan_pool_drop_objects() - destroy objects
+ * kspan_pool_destroy_objects() - destroy objects
  * @pool:	pool that had them
  * @objects:	objects that nobody can reach any more
  * @n:		how many; 0 does nothing
@@ -43,7 +43,7 @@ bool kspan_pool_is_stuck(const struct kspan_pool *pool)
  *
  * Context: as the pool's destroy().
  */
-void kspan_pool_drop_objects(struct kspan_pool *pool, void **objects, unsigned int n)
+void kspan_pool_destroy_objects(struct kspan_pool *pool, void **objects, unsigned int n)
 {
 	unsigned int i;
 	bool called;

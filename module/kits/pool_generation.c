@@ -151,7 +151,7 @@ static unsigned long end_shared(struct kspan_pool *pool)
 		if (!n)
 			age(&pool->shared);
 		raw_spin_unlock_irqrestore(&pool->lock, flags);
-		kspan_pool_drop_objects(pool, dead, n);
+		kspan_pool_destroy_objects(pool, dead, n);
 		sum += n;
 	} while (n);
 	return sum;
@@ -173,7 +173,7 @@ static unsigned long end_here(struct kspan_pool *pool)
 		if (!n)
 			age(&pc->cache);
 		kspan_pool_leave(pc);
-		kspan_pool_drop_objects(pool, dead, n);
+		kspan_pool_destroy_objects(pool, dead, n);
 		sum += n;
 	} while (n);
 	return sum;

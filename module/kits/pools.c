@@ -49,7 +49,7 @@ static void drain_stack(struct kspan_pool *pool, struct kspan_pool_stack *from, 
 
 	do {
 		n = move_some(pool, from, victims, dead, ARRAY_SIZE(dead));
-		kspan_pool_drop_objects(pool, dead, n);
+		kspan_pool_destroy_objects(pool, dead, n);
 	} while (n);
 }
 
@@ -194,7 +194,7 @@ static void destroy_stack(struct kspan_pool *pool, struct kspan_pool_stack *stac
 	unsigned int n;
 
 	while ((n = kspan_pool_stack_pop_some(stack, dead, ARRAY_SIZE(dead))))
-		kspan_pool_drop_objects(pool, dead, n);
+		kspan_pool_destroy_objects(pool, dead, n);
 }
 
 static void destroy_cache(struct kspan_pool *pool, struct kspan_pool_cache *cache)

@@ -46,7 +46,7 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_central_take);
  * of the same span: neighbours are often freed together. Returns how many were freed; 0 if
  * the first address is not that of a slot that is out.
  */
-static __always_inline unsigned int give_some_locked(struct kspan_span *span, void **slots,
+static __always_inline unsigned int return_some_locked(struct kspan_span *span, void **slots,
 						     unsigned int n, u64 magic,
 						     unsigned long word_bytes,
 						     struct list_head *retired)
@@ -75,7 +75,7 @@ static __always_inline unsigned int give_some_locked(struct kspan_span *span, vo
 			break;
 		given |= slot;
 	}
-	kspan_central_give_word_locked(span, word, given, i, retired);
+	kspan_central_return_word_locked(span, word, given, i, retired);
 	return i;
 }
 
@@ -93,7 +93,7 @@ static noinline void note_wrong(struct kspan_given *given, struct kspan_span *sp
 }
 
 /**
- * kspan_batch_give_locked() - free objects of a batch, as far as the steps go
+ * kspan_batch_return_locked() - free objects of a batch, as far as the steps go
  * @central:	the caller holds its lock
  * @slots:	addresses of objects; the first of them are overwritten by wrong ones
  * @n:		how many, 1...KSPAN_MAGAZINE_MAX
@@ -102,7 +102,7 @@ static noinline void note_wrong(struct kspan_given *given, struct kspan_span *sp
  *
  * Return: how many addresses of @slots were handled, the first ones; at least one.
  */
-unsigned int kspan_batch_give_locked(struct kspan_central *central, void **slots,
+unsigned int kspan_batch_return_locked(struct kspan_central *central, void **slots,
 				     unsigned int n, struct kspan_given *given,
 				     unsigned int *steps)
 {
@@ -117,7 +117,7 @@ unsigned int kspan_batch_give_locked(struct kspan_central *central, void **slots
 	do {
 		struct kspan_span *span = kspan_central_own_span(central, (unsigned long)slots[i]);
 
-		done = span ? give_some_locked(span, slots + i, n - i, magic, word_bytes,
+		done = span ? return_some_locked(span, slots + i, n - i, magic, word_bytes,
 					       &given->retired) : 0;
 		if (unlikely(!done)) {
 			note_wrong(given, span, slots, slots[i]);
@@ -130,7 +130,7 @@ unsigned int kspan_batch_give_locked(struct kspan_central *central, void **slots
 }
 
 /**
- * kspan_batch_finish() - complete kspan_batch_give_locked() after the unlock
+ * kspan_batch_finish() - complete kspan_batch_return_locked() after the unlock
  * @central:	the caller holds its lock no longer
  * @slots:	as passed before
  * @given:	as set before
@@ -150,7 +150,7 @@ void kspan_batch_finish(struct kspan_central *central, void **slots, struct kspa
 }
 
 /**
- * kspan_central_give_some() - free objects of a batch, as many as the steps allow
+ * kspan_central_return_some() - free objects of a batch, as many as the steps allow
  * @central:	the caller does not hold its lock
  * @slots:	addresses from magazines of the central's class and node. An address that is
  *		not that of a slot that is out is reported, and nothing else happens to it
@@ -162,7 +162,7 @@ void kspan_batch_finish(struct kspan_central *central, void **slots, struct kspa
  * Context: task, softirq, hardirq.
  * Return: how many addresses of @slots were handled, the first ones; at least one.
  */
-unsigned int kspan_central_give_some(struct kspan_central *central, void **slots,
+unsigned int kspan_central_return_some(struct kspan_central *central, void **slots,
 				     unsigned int n, unsigned int *steps,
 				     struct list_head *retired)
 {
@@ -173,30 +173,30 @@ unsigned int kspan_central_give_some(struct kspan_central *central, void **slots
 	if (kspan_central_merge(central, 0))
 		kspan_steps_leave_few(steps);
 	raw_spin_lock_irqsave(&central->lock, flags);
-	done = kspan_batch_give_locked(central, slots, n, &given, steps);
+	done = kspan_batch_return_locked(central, slots, n, &given, steps);
 	raw_spin_unlock_irqrestore(&central->lock, flags);
 	kspan_batch_finish(central, slots, &given, retired);
 	return done;
 }
-KSPAN_EXPORT_FOR_KUNIT(kspan_central_give_some);
+KSPAN_EXPORT_FOR_KUNIT(kspan_central_return_some);
 
 /**
- * kspan_central_give() - free all objects of a batch
+ * kspan_central_return() - free all objects of a batch
  * @central:	the caller does not hold its lock, which is dropped in between
- * @slots:	as for kspan_central_give_some()
+ * @slots:	as for kspan_central_return_some()
  * @n:		how many; any number
  *
  * Context: task, softirq, hardirq.
  */
-void kspan_central_give(struct kspan_central *central, void **slots, unsigned int n)
+void kspan_central_return(struct kspan_central *central, void **slots, unsigned int n)
 {
 	unsigned int done, steps;
 
 	for (; n; n -= done, slots += done) {
 		steps = KSPAN_STEPS;
-		done = kspan_central_give_some(central, slots,
+		done = kspan_central_return_some(central, slots,
 					       min_t(unsigned int, n, KSPAN_MAGAZINE_MAX), &steps,
 					       NULL);
 	}
 }
-KSPAN_EXPORT_FOR_KUNIT(kspan_central_give);
+KSPAN_EXPORT_FOR_KUNIT(kspan_central_return);

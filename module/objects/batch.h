@@ -18,7 +18,7 @@ struct kspan_given {
 	u8 state[KSPAN_MAGAZINE_MAX];
 };
 
-unsigned int kspan_batch_give_locked(struct kspan_central *central, void **slots,
+unsigned int kspan_batch_return_locked(struct kspan_central *central, void **slots,
 				     unsigned int n, struct kspan_given *given,
 				     unsigned int *steps);
 void kspan_batch_finish(struct kspan_central *central, void **slots, struct kspan_given *given,
@@ -26,9 +26,9 @@ void kspan_batch_finish(struct kspan_central *central, void **slots, struct kspa
 
 unsigned int kspan_central_take(struct kspan_central *central, void **slots, unsigned int n,
 				gfp_t gfp);
-unsigned int kspan_central_give_some(struct kspan_central *central, void **slots,
+unsigned int kspan_central_return_some(struct kspan_central *central, void **slots,
 				     unsigned int n, unsigned int *steps,
 				     struct list_head *retired);
-void kspan_central_give(struct kspan_central *central, void **slots, unsigned int n);
+void kspan_central_return(struct kspan_central *central, void **slots, unsigned int n);
 
 #endif /* KSPAN_BATCH_H */

@@ -15,7 +15,7 @@
  *  - A CPU that has less than an equal share and is refused notes that in @wanted.
  *  - Each CPU that has more than an equal share then gives up some of it at its next visit to the
  *    central.
- *  - The scavenger flushes the caches of CPUs that do not come to the central any more.
+ *  - The scavenger drains the caches of CPUs that do not come to the central any more.
  *  - Within a CPU, classes and large objects take from each other.
  *  - When a budget refuses a request, the depots of its heaps soon give up what they did not need
  *    lately.
@@ -116,21 +116,21 @@ bool kspan_budget_draw(struct kspan_budget *budget, unsigned long bytes)
 KSPAN_EXPORT_FOR_KUNIT(kspan_budget_draw);
 
 /**
- * kspan_budget_give() - give back what kspan_budget_draw() drew
+ * kspan_budget_return() - give back what kspan_budget_draw() drew
  * @budget:	of the cache's heap
  * @bytes:	how many
  */
-void kspan_budget_give(struct kspan_budget *budget, unsigned long bytes)
+void kspan_budget_return(struct kspan_budget *budget, unsigned long bytes)
 {
 	atomic_long_sub(bytes, &budget->drawn);
 	atomic_long_sub(bytes, &kspan_budget.drawn);
 }
-KSPAN_EXPORT_FOR_KUNIT(kspan_budget_give);
+KSPAN_EXPORT_FOR_KUNIT(kspan_budget_return);
 
 /** kspan_budget_drop() - give back all that a heap has drawn, when it is destroyed */
 void kspan_budget_drop(struct kspan_budget *budget)
 {
-	kspan_budget_give(budget, atomic_long_read(&budget->drawn));
+	kspan_budget_return(budget, atomic_long_read(&budget->drawn));
 	kspan_budget_add_user(budget, -atomic_read(&budget->users));
 }
 

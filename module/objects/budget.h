@@ -18,7 +18,7 @@
  * @exhausted:	a request was refused since balance() looked
  *
  * CPU caches and depots draw in steps, when they grow. They give back when others need it more,
- * when they rest, and when they are flushed. So a CPU that is idle has nothing.
+ * when they rest, and when they are drained. So a CPU that is idle has nothing.
  */
 struct kspan_budget {
 	atomic_long_t drawn;
@@ -49,7 +49,7 @@ void kspan_budget_watch(bool on);
 unsigned long kspan_budget_most(void);
 bool kspan_budget_try(struct kspan_budget *budget, unsigned long bytes);
 bool kspan_budget_draw(struct kspan_budget *budget, unsigned long bytes);
-void kspan_budget_give(struct kspan_budget *budget, unsigned long bytes);
+void kspan_budget_return(struct kspan_budget *budget, unsigned long bytes);
 void kspan_budget_drop(struct kspan_budget *budget);
 void kspan_budget_add_user(struct kspan_budget *budget, int n);
 void kspan_budget_want(struct kspan_budget *budget, unsigned long held);

@@ -99,7 +99,7 @@ void kspan_capacity_set(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 	kspan_magazine_set_cap(cache->class[class].loaded, limit);
 	kspan_magazine_set_cap(cache->class[class].previous, limit);
 	if (limit < old)
-		kspan_budget_give(&heap->budget, drawn_for(heap, class, old) -
+		kspan_budget_return(&heap->budget, drawn_for(heap, class, old) -
 						 drawn_for(heap, class, limit));
 	if (had_any != !!cache->capacity)
 		kspan_budget_add_user(&heap->budget, had_any ? -1 : 1);
@@ -127,8 +127,8 @@ void kspan_capacity_return_surplus(struct kspan_cpu_cache *cache, struct kspan_c
 	 * allocated again meanwhile.
 	 */
 	WRITE_ONCE(mag->count, limit);
-	done = kspan_central_give_some(central, mag->slot + limit, n, steps, &cache->retired);
-	memmove(mag->slot + limit, mag->slot + limit + done, (n - done) * sizeof(*mag->slot));
+	done = kspan_central_return_some(central, mag->object + limit, n, steps, &cache->retired);
+	memmove(mag->object + limit, mag->object + limit + done, (n - done) * sizeof(*mag->object));
 	/* An interrupt on this CPU may read the magazine: it must find objects only. */
 	barrier();
 	WRITE_ONCE(mag->count, count - done);
@@ -201,7 +201,7 @@ static bool draw_for(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 	if (likely(kspan_budget_try(&heap->budget, more)))
 		return true;
 	kspan_budget_want(&heap->budget, held_by(cache) + bytes);
-	kspan_large_cache_yield(&cache->large);
+	kspan_large_cache_return_budget(&cache->large);
 	if (kspan_budget_try(&heap->budget, more))
 		return true;
 	/* What the budget lacks, the scavenger may get from caches that rest. */

@@ -184,7 +184,7 @@ static_assert(KSPAN_STEPS + KSPAN_STEPS / 3 >= KSPAN_GROW_MAX);
  * @n:		objects that the spans should have room for; no more spans than that takes
  *		are made
  * @spans:	receives the spans, DETACHED and formatted. The caller passes them to
- *		kspan_central_stock(), or to kspan_central_release() to free them
+ *		kspan_central_stock(), or to kspan_central_retire_detached() to free them
  *
  * It makes no span where that would need SLUB or the page allocator.
  *

@@ -126,7 +126,7 @@ bool kspan_central_detach_locked(struct kspan_span *span, struct list_head *reti
 void kspan_central_retire_locked(struct kspan_span *span, struct list_head *retired);
 
 /* central_trim.c */
-unsigned long kspan_central_release(struct kspan_central *central, struct list_head *detached,
+unsigned long kspan_central_retire_detached(struct kspan_central *central, struct list_head *detached,
 				    bool dropped);
 unsigned long kspan_central_trim(struct kspan_central *central, bool rcu, unsigned long most);
 bool kspan_central_keeps(struct kspan_central *central);
@@ -179,13 +179,13 @@ kspan_central_own_span(struct kspan_central *central, unsigned long addr)
  * any more is retired. The caller holds the lock of the central.
  */
 static __always_inline void
-kspan_central_give_word_locked(struct kspan_span *span, unsigned int word, u64 slots,
+kspan_central_return_word_locked(struct kspan_span *span, unsigned int word, u64 slots,
 			       unsigned int n, struct list_head *retired)
 {
 	struct kspan_central *central = span->central;
 	bool was_full = span->used == span->nslots;
 
-	kspan_span_give(span, word, slots, n);
+	kspan_span_return(span, word, slots, n);
 	central->nr_out -= n;
 	if (was_full)
 		list_move(&span->list, &central->partial);

@@ -54,7 +54,7 @@ static void forget_objects(struct kspan_span *span)
 }
 
 /**
- * kspan_central_release() - return the pages of detached spans to the page heap
+ * kspan_central_retire_detached() - return the pages of detached spans to the page heap
  * @central:	the central of the spans; the caller does not hold its lock
  * @detached:	DETACHED spans; the list is undefined afterwards
  * @dropped:	the spans are of a heap that is being destroyed, and may have objects
@@ -62,7 +62,7 @@ static void forget_objects(struct kspan_span *span)
  * Context: task, softirq, hardirq.
  * Return: how many pages the spans had, in units of KSPAN_PAGE_SIZE.
  */
-unsigned long kspan_central_release(struct kspan_central *central, struct list_head *detached,
+unsigned long kspan_central_retire_detached(struct kspan_central *central, struct list_head *detached,
 				    bool dropped)
 {
 	struct kspan_span *span;
@@ -104,7 +104,7 @@ unsigned long kspan_central_trim(struct kspan_central *central, bool rcu, unsign
 			cond_resched();
 			continue;
 		}
-		pages += kspan_central_release(central, &detached, false);
+		pages += kspan_central_retire_detached(central, &detached, false);
 		INIT_LIST_HEAD(&detached);
 	}
 	if (!rcu || list_empty(&detached))
@@ -115,7 +115,7 @@ unsigned long kspan_central_trim(struct kspan_central *central, bool rcu, unsign
 
 		for (n = 0; n < KSPAN_SPAN_BATCH && !list_empty(&detached); n++)
 			list_move_tail(detached.next, &some);
-		pages += kspan_central_release(central, &some, false);
+		pages += kspan_central_retire_detached(central, &some, false);
 		cond_resched();
 	}
 	return pages;
@@ -164,7 +164,7 @@ unsigned long kspan_central_drop(struct kspan_central *central)
 
 		if (detach_some(central, &central->full, true, &detached) ||
 		    detach_some(central, &central->partial, true, &detached))
-			kspan_central_release(central, &detached, true);
+			kspan_central_retire_detached(central, &detached, true);
 		/* A span with a late free by an NMI can't be detached before it is merged. */
 		kspan_central_merge_all(central);
 		cond_resched();

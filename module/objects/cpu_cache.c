@@ -69,7 +69,7 @@ static void *pop_loaded(struct kspan_cpu_cache *cache, unsigned int class)
 	struct kspan_magazine *mag = cache->class[class].loaded;
 
 	cache->class[class].allocs++;
-	return mag->slot[--mag->count];
+	return mag->object[--mag->count];
 }
 
 /**
@@ -245,7 +245,7 @@ bool kspan_cpu_cache_stock(struct kspan_heap *heap, unsigned int class,
 		kspan_cpu_cache_leave(cache);
 	}
 	if (!taken)
-		kspan_central_release(central, spans, false);
+		kspan_central_retire_detached(central, spans, false);
 	return taken;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_stock);
@@ -321,7 +321,7 @@ bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 		return false;
 	central = kspan_heap_central(heap, cache->nid, class);
 	if (kspan_is_magazine(previous)) {
-		mag = kspan_central_unload(central, previous, &steps, &cache->retired);
+		mag = kspan_depot_spill(central, previous, &steps, &cache->retired);
 		load(cache, class, mag);
 		cache->events[KSPAN_SPILL]++;
 	} else {
@@ -329,7 +329,7 @@ bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 		if (mag) {
 			load(cache, class, mag);
 		} else if (kspan_is_magazine(cache->class[class].loaded)) {
-			mag = kspan_central_unload(central, cache->class[class].loaded, &steps,
+			mag = kspan_depot_spill(central, cache->class[class].loaded, &steps,
 						   &cache->retired);
 			reload_only(cache, class, mag);
 			cache->events[KSPAN_SPILL]++;

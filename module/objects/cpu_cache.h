@@ -80,8 +80,8 @@ static_assert(KSPAN_CLASS_SHIFT == KSPAN_ENTRY_SHIFT);
  * @own_gone:	kspan_heap.gone when that span was noted
  * @seen:	what kspan_cpu_cache_rests() saw at the last call
  * @large_seen:	KSPAN_LARGE_ALLOC when kspan_cpu_cache_large_rests() was called last
- * @flush:	asks the CPU to flush the cache; written by any CPU
- * @flush_large: the same, of @large alone
+ * @drain:	asks the CPU to drain the cache; written by any CPU
+ * @drain_large: the same, of @large alone
  * @events:	counted by this_cpu_inc() with or without the mark, or always with it
  * @class:	by size class; one more entry than the heap has classes
  *
@@ -104,8 +104,8 @@ struct kspan_cpu_cache {
 	int own_gone;
 	u64 seen;
 	u64 large_seen;
-	bool flush;
-	bool flush_large;
+	bool drain;
+	bool drain_large;
 	u64 events[KSPAN_NR_EVENTS];
 	struct kspan_cpu_class class[];
 };
@@ -201,7 +201,7 @@ static __always_inline bool kspan_cpu_class_pop(struct kspan_cpu_class *of_class
 
 	if (unlikely(!count))
 		return false;
-	*object = mag->slot[--count];
+	*object = mag->object[--count];
 	mag->count = count;
 	of_class->allocs++;
 	return true;
@@ -226,7 +226,7 @@ static __always_inline bool kspan_cpu_cache_pop(struct kspan_cpu_cache *cache,
  */
 static __always_inline void *kspan_magazine_newest(const struct kspan_magazine *mag, u32 count)
 {
-	return mag->slot[(long)count - 1];
+	return mag->object[(long)count - 1];
 }
 
 /* kspan_cpu_cache_push() for a caller that seals the object itself. */
@@ -237,7 +237,7 @@ static __always_inline bool kspan_cpu_class_push(struct kspan_cpu_class *of_clas
 
 	if (unlikely(count >= mag->cap))
 		return false;
-	mag->slot[count] = object;
+	mag->object[count] = object;
 	/* An interrupt on this CPU may read the magazine: it must find objects only. */
 	barrier();
 	/*
@@ -266,7 +266,7 @@ static __always_inline bool kspan_cpu_class_push_sealed(struct kspan_cpu_class *
 	 */
 	if (unlikely(count >= mag->cap) || unlikely(data_race(*where) == seal))
 		return false;
-	mag->slot[count] = object;
+	mag->object[count] = object;
 	/* An interrupt on this CPU may read the magazine: it must find objects only. */
 	barrier();
 	mag->count++;

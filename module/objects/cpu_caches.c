@@ -6,9 +6,9 @@
  *	prepare, learn		CPUs and memory that come online
  *	drain			return all that the cache of a CPU holds, from any CPU, while no
  *				CPU uses that cache
- *	empty			return the objects in this CPU's magazines, in small portions
- *	flush			have the CPUs return all that their caches hold, while they go on
- *				using them
+ *	drain_here, and		have the CPUs return all that their caches hold, while they go on
+ *	drain of all caches	using them
+ *	return_objects		return the objects in this CPU's magazines, in small portions
  *
  * Context: as each function says; task where it says nothing.
  */
@@ -40,7 +40,7 @@ static void take_out(struct kspan_magazine **where, struct kspan_magazine **mag)
 	WRITE_ONCE(*where, &kspan_no_magazine);
 }
 
-/* Take the magazines of a class out of a cache. The caller passes them on to retire(). */
+/* Take the magazines of a class out of a cache. The caller passes them on to return_drained(). */
 static struct drained drain_class(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 				  unsigned int class)
 {
@@ -53,13 +53,13 @@ static struct drained drain_class(struct kspan_heap *heap, struct kspan_cpu_cach
 	return drained;
 }
 
-static void retire(const struct drained *drained)
+static void return_drained(const struct drained *drained)
 {
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(drained->mag); i++)
 		if (drained->mag[i])
-			kspan_depot_retire(drained->central, drained->mag[i]);
+			kspan_depot_return_magazine(drained->central, drained->mag[i]);
 }
 
 static void drain_classless(struct kspan_cpu_cache *cache)
@@ -77,7 +77,7 @@ static void drain_cache(struct kspan_heap *heap, struct kspan_cpu_cache *cache)
 	drain_classless(cache);
 	for (class = 1; class < heap->nr_classes; class++) {
 		drained = drain_class(heap, cache, class);
-		retire(&drained);
+		return_drained(&drained);
 	}
 }
 
@@ -96,7 +96,7 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_drain);
  * Return some objects of a class, as many as KSPAN_STEPS allows. Sets @any if the class had
  * objects. Returns whether it may have more.
  */
-static bool empty_some(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
+static bool return_some_of_class(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 		       unsigned int class, bool *any)
 {
 	struct kspan_central *central = kspan_heap_central(heap, cache->nid, class);
@@ -112,7 +112,7 @@ static bool empty_some(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 }
 
 /**
- * kspan_cpu_cache_empty() - return the objects in this CPU's magazines to their spans
+ * kspan_cpu_cache_return_objects() - return the objects in this CPU's magazines to their spans
  * @heap:	owner of the cache
  *
  * Preemption is off for KSPAN_STEPS steps at a time.
@@ -121,7 +121,7 @@ static bool empty_some(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
  * Return: whether any objects were returned. If the interrupted code works with the cache,
  * nothing is done from there on.
  */
-bool kspan_cpu_cache_empty(struct kspan_heap *heap)
+bool kspan_cpu_cache_return_objects(struct kspan_heap *heap)
 {
 	struct kspan_cpu_cache *cache;
 	unsigned int class, tries;
@@ -132,7 +132,7 @@ bool kspan_cpu_cache_empty(struct kspan_heap *heap)
 		do {
 			if (!kspan_cpu_cache_enter(heap, &cache))
 				return any;
-			more = empty_some(heap, cache, class, &any);
+			more = return_some_of_class(heap, cache, class, &any);
 			kspan_cpu_cache_finish(cache);
 			/*
 			 * Others may refill the magazine between two portions, so the tries are
@@ -142,20 +142,20 @@ bool kspan_cpu_cache_empty(struct kspan_heap *heap)
 	}
 	return any;
 }
-KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_empty);
+KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_return_objects);
 
 /**
- * kspan_cpu_cache_flush_here() - return all that the cache of this CPU holds
+ * kspan_cpu_cache_drain_here() - return all that the cache of this CPU holds
  * @heap:	owner of the cache
- * @nid:	flush only a cache that holds objects of this node; NUMA_NO_NODE for any
+ * @nid:	drain only a cache that holds objects of this node; NUMA_NO_NODE for any
  *
  * Preemption is off only while the magazines of one class are taken out of the cache. A task
  * that moves to another CPU meanwhile continues with the cache of that CPU.
  *
  * Context: task.
- * Return: whether the cache was flushed, that is, held objects of @nid.
+ * Return: whether the cache was drained, that is, held objects of @nid.
  */
-bool kspan_cpu_cache_flush_here(struct kspan_heap *heap, int nid)
+bool kspan_cpu_cache_drain_here(struct kspan_heap *heap, int nid)
 {
 	struct kspan_cpu_cache *cache;
 	struct drained drained;
@@ -172,66 +172,66 @@ bool kspan_cpu_cache_flush_here(struct kspan_heap *heap, int nid)
 			kspan_cpu_cache_leave(cache);
 			return false;
 		}
-		WRITE_ONCE(cache->flush, false);
+		WRITE_ONCE(cache->drain, false);
 		drained = drain_class(heap, cache, class);
 		/* A typed cache has one class, so this also forgets the span that it remembers. */
 		if (class == heap->nr_classes - 1)
 			drain_classless(cache);
 		kspan_cpu_cache_leave(cache);
-		retire(&drained);
+		return_drained(&drained);
 		cond_resched();
 	}
 	return true;
 }
-KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_flush_here);
+KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_drain_here);
 
 /**
- * kspan_cpu_cache_flush_large_here() - free the large objects that this CPU keeps
+ * kspan_cpu_cache_drain_large_here() - free the large objects that this CPU keeps
  * @heap:	owner of the cache
  *
  * Context: task.
  */
-void kspan_cpu_cache_flush_large_here(struct kspan_heap *heap)
+void kspan_cpu_cache_drain_large_here(struct kspan_heap *heap)
 {
 	struct kspan_cpu_cache *cache;
 
-	/* A task never finds the mark set; see kspan_cpu_cache_flush_here(). */
+	/* A task never finds the mark set; see kspan_cpu_cache_drain_here(). */
 	if (WARN_ON_ONCE(!kspan_cpu_cache_enter(heap, &cache)))
 		return;
 	kspan_large_cache_drain(&cache->large);
-	WRITE_ONCE(cache->flush_large, false);
+	WRITE_ONCE(cache->drain_large, false);
 	kspan_cpu_cache_leave(cache);
 }
 
-static long flush_cpu_cache(void *heap)
+static long drain_cpu_cache(void *heap)
 {
-	kspan_cpu_cache_flush_here(heap, NUMA_NO_NODE);
+	kspan_cpu_cache_drain_here(heap, NUMA_NO_NODE);
 	return 0;
 }
 
 /**
- * kspan_cpu_caches_flush_locked() - kspan_cpu_caches_flush() for a caller with cpus_read_lock()
+ * kspan_cpu_caches_drain_locked() - kspan_cpu_caches_drain() for a caller with cpus_read_lock()
  * @heap:	owner of the caches
  */
-void kspan_cpu_caches_flush_locked(struct kspan_heap *heap)
+void kspan_cpu_caches_drain_locked(struct kspan_heap *heap)
 {
 	unsigned int cpu;
 
 	for_each_online_cpu(cpu)
 		if (kspan_cpu_cache_holds_any(heap, cpu))
-			work_on_cpu(cpu, flush_cpu_cache, heap);
+			work_on_cpu(cpu, drain_cpu_cache, heap);
 }
 
 /**
- * kspan_cpu_caches_flush() - return all that the caches of a live heap hold
+ * kspan_cpu_caches_drain() - return all that the caches of a live heap hold
  * @heap:	owner of the caches; CPUs may go on using it
  *
  * Context: task; sleeps.
  */
-void kspan_cpu_caches_flush(struct kspan_heap *heap)
+void kspan_cpu_caches_drain(struct kspan_heap *heap)
 {
 	cpus_read_lock();
-	kspan_cpu_caches_flush_locked(heap);
+	kspan_cpu_caches_drain_locked(heap);
 	cpus_read_unlock();
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The caches of all CPUs: make and free them, drain and flush them, look at them. */
+/* The caches of all CPUs: make and free them, drain them, look at them. */
 #ifndef KSPAN_CPU_CACHES_H
 #define KSPAN_CPU_CACHES_H
 
@@ -8,14 +8,14 @@
 size_t kspan_cpu_cache_sizeof(unsigned int nr_classes);
 int kspan_cpu_caches_init(struct kspan_heap *heap);
 void kspan_cpu_caches_exit(struct kspan_heap *heap);
-void kspan_cpu_caches_flush_locked(struct kspan_heap *heap);
-void kspan_cpu_caches_flush(struct kspan_heap *heap);
-bool kspan_cpu_cache_empty(struct kspan_heap *heap);
-bool kspan_cpu_cache_flush_here(struct kspan_heap *heap, int nid);
+void kspan_cpu_caches_drain_locked(struct kspan_heap *heap);
+void kspan_cpu_caches_drain(struct kspan_heap *heap);
+bool kspan_cpu_cache_return_objects(struct kspan_heap *heap);
+bool kspan_cpu_cache_drain_here(struct kspan_heap *heap, int nid);
 bool kspan_cpu_cache_holds_any(const struct kspan_heap *heap, unsigned int cpu);
 bool kspan_cpu_cache_rests(struct kspan_heap *heap, unsigned int cpu);
 bool kspan_cpu_cache_large_rests(struct kspan_cpu_cache *cache);
-void kspan_cpu_cache_flush_large_here(struct kspan_heap *heap);
+void kspan_cpu_cache_drain_large_here(struct kspan_heap *heap);
 void kspan_cpu_caches_drop(struct kspan_heap *heap);
 void kspan_cpu_cache_prepare(struct kspan_heap *heap, unsigned int cpu);
 void kspan_cpu_caches_learn(struct kspan_heap *heap);

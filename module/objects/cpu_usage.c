@@ -19,7 +19,7 @@ static bool magazine_holds(const struct kspan_magazine *mag, const void *object)
 	unsigned int i;
 
 	for (i = 0; i < count; i++)
-		if (kspan_glance(mag->slot[i]) == object)
+		if (kspan_glance(mag->object[i]) == object)
 			return true;
 	return false;
 }
@@ -70,7 +70,7 @@ unsigned int kspan_cpu_cache_holds(const struct kspan_cpu_cache *cache, unsigned
 }
 
 /**
- * kspan_cpu_cache_holds_any() - whether a cache has something to flush
+ * kspan_cpu_cache_holds_any() - whether a cache has something to drain
  * @heap:	owner of the cache
  * @cpu:	any CPU
  *

@@ -40,7 +40,7 @@ static void merge_word(struct kspan_span *span, unsigned int word, u64 slots)
 		kmemleak_free((void *)(start + __ffs64(left) * span->size));
 	if (!out)
 		return;
-	kspan_span_give(span, word, out, hweight64(out));
+	kspan_span_return(span, word, out, hweight64(out));
 	central->nr_out -= hweight64(out);
 	if (was_full)
 		list_move(&span->list, &central->partial);

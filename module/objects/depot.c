@@ -52,7 +52,7 @@ size_t kspan_magazine_sizeof(const struct kspan_size_class *sc)
 {
 	const struct kspan_magazine *mag = NULL;
 
-	return struct_size(mag, slot, kspan_magazine_cap(sc));
+	return struct_size(mag, object, kspan_magazine_cap(sc));
 }
 
 /* Most full magazines that the depot of a class may hold. */
@@ -93,7 +93,7 @@ static bool draw_for_depot(struct kspan_central *central, unsigned long bytes)
 }
 
 /* Give the budget back what the depot has drawn and does not need for its present contents. */
-static void give_surplus_of_depot(struct kspan_central *central)
+static void return_surplus_of_depot(struct kspan_central *central)
 {
 	unsigned long bytes = depot_needs(central, central->nr_depot_full,
 					  central->nr_depot_objects);
@@ -101,7 +101,7 @@ static void give_surplus_of_depot(struct kspan_central *central)
 	lockdep_assert_held(&central->lock);
 	if (bytes >= central->depot_drawn)
 		return;
-	kspan_budget_give(central->budget, central->depot_drawn - bytes);
+	kspan_budget_return(central->budget, central->depot_drawn - bytes);
 	central->depot_drawn = bytes;
 }
 
@@ -183,7 +183,7 @@ void *kspan_depot_pop_locked(struct kspan_central *central)
 	mag = list_first_entry_or_null(&central->depot_full, struct kspan_magazine, list);
 	if (!mag)
 		return NULL;
-	object = mag->slot[--mag->count];
+	object = mag->object[--mag->count];
 	central->nr_depot_objects--;
 	if (!mag->count) {
 		list_move(&mag->list, &central->depot_empty);
@@ -286,11 +286,11 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_depot_put_full);
 static void fill_locked(struct kspan_central *central, struct kspan_magazine *mag,
 			unsigned int n, unsigned int steps)
 {
-	unsigned int taken = kspan_central_take_locked(central, mag->slot, n, steps);
+	unsigned int taken = kspan_central_take_locked(central, mag->object, n, steps);
 
 	lockdep_assert_held(&central->lock);
 	if (taken && taken < n)
-		memmove(mag->slot, mag->slot + n - taken, taken * sizeof(*mag->slot));
+		memmove(mag->object, mag->object + n - taken, taken * sizeof(*mag->object));
 	mag->count = taken;
 }
 
@@ -352,11 +352,11 @@ struct kspan_magazine *kspan_central_load(struct kspan_central *central,
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_load);
 
 /**
- * kspan_central_unload() - get a magazine with room for a CPU whose magazines are full
+ * kspan_depot_spill() - get a magazine with room for a CPU whose magazines are full
  * @central:	the caller does not hold its lock
  * @full:	a full magazine of the CPU
  * @steps:	work that may be done, at least one step; reduced by the work that was done
- * @retired:	as for kspan_central_give_some()
+ * @retired:	as for kspan_central_return_some()
  *
  * If the depot takes @full, the CPU gets an empty magazine in exchange. Else it gets @full back,
  * and the oldest objects of it are returned to their spans, as far as the steps go.
@@ -364,7 +364,7 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_central_load);
  * Context: task, softirq, hardirq.
  * Return: the magazine.
  */
-struct kspan_magazine *kspan_central_unload(struct kspan_central *central,
+struct kspan_magazine *kspan_depot_spill(struct kspan_central *central,
 					    struct kspan_magazine *full, unsigned int *steps,
 					    struct list_head *retired)
 {
@@ -383,13 +383,13 @@ struct kspan_magazine *kspan_central_unload(struct kspan_central *central,
 		 * another CPU allocates meanwhile for one that is free in this magazine.
 		 */
 		WRITE_ONCE(full->count, 0);
-		done = kspan_batch_give_locked(central, full->slot, count, &given, steps);
+		done = kspan_batch_return_locked(central, full->object, count, &given, steps);
 	}
 	raw_spin_unlock_irqrestore(&central->lock, flags);
 	if (empty)
 		return empty;
-	kspan_batch_finish(central, full->slot, &given, retired);
-	memmove(full->slot, full->slot + done, (count - done) * sizeof(*full->slot));
+	kspan_batch_finish(central, full->object, &given, retired);
+	memmove(full->object, full->object + done, (count - done) * sizeof(*full->object));
 	/*
 	 * The objects are in place before the count says so. The partner is magazine_holds() in
 	 * cpu_cache.c, in an interrupt of this CPU: it reads the count before the objects.
@@ -398,7 +398,7 @@ struct kspan_magazine *kspan_central_unload(struct kspan_central *central,
 	WRITE_ONCE(full->count, count - done);
 	return full;
 }
-KSPAN_EXPORT_FOR_KUNIT(kspan_central_unload);
+KSPAN_EXPORT_FOR_KUNIT(kspan_depot_spill);
 
 /* Whether the @nth magazine of the depot holds an object; -ENOENT if there are fewer. */
 static int nth_magazine_holds(struct kspan_central *central, unsigned int nth,
@@ -414,7 +414,7 @@ static int nth_magazine_holds(struct kspan_central *central, unsigned int nth,
 		if (nth--)
 			continue;
 		for (found = 0, i = 0; !found && i < mag->count; i++)
-			found = mag->slot[i] == object;
+			found = mag->object[i] == object;
 		break;
 	}
 	raw_spin_unlock_irqrestore(&central->lock, flags);
@@ -441,32 +441,32 @@ bool kspan_depot_holds(struct kspan_central *central, const void *object)
 KSPAN_EXPORT_FOR_KUNIT(kspan_depot_holds);
 
 /**
- * kspan_depot_retire() - free a magazine of a CPU
+ * kspan_depot_return_magazine() - free a magazine of a CPU
  * @central:	the caller does not hold its lock
  * @mag:	the magazine, which the CPU does not use any more; its objects are returned
  *		to their spans. It is freed after a grace period of RCU, because statistics may
  *		still read it
  */
-void kspan_depot_retire(struct kspan_central *central, struct kspan_magazine *mag)
+void kspan_depot_return_magazine(struct kspan_central *central, struct kspan_magazine *mag)
 {
 	unsigned long flags;
 
-	kspan_central_give(central, mag->slot, mag->count);
+	kspan_central_return(central, mag->object, mag->count);
 	raw_spin_lock_irqsave(&central->lock, flags);
 	central->nr_magazines--;
 	raw_spin_unlock_irqrestore(&central->lock, flags);
 	kfree_rcu(mag, rcu);
 }
-KSPAN_EXPORT_FOR_KUNIT(kspan_depot_retire);
+KSPAN_EXPORT_FOR_KUNIT(kspan_depot_return_magazine);
 
 /* Return the objects of at most @n magazines of the depot to their spans. */
-static void flush_some(struct kspan_central *central, unsigned int n)
+static void return_magazines(struct kspan_central *central, unsigned int n)
 {
 	struct kspan_magazine *mag;
 	unsigned long flags;
 
 	while (n-- && (mag = kspan_depot_take_full(central, NULL, 0))) {
-		kspan_central_give(central, mag->slot, mag->count);
+		kspan_central_return(central, mag->object, mag->count);
 		mag->count = 0;
 		raw_spin_lock_irqsave(&central->lock, flags);
 		list_add(&mag->list, &central->depot_empty);
@@ -508,24 +508,24 @@ void kspan_depot_return(struct kspan_central *central, unsigned int n)
 	unsigned long flags;
 
 	kspan_central_merge_all(central);
-	flush_some(central, n);
+	return_magazines(central, n);
 	raw_spin_lock_irqsave(&central->lock, flags);
-	give_surplus_of_depot(central);
+	return_surplus_of_depot(central);
 	raw_spin_unlock_irqrestore(&central->lock, flags);
 	free_empty_magazines(central);
 }
 
 /**
- * kspan_depot_flush() - return all objects of the depot to their spans, and free its magazines
+ * kspan_depot_drain() - return all objects of the depot to their spans, and free its magazines
  * @central: the caller does not hold its lock
  *
  * Context: task, softirq, hardirq.
  */
-void kspan_depot_flush(struct kspan_central *central)
+void kspan_depot_drain(struct kspan_central *central)
 {
 	kspan_depot_return(central, UINT_MAX);
 }
-KSPAN_EXPORT_FOR_KUNIT(kspan_depot_flush);
+KSPAN_EXPORT_FOR_KUNIT(kspan_depot_drain);
 
 /**
  * kspan_depot_reap() - shrink the depot to the working set of its CPUs
@@ -544,10 +544,10 @@ void kspan_depot_reap(struct kspan_central *central)
 	unsigned long flags;
 
 	kspan_central_merge_all(central);
-	flush_some(central, n);
+	return_magazines(central, n);
 	raw_spin_lock_irqsave(&central->lock, flags);
 	central->depot_low = central->nr_depot_full;
-	give_surplus_of_depot(central);
+	return_surplus_of_depot(central);
 	raw_spin_unlock_irqrestore(&central->lock, flags);
 	if (n || !central->nr_depot_full)
 		free_empty_magazines(central);
@@ -564,13 +564,13 @@ static void free_magazines(struct list_head *magazines)
 }
 
 /**
- * kspan_central_exit() - free the magazines of the depot
- * @central: no caller uses it any more, and its depot was flushed. Spans that still have live
+ * kspan_depot_exit() - free the magazines of the depot
+ * @central: no caller uses it any more, and its depot was drained. Spans that still have live
  *	     objects stay; kspan_page_heap_exit() drops them.
  */
-void kspan_central_exit(struct kspan_central *central)
+void kspan_depot_exit(struct kspan_central *central)
 {
 	free_magazines(&central->depot_full);
 	free_magazines(&central->depot_empty);
 }
-KSPAN_EXPORT_FOR_KUNIT(kspan_central_exit);
+KSPAN_EXPORT_FOR_KUNIT(kspan_depot_exit);

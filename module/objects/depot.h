@@ -27,15 +27,15 @@ void kspan_central_stock(struct kspan_central *central, struct kspan_magazine *m
 struct kspan_magazine *kspan_central_load(struct kspan_central *central,
 					  struct kspan_magazine *empty, unsigned int n,
 					  unsigned int *steps, gfp_t gfp);
-struct kspan_magazine *kspan_central_unload(struct kspan_central *central,
+struct kspan_magazine *kspan_depot_spill(struct kspan_central *central,
 					    struct kspan_magazine *full, unsigned int *steps,
 					    struct list_head *retired);
 
 bool kspan_depot_holds(struct kspan_central *central, const void *object);
-void kspan_depot_retire(struct kspan_central *central, struct kspan_magazine *mag);
+void kspan_depot_return_magazine(struct kspan_central *central, struct kspan_magazine *mag);
 void kspan_depot_return(struct kspan_central *central, unsigned int n);
-void kspan_depot_flush(struct kspan_central *central);
+void kspan_depot_drain(struct kspan_central *central);
 void kspan_depot_reap(struct kspan_central *central);
-void kspan_central_exit(struct kspan_central *central);
+void kspan_depot_exit(struct kspan_central *central);
 
 #endif /* KSPAN_DEPOT_H */

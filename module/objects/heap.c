@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Heaps: how they are made, flushed and taken down
+ * Heaps: how they are made, drained and taken down
  *
  * A heap is a set of centrals, one per node and class, and a cache per CPU. The default heap has
  * all its centrals from the start. A private heap makes a central when the first object of that
@@ -114,27 +114,27 @@ int kspan_heap_init(struct kspan_heap *heap, const char *name)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_heap_init);
 
-static void flush_depots(struct kspan_heap *heap)
+static void drain_depots(struct kspan_heap *heap)
 {
 	struct kspan_central *central;
 	unsigned int i = 0;
 
 	while ((central = kspan_heap_next_central(heap, &i)))
-		kspan_depot_flush(central);
+		kspan_depot_drain(central);
 }
 
 /**
- * kspan_heap_flush() - return all cached objects to their spans
+ * kspan_heap_drain() - return all cached objects to their spans
  * @heap:	any heap; CPUs may go on using it
  *
  * Context: task; sleeps.
  */
-void kspan_heap_flush(struct kspan_heap *heap)
+void kspan_heap_drain(struct kspan_heap *heap)
 {
-	kspan_cpu_caches_flush(heap);
-	flush_depots(heap);
+	kspan_cpu_caches_drain(heap);
+	drain_depots(heap);
 }
-KSPAN_EXPORT_FOR_KUNIT(kspan_heap_flush);
+KSPAN_EXPORT_FOR_KUNIT(kspan_heap_drain);
 
 /**
  * kspan_heap_caches() - whether a magazine holds an object
@@ -184,10 +184,10 @@ static void report_leftovers(struct kspan_heap *heap)
 }
 
 /**
- * kspan_heap_unbuild() - free the centrals, and what kspan_heap_build() allocated
+ * kspan_heap_free_parts() - free the centrals, and what kspan_heap_build() allocated
  * @heap:	a heap that nobody uses any more, and whose CPU caches are gone
  */
-void kspan_heap_unbuild(struct kspan_heap *heap)
+void kspan_heap_free_parts(struct kspan_heap *heap)
 {
 	struct kspan_central *central;
 	unsigned int i = 0;
@@ -195,7 +195,7 @@ void kspan_heap_unbuild(struct kspan_heap *heap)
 	if (!heap->central)
 		return;
 	while ((central = kspan_heap_next_central(heap, &i))) {
-		kspan_central_exit(central);
+		kspan_depot_exit(central);
 		kfree(central);
 	}
 	kfree(heap->central);
@@ -212,10 +212,10 @@ void kspan_heap_exit(struct kspan_heap *heap)
 {
 	if (heap->cpu) {
 		kspan_cpu_caches_exit(heap);
-		flush_depots(heap);
+		drain_depots(heap);
 		report_leftovers(heap);
 	}
-	kspan_heap_unbuild(heap);
+	kspan_heap_free_parts(heap);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_heap_exit);
 

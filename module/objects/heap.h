@@ -77,7 +77,7 @@ extern struct kspan_heap kspan_default_heap;
  * @gfp_on:	gfp flags added to every request
  * @gfp_off:	gfp flags removed from every request
  * @typed:	true for a typed cache
- * @slot:	size classes of a typed cache: entry 0, which is no class, and the only one
+ * @sizes:	size classes of a typed cache: entry 0, which is no class, and the only one
  * @used:	a bit for each class that has a central on some node
  * @module:	name of the module that made the heap
  * @handle:	its entry in the table of what modules made
@@ -105,7 +105,7 @@ struct kspan_private {
 	gfp_t gfp_on;
 	gfp_t gfp_off;
 	bool typed;
-	struct kspan_size_class slot[2];
+	struct kspan_size_class sizes[2];
 	DECLARE_BITMAP(used, KSPAN_NR_CLASSES);
 	char module[MODULE_NAME_LEN];
 	struct kspan_handle handle;
@@ -154,10 +154,10 @@ static inline struct kspan_central *kspan_heap_next_central(struct kspan_heap *h
 
 int kspan_heap_build(struct kspan_heap *heap, const char *name,
 		     const struct kspan_size_class *classes, unsigned int nr_classes);
-void kspan_heap_unbuild(struct kspan_heap *heap);
+void kspan_heap_free_parts(struct kspan_heap *heap);
 int kspan_heap_init(struct kspan_heap *heap, const char *name);
 void kspan_heap_exit(struct kspan_heap *heap);
-void kspan_heap_flush(struct kspan_heap *heap);
+void kspan_heap_drain(struct kspan_heap *heap);
 void kspan_heap_report_live(const struct kspan_heap *heap, unsigned int class,
 			    unsigned long live);
 

@@ -237,7 +237,7 @@ void *kspan_kv_alloc(struct kspan_heap *heap, size_t size, gfp_t gfp, int node, 
 	return p;
 }
 
-static void give_back(struct kv_object *object)
+static void release_kv(struct kv_object *object)
 {
 	spin_lock(&kv_lock);
 	list_del_init(&object->list);
@@ -248,17 +248,17 @@ static void give_back(struct kv_object *object)
 	kfree_rcu(object, rcu);
 }
 
-static void give_back_deferred(struct work_struct *work)
+static void release_kv_deferred(struct work_struct *work)
 {
 	struct kv_object *object, *next;
 
 	llist_for_each_entry_safe(object, next, llist_del_all(&deferred), deferred) {
-		give_back(object);
+		release_kv(object);
 		cond_resched();
 	}
 }
 
-static DECLARE_WORK(deferred_work, give_back_deferred);
+static DECLARE_WORK(deferred_work, release_kv_deferred);
 
 static void queue_deferred(struct irq_work *work)
 {
@@ -271,10 +271,10 @@ static struct irq_work deferred_irq_work = IRQ_WORK_INIT(queue_deferred);
  * Free an object in any context. NMIs, and readers under RCU, which must not sleep, leave that to
  * a work item.
  */
-static void give_back_anywhere(struct kv_object *object)
+static void release_kv_anywhere(struct kv_object *object)
 {
 	if (kspan_may_release() && !rcu_preempt_depth())
-		give_back(object);
+		release_kv(object);
 	else if (llist_add(&object->deferred, &deferred))
 		irq_work_queue(&deferred_irq_work);
 }
@@ -318,7 +318,7 @@ bool kspan_kv_free(unsigned long addr)
 	claimed = known && object->addr == addr && claim(object);
 	rcu_read_unlock();
 	if (claimed)
-		give_back_anywhere(object);
+		release_kv_anywhere(object);
 	else if (known)
 		kspan_bad_free_report(kind, addr);
 	return known;
@@ -387,13 +387,13 @@ void kspan_kv_let_go(const struct kspan_found *held)
 	rcu_read_unlock();
 }
 
-/** kspan_kv_flush() - wait for frees that were left to the work item. Context: task; sleeps. */
-void kspan_kv_flush(void)
+/** kspan_kv_settle() - wait for frees that were left to the work item. Context: task; sleeps. */
+void kspan_kv_settle(void)
 {
 	irq_work_sync(&deferred_irq_work);
 	flush_work(&deferred_work);
 }
-KSPAN_EXPORT_FOR_KUNIT(kspan_kv_flush);
+KSPAN_EXPORT_FOR_KUNIT(kspan_kv_settle);
 
 static struct kv_object *kv_take_first(struct kspan_kv_owner *owner)
 {
@@ -422,14 +422,14 @@ unsigned long kspan_kv_drop(struct kspan_heap *heap)
 
 	if (list_empty(&owner->objects))
 		return 0;
-	kspan_kv_flush();
+	kspan_kv_settle();
 	while ((object = kv_take_first(owner))) {
 		/*
 		 * A wrong free at the same time may have claimed the object; then that free
 		 * completes it.
 		 */
 		if (claim(object)) {
-			give_back(object);
+			release_kv(object);
 			dropped++;
 		}
 		cond_resched();
@@ -443,7 +443,7 @@ void kspan_kv_exit(void)
 {
 	unsigned long left;
 
-	kspan_kv_flush();
+	kspan_kv_settle();
 	left = kspan_kv_drop(&kspan_default_heap);
 	if (left)
 		pr_warn("heap default: %lu objects of vmalloc() were never freed\n", left);

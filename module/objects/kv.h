@@ -30,7 +30,7 @@ bool kspan_kv_free(unsigned long addr);
 size_t kspan_kv_hold(unsigned long addr, struct kspan_found *held);
 void kspan_kv_let_go(const struct kspan_found *held);
 unsigned long kspan_kv_drop(struct kspan_heap *heap);
-void kspan_kv_flush(void);
+void kspan_kv_settle(void);
 void kspan_kv_exit(void);
 
 #endif /* KSPAN_KV_H */

@@ -74,14 +74,14 @@ bool kspan_large_cache_draw(struct kspan_large_cache *cache, unsigned int npages
 }
 
 /**
- * kspan_large_cache_yield() - give the budget what the cache has drawn and does not use now
+ * kspan_large_cache_return_budget() - give the budget what the cache has drawn and does not use now
  * @cache: of an entered CPU cache
  */
-void kspan_large_cache_yield(struct kspan_large_cache *cache)
+void kspan_large_cache_return_budget(struct kspan_large_cache *cache)
 {
 	unsigned int unused = cache->drawn - min(cache->pages, cache->drawn);
 
-	kspan_budget_give(&kspan_no_budget, (unsigned long)unused << KSPAN_PAGE_SHIFT);
+	kspan_budget_return(&kspan_no_budget, (unsigned long)unused << KSPAN_PAGE_SHIFT);
 	WRITE_ONCE(cache->drawn, cache->drawn - unused);
 }
 
@@ -138,7 +138,7 @@ static unsigned int find_room(struct kspan_large_cache *cache, unsigned int npag
 
 	while (i < KSPAN_LARGE_CACHED && cache->span[i])
 		i++;
-	/* A lower kspan_large_cache_bytes takes effect when the cache is flushed. */
+	/* A lower kspan_large_cache_bytes takes effect when the cache is drained. */
 	if (likely(i < KSPAN_LARGE_CACHED && cache->pages + npages <= cache->drawn))
 		return i;
 	return large_cache_make_room(cache, npages, evicted);
@@ -214,7 +214,7 @@ void kspan_large_cache_drain(struct kspan_large_cache *cache)
 		remove_entry(cache, i);
 		kspan_large_free_cached(span);
 	}
-	kspan_budget_give(&kspan_no_budget, (unsigned long)cache->drawn << KSPAN_PAGE_SHIFT);
+	kspan_budget_return(&kspan_no_budget, (unsigned long)cache->drawn << KSPAN_PAGE_SHIFT);
 	WRITE_ONCE(cache->drawn, 0);
 	cache->lacks = 0;
 }

@@ -36,7 +36,7 @@ void *kspan_large_cache_take(struct kspan_large_cache *cache, size_t size);
 bool kspan_large_cache_put(struct kspan_large_cache *cache, unsigned long addr, int nid,
 			   struct kspan_span **evicted);
 bool kspan_large_cache_draw(struct kspan_large_cache *cache, unsigned int npages);
-void kspan_large_cache_yield(struct kspan_large_cache *cache);
+void kspan_large_cache_return_budget(struct kspan_large_cache *cache);
 void kspan_large_cache_drain(struct kspan_large_cache *cache);
 void kspan_large_free_cached(struct kspan_span *span);
 

@@ -39,7 +39,7 @@ size_t kspan_trim_centrals(struct kspan_heap *heap)
 
 	kspan_large_merge(&heap->private->large);
 	while ((central = kspan_heap_next_central(heap, &i))) {
-		kspan_depot_flush(central);
+		kspan_depot_drain(central);
 		pages += kspan_central_trim(central, rcu, ULONG_MAX);
 	}
 	return pages << KSPAN_PAGE_SHIFT;
@@ -49,19 +49,19 @@ size_t kspan_trim_centrals(struct kspan_heap *heap)
  * Rounds for a request that can't wait: so many before the owner is asked, and as many after
  * that. Each round frees about as much as the request needs.
  */
-#define KSPAN_GIVE_UPS		16U
-#define KSPAN_ATTEMPTS		(2 * KSPAN_GIVE_UPS + 1)
+#define KSPAN_TRIMS		16U
+#define KSPAN_ATTEMPTS		(2 * KSPAN_TRIMS + 1)
 /* Magazines of a depot that are emptied in a round for a request that can't wait. */
-#define KSPAN_GIVE_UP_MAGAZINES	2U
+#define KSPAN_TRIM_MAGAZINES	2U
 
 /**
- * struct giving_up - how much memory a heap should free, and how much it has freed
+ * struct trimming - how much memory a heap should free, and how much it has freed
  * @want:	stop after so many pages, in units of KSPAN_PAGE_SIZE
  * @magazines:	most magazines that are emptied in each depot
  * @pages:	pages that were freed so far, in units of KSPAN_PAGE_SIZE
  * @any:	something was freed, if only objects that were returned to spans in use
  */
-struct giving_up {
+struct trimming {
 	unsigned long want;
 	unsigned int magazines;
 	unsigned long pages;
@@ -72,8 +72,8 @@ struct giving_up {
  * Free what a central keeps without a live object. A heap with KSPAN_TYPESAFE_BY_RCU would have to
  * wait for a grace period: there, nothing is done.
  */
-static void give_up_central(struct kspan_heap *heap, struct kspan_central *central,
-			    struct giving_up *giving)
+static void trim_central_for_request(struct kspan_heap *heap, struct kspan_central *central,
+			    struct trimming *giving)
 {
 	unsigned long pages;
 
@@ -86,12 +86,12 @@ static void give_up_central(struct kspan_heap *heap, struct kspan_central *centr
 	giving->any |= pages;
 }
 
-static bool gave_enough(const struct giving_up *giving)
+static bool trimmed_enough(const struct trimming *giving)
 {
 	return giving->pages >= giving->want;
 }
 
-static void give_up_centrals(struct kspan_heap *heap, struct giving_up *giving)
+static void trim_centrals_for_request(struct kspan_heap *heap, struct trimming *giving)
 {
 	struct kspan_central *central;
 	unsigned int class;
@@ -100,8 +100,8 @@ static void give_up_centrals(struct kspan_heap *heap, struct giving_up *giving)
 	for_each_set_bit(class, heap->private->used, KSPAN_NR_CLASSES) {
 		for_each_node(nid) {
 			central = kspan_heap_central(heap, nid, class);
-			if (central && !gave_enough(giving))
-				give_up_central(heap, central, giving);
+			if (central && !trimmed_enough(giving))
+				trim_central_for_request(heap, central, giving);
 		}
 	}
 }
@@ -112,27 +112,27 @@ static void give_up_centrals(struct kspan_heap *heap, struct giving_up *giving)
  * limit must cost little: if there is nothing to free, this takes a few loads for each class in
  * use. Returns whether anything was freed.
  */
-static bool give_up(struct kspan_heap *heap, size_t size, gfp_t gfp)
+static bool trim_for_request(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
 	bool waits = gfpflags_allow_blocking(gfp);
-	struct giving_up giving = {
+	struct trimming giving = {
 		.want = waits ? ULONG_MAX : DIV_ROUND_UP(size, KSPAN_PAGE_SIZE),
-		.magazines = waits ? UINT_MAX : KSPAN_GIVE_UP_MAGAZINES,
+		.magazines = waits ? UINT_MAX : KSPAN_TRIM_MAGAZINES,
 	};
 	unsigned int class;
 	bool holds = false;
 
 	/* First what takes least: to free it, no CPU cache need be emptied. */
 	if (!waits)
-		give_up_centrals(heap, &giving);
-	if (gave_enough(&giving))
+		trim_centrals_for_request(heap, &giving);
+	if (trimmed_enough(&giving))
 		return true;
 	/* This is a hint only: the task may move to another CPU meanwhile. */
 	for_each_set_bit(class, heap->private->used, KSPAN_NR_CLASSES)
 		holds |= kspan_cpu_cache_holds(raw_cpu_ptr(heap->cpu), class);
 	if (holds)
-		giving.any |= kspan_cpu_cache_empty(heap);
-	give_up_centrals(heap, &giving);
+		giving.any |= kspan_cpu_cache_return_objects(heap);
+	trim_centrals_for_request(heap, &giving);
 	return giving.any;
 }
 
@@ -221,7 +221,7 @@ static bool ask_owner(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
 	if (!READ_ONCE(heap->private->pressure) || !press(heap, size, gfp))
 		return false;
-	give_up(heap, size, gfp);
+	trim_for_request(heap, size, gfp);
 	return true;
 }
 
@@ -229,8 +229,8 @@ static bool ask_owner(struct kspan_heap *heap, size_t size, gfp_t gfp)
  * __kspan_private_relieve() - kspan_private_relieve() for a private heap
  * @heap:	a private heap
  * @size:	bytes of the request
- * @attempt:	as for kspan_private_relieve(). Numbers below KSPAN_GIVE_UPS are rounds in
- *		which the heap frees what it keeps. At KSPAN_GIVE_UPS the owner is asked. The
+ * @attempt:	as for kspan_private_relieve(). Numbers below KSPAN_TRIMS are rounds in
+ *		which the heap frees what it keeps. At KSPAN_TRIMS the owner is asked. The
  *		numbers above it are rounds again
  * @gfp:	the caller's flags; with KSPAN_GFP_NOLOCK nothing is done
  *
@@ -244,9 +244,9 @@ bool __kspan_private_relieve(struct kspan_heap *heap, size_t size, unsigned int 
 	if (gfp & KSPAN_GFP_NOLOCK)
 		return false;
 	while (*attempt < KSPAN_ATTEMPTS) {
-		unsigned int next = *attempt < KSPAN_GIVE_UPS ? KSPAN_GIVE_UPS : KSPAN_ATTEMPTS;
+		unsigned int next = *attempt < KSPAN_TRIMS ? KSPAN_TRIMS : KSPAN_ATTEMPTS;
 
-		if (*attempt == KSPAN_GIVE_UPS) {
+		if (*attempt == KSPAN_TRIMS) {
 			*attempt = waits ? KSPAN_ATTEMPTS : *attempt + 1;
 			if (ask_owner(heap, size, gfp))
 				return true;
@@ -256,7 +256,7 @@ bool __kspan_private_relieve(struct kspan_heap *heap, size_t size, unsigned int 
 		/* For a caller that can wait, one round frees all. */
 		*attempt = waits ? next : *attempt + 1;
 		kspan_large_merge(&heap->private->large);
-		if (give_up(heap, size, gfp))
+		if (trim_for_request(heap, size, gfp))
 			return true;
 		*attempt = next;
 	}

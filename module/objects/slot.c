@@ -117,10 +117,10 @@ static enum kspan_slot_state seal_slot(const struct kspan_central *central, unsi
 }
 
 /* Free one slot that is out. */
-static void give_slot_locked(struct kspan_span *span, unsigned int index, struct list_head *retired)
+static void return_slot_locked(struct kspan_span *span, unsigned int index, struct list_head *retired)
 {
 	lockdep_assert_held(&span->central->lock);
-	kspan_central_give_word_locked(span, index / 64, BIT_ULL(index % 64), 1, retired);
+	kspan_central_return_word_locked(span, index / 64, BIT_ULL(index % 64), 1, retired);
 }
 
 /*
@@ -152,7 +152,7 @@ static int central_free_slot(unsigned long addr, unsigned int class, bool truste
 			if (state == KSPAN_SLOT_OUT)
 				state = seal_slot(central, addr, trusted);
 			if (state == KSPAN_SLOT_OUT)
-				give_slot_locked(span, index, &retired);
+				return_slot_locked(span, index, &retired);
 		}
 		raw_spin_unlock_irqrestore(&central->lock, flags);
 		if (state >= 0 && state != KSPAN_SLOT_OUT && state != KSPAN_SLOT_SEALED)

@@ -136,8 +136,8 @@ struct kspan_site *kspan_track_sum(struct kspan_heap *heap, unsigned int *nr_sit
 	*nr_sites = 0;
 	if (!table)
 		return NULL;
-	/* After the flush no slot is in a magazine: every slot that is out is live. */
-	kspan_heap_flush(heap);
+	/* After the drain no slot is in a magazine: every slot that is out is live. */
+	kspan_heap_drain(heap);
 	kspan_large_merge(&heap->private->large);
 	while ((central = kspan_heap_next_central(heap, &i))) {
 		add_spans(table, &central->full);

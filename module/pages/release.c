@@ -72,11 +72,11 @@ unsigned long kspan_page_heap_release(int nid, unsigned long want, bool holes)
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_release);
 
 /**
- * kspan_page_heap_trim() - give all free pages of all nodes back, the reserve included
+ * kspan_page_heap_release_all() - give all free pages of all nodes back, the reserve included
  *
  * Context: task.
  */
-void kspan_page_heap_trim(void)
+void kspan_page_heap_release_all(void)
 {
 	int nid;
 
@@ -87,7 +87,7 @@ void kspan_page_heap_trim(void)
 	}
 	kspan_page_heap_release_queued();
 }
-KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_trim);
+KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_release_all);
 
 /* At unload, objects that were never freed end here; kmemleak forgets them, too. */
 static void drop_objects(struct kspan_span *span)

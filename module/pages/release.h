@@ -6,7 +6,7 @@
 #include "pages/page_heap.h"
 
 unsigned long kspan_page_heap_release(int nid, unsigned long want, bool holes);
-void kspan_page_heap_trim(void);
+void kspan_page_heap_release_all(void);
 void kspan_page_heap_exit(void);
 
 #endif /* KSPAN_RELEASE_H */

@@ -135,13 +135,13 @@ static inline void kspan_span_clear_bits(struct kspan_span *span, unsigned int w
 }
 
 /**
- * kspan_span_give() - return slots to their span
+ * kspan_span_return() - return slots to their span
  * @span:	a SMALL span; its central is locked
  * @word:	word of the bitmap that has their bits
  * @slots:	their bits in that word; all of them are out
  * @n:		number of these bits, at least one
  */
-static inline void kspan_span_give(struct kspan_span *span, unsigned int word, u64 slots,
+static inline void kspan_span_return(struct kspan_span *span, unsigned int word, u64 slots,
 				   unsigned int n)
 {
 	kspan_span_clear_bits(span, word, slots);

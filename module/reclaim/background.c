@@ -6,7 +6,7 @@
  * caches' budget (balance.c). Lower layers start both by irq_work. They share a workqueue and the
  * parameter scavenge_ms, so they are started and stopped together. This file also registers the
  * shrinker (shrink.c), relief from limits (relief.c) and the work items that empty CPU caches
- * (flush.c).
+ * (drain.c).
  *
  * Context: task.
  */
@@ -19,7 +19,7 @@
 #include "objects/budget.h"
 #include "pages/hooks.h"
 #include "reclaim/background.h"
-#include "reclaim/flush.h"
+#include "reclaim/drain.h"
 #include "reclaim/reclaim.h"
 #include "reclaim/relief.h"
 #include "reclaim/scavenger.h"
@@ -93,7 +93,7 @@ int kspan_reclaim_init(void)
 {
 	kspan_relief_init();
 	kspan_balance_init();
-	if (kspan_scavenger_init() || kspan_flush_init())
+	if (kspan_scavenger_init() || kspan_drain_init())
 		goto failed;
 	shrinker = kspan_shrinker_open("kspan", SHRINKER_NUMA_AWARE, kspan_shrink_count,
 				       kspan_shrink_scan);
@@ -103,7 +103,7 @@ int kspan_reclaim_init(void)
 	return 0;
 failed:
 	stop_scavenger();
-	kspan_flush_exit();
+	kspan_drain_exit();
 	return -ENOMEM;
 }
 
@@ -118,5 +118,5 @@ void kspan_reclaim_exit(void)
 {
 	kspan_shrinker_close(shrinker);
 	stop_scavenger();
-	kspan_flush_exit();
+	kspan_drain_exit();
 }

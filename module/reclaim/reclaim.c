@@ -28,7 +28,7 @@
  * Steps 3 and 5 cost the kernel large blocks. Step 4 costs all users of the caches. So these steps
  * are for tasks that wait for memory: direct reclaim and requests at the hard limit. For kswapd and
  * drop_caches they are taken only on nodes that use less than half of their pages, and step 2
- * flushes only depots of classes of which more than half of the spans are not needed. Step 2
+ * drains only depots of classes of which more than half of the spans are not needed. Step 2
  * returns at most as many bytes of objects to their spans as are wanted, or half a MiB if that is
  * more.
  *
@@ -58,7 +58,7 @@
 #include "pages/release.h"
 #include "pages/source.h"
 #include "pages/spare.h"
-#include "reclaim/flush.h"
+#include "reclaim/drain.h"
 #include "reclaim/reclaim.h"
 
 #define CREATE_TRACE_POINTS
@@ -154,7 +154,7 @@ static unsigned long pages_of_spans(const struct kspan_central *central, unsigne
 }
 
 /**
- * kspan_reclaim_sure_pages() - pages that flushing a depot is certain to make free
+ * kspan_reclaim_sure_pages() - pages that draining a depot is certain to make free
  * @central: depot's central
  *
  * Each object that is in use, or in a magazine of a CPU, keeps one span at most. All other spans
@@ -173,7 +173,7 @@ unsigned long kspan_reclaim_sure_pages(const struct kspan_central *central)
 }
 
 /**
- * kspan_reclaim_most_pages() - pages that flushing a depot makes free at best
+ * kspan_reclaim_most_pages() - pages that draining a depot makes free at best
  * @central: depot's central
  *
  * That is so if the objects that are out besides fill the spans they are in.
@@ -191,7 +191,7 @@ unsigned long kspan_reclaim_most_pages(const struct kspan_central *central)
 }
 
 /**
- * kspan_reclaim_is_worth() - tell whether to flush a depot, and to release spans
+ * kspan_reclaim_is_worth() - tell whether to drain a depot, and to release spans
  * @heap:	heap of the central
  * @central:	depot's central; if the heap is private, its spans without an object count, too
  * @waits:	a task waits for memory, so that little is worth it
@@ -233,7 +233,7 @@ static void drain_central(struct kspan_heap *heap, struct kspan_central *central
 
 	visit->bytes -= min(visit->bytes, bytes);
 	visit->worked = true;
-	kspan_depot_flush(central);
+	kspan_depot_drain(central);
 	/* Spans of a typesafe heap could be released only after a grace period. */
 	if (heap->private && !kspan_heap_is_typesafe(heap))
 		kspan_central_trim(central, false, visit->want - visit->pages);
@@ -262,14 +262,14 @@ static void drain_centrals(struct kspan_heap *heap, void *data)
 }
 
 /**
- * kspan_reclaim_depots() - flush depots, and free the arenas that become empty
+ * kspan_reclaim_depots() - drain depots, and free the arenas that become empty
  * @nid:	node
  * @want:	pages of 8 KiB that are wanted
  * @how:	KSPAN_RECLAIM_*; with KSPAN_RECLAIM_ALL the work has no bound
  * @worked:	set if objects were returned to their spans; else left as it is
  *
  * While another task works with the list of private heaps, only depots of the default heap are
- * flushed.
+ * drained.
  *
  * Context: task; does not sleep, but offers to be preempted.
  * Return: pages that went back.
@@ -389,7 +389,7 @@ unsigned long kspan_reclaim_noting(int nid, unsigned long want, unsigned int how
 		done += kspan_reclaim_depots(nid, want - done, how, worked);
 	if (done < want)
 		done += kspan_page_heap_release(nid, want - done, holes);
-	if (done < want && may_drain_cpus(nid, how) && kspan_flush_node(nid)) {
+	if (done < want && may_drain_cpus(nid, how) && kspan_drain_node(nid)) {
 		*worked = true;
 		done += kspan_reclaim_depots(nid, want - done, how, worked);
 		done += kspan_page_heap_release(nid, want - min(want, done), holes);
@@ -445,10 +445,10 @@ unsigned long kspan_trim(void)
 	u64 before = released_pages(), pages;
 
 	kspan_pool_trim();
-	kspan_heap_flush(&kspan_default_heap);
+	kspan_heap_drain(&kspan_default_heap);
 	kspan_private_trim_all();
 	kspan_visit_heaps(hollow_centrals, &visit);
-	kspan_page_heap_trim();
+	kspan_page_heap_release_all();
 	pages = released_pages() - before;
 	kspan_note_reclaimed(KSPAN_BY_TRIM, NUMA_NO_NODE, pages);
 	return pages << KSPAN_PAGE_SHIFT;

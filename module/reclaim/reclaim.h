@@ -31,7 +31,7 @@ enum kspan_reclaimer {
  * What kspan_reclaim() may do, besides giving back empty arenas and emptying depots that hold much.
  */
 #define KSPAN_RECLAIM_HOLES	1U	/* make holes in arenas in use, empty CPU caches */
-#define KSPAN_RECLAIM_WAITS	2U	/* a task waits: flush depots that may give little, too */
+#define KSPAN_RECLAIM_WAITS	2U	/* a task waits: drain depots that may give little, too */
 #define KSPAN_RECLAIM_ALL	4U	/* do not bound the work */
 
 /*

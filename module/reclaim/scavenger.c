@@ -22,7 +22,7 @@
  * one.
  *
  * Memory is short on a node if kspan has more idle pages there than a quarter of what the kernel
- * has free above its high watermarks: kspan_is_short(). Then the scavenger looks at once, flushes
+ * has free above its high watermarks: kspan_is_short(). Then the scavenger looks at once, drains
  * depots, too, and comes back twenty times as soon.
  *
  * The scavenger sleeps when nothing is left to wait for. It is woken by kspan_scavenger_wake() when
@@ -45,7 +45,7 @@
 #include "pages/page_heap.h"
 #include "pages/release.h"
 #include "pages/spare.h"
-#include "reclaim/flush.h"
+#include "reclaim/drain.h"
 #include "reclaim/reclaim.h"
 #include "reclaim/scavenger.h"
 
@@ -196,11 +196,11 @@ static bool scavenge_cpu(struct kspan_heap *heap, unsigned int cpu)
 	bool large = kspan_cpu_cache_large_rests(cache), rests = kspan_cpu_cache_rests(heap, cpu);
 
 	if (rests)
-		kspan_flush_want(heap, cpu);
+		kspan_drain_want(heap, cpu);
 	else if (large)
-		WRITE_ONCE(cache->flush_large, true);
+		WRITE_ONCE(cache->drain_large, true);
 	if ((rests || large) && cpu_online(cpu))
-		kspan_flush_queue(cpu);
+		kspan_drain_queue(cpu);
 	return !rests;
 }
 

@@ -372,7 +372,7 @@ static void typed(void **p, unsigned int most, unsigned int size, unsigned long 
 	n = fill(p, min_t(unsigned int, most, SZ_128M / size), size);
 	thin(p, n, 0);
 	begin();
-	kspan_cache_shrink(cache);
+	kspan_cache_trim(cache);
 	end(name, size, n);
 	n = fill(p, min_t(unsigned int, most, SZ_128M / size), size);
 	thin(p, n, 0);

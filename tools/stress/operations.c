@@ -697,16 +697,16 @@ void stress_housekeep(struct stress_worker *worker)
 		kspan_barrier();
 		break;
 	case 4:
-		kspan_heap_flush(&kspan_default_heap);
+		kspan_heap_drain(&kspan_default_heap);
 		break;
 	case 5:
-		kspan_page_heap_trim();
+		kspan_page_heap_release_all();
 		break;
 	case 6:
 		kspan_heap_trim(stress_below(worker, 2) ? heap : limited_heap);
 		break;
 	case 7:
-		kspan_cache_shrink(cache);
+		kspan_cache_trim(cache);
 		break;
 	case 8 ... 9:
 		do_heap(worker);

@@ -106,9 +106,9 @@ static void settle(struct kspan_stats *stats)
 	kspan_barrier();
 	/* Typed caches for readers under RCU that were destroyed. */
 	kspan_private_settle();
-	kspan_heap_flush(&kspan_default_heap);
+	kspan_heap_drain(&kspan_default_heap);
 	kspan_stats_read(stats);
-	kspan_page_heap_trim();
+	kspan_page_heap_release_all();
 	kspan_stats_read(stats);
 }
 

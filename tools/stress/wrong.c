@@ -538,16 +538,16 @@ void stress_housekeep(struct stress_worker *worker)
 		kspan_stats_read(&stats);
 		break;
 	case 1:
-		kspan_heap_flush(&kspan_default_heap);
+		kspan_heap_drain(&kspan_default_heap);
 		break;
 	case 2:
-		kspan_page_heap_trim();
+		kspan_page_heap_release_all();
 		break;
 	case 3:
 		kspan_heap_trim(heap);
 		break;
 	case 4:
-		kspan_cache_shrink(cache);
+		kspan_cache_trim(cache);
 		break;
 	case 5 ... 6:
 		churn_heap(worker);
@@ -612,13 +612,13 @@ static void settle(struct kspan_stats *stats)
 	kspan_barrier();
 	/* Typed caches for readers under RCU that were destroyed. */
 	kspan_private_settle();
-	kspan_heap_flush(&kspan_default_heap);
+	kspan_heap_drain(&kspan_default_heap);
 	/* Heaps that were destroyed go by work items. */
 	rcu_barrier();
 	kspan_stats_read(stats);
-	kspan_page_heap_trim();
-	kspan_heap_flush(&kspan_default_heap);
-	kspan_page_heap_trim();
+	kspan_page_heap_release_all();
+	kspan_heap_drain(&kspan_default_heap);
+	kspan_page_heap_release_all();
 	kspan_stats_read(stats);
 }
 
@@ -744,14 +744,14 @@ static void judge(char *why, size_t size, const struct stress_counts *sums)
 		    atomic64_read(&sure_interior));
 	if (region && memchr_inv(region_object, 0x5a, REGION_OBJECT))
 		broken("object of a region", region_object, 0x5a, 0);
-	kspan_heap_flush(&kspan_default_heap);
+	kspan_heap_drain(&kspan_default_heap);
 	check_heap(&kspan_default_heap, why, size);
-	kspan_heap_flush(heap);
+	kspan_heap_drain(heap);
 	check_heap(heap, why, size);
 	/* Whoever frees what is in its spans has it in a magazine. */
-	kspan_heap_flush(bystander_heap);
+	kspan_heap_drain(bystander_heap);
 	check_heap(bystander_heap, why, size);
-	kspan_heap_flush((struct kspan_heap *)cache);
+	kspan_heap_drain((struct kspan_heap *)cache);
 	check_heap((struct kspan_heap *)cache, why, size);
 	same(why, size, "objects left in the cache",
 	     kspan_private_live((struct kspan_heap *)cache), 0);

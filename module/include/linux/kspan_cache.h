@@ -75,7 +75,7 @@ unsigned int kspan_cache_alloc_bulk(struct kspan_cache *cache, gfp_t gfp, unsign
 				    void **objects) __must_check;
 void kspan_cache_free_bulk(struct kspan_cache *cache, unsigned int n, void **objects);
 unsigned int kspan_cache_size(const struct kspan_cache *cache);
-size_t kspan_cache_shrink(struct kspan_cache *cache);
+size_t kspan_cache_trim(struct kspan_cache *cache);
 int kspan_cache_destroy(struct kspan_cache *cache);
 
 #endif /* _LINUX_KSPAN_CACHE_H */
