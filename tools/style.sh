@@ -3,8 +3,9 @@
 #
 # What can be said about the sources without running them: the generated
 # table is what its generator makes, checkpatch, licence lines, shellcheck
-# where it is installed; and that no file of the module calls one above it, which
-# tools/layers.sh says of a build for 6.12. Usage: tools/style.sh  (make style)
+# where it is installed; that a static function's name tells in a trace which file it is of;
+# and that no file of the module calls one above it, which tools/layers.sh says of a build
+# for 6.12. Usage: tools/style.sh  (make style)
 #
 # checkpatch comes from the fetched kernel source; KERNEL= says which (6.12).
 set -euo pipefail
@@ -113,6 +114,17 @@ check_shell() {
 	report shellcheck $status
 }
 
+# No two files of the module have static functions of one name.
+check_names() {
+	local doubled
+	doubled=$(grep -oE '^static [^=;(]*[ *][a-z0-9_]+\(' module/*.c module/*/*.c |
+		sed -E 's/^([^:]*):.*[ *]([a-z0-9_]+)\($/\2 \1/' | sort -u | awk '
+		$1 == name { print file ", " $2 ": both have a static " name "()" }
+		{ name = $1; file = $2 }')
+	[ -z "$doubled" ] || echo "$doubled"
+	report names "$([ -z "$doubled" ]; echo $?)"
+}
+
 # A build is refused where it is not so.
 check_layers() {
 	local status=0
@@ -128,6 +140,7 @@ main() {
 	check_patch
 	check_licences
 	check_shell
+	check_names
 	check_layers
 	[ $FAILED -eq 0 ] || exit 1
 }
