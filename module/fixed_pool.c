@@ -469,3 +469,18 @@ void kspan_fixed_pool_destroy(struct kspan_fixed_pool *pool)
 		free_pool(pool);
 }
 EXPORT_SYMBOL_GPL(kspan_fixed_pool_destroy);
+
+/**
+ * kspan_fixed_pool_exit() - free the per-CPU memory of pools that nobody destroyed
+ *
+ * All else that they have is in pages of kspan, which go when it is unloaded.
+ *
+ * Context: task.
+ */
+void kspan_fixed_pool_exit(void)
+{
+	struct kspan_handle *handle;
+
+	while ((handle = kspan_handle_take_any(KSPAN_HANDLE_FIXED_POOL)))
+		free_percpu(container_of(handle, struct kspan_fixed_pool, handle)->cpu);
+}

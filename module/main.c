@@ -12,6 +12,7 @@
 
 #include "bad_free.h"
 #include "debugfs.h"
+#include "fixed_pool.h"
 #include "free_rcu.h"
 #include "handle.h"
 #include "kvmalloc.h"
@@ -20,6 +21,7 @@
 #include "pool.h"
 #include "private.h"
 #include "reclaim.h"
+#include "region.h"
 #include "seal.h"
 #include "track.h"
 
@@ -341,6 +343,9 @@ static void __exit kspan_exit(void)
 	unregister_memory_notifier(&memory_notifier);
 	cpuhp_remove_state_nocalls(hotplug_state);
 	kspan_reclaim_exit();
+	/* While the table of handles has no one that is freed: the next ones leave it as it is. */
+	kspan_fixed_pool_exit();
+	kspan_cpu_region_exit();
 	kspan_pool_exit();
 	kspan_free_rcu_exit();
 	kspan_private_exit();

@@ -788,6 +788,21 @@ void kspan_cpu_region_destroy(struct kspan_cpu_region *cr)
 EXPORT_SYMBOL_GPL(kspan_cpu_region_destroy);
 
 /**
+ * kspan_cpu_region_exit() - free the per-CPU memory of regions that nobody destroyed
+ *
+ * All else that they have is in pages of kspan, which go when it is unloaded.
+ *
+ * Context: task.
+ */
+void kspan_cpu_region_exit(void)
+{
+	struct kspan_handle *handle;
+
+	while ((handle = kspan_handle_take_any(KSPAN_HANDLE_CPU_REGION)))
+		free_percpu(container_of(handle, struct kspan_cpu_region, handle)->regions);
+}
+
+/**
  * kspan_cpu_region_get() - use the region of this CPU
  * @cr:		the regions
  * @flags:	for kspan_cpu_region_put()

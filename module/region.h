@@ -18,4 +18,6 @@
 /* Whether memory is overwritten when it is released; a module parameter. */
 extern bool kspan_region_poison;
 
+void kspan_cpu_region_exit(void);
+
 #endif /* KSPAN_REGION_H */
