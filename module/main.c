@@ -16,7 +16,9 @@
 #include "api/heaps.h"
 #include "api/private.h"
 #include "api/reserve.h"
+#include "kits/fixed_pool.h"
 #include "kits/pool.h"
+#include "kits/region.h"
 #include "objects/bad_free.h"
 #include "objects/capacity.h"
 #include "objects/cpu_caches.h"
@@ -352,6 +354,9 @@ static void __exit kspan_exit(void)
 	unregister_memory_notifier(&memory_notifier);
 	cpuhp_remove_state_nocalls(hotplug_state);
 	kspan_reclaim_exit();
+	/* These walk the table of handles. What is freed after them is not taken out of it. */
+	kspan_fixed_pool_exit();
+	kspan_cpu_region_exit();
 	kspan_pool_exit();
 	kspan_free_rcu_exit();
 	kspan_private_exit();

@@ -91,6 +91,21 @@ void kspan_cpu_region_destroy(struct kspan_cpu_region *cr)
 EXPORT_SYMBOL_GPL(kspan_cpu_region_destroy);
 
 /**
+ * kspan_cpu_region_exit() - free the per-CPU memory of regions that nobody destroyed
+ *
+ * All other memory of them is in pages of kspan, which are freed when kspan is unloaded.
+ *
+ * Context: task.
+ */
+void kspan_cpu_region_exit(void)
+{
+	struct kspan_handle *handle;
+
+	while ((handle = kspan_handle_take_any(KSPAN_HANDLE_CPU_REGION)))
+		free_percpu(container_of(handle, struct kspan_cpu_region, handle)->regions);
+}
+
+/**
  * kspan_cpu_region_get() - use the region of this CPU
  * @cr:		regions from kspan_cpu_region_create()
  * @flags:	set to what kspan_cpu_region_put() needs

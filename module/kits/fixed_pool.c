@@ -497,3 +497,18 @@ void kspan_fixed_pool_destroy(struct kspan_fixed_pool *pool)
 		fixed_pool_free_memory(pool);
 }
 EXPORT_SYMBOL_GPL(kspan_fixed_pool_destroy);
+
+/**
+ * kspan_fixed_pool_exit() - free the per-CPU memory of pools that nobody destroyed
+ *
+ * All other memory of them is in pages of kspan, which are freed when kspan is unloaded.
+ *
+ * Context: task.
+ */
+void kspan_fixed_pool_exit(void)
+{
+	struct kspan_handle *handle;
+
+	while ((handle = kspan_handle_take_any(KSPAN_HANDLE_FIXED_POOL)))
+		free_percpu(container_of(handle, struct kspan_fixed_pool, handle)->cpu);
+}

@@ -61,4 +61,6 @@ struct kspan_fixed_pool {
 	void *chunks[];
 };
 
+void kspan_fixed_pool_exit(void);
+
 #endif /* KSPAN_FIXED_POOL_H */

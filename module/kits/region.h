@@ -142,4 +142,6 @@ struct kspan_region_body *kspan_region_create_empty(struct kspan_heap *heap, siz
 						    gfp_t gfp);
 void kspan_region_free(struct kspan_region_body *r);
 
+void kspan_cpu_region_exit(void);
+
 #endif /* KSPAN_REGION_H */

@@ -248,3 +248,38 @@ unsigned int kspan_handles_forget(const struct module *module)
 	return nr;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_handles_forget);
+
+static struct kspan_handle *take_from_bucket(struct hlist_bl_head *bucket,
+					     enum kspan_handle_kind kind)
+{
+	struct kspan_handle *handle, *found = NULL;
+	struct hlist_bl_node *node;
+	unsigned long flags;
+
+	local_irq_save(flags);
+	hlist_bl_lock(bucket);
+	hlist_bl_for_each_entry(handle, node, bucket, node)
+		if (handle->kind == kind)
+			found = handle;
+	if (found)
+		hlist_bl_del(&found->node);
+	hlist_bl_unlock(bucket);
+	local_irq_restore(flags);
+	return found;
+}
+
+/**
+ * kspan_handle_take_any() - take one of a kind out of the table, when kspan is unloaded
+ * @kind: of the ones that nobody has destroyed
+ *
+ * Return: its handle, which belongs to the caller from here on; NULL when there is none left.
+ */
+struct kspan_handle *kspan_handle_take_any(enum kspan_handle_kind kind)
+{
+	struct kspan_handle *handle = NULL;
+	unsigned int i;
+
+	for (i = 0; !handle && i < ARRAY_SIZE(buckets); i++)
+		handle = take_from_bucket(&buckets[i], kind);
+	return handle;
+}

@@ -45,5 +45,6 @@ bool kspan_handle_claim(struct kspan_handle *handle, enum kspan_handle_kind kind
 			const void *what);
 void kspan_handle_unclaim(struct kspan_handle *handle);
 unsigned int kspan_handles_forget(const struct module *module);
+struct kspan_handle *kspan_handle_take_any(enum kspan_handle_kind kind);
 
 #endif /* KSPAN_HANDLE_H */

@@ -207,28 +207,32 @@ static unsigned long atomic_pages;
 
 /*
  * What others get at once: nobody on this CPU comes between, so the memory is there or it
- * is not. With PREEMPT_RT the page allocator's locks sleep, and somebody may. A page has the
- * address of the one before.
+ * is not. With PREEMPT_RT the page allocator's locks sleep, and somebody may; with KASAN it
+ * takes so long that others must. A page has the address of the one before.
  */
 static unsigned long take_all_atomic(void)
 {
+	const bool alone = !IS_ENABLED(CONFIG_PREEMPT_RT) && !IS_ENABLED(CONFIG_KASAN);
 	unsigned long n = 0;
 	void *last = NULL, *p;
 
-	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+	if (alone)
 		preempt_disable();
 	while ((p = (void *)__get_free_page(GFP_ATOMIC | __GFP_NOWARN))) {
 		*(void **)p = last;
 		last = p;
 		n++;
+		if (!alone)
+			cond_resched();
 	}
+	if (alone)
+		preempt_enable();
 	while (last) {
 		p = last;
 		last = *(void **)p;
 		free_page((unsigned long)p);
+		cond_resched();
 	}
-	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
-		preempt_enable();
 	return n;
 }
 
