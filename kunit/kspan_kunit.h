@@ -17,7 +17,6 @@
 #include "observe/stats.h"
 #include "pages/hooks.h"
 #include "pages/spare.h"
-#include "reclaim/background.h"
 #include "reclaim/reclaim.h"
 #include "reclaim/relief.h"
 #include "reclaim/scavenger.h"

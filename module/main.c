@@ -29,7 +29,7 @@
 #include "objects/track.h"
 #include "observe/debugfs.h"
 #include "pages/spare.h"
-#include "reclaim/background.h"
+#include "reclaim/reclaim.h"
 #include "reclaim/relief.h"
 #include "reclaim/scavenger.h"
 

@@ -5,11 +5,8 @@
 
 #include "objects/budget.h"
 #include "pages/account.h"
-#include "pages/span_free.h"
 #include "pages/map.h"
 #include "pages/page_heap.h"
-#include "pages/release.h"
-#include "pages/reshape.h"
 #include "pages/source.h"
 #include "pages/span.h"
 

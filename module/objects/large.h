@@ -5,9 +5,7 @@
 
 #include "objects/lookup.h"
 #include "pages/account.h"
-#include "pages/span_free.h"
 #include "pages/page_heap.h"
-#include "pages/reshape.h"
 #include "pages/source.h"
 
 #define KSPAN_MAX_SIZE	KSPAN_ARENA_SIZE

@@ -11,7 +11,7 @@
  */
 #include "pages/arena.h"
 #include "pages/bucket.h"
-#include "pages/hole.h"
+#include "pages/page_heap.h"
 #include "pages/run.h"
 
 /* So many arenas of each bucket are compared for the one to make holes in. */

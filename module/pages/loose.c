@@ -11,7 +11,7 @@
 #include "base/kunit_export.h"
 #include "pages/block.h"
 #include "pages/descriptor.h"
-#include "pages/loose.h"
+#include "pages/page_heap.h"
 
 /* Make a loose span of a block. The page heap is locked, and there is a spare descriptor. */
 static struct kspan_span *make_loose(struct kspan_page_heap *ph, unsigned long start,

@@ -156,6 +156,40 @@ enum kspan_page_state kspan_page_heap_state(unsigned long addr);
 unsigned long kspan_page_heap_free_runs(struct kspan_page_heap *ph);
 struct kspan_arena *kspan_page_heap_next_arena(struct kspan_page_heap *ph, unsigned long start);
 
+/* loose.c: blocks of the page allocator that are spans by themselves */
+struct kspan_span *kspan_loose_alloc(int nid, unsigned int order, unsigned int class, gfp_t gfp);
+void kspan_page_heap_alloc_loose(const struct kspan_request *rq, unsigned int order,
+				 unsigned int n, struct list_head *spans);
+struct kspan_span *kspan_page_heap_alloc_emergency(int nid, size_t size, gfp_t gfp);
+void kspan_loose_unlink(struct kspan_page_heap *ph, struct kspan_span *span,
+			struct llist_head *freed);
+void kspan_loose_release(struct kspan_span *span);
+
+/* span_free.c: frees of spans, those that an NMI leaves to others included */
+bool kspan_page_heap_free(struct kspan_span *span, unsigned long start,
+			  enum kspan_span_state expected);
+void kspan_page_heap_drop(struct kspan_span *span);
+void kspan_page_heap_free_spans(struct list_head *spans, bool dropped);
+void kspan_page_heap_defer(struct kspan_span *span);
+void kspan_page_heap_merge(struct kspan_page_heap *ph, gfp_t gfp);
+void kspan_page_heap_merge_all(struct kspan_page_heap *ph);
+void kspan_page_heap_release_queued(void);
+void kspan_page_heap_stop_releasing(void);
+
+/* reshape.c: spans in use lose pages, or get more */
+void kspan_page_heap_hollow(struct kspan_span *span, unsigned int pages);
+bool kspan_page_heap_resize(unsigned long start, unsigned int npages, gfp_t gfp);
+
+/* hole.c: pages of an arena that are given back before the rest */
+void kspan_hole_fill(struct kspan_page_heap *ph, struct kspan_arena *host,
+		     struct kspan_arena *arena);
+unsigned int kspan_hole_release(struct kspan_page_heap *ph);
+
+/* release.c: arenas are given back to the page allocator */
+unsigned long kspan_page_heap_release(int nid, unsigned long want, bool holes);
+void kspan_page_heap_release_all(void);
+void kspan_page_heap_exit(void);
+
 /* The rest is for the files of pages/ alone; the caller holds the lock of the page heap. */
 void kspan_page_heap_report_idle(struct kspan_page_heap *ph, unsigned long idle);
 void kspan_page_heap_idle_changed(struct kspan_page_heap *ph);

@@ -17,11 +17,8 @@
 #include "base/kunit_export.h"
 #include "pages/arena.h"
 #include "pages/descriptor.h"
-#include "pages/span_free.h"
-#include "pages/hole.h"
-#include "pages/loose.h"
 #include "pages/map.h"
-#include "pages/release.h"
+#include "pages/page_heap.h"
 
 /* Take one empty arena out of the page heap; NULL if there is none. */
 static struct kspan_arena *take_empty_arena(struct kspan_page_heap *ph)

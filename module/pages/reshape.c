@@ -10,7 +10,7 @@
 #include "base/kunit_export.h"
 #include "pages/descriptor.h"
 #include "pages/map.h"
-#include "pages/reshape.h"
+#include "pages/page_heap.h"
 
 /**
  * kspan_page_heap_hollow() - take pages out of a small span in use, and free them

@@ -19,10 +19,8 @@
 #include "pages/arena.h"
 #include "pages/bucket.h"
 #include "pages/descriptor.h"
-#include "pages/span_free.h"
-#include "pages/hole.h"
 #include "pages/hooks.h"
-#include "pages/loose.h"
+#include "pages/page_heap.h"
 #include "pages/run.h"
 #include "pages/source.h"
 

@@ -6,7 +6,7 @@
 #include <linux/nodemask.h>
 #include <linux/sched.h>
 
-#include "pages/loose.h"
+#include "pages/page_heap.h"
 
 /**
  * enum kspan_source - where a run may come from; the ones that cost others least are first

@@ -23,9 +23,8 @@
 #include "base/kunit_export.h"
 #include "pages/arena.h"
 #include "pages/descriptor.h"
-#include "pages/span_free.h"
-#include "pages/loose.h"
 #include "pages/map.h"
+#include "pages/page_heap.h"
 #include "pages/run.h"
 #include "pages/spare.h"
 

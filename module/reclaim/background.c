@@ -18,8 +18,6 @@
 #include "base/shrinker.h"
 #include "objects/budget.h"
 #include "pages/hooks.h"
-#include "reclaim/background.h"
-#include "reclaim/drain.h"
 #include "reclaim/reclaim.h"
 #include "reclaim/relief.h"
 #include "reclaim/scavenger.h"

@@ -21,7 +21,7 @@
 #include "api/private.h"
 #include "objects/budget.h"
 #include "objects/depot.h"
-#include "reclaim/background.h"
+#include "reclaim/reclaim.h"
 #include "reclaim/scavenger.h"
 
 /*

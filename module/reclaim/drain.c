@@ -17,7 +17,7 @@
 #include "api/heaps.h"
 #include "api/private.h"
 #include "objects/cpu_caches.h"
-#include "reclaim/drain.h"
+#include "reclaim/reclaim.h"
 
 /* Since Linux 6.17, alloc_workqueue() wants to be told that a workqueue is per CPU. */
 #ifdef KSPAN_HAS_WQ_PERCPU

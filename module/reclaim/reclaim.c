@@ -52,13 +52,10 @@
 #include "kits/pool.h"
 #include "objects/budget.h"
 #include "objects/cpu_caches.h"
-#include "pages/span_free.h"
 #include "pages/hooks.h"
 #include "pages/page_heap.h"
-#include "pages/release.h"
 #include "pages/source.h"
 #include "pages/spare.h"
-#include "reclaim/drain.h"
 #include "reclaim/reclaim.h"
 
 #define CREATE_TRACE_POINTS

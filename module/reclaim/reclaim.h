@@ -68,4 +68,22 @@ unsigned long kspan_reclaim(int nid, unsigned long want, unsigned int how,
 unsigned long kspan_shrink_count(struct shrinker *shrinker, struct shrink_control *sc);
 unsigned long kspan_shrink_scan(struct shrinker *shrinker, struct shrink_control *sc);
 
+/* drain.c: CPU caches that their own CPUs drain */
+void kspan_drain_want(struct kspan_heap *heap, unsigned int cpu);
+void kspan_drain_queue(unsigned int cpu);
+bool kspan_drain_node(int nid);
+
+int kspan_drain_init(void);
+void kspan_drain_exit(void);
+
+/* background.c and balance.c: reclaim and its background work, started and stopped */
+void kspan_balance_reset(void);
+void kspan_balance_cancel(void);
+void kspan_balance_init(void);
+
+void kspan_scavenger_restart(void);
+
+int kspan_reclaim_init(void);
+void kspan_reclaim_exit(void);
+
 #endif /* KSPAN_RECLAIM_H */

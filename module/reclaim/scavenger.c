@@ -43,9 +43,7 @@
 #include "objects/depot.h"
 #include "pages/hooks.h"
 #include "pages/page_heap.h"
-#include "pages/release.h"
 #include "pages/spare.h"
-#include "reclaim/drain.h"
 #include "reclaim/reclaim.h"
 #include "reclaim/scavenger.h"
 
