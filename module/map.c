@@ -26,6 +26,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/kmemleak.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mmzone.h>
 #include <linux/mutex.h>
@@ -92,9 +93,20 @@ static struct page *page_of_pointers(const void *pointer)
 
 	for (i = 0; page && i < PER_PAGE; i++)
 		((const void **)page_address(page))[i] = pointer;
-	if (page)
-		atomic_long_add(PAGE_SIZE, &map_bytes);
+	if (!page)
+		return NULL;
+	/* What it points to is no leak. */
+	kmemleak_alloc(page_address(page), PAGE_SIZE, 0, GFP_KERNEL);
+	atomic_long_add(PAGE_SIZE, &map_bytes);
 	return page;
+}
+
+static void free_page_of_pointers(struct page *page)
+{
+	if (!page)
+		return;
+	kmemleak_free(page_address(page));
+	__free_page(page);
 }
 
 static int directory_init(struct directory *dir, unsigned long nr, const void *usual)
@@ -142,8 +154,7 @@ static int directory_divide(struct directory *dir, unsigned long index)
 	return 0;
 failed:
 	kfree(old);
-	if (page)
-		__free_page(page);
+	free_page_of_pointers(page);
 	return -ENOMEM;
 }
 
@@ -164,11 +175,10 @@ static void directory_exit(struct directory *dir)
 
 	vunmap(dir->entry);
 	for (i = 0; dir->page && i < dir->nr_pages; i++)
-		if (dir->page[i] && dir->page[i] != dir->usual)
-			__free_page(dir->page[i]);
+		if (dir->page[i] != dir->usual)
+			free_page_of_pointers(dir->page[i]);
 	vfree(dir->page);
-	if (dir->usual)
-		__free_page(dir->usual);
+	free_page_of_pointers(dir->usual);
 	*dir = (struct directory) { };
 }
 
