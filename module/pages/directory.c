@@ -19,6 +19,7 @@
  * Context: task; sleeps. Readers: any, NMI included.
  */
 #include <linux/gfp.h>
+#include <linux/kmemleak.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
@@ -54,9 +55,20 @@ static struct page *page_of_pointers(const void *pointer)
 
 	for (i = 0; page && i < KSPAN_DIRECTORY_PER_PAGE; i++)
 		((const void **)page_address(page))[i] = pointer;
-	if (page)
-		atomic_long_add(PAGE_SIZE, &kspan_map_memory);
+	if (!page)
+		return NULL;
+	/* kmemleak does not know pages: without this, it takes what the page points to for leaked. */
+	kmemleak_alloc(page_address(page), PAGE_SIZE, 0, GFP_KERNEL);
+	atomic_long_add(PAGE_SIZE, &kspan_map_memory);
 	return page;
+}
+
+static void free_page_of_pointers(struct page *page)
+{
+	if (!page)
+		return;
+	kmemleak_free(page_address(page));
+	__free_page(page);
 }
 
 /**
@@ -114,8 +126,7 @@ static int directory_divide(struct kspan_directory *dir, unsigned long index)
 	return 0;
 failed:
 	kfree(old);
-	if (page)
-		__free_page(page);
+	free_page_of_pointers(page);
 	return -ENOMEM;
 }
 
@@ -147,11 +158,10 @@ void kspan_directory_exit(struct kspan_directory *dir)
 
 	vunmap(dir->entry);
 	for (i = 0; dir->page && i < dir->nr_pages; i++)
-		if (dir->page[i] && dir->page[i] != dir->usual)
-			__free_page(dir->page[i]);
+		if (dir->page[i] != dir->usual)
+			free_page_of_pointers(dir->page[i]);
 	vfree(dir->page);
-	if (dir->usual)
-		__free_page(dir->usual);
+	free_page_of_pointers(dir->usual);
 	*dir = (struct kspan_directory) { };
 }
 

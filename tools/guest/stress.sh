@@ -102,7 +102,7 @@ run() {
 }
 
 memory_begin || exit 1
-suite kspan_stress 9
+suite kspan_stress 10
 load kspan.ko || exit 1
 run
 result "starts and ends" $?
@@ -124,6 +124,12 @@ sleep 5
 echo "# kspan-stress: at rest on $(nproc) CPUs: $(($(stat_of Sys) >> 10)) KiB, of these in arenas" \
      "$(($(stat_of HeapSys) >> 10)), caches $(($(stat_of MCacheSys) >> 10)), spans" \
      "$(($(stat_of MSpanSys) >> 10)), other $(($(stat_of OtherSys) >> 10)); of $(mem_kb MemTotal) KiB"
+if [ -e /sys/kernel/debug/kmemleak ]; then
+	leak_scan
+	result "kmemleak finds nothing while kspan is loaded" $?
+else
+	result "kmemleak finds nothing while kspan is loaded # SKIP no kmemleak" 0
+fi
 rmmod kspan
 result "unloads" $?
 memory_end
