@@ -494,7 +494,7 @@ static void run_for_a_class_is_detached_and_mapped(struct kunit *test)
 }
 
 /*
- * Somebody else has freed the span, or made another one of it: a free with another state or start
+ * Another CPU has freed the span, or made another one of it: a free with another state or start
  * must do nothing.
  */
 static void only_the_expected_span_is_freed(struct kunit *test)
