@@ -18,6 +18,7 @@ static int armed;
 
 /**
  * kspan_kunit_needs_faults() - skip the case on a kernel without fault injection
+ * @test:	the running case
  */
 void kspan_kunit_needs_faults(struct kunit *test)
 {
