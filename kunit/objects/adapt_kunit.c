@@ -651,7 +651,8 @@ static struct kspan_magazine *full_magazine(struct kunit *test, unsigned int cla
 	struct kspan_magazine *mag = empty_magazine(test, class);
 
 	for (; mag->count < kspan_kunit_cap(class); mag->count++) {
-		mag->object[mag->count] = kspan_heap_alloc_slot(heap, class, cache->nid, GFP_KERNEL);
+		mag->object[mag->count] = kspan_heap_alloc_slot(heap, class, cache->nid,
+								GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, mag->object[mag->count]);
 	}
 	return mag;
