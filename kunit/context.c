@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Ways into a context
+ * Ways into a context.
  *
- *	softirq		a tasklet, scheduled by an interrupt: it runs when that
- *			returns, or on PREEMPT_RT in a thread
- *	hardirq		an irq_work; of the hard kind on PREEMPT_RT, where others
- *			run in a thread
- *	NMI		one that the CPU sends to itself by its local APIC
- *	trap		a hardware breakpoint, which x86 handles as it does NMIs
+ *	softirq	a tasklet that an interrupt schedules. It runs when the interrupt returns, or in
+ *		a thread on PREEMPT_RT.
+ *	hardirq	an irq_work; a hard one on PREEMPT_RT, where others run in a thread
+ *	NMI	one that the CPU sends itself by its local APIC
+ *	trap	a hardware breakpoint, which x86 handles like an NMI
  *
- * An irq_work of the hard kind may not take the locks of the page allocator and
- * SLUB by lockdep's rules, not on other kernels either.
+ * Elsewhere irq_works are not hard, because lockdep forbids hard ones to take the locks of the
+ * page allocator and SLUB.
  */
 #include <linux/hw_breakpoint.h>
 #include <linux/kspan.h>
@@ -130,7 +129,7 @@ static struct context_job *current_job;
 #ifdef CONFIG_X86_LOCAL_APIC
 typedef void (*nmi_fn)(void);
 
-/* The NMI that was sent last; the next is not sent before this one arrived. */
+/* The NMI that was sent last. The next one is sent after this one was handled. */
 static struct {
 	unsigned int cpu;
 	nmi_fn handler;
@@ -143,14 +142,18 @@ static int nmi_handler(unsigned int type, struct pt_regs *regs)
 	if (!handler || READ_ONCE(sent.cpu) != raw_smp_processor_id())
 		return NMI_DONE;
 	handler();
-	/* Pairs with the acquire of the sender: what the handler did is seen there. */
+	/*
+	 * Pairs with smp_load_acquire() in context_send_nmi(): the sender sees what the handler
+	 * did.
+	 */
 	smp_store_release(&sent.handler, NULL);
 	return NMI_HANDLED;
 }
 
 /**
  * context_has_nmi() - whether context_send_nmi() can be used
- * Return: whether the local APIC is one whose registers are in memory.
+ *
+ * Return: true if the registers of the local APIC are in memory.
  */
 bool context_has_nmi(void)
 {
@@ -158,16 +161,19 @@ bool context_has_nmi(void)
 }
 
 /**
- * context_send_nmi() - have a CPU enter an NMI, and wait until it left
- * @cpu:	the CPU
- * @handler:	what it does there
+ * context_send_nmi() - have a CPU enter an NMI, and wait until it has left
+ * @cpu:		sends the NMI to this CPU, which may be the sender
+ * @handler:	is called in the NMI
  */
 void context_send_nmi(unsigned int cpu, void (*handler)(void))
 {
 	unsigned long flags;
 
 	WRITE_ONCE(sent.cpu, cpu);
-	/* Whoever sees the handler sees its CPU. */
+	/*
+	 * nmi_handler() reads @handler by READ_ONCE(), and @cpu after it. A CPU that sees the
+	 * handler must see its CPU.
+	 */
 	smp_store_release(&sent.handler, handler);
 	local_irq_save(flags);
 	while (native_apic_mem_read(APIC_ICR) & APIC_ICR_BUSY)
@@ -175,7 +181,7 @@ void context_send_nmi(unsigned int cpu, void (*handler)(void))
 	native_apic_mem_write(APIC_ICR2, cpu_physical_id(cpu) << 24);
 	native_apic_mem_write(APIC_ICR, APIC_DM_NMI);
 	local_irq_restore(flags);
-	/* Pairs with the release in nmi_handler(). */
+	/* Pairs with smp_store_release() in nmi_handler(). */
 	while (smp_load_acquire(&sent.handler))
 		cpu_relax();
 }
@@ -228,7 +234,7 @@ static bool start_in_nmi(struct context_job *job)
 #if defined(CONFIG_HAVE_HW_BREAKPOINT) && defined(CONFIG_X86)
 static struct perf_event * __percpu *trap;
 
-/* As it is no function to be traced, its first instruction is its own. */
+/* The function can't be traced, so the first instruction of its code is its own. */
 static noinline notrace void trap_here(void)
 {
 	barrier();
@@ -281,6 +287,7 @@ static void close_trap(void)
 
 /**
  * context_open() - prepare NMIs and traps
+ *
  * Return: 0 or a negative errno.
  */
 int context_open(void)
@@ -295,7 +302,9 @@ int context_open(void)
 	return err;
 }
 
-/** context_close() - undo context_open() */
+/**
+ * context_close() - undo context_open()
+ */
 void context_close(void)
 {
 	close_trap();
@@ -304,11 +313,11 @@ void context_close(void)
 
 /**
  * context_run() - do a job in a context
- * @context:	the context
- * @job:	the job; its results are set
+ * @context:	one of context.h
+ * @job:		its fields are set to the results
  *
  * Context: task.
- * Return: false when this machine has no way there.
+ * Return: false when the machine has no way into the context.
  */
 bool context_run(const struct context *context, struct context_job *job)
 {
@@ -321,11 +330,11 @@ bool context_run(const struct context *context, struct context_job *job)
 }
 
 /**
- * context_run_over_busy_cache() - the same, on top of code that uses the CPU's cache
+ * context_run_over_busy_cache() - do a job while the interrupted code uses the CPU's cache
  * @context:	a context that interrupts others
- * @job:	the job; its results are set
+ * @job:		its fields are set to the results
  *
- * Return: false when this machine has no way there.
+ * Return: false when the machine has no way into the context.
  */
 bool context_run_over_busy_cache(const struct context *context, struct context_job *job)
 {

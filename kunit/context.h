@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Contexts to call kspan from: see context.c. */
+/* Contexts in which kspan is called. See context.c. */
 #ifndef KSPAN_KUNIT_CONTEXT_H
 #define KSPAN_KUNIT_CONTEXT_H
 
@@ -9,7 +9,7 @@
 
 #include "kspan_kunit.h"
 
-/* Columns of the table of calls and contexts. */
+/* Columns of the table of calls and contexts in context_kunit.c. */
 #define IN_TASK		BIT(0)
 #define PREEMPT_OFF	BIT(1)
 #define SOFTIRQS_OFF	BIT(2)
@@ -20,12 +20,12 @@
 #define RAW_LOCK	BIT(7)
 
 /**
- * struct context_job - what is to be done once, in a context
- * @fn:		the deed
- * @data:	for it
- * @ran:	it was done, and
- * @nmi:	in_nmi() was true
- * @busy:	the interrupted code was at work with the CPU's cache
+ * struct context_job - a job that is done once, in a context
+ * @fn:		does the job
+ * @data:		is passed to @fn
+ * @ran:		the job was done
+ * @nmi:		in_nmi() was true then
+ * @busy:		the interrupted code was using the CPU's cache then
  */
 struct context_job {
 	void (*fn)(void *data);
@@ -39,11 +39,12 @@ struct context_job {
 };
 
 /**
- * struct context - a way to get into a context
- * @name:	what it is called
- * @column:	in the table
- * @interrupts:	it comes on top of whatever the task is doing
- * @start:	get there; false when this machine has no way. Does not sleep.
+ * struct context - a way into a context
+ * @name:		for messages
+ * @column:	bit of the table's column
+ * @interrupts:	the context interrupts the task at any place
+ * @start:	begin the job, without sleeping; false when the machine has no way into the
+ *		context
  * @finish:	wait for the end of the job; may be NULL
  */
 struct context {
@@ -73,7 +74,7 @@ void context_close(void);
 bool context_has_nmi(void);
 void context_send_nmi(unsigned int cpu, void (*handler)(void));
 
-/* The interrupted code is at work with this CPU's cache. */
+/* Whether the interrupted code uses this CPU's cache. */
 static inline bool context_cache_is_busy(void)
 {
 	return READ_ONCE(raw_cpu_ptr(kspan_default_heap.cpu)->busy);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Failures on demand
+ * Failures on demand.
  *
- * Arenas alone by the module's own fault attributes, whatever the gfp flags;
- * or the n-th of all allocations that the running task makes and the kernel
- * can let fail: arenas, and with CONFIG_FAILSLAB and CONFIG_FAIL_PAGE_ALLOC
- * objects of SLUB and blocks of order 1 and up, as far as they may not reclaim.
+ * The module's own fault attribute lets arenas fail, with all gfp flags. The kernel's fail_nth
+ * lets one allocation of the running task fail, counted over all that can fail: arenas, and with
+ * CONFIG_FAILSLAB and CONFIG_FAIL_PAGE_ALLOC objects of SLUB and blocks of order 1 and up, unless
+ * they may reclaim.
  */
 #include <linux/fault-inject.h>
 #include <linux/sched.h>
@@ -16,22 +16,25 @@
 
 static int armed;
 
-/** kspan_kunit_needs_faults() - skip the case where nothing can be made to fail */
+/**
+ * kspan_kunit_needs_faults() - skip the case on a kernel without fault injection
+ * @test:	the running case
+ */
 void kspan_kunit_needs_faults(struct kunit *test)
 {
 }
 
 /**
  * kspan_kunit_fail_arenas() - let arena allocations fail
- * @first:	the first to fail, from 1
- * @times:	how many from then on
+ * @first:	number of the first that fails, from 1
+ * @times:	how many fail
  */
 void kspan_kunit_fail_arenas(unsigned int first, int times)
 {
 	kspan_kunit_forget_scarcity();
 	kspan_fail_arena.verbose = 0;
 	kspan_fail_arena.interval = 1;
-	/* Each call costs 1; the first with not more than 1 left fails. */
+	/* Each call costs 1. The first call that finds 1 or less left fails. */
 	atomic_set(&kspan_fail_arena.space, first);
 	atomic_set(&kspan_fail_arena.times, times);
 	kspan_fail_arena.probability = 100;
@@ -40,7 +43,8 @@ void kspan_kunit_fail_arenas(unsigned int first, int times)
 
 /**
  * kspan_kunit_stop_failing() - undo kspan_kunit_fail_arenas()
- * Return: how many arenas were made to fail.
+ *
+ * Return: how many arenas failed.
  */
 unsigned int kspan_kunit_stop_failing(void)
 {
@@ -56,7 +60,7 @@ unsigned int kspan_kunit_stop_failing(void)
 
 /**
  * kspan_kunit_fail_nth() - let one allocation of the running task fail
- * @nth: which, from 1; 0 for none
+ * @nth:	number of the allocation, from 1; 0 for none
  */
 void kspan_kunit_fail_nth(unsigned int nth)
 {
@@ -68,7 +72,8 @@ void kspan_kunit_fail_nth(unsigned int nth)
 
 /**
  * kspan_kunit_nth_failed() - stop kspan_kunit_fail_nth()
- * Return: whether it came to the failure.
+ *
+ * Return: true if the allocation was reached, and failed.
  */
 bool kspan_kunit_nth_failed(void)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Every case starts with flushed caches and trimmed page heaps, and must leave
- * as many pages in use as it found, in a consistent heap.
+ * Every case starts with drained caches and without empty arenas. It must leave as many pages in
+ * use as it found, and a consistent heap.
  */
 #include <linux/cpumask.h>
 #include <linux/kspan.h>
@@ -23,9 +23,10 @@ static unsigned int large_bytes_before;
 static struct kspan_heap *private_heap;
 
 /**
- * kspan_kunit_settle() - return what is cached, and empty arenas
+ * kspan_kunit_settle() - drain the caches, and release empty arenas
  *
- * No holes: hundreds of cases would leave the page allocator without a block of 4 MiB.
+ * This makes no holes. After hundreds of cases the page allocator would have no block of 4 MiB
+ * left.
  */
 void kspan_kunit_settle(void)
 {
@@ -39,7 +40,9 @@ void kspan_kunit_settle(void)
 		kspan_page_heap_release(nid, ULONG_MAX, false);
 }
 
-/** kspan_kunit_forget_scarcity() - have the next request for a span look for an arena */
+/**
+ * kspan_kunit_forget_scarcity() - let the next request for a span try to allocate an arena
+ */
 void kspan_kunit_forget_scarcity(void)
 {
 	int nid;
@@ -51,34 +54,38 @@ void kspan_kunit_forget_scarcity(void)
 }
 
 /**
- * kspan_kunit_init() - .init of all suites
- * @test: the case, which stays on one CPU and so on one node from here on
+ * kspan_kunit_init() - the .init function of all suites
+ * @test:	stays on one CPU, and so on one node, from here on
+ *
  * Return: 0.
  */
 int kspan_kunit_init(struct kunit *test)
 {
-	/* So that a case that never ends is known by name; KUnit tells parameters itself. */
+	/*
+	 * Log the begin of the case, so that a case that never ends is known by its name. KUnit
+	 * itself logs parameters.
+	 */
 	if (!test->param_value)
 		kunit_info(test, "begins");
 	kspan_kunit_pin(test);
 	kspan_kunit_forget_scarcity();
 	reserve_before = kspan_arena_reserve;
 	kspan_arena_reserve = 1;
-	/* Arenas are of full size: see reclaim_kunit.c for others. */
+	/* Arenas have their full size. See reclaim_kunit.c for others. */
 	growth_before = kspan_arena_growth;
 	kspan_arena_growth = 0;
 	scavenge_ms_before = kspan_scavenge_ms;
 	kspan_scavenge_ms = 0;
 	kspan_scavenger_restart();
-	/* Whatever the machine has to spare: see reclaim_kunit.c for less. */
+	/* Idle memory has no bound. See reclaim_kunit.c for bounds. */
 	idle_percent_before = kspan_idle_percent;
 	kspan_idle_percent = 100;
-	/* All magazines are of full size: see adapt_kunit.c for others. */
+	/* Magazines have their full size. See adapt_kunit.c for others. */
 	cache_bytes_before = kspan_cpu_cache_bytes;
 	kspan_cpu_cache_bytes = 0;
 	cache_share_before = kspan_cache_share;
 	kspan_cache_share = 0;
-	/* What is freed goes to the page heap: see large_kunit.c for others. */
+	/* CPUs keep no large objects. See large_cache_kunit.c for others. */
 	large_bytes_before = kspan_large_cache_bytes;
 	kspan_large_cache_bytes = 0;
 	kspan_kunit_settle();
@@ -87,10 +94,10 @@ int kspan_kunit_init(struct kunit *test)
 }
 
 /**
- * kspan_kunit_heap() - a heap of the case's own
- * @test: the case
+ * kspan_kunit_heap() - make a heap for the case
+ * @test:	fails when there is no memory
  *
- * Return: an empty heap; kspan_kunit_exit() takes it down.
+ * Return: an empty heap. kspan_kunit_exit() ends it.
  */
 struct kspan_heap *kspan_kunit_heap(struct kunit *test)
 {
@@ -108,9 +115,10 @@ struct kspan_heap *kspan_kunit_heap(struct kunit *test)
 
 /**
  * kspan_kunit_out() - slots of a class that are out of their spans
- * @heap:	the heap
+ * @heap:		any heap
  * @class:	size class
- * Return: how many.
+ *
+ * Return: number of slots on all nodes.
  */
 unsigned long kspan_kunit_out(struct kspan_heap *heap, unsigned int class)
 {
@@ -138,13 +146,13 @@ static void free_slots_of(struct kspan_span *span)
 	unsigned int slot, nslots = kspan_span_all_slots(span);
 	unsigned long start = span->start;
 
-	/* With its last slot the span goes. */
+	/* The free of the last slot retires the span. */
 	for (slot = 0; slot < nslots; slot++)
 		if (kspan_central_peek(start + slot * size, class) == KSPAN_SLOT_OUT)
 			kspan_central_free(start + slot * size, class);
 }
 
-/* What a case that failed has left behind is not to fail those that follow. */
+/* Free the objects of a case that failed, so that the next cases do not fail, too. */
 static void free_leftovers(struct kspan_heap *heap)
 {
 	struct kspan_central *central;
@@ -164,8 +172,8 @@ static void free_leftovers(struct kspan_heap *heap)
 	kspan_kunit_settle();
 }
 
-/* A heap with objects left can't go: its spans would lose their owner. */
-static void take_down_private_heap(struct kunit *test)
+/* A heap with objects left must not end: its spans would lose their owner. */
+static void exit_private_heap(struct kunit *test)
 {
 	struct kspan_heap *heap = private_heap;
 
@@ -183,8 +191,8 @@ static void take_down_private_heap(struct kunit *test)
 }
 
 /**
- * kspan_kunit_exit() - .exit of all suites
- * @test: the case
+ * kspan_kunit_exit() - the .exit function of all suites
+ * @test:	fails when the heap is inconsistent, or has other pages in use than before
  */
 void kspan_kunit_exit(struct kunit *test)
 {
@@ -193,7 +201,7 @@ void kspan_kunit_exit(struct kunit *test)
 	kspan_kunit_stop_failing();
 	kspan_kunit_fail_nth(0);
 	kspan_kunit_settle();
-	take_down_private_heap(test);
+	exit_private_heap(test);
 	kspan_verify(test, &kspan_default_heap);
 	kspan_page_stats_read(&after);
 	KUNIT_EXPECT_EQ(test, after.used, before.used);
@@ -210,9 +218,10 @@ void kspan_kunit_exit(struct kunit *test)
 }
 
 /**
- * kspan_kunit_pin() - keep the case on the CPU it runs on
- * @test: the case
- * Return: the CPU.
+ * kspan_kunit_pin() - keep the case on the CPU on which it runs
+ * @test:	the running case
+ *
+ * Return: number of the CPU.
  */
 int kspan_kunit_pin(struct kunit *test)
 {
@@ -224,18 +233,18 @@ int kspan_kunit_pin(struct kunit *test)
 
 /**
  * kspan_kunit_warm() - have this CPU cache objects of a size
- * @test:	the case, pinned to a CPU
+ * @test:	the running case, which is pinned to a CPU
  * @size:	bytes, at most KSPAN_MAX_SMALL
  *
- * The default heap then has two magazines on this CPU, one of them with at
- * least an object and room for some, unless the class is of the largest.
+ * Afterwards the default heap has two magazines on this CPU. One of them has an object or more,
+ * and room for some, unless the class is one of the largest.
  */
 void kspan_kunit_warm(struct kunit *test, size_t size)
 {
 	void *objects[8];
 	unsigned int round, i;
 
-	/* Each round provides for a magazine that was missed in it. */
+	/* The depot gets a magazine in each round in which one was missed. */
 	for (round = 0; round < 4; round++) {
 		for (i = 0; i < ARRAY_SIZE(objects); i++) {
 			objects[i] = kspan_malloc(size, GFP_KERNEL);
@@ -247,9 +256,10 @@ void kspan_kunit_warm(struct kunit *test, size_t size)
 }
 
 /**
- * kspan_kunit_other_node() - a node with memory other than the given one
- * @nid: node
- * Return: the node or NUMA_NO_NODE.
+ * kspan_kunit_other_node() - find a node with memory
+ * @nid:	not this node
+ *
+ * Return: a node, or NUMA_NO_NODE.
  */
 int kspan_kunit_other_node(int nid)
 {
@@ -263,7 +273,8 @@ int kspan_kunit_other_node(int nid)
 
 /**
  * kspan_kunit_align() - alignment that a request is promised
- * @size: bytes, not 0
+ * @size:	bytes, not 0
+ *
  * Return: bytes.
  */
 size_t kspan_kunit_align(size_t size)
@@ -272,12 +283,12 @@ size_t kspan_kunit_align(size_t size)
 }
 
 /**
- * kspan_kunit_fill() - write all bytes that an object may have
- * @p:		an object, which is longer than what was asked for
- * @byte:	what is written
+ * kspan_kunit_fill() - write all bytes that an object may use
+ * @p:	object, which is longer than the request
+ * @byte:	value to write
  *
- * For CONFIG_FORTIFY_SOURCE it ends where the request did: only who does not know that may
- * write on.
+ * CONFIG_FORTIFY_SOURCE knows the length of the request, and would refuse to write more. So this
+ * function is not inlined.
  */
 noinline void kspan_kunit_fill(void *p, int byte)
 {
@@ -285,10 +296,11 @@ noinline void kspan_kunit_fill(void *p, int byte)
 }
 
 /**
- * kspan_kunit_filled() - whether all bytes that an object may have are the same
- * @p:		an object
- * @byte:	which they are to be
- * Return: whether they are.
+ * kspan_kunit_filled() - compare all bytes that an object may use
+ * @p:	object
+ * @byte:	value that they must have
+ *
+ * Return: true if all have it.
  */
 noinline bool kspan_kunit_filled(const void *p, int byte)
 {
@@ -298,8 +310,8 @@ noinline bool kspan_kunit_filled(const void *p, int byte)
 static char line[1024];
 
 /**
- * kspan_kunit_log_begin() - look at the kernel's log from here on
- * @log: for kspan_kunit_logged()
+ * kspan_kunit_log_begin() - begin to look at the kernel's log
+ * @log:	set to the end of the log, for kspan_kunit_logged()
  */
 void kspan_kunit_log_begin(struct kmsg_dump_iter *log)
 {
@@ -311,10 +323,11 @@ void kspan_kunit_log_begin(struct kmsg_dump_iter *log)
 }
 
 /**
- * kspan_kunit_logged() - whether something was printed
- * @log:	from where on
- * @text:	within a line
- * Return: whether it was.
+ * kspan_kunit_logged() - look for a line of the log
+ * @log:	where to begin
+ * @text:	part of the line
+ *
+ * Return: true if there is such a line.
  */
 bool kspan_kunit_logged(const struct kmsg_dump_iter *log, const char *text)
 {
@@ -330,9 +343,10 @@ bool kspan_kunit_logged(const struct kmsg_dump_iter *log, const char *text)
 }
 
 /**
- * kspan_kunit_random_seed() - where a random sequence starts
- * @test: the case, whose log shows it
- * Return: the module parameter seed, or a random number when it is 0.
+ * kspan_kunit_random_seed() - choose the seed of a random sequence
+ * @test:	its log shows the seed
+ *
+ * Return: the module parameter seed, or a random number when that is 0.
  */
 u64 kspan_kunit_random_seed(struct kunit *test)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the suites share: the consistency check, a clean start, injected failures. */
+/* Helpers of all suites: the consistency check, a clean start, and injected failures. */
 #ifndef KSPAN_KUNIT_H
 #define KSPAN_KUNIT_H
 
@@ -23,13 +23,13 @@
 
 #define KSPAN_KUNIT_PAGES(n)	((unsigned long)(n) << KSPAN_PAGE_SHIFT)
 
-/* For all random sequences; printed, and a module parameter. */
+/* The module parameter seed. 0 is for random seeds. */
 extern unsigned long kspan_kunit_seed;
 
 /**
- * struct kspan_finding - the first thing that is wrong with the heap
- * @what:	what it is, NULL for nothing
- * @addr:	of the page, object or structure it was found at
+ * struct kspan_finding - the first error in a heap
+ * @what:	what is wrong; NULL for no error
+ * @addr:	of the page, object or structure that is wrong
  * @got:	value found
  * @want:	value expected
  */
@@ -66,7 +66,7 @@ unsigned int kspan_kunit_stop_failing(void);
 void kspan_kunit_fail_nth(unsigned int nth);
 bool kspan_kunit_nth_failed(void);
 
-/* What the map says of the class of a page of ours; to be written by who breaks it. */
+/* The map's entry with the class of a page. A case may write it. */
 static inline u16 *kspan_kunit_page_entry(unsigned long addr)
 {
 	struct kspan_class_map classes = kspan_map_classes(page_to_nid(virt_to_page((void *)addr)));
@@ -86,7 +86,7 @@ static inline unsigned int kspan_kunit_cap(unsigned int class)
 	return kspan_magazine_cap(&kspan_size_classes[class]);
 }
 
-/* Uniform below @n. */
+/* A random number below @n. */
 static inline u32 kspan_kunit_below(struct rnd_state *rnd, u32 n)
 {
 	return ((u64)prandom_u32_state(rnd) * n) >> 32;

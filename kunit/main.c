@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* kspan_kunit - a suite per layer of kspan; loading the module runs them. */
+/* kspan_kunit: a suite for each layer of kspan. KUnit runs them when the module is loaded. */
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Random sizes and patterns for the model checks. */
+/* Random sizes and patterns for comparisons with a model. */
 #ifndef KSPAN_KUNIT_MODEL_H
 #define KSPAN_KUNIT_MODEL_H
 

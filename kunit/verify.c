@@ -1,24 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Is the heap consistent?
+ * Is a heap consistent?
  *
- *	1. page heaps	spans and free pages tile every arena, which is in the
- *			bucket of its longest run, the map says of each page what
- *			types.h and arena.h promise, and counters are the sums
- *			over what was seen
- *	2. centrals	spans are on the right list, bitmaps, used, free_index
- *			and high agree, the sum of used is nr_out
- *	3. magazines	what they hold is out of its span, of their class and
- *			node, and held once; out = cached + live; those of a CPU
- *			have room for the limit of the class, and limits add up
- *			to the CPU's capacity
- *	4. tiny objects	start in blocks that are live, of which each has one or
- *			a mark; a mark is the highest bit of an open block, and
- *			open blocks are those of the CPUs
+ *	1. page heaps	Spans and free pages fill every arena. An arena is in the bucket of its
+ *			longest run. The map says of each page what types.h and arena.h promise.
+ *			Counters are the sums of what was found.
+ *	2. centrals	Spans are on the right list. Bitmaps, @used, @free_index and @high agree.
+ *			The sum of @used is nr_out.
+ *	3. magazines	Their objects are out of the spans, of the right class and node, and held
+ *			once. out = cached + live. Those of a CPU have room for the limit of the
+ *			class, and limits add up to the CPU's capacity.
+ *	4. tiny objects	They start in live blocks. Each live block has an object or a mark. A mark
+ *			is the highest bit of an open block, and only CPUs have open blocks.
  *
- * To be called while nobody uses the heap. What NMIs left behind is completed
- * first. Locks are taken where the fields want them; nothing is printed or
- * asserted under one, the first finding is noted instead.
+ * Nobody may use the heap during the check. The check first completes the frees that NMIs left. It
+ * takes locks where fields need them. It prints and asserts nothing under a lock, but notes the
+ * first error.
  */
 #include <linux/bitmap.h>
 #include <linux/bsearch.h>
@@ -31,14 +28,14 @@
 struct check {
 	struct kspan_finding *finding;
 	struct kspan_heap *heap;
-	unsigned int *small;	/* spans of @heap seen in arenas, by node and class */
-	void **cached;		/* objects seen in magazines of one central */
+	unsigned int *small;	/* spans of @heap found in arenas, by node and class */
+	void **cached;		/* objects found in magazines of one central */
 	unsigned int nr_cached;
 	unsigned int nr_magazines;
-	unsigned long drawn;	/* from the budget of caches */
+	unsigned long drawn;	/* bytes drawn from the budget of caches */
 };
 
-/* What a walk over the arenas of a node adds up to. */
+/* Sums over the arenas of a node. */
 struct page_sums {
 	unsigned long arenas;
 	unsigned long empty;
@@ -51,7 +48,7 @@ struct page_sums {
 	unsigned long large_pages;
 };
 
-/* Depots of 64 magazines and two a CPU, and one too many. */
+/* A depot of 64 magazines, two magazines for each CPU, and one more. */
 static unsigned int max_cached(void)
 {
 	return (64 + 2 * nr_cpu_ids + 1) * KSPAN_MAGAZINE_MAX;
@@ -83,16 +80,16 @@ static unsigned int *small_count(struct check *check, int nid, unsigned int clas
 	return &check->small[nid * KSPAN_NR_CLASSES + class];
 }
 
-/* Whether a page of a run is not its own any more, as the run is hollow. */
+/* Whether a hollow span has lost this page. */
 static bool is_gone(const struct kspan_span *span, unsigned int page)
 {
 	return page < KSPAN_HOLLOW_PAGES && span->gone_pages & BIT(page);
 }
 
-/* Small: every page has an entry. Large: the first one. */
+/* Every page of a small span has an entry, and the first page of a large one. */
 static void check_map_of_run(struct check *check, struct kspan_span *span)
 {
-	/* Of other heaps' there may be some with frees that are still to be merged. */
+	/* A span of another heap may have frees that are still to be merged. */
 	bool small = kspan_span_is_small(span->state) || span->state == KSPAN_SPAN_DETACHED;
 	unsigned int i;
 
@@ -123,7 +120,7 @@ static void check_small(struct check *check, struct kspan_span *span)
 	      kspan_span_npages(span) <= sc->pages && span->base_pages << PAGE_SHIFT >= sc->size);
 	holds(check, "alignment of small span", span->start,
 	      IS_ALIGNED(span->start, min(KSPAN_KUNIT_PAGES(sc->align), kspan_span_bytes(span))));
-	/* Of half a page the class only says that the span is to be asked. */
+	/* For half of a page the class only says that the span must be looked at. */
 	same(check, "class of small span", span->start, span->class,
 	     kspan_span_is_half(span) ? KSPAN_CLASS_PRIVATE : central->page_class);
 	same(check, "node of owner", span->start, central->nid, span->nid);
@@ -161,7 +158,7 @@ static void check_used(struct check *check, struct kspan_span *span, struct page
 	}
 }
 
-/* First page that a run has, which it may have lost. */
+/* The first page that a run still has. */
 static unsigned int first_page(const struct kspan_span *span)
 {
 	unsigned int page = 0;
@@ -172,9 +169,9 @@ static unsigned int first_page(const struct kspan_span *span)
 }
 
 /*
- * The page at @addr, of a run; a large one is walked over as a whole, others page by page,
- * as there may be free pages, and other runs, in their gaps. Returns the end; 0 when the
- * map makes no sense from there on.
+ * Check the run that has the page at @addr. Returns the end of a large run, or of this page of a
+ * small one: the gaps of a hollow span may have free pages and other runs. Returns 0 when the map
+ * makes no sense from there on.
  */
 static unsigned long check_run(struct check *check, struct kspan_arena *arena,
 			       unsigned long addr, struct page_sums *sums)
@@ -213,14 +210,14 @@ static bool in_bucket(const struct list_head *bucket, const struct kspan_arena *
 	return false;
 }
 
-/* Free pages are nobody's. */
+/* A free page has no span. */
 static void check_free_page(struct check *check, unsigned long addr)
 {
 	same(check, "map entry of free page", addr, id(*kspan_map_entry(addr)), 0);
 	same(check, "class of free page", addr, kspan_kunit_page_class(addr), 0);
 }
 
-/* A hole is nobody's either, or of a loose span that lies in it. */
+/* A hole has no span, or a loose one that lies in it. */
 static void check_hole(struct check *check, unsigned long addr)
 {
 	const struct kspan_span *span = kspan_map_span(addr) ?: kspan_map_span(addr + PAGE_SIZE);
@@ -329,7 +326,7 @@ static void check_page_sums(struct check *check, struct kspan_page_heap *ph,
 	holds(check, "peak", id(ph), ph->peak >= (ph->pages << KSPAN_PAGE_ORDER) + ph->loose_pages);
 	same(check, "pages of empty arenas", id(ph), ph->empty_pages, sums->empty_pages);
 	same(check, "holes", id(ph), ph->holes, sums->holes);
-	/* What was kept for the scavenger it gives back when it looks next. */
+	/* The scavenger releases the pages that are kept for it when it looks next. */
 	holds(check, "reserve", id(ph),
 	      READ_ONCE(kspan_scavenge_ms) ||
 	      ph->empty_pages <= (unsigned long)kspan_arena_reserve * KSPAN_ARENA_PAGES ||
@@ -338,7 +335,7 @@ static void check_page_sums(struct check *check, struct kspan_page_heap *ph,
 	      abs((long)(ph->pages - ph->used - ph->reported)) <= 2 * KSPAN_REPORT_STEP);
 }
 
-/* Loose spans of a node, and among them large ones, as the map has them. */
+/* Loose spans of a node, and the large ones of them, counted by the map. */
 static struct {
 	int nid;
 	unsigned long spans;
@@ -408,7 +405,7 @@ static unsigned int end_of_out(const struct kspan_span *span)
 	return slot;
 }
 
-/* Slots that a span has room for; of a short one fewer than usual. */
+/* Slots that a span has room for. A short span has fewer than its class says. */
 static unsigned int slots_of(const struct kspan_span *span)
 {
 	const struct kspan_size_class *sc = span->central->sc;
@@ -416,7 +413,7 @@ static unsigned int slots_of(const struct kspan_span *span)
 	return min_t(unsigned long, sc->slots, kspan_span_bytes(span) / sc->size);
 }
 
-/* Of a slot that is nobody's. */
+/* Check the seal of a free slot. */
 static void check_seal(struct check *check, const struct kspan_span *span, unsigned long slot)
 {
 	unsigned int at = span->central->seal_at;
@@ -466,7 +463,7 @@ static void check_slots(struct check *check, const struct kspan_span *span)
 	check_seals(check, span);
 }
 
-/* A span that is a block of its own. */
+/* Check a span that is a block by itself. */
 static void check_loose(struct check *check, struct kspan_span *span)
 {
 	unsigned long last = span->start + kspan_span_bytes(span) - 1;
@@ -483,7 +480,7 @@ static void check_loose(struct check *check, struct kspan_span *span)
 	check_small(check, span);
 }
 
-/* Spans of one list of a locked central; returns how many. */
+/* Check the spans of one list of a locked central. Returns how many. */
 static unsigned long check_list(struct check *check, struct kspan_central *central,
 				struct list_head *list, bool full, unsigned long *out,
 				unsigned long *base_pages)
@@ -503,7 +500,7 @@ static unsigned long check_list(struct check *check, struct kspan_central *centr
 		*base_pages += kspan_span_own_base_pages(span);
 		same(check, "span is on the list of full ones", span->start,
 		     full, span->used == span->nslots);
-		/* A private heap keeps those that have none, at the end. */
+		/* A private heap keeps spans without an object, at the end of the list. */
 		holds(check, "span in use has a slot out", span->start,
 		      span->used || (central->account && !span->gone_pages));
 		holds(check, "spans without a slot out are the last", span->start,
@@ -529,7 +526,7 @@ static void check_spans(struct check *check, struct kspan_central *central)
 	same(check, "slots out", id(central), central->nr_out, out);
 }
 
-/* Note the objects of a magazine; @min is what it must hold at least. */
+/* Note the objects of a magazine, which must hold @min or more. */
 static void collect(struct check *check, struct kspan_central *central,
 		    struct kspan_magazine *mag, unsigned int min)
 {
@@ -562,7 +559,7 @@ static void collect_depot(struct check *check, struct kspan_central *central)
 	}
 }
 
-/* Of a CPU: it may hold more than the limit, not less; then it came from a depot. */
+/* A magazine of a CPU has room for the limit. It may have more room if it came from a depot. */
 static void collect_of_cpu(struct check *check, struct kspan_central *central,
 			   struct kspan_magazine *mag, unsigned int limit)
 {
@@ -633,7 +630,7 @@ static bool is_cached(struct check *check, unsigned long addr)
 	return bsearch(&addr, check->cached, check->nr_cached, sizeof(void *), compare_addresses);
 }
 
-/* Of the CPU that packs into a block, or NULL. */
+/* The state of the CPU that packs into this block, or NULL. */
 static const struct kspan_tiny *packer_of(struct check *check, unsigned long addr)
 {
 	unsigned int cpu;
@@ -675,7 +672,7 @@ static void check_blocks(struct check *check, struct list_head *list)
 			check_block(check, span, index);
 }
 
-/* What is cached was collected before. */
+/* The cached blocks were collected before. */
 static void check_tiny(struct check *check, struct kspan_central *central)
 {
 	unsigned long flags;
@@ -740,8 +737,7 @@ static void check_central(struct check *check, struct kspan_central *central)
 		check_tiny(check, central);
 }
 
-/* What a private heap is charged for is what it holds. */
-/* Pages that a heap answers for; half of one counts as one. */
+/* Pages that a private heap is charged for. Half of a page counts as one. */
 static unsigned long pages_of_central(struct kspan_central *central)
 {
 	struct kspan_span *span;
@@ -806,7 +802,7 @@ static void check_all(struct check *check)
 		kspan_page_heap_merge_all(kspan_page_heap(nid));
 		check_page_heap(check, nid);
 	}
-	/* Lists lead astray when the map is wrong already. */
+	/* Do not follow lists when the map is wrong already. */
 	for (i = 0; !check->finding->what &&
 	     (central = kspan_heap_next_central(check->heap, &i));)
 		check_central(check, central);
@@ -816,10 +812,10 @@ static void check_all(struct check *check)
 }
 
 /**
- * kspan_find_inconsistency() - look for one
- * @heap:	a heap that nobody uses meanwhile; spans of others are checked as
- *		runs of pages only
- * @finding:	set to what was found
+ * kspan_find_inconsistency() - look for an error in a heap
+ * @heap:		is not in use meanwhile; spans of other heaps are checked as runs of pages
+ *		only
+ * @finding:	set to the first error
  */
 void kspan_find_inconsistency(struct kspan_heap *heap, struct kspan_finding *finding)
 {
@@ -837,8 +833,8 @@ void kspan_find_inconsistency(struct kspan_heap *heap, struct kspan_finding *fin
 }
 
 /**
- * kspan_verify() - expect no inconsistency
- * @test:	the test that fails otherwise
+ * kspan_verify() - expect no error in a heap
+ * @test:	fails otherwise
  * @heap:	as for kspan_find_inconsistency()
  */
 void kspan_verify(struct kunit *test, struct kspan_heap *heap)

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Many objects at once: all or none, by whole magazines, and freed whatever
- * they are
+ * Bulk calls: they get all objects or none, use whole magazines, and free objects of any kind.
  *
- * Magazines of class 4096 hold 16 objects, less than a bulk takes at a time.
+ * Magazines of class SIZE hold fewer objects than most bulks of the cases.
  */
 #include <linux/kspan.h>
 #include <linux/string.h>
@@ -45,7 +44,7 @@ static void alloc(struct kunit *test, size_t size, unsigned int n, void **p)
 	KUNIT_ASSERT_EQ_MSG(test, kspan_alloc_bulk(size, GFP_KERNEL, n, p), n, "%zu", size);
 }
 
-/* First and last word of each say whose it is. */
+/* Write the index of each object into its first and last word. */
 static void label_all(unsigned int n)
 {
 	unsigned int i;
@@ -63,7 +62,7 @@ static bool has_label(const u64 *words, u64 label)
 	return words[0] == label && words[kspan_size(words) / sizeof(u64) - 1] == label;
 }
 
-/* Each is what a single one would be, and none lies over another. */
+/* Each object must have the size and alignment of a single one, and none may overlap another. */
 static void expect_objects(struct kunit *test, size_t size, unsigned int n)
 {
 	unsigned int i;
@@ -80,7 +79,7 @@ static void expect_objects(struct kunit *test, size_t size, unsigned int n)
 		KUNIT_ASSERT_TRUE_MSG(test, has_label(objects[i], i), "%u of %zu", i, size);
 }
 
-/* What happened to the class since the case began. */
+/* The class must have counted so many allocations and frees since the case began. */
 static void expect_counted(struct kunit *test, u64 allocs, u64 frees)
 {
 	struct kspan_class_stats now;
@@ -182,7 +181,7 @@ static void init_on_alloc_is_honoured(struct kunit *test)
 	kspan_free_bulk(100, objects);
 }
 
-/* Two arenas can be had, the third can't: what they gave goes back. */
+/* Two arenas can be allocated, the third can't. All objects of the two must be freed. */
 static void expect_all_or_none(struct kunit *test, size_t size, unsigned int n)
 {
 	u64 bad = kspan_bad_frees();
@@ -212,7 +211,7 @@ static void large_objects_are_all_or_none(struct kunit *test)
 	expect_all_or_none(test, 1000000, 50);
 }
 
-/* The objects of two arenas were handed out, and came back. */
+/* The objects of two arenas count as allocated, and then as freed. */
 static void failure_counts_as_allocated_and_freed(struct kunit *test)
 {
 	unsigned int largest = kspan_size_class(KSPAN_MAX_SMALL);
@@ -241,12 +240,12 @@ static void what_malloc_refuses_is_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kspan_refused(KSPAN_REFUSED_SIZE) - size, 1UL);
 }
 
-/* Have @n objects cached, in the CPU's magazines and in those of the depot. */
+/* Have @n objects cached in the CPU's magazines and those of the depot. */
 static void stock(struct kunit *test, unsigned int n)
 {
 	unsigned int round;
 
-	/* Each round provides for a magazine that was missed in it. */
+	/* The depot gets a magazine in each round in which one was missed. */
 	for (round = 0; round < 16; round++) {
 		alloc(test, SIZE, n, objects);
 		kspan_free_bulk(n, objects);
@@ -264,7 +263,7 @@ static void keep_every_other(unsigned int n)
 	kspan_heap_drain(&kspan_default_heap);
 }
 
-/* What is not there is taken from bitmaps, and not more of it than was asked for. */
+/* A bulk takes from bitmaps what is not cached, and no more than it needs. */
 static void nothing_is_cached_on_the_way(struct kunit *test)
 {
 	alloc(test, SIZE, 400, objects);
@@ -276,7 +275,10 @@ static void nothing_is_cached_on_the_way(struct kunit *test)
 	kspan_free_bulk(350, objects);
 }
 
-/* New spans come by way of a magazine, whose rest is less than another one. */
+/*
+ * A bulk that needs new spans fills a magazine from them. What is left of it is less than a
+ * magazine.
+ */
 static void new_spans_leave_less_than_a_magazine(struct kunit *test)
 {
 	unsigned long out;
@@ -322,7 +324,7 @@ static void magazines_are_taken_whole(struct kunit *test)
 	kspan_free_bulk(n, objects);
 }
 
-/* The CPU's own two magazines suffice: the central does not notice. */
+/* When the CPU's two magazines have enough, the bulk does not visit the central. */
 static void what_the_cpu_has_costs_no_visit_to_the_central(struct kunit *test)
 {
 	unsigned int depot, n;
@@ -346,9 +348,9 @@ static void what_the_cpu_has_costs_no_visit_to_the_central(struct kunit *test)
 }
 
 /*
- *	loaded [ ]  previous [ ]  depot [ ] [ ] [ ]	->	all full, no bitmap is touched
+ *	loaded [ ]  previous [ ]  depot [ ] [ ] [ ] -> all full, without a look at a bitmap
  */
-static void magazines_are_given_whole(struct kunit *test)
+static void magazines_are_spilled_whole(struct kunit *test)
 {
 	unsigned long out, cached;
 
@@ -421,7 +423,7 @@ static void interrupts_may_be_off(struct kunit *test)
 	expect_counted(test, 300, 300);
 }
 
-/* One of each kind, in turn; returns how many. */
+/* Allocate objects of all kinds, in turn. Returns how many. */
 static unsigned int mixed(struct kunit *test)
 {
 	int other = kspan_kunit_other_node(cache->nid);
@@ -463,7 +465,7 @@ static void objects_of_all_kinds_are_freed_together(struct kunit *test)
 	kspan_verify(test, &kspan_default_heap);
 }
 
-/* A pointer twice in a row, one to the inside, one of the stack; then good ones. */
+/* A pointer twice in a row, one into an object, and one to the stack, among good ones. */
 static void wrong_pointers_are_counted_and_the_rest_is_freed(struct kunit *test)
 {
 	u64 doubles = kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE);
@@ -504,7 +506,7 @@ static struct kunit_case bulk_cases[] = {
 	KUNIT_CASE(new_spans_leave_less_than_a_magazine),
 	KUNIT_CASE(magazines_are_taken_whole),
 	KUNIT_CASE(what_the_cpu_has_costs_no_visit_to_the_central),
-	KUNIT_CASE(magazines_are_given_whole),
+	KUNIT_CASE(magazines_are_spilled_whole),
 	KUNIT_CASE(counts_are_exact),
 	KUNIT_CASE(busy_cache_is_passed_by),
 	KUNIT_CASE(interrupts_may_be_off),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Typed caches: exact sizes, constructors, what RCU readers may rely on, destruction. */
+/* Typed caches: exact sizes, constructors, readers under RCU, and destruction. */
 #include <linux/cache.h>
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -68,7 +68,10 @@ static void finish(struct kunit *test, struct kspan_cache *cache)
 	KUNIT_EXPECT_EQ(test, kspan_cache_destroy(cache), 0);
 }
 
-/* Slots are as large as the objects, at addresses that are aligned and don't overlap. */
+/*
+ * Slots have the size of the objects, rounded up to the alignment. They are aligned and do not
+ * overlap.
+ */
 static void try_geometry(struct kunit *test, unsigned int size, unsigned int align,
 			 unsigned long flags, unsigned int want_align)
 {
@@ -156,7 +159,7 @@ static void construct(void *object)
 	memset(object, 0xc0, 64);
 }
 
-/* One call a slot, however often it is handed out, until its span goes. */
+/* The constructor runs once for each slot of a span, however often the slot is allocated. */
 static void constructor_runs_once_in_the_life_of_a_slot(struct kunit *test)
 {
 	struct kspan_cache *cache = make_cache(test, 64, 0, 0, construct);
@@ -198,7 +201,7 @@ static void state_is_kept_from_free_to_alloc(struct kunit *test)
 		marked += *mark == 0x12345678;
 		KUNIT_EXPECT_NULL(test, memchr_inv(mark + 1, 0xc0, 60));
 	}
-	/* Some slots of the last span were never handed out before. */
+	/* Some slots of the last span are allocated for the first time. */
 	KUNIT_EXPECT_GT(test, marked, MANY * 4U / 5);
 	free_many(cache, MANY);
 	finish(test, cache);
@@ -266,7 +269,7 @@ static void other_frees_take_its_objects(struct kunit *test)
 		kspan_free_rcu((struct with_head *)objects[i], rcu);
 	for (i = 30; i < 40; i++)
 		kspan_free_rcu_mightsleep(objects[i]);
-	/* Waits for those under RCU. */
+	/* finish() waits for the frees under RCU. */
 	finish(test, cache);
 }
 
@@ -281,7 +284,7 @@ static void objects_of_others_are_refused(struct kunit *test)
 	large = kspan_malloc(100000, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, r);
 	KUNIT_ASSERT_NOT_NULL(test, large);
-	/* Known, and not known yet, to the CPU. */
+	/* First the CPU does not remember the span of its last free yet, and then it does. */
 	kspan_cache_free(cache, q);
 	kspan_cache_free(cache, make(test, cache));
 	kspan_cache_free(cache, q);
@@ -311,7 +314,7 @@ static void cache_with_objects_is_not_destroyed(struct kunit *test)
 	make_many(test, cache, 100);
 	free_many(cache, 99);
 	KUNIT_EXPECT_EQ(test, kspan_cache_destroy(cache), -EBUSY);
-	/* And is as good as before. */
+	/* After a destruction that failed, the cache works as before. */
 	KUNIT_EXPECT_TRUE(test, kspan_owns(objects[99]));
 	make_many(test, cache, 99);
 	free_many(cache, 100);
@@ -319,39 +322,42 @@ static void cache_with_objects_is_not_destroyed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kspan_cache_destroy(NULL), 0);
 }
 
-struct shrinking {
+struct trimming {
 	struct kspan_cache *cache;
 	struct completion done;
 	size_t bytes;
 };
 
-static int shrink_cache(void *data)
+static int trim_cache(void *data)
 {
-	struct shrinking *shrinking = data;
+	struct trimming *trimming = data;
 
-	shrinking->bytes = kspan_cache_trim(shrinking->cache);
-	complete(&shrinking->done);
+	trimming->bytes = kspan_cache_trim(trimming->cache);
+	complete(&trimming->done);
 	return 0;
 }
 
-/* What a reader found under RCU stays an object of the cache until he has gone. */
+/*
+ * An object that a reader under RCU has found stays an object of the cache until the reader has
+ * left.
+ */
 static void freed_objects_stay_objects_for_readers(struct kunit *test)
 {
-	struct shrinking shrinking = {
-		.done = COMPLETION_INITIALIZER_ONSTACK(shrinking.done),
+	struct trimming trimming = {
+		.done = COMPLETION_INITIALIZER_ONSTACK(trimming.done),
 	};
 	struct task_struct *task;
 	struct kspan_span *span;
 	bool stayed = true;
 	unsigned int i;
 
-	shrinking.cache = make_cache(test, 1000, 0, KSPAN_TYPESAFE_BY_RCU, construct);
-	make_many(test, shrinking.cache, 100);
+	trimming.cache = make_cache(test, 1000, 0, KSPAN_TYPESAFE_BY_RCU, construct);
+	make_many(test, trimming.cache, 100);
 	rcu_read_lock();
-	free_many(shrinking.cache, 100);
+	free_many(trimming.cache, 100);
 	span = kspan_map_span((unsigned long)objects[0]);
 	rcu_read_unlock();
-	task = kthread_create(shrink_cache, &shrinking, "kspan_shrink");
+	task = kthread_create(trim_cache, &trimming, "kspan_shrink");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
 	rcu_read_lock();
 	wake_up_process(task);
@@ -361,18 +367,18 @@ static void freed_objects_stay_objects_for_readers(struct kunit *test)
 			  span->state != KSPAN_SPAN_DEAD &&
 			  *(u32 *)objects[0] == 0xc0c0c0c0;
 	}
-	stayed &= !completion_done(&shrinking.done);
+	stayed &= !completion_done(&trimming.done);
 	rcu_read_unlock();
-	wait_for_completion(&shrinking.done);
+	wait_for_completion(&trimming.done);
 	KUNIT_EXPECT_TRUE(test, stayed);
-	KUNIT_EXPECT_GE(test, shrinking.bytes, 100000UL);
+	KUNIT_EXPECT_GE(test, trimming.bytes, 100000UL);
 	KUNIT_EXPECT_NULL(test, kspan_map_span((unsigned long)objects[0]));
-	finish(test, shrinking.cache);
+	finish(test, trimming.cache);
 }
 
 static void wrong_arguments_are_refused(struct kunit *test)
 {
-	/* The first is told. */
+	/* The first refusal is reported. */
 	KUNIT_EXPECT_NULL(test, kspan_cache_create("none", 0, 0, 0, NULL));
 	KUNIT_EXPECT_NULL(test, kspan_cache_create("crooked", 8, 24, 0, NULL));
 	KUNIT_EXPECT_NULL(test, kspan_cache_create("huge", KSPAN_MAX_SIZE + 1, 0, 0, NULL));
@@ -453,7 +459,7 @@ static int use_cache(void *data)
 	return 0;
 }
 
-static void many_use_it_as_it_shrinks(struct kunit *test)
+static void many_use_it_as_it_is_trimmed(struct kunit *test)
 {
 	struct task_struct *threads[3];
 	unsigned long end = jiffies + HZ / 2;
@@ -479,7 +485,7 @@ static void many_use_it_as_it_shrinks(struct kunit *test)
 	finish(test, shared);
 }
 
-/* Memory that is not zero, which the next span may have. */
+/* Free memory that is not zero, for the next span. */
 static void make_dirt(struct kunit *test)
 {
 	void *p = kspan_malloc(SZ_1M, GFP_KERNEL);
@@ -489,7 +495,10 @@ static void make_dirt(struct kunit *test)
 	kspan_free(p);
 }
 
-/* The kernel was booted with init_on_alloc=1, or seems so from here on; else skipped. */
+/*
+ * Turn init_on_alloc on, unless the kernel was booted with it. Returns whether end_init_on_alloc()
+ * must turn it off.
+ */
 static bool begin_init_on_alloc(struct kunit *test)
 {
 	if (want_init_on_free()) {
@@ -508,7 +517,10 @@ static void end_init_on_alloc(bool turned_on)
 		static_branch_disable(&init_on_alloc);
 }
 
-/* A reader under RCU may look at an object that somebody takes again. */
+/*
+ * A reader under RCU may look at a freed object. So init_on_alloc must not wipe the object when it
+ * is allocated again.
+ */
 static void init_on_alloc_leaves_what_readers_see(struct kunit *test)
 {
 	bool turned_on = begin_init_on_alloc(test);
@@ -544,7 +556,7 @@ static void construct_a_word(void *object)
 	*(unsigned long *)object = 1;
 }
 
-/* What a constructor does not write is not what others had there. */
+/* init_on_alloc wipes the bytes that the constructor does not write. */
 static void init_on_alloc_comes_before_the_constructor(struct kunit *test)
 {
 	bool turned_on = begin_init_on_alloc(test);
@@ -563,7 +575,7 @@ static void init_on_alloc_comes_before_the_constructor(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kspan_cache_destroy(cache), 0);
 }
 
-/* Contents that are kept from one owner to the next go with their pages. */
+/* A cache that keeps the contents of free objects must wipe them when their pages leave it. */
 static void init_on_free_leaves_nothing_of_a_cache(struct kunit *test)
 {
 	static const struct { unsigned long flags; void (*ctor)(void *object); } kinds[] = {
@@ -583,7 +595,7 @@ static void init_on_free_leaves_nothing_of_a_cache(struct kunit *test)
 		free_many(cache, MANY);
 		KUNIT_EXPECT_EQ(test, kspan_cache_destroy(cache), 0);
 		kspan_private_settle();
-		/* What is the kernel's again, it wipes itself. */
+		/* The kernel itself wipes pages that were released. */
 		for (j = ours = 0; j < MANY; j++) {
 			if (kspan_page_heap_state((unsigned long)objects[j]) != KSPAN_PAGE_DROPPED)
 				continue;
@@ -608,7 +620,7 @@ static struct kunit_case cache_cases[] = {
 	KUNIT_CASE(freed_objects_stay_objects_for_readers),
 	KUNIT_CASE(wrong_arguments_are_refused),
 	KUNIT_CASE(every_context_may_use_it),
-	KUNIT_CASE(many_use_it_as_it_shrinks),
+	KUNIT_CASE(many_use_it_as_it_is_trimmed),
 	KUNIT_CASE(init_on_alloc_leaves_what_readers_see),
 	KUNIT_CASE(init_on_alloc_comes_before_the_constructor),
 	KUNIT_CASE(init_on_free_leaves_nothing_of_a_cache),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Copies of memory of users and others, nodes of arrays, and whose site is noted. */
+/* Copies of user memory and other memory, arrays on a node, and call sites of wrappers. */
 #include <linux/kspan.h>
 #include <linux/mman.h>
 #include <linux/mm.h>
@@ -54,7 +54,7 @@ static void arrays_are_copied(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, kspan_memdup_array(numbers, SIZE_MAX / 2, 4, GFP_KERNEL));
 }
 
-/* No thread of a test has memory of a user: addresses of none are all there are. */
+/* The thread of a test has no user memory. So a copy from any user address must fail. */
 static void addresses_that_are_no_user_s_fault(struct kunit *test)
 {
 	void __user *none = (void __user *)(TASK_SIZE_MAX - 8);
@@ -101,7 +101,7 @@ static noinline void *wrapper(struct kspan_heap *from)
 {
 	void *p = kspan_heap_malloc_track_caller(from, 100, GFP_KERNEL);
 
-	/* It is no tail call, so that it has a site of its own. */
+	/* Keep the compiler from making a tail call, which would have no call site here. */
 	OPTIMIZER_HIDE_VAR(p);
 	return p;
 }
@@ -114,7 +114,7 @@ static noinline void *wrapper_of_a_node(struct kspan_heap *from)
 	return p;
 }
 
-/* Two calls of two wrappers: four sites, none of them within a wrapper. */
+/* Two calls of each of two wrappers have four call sites, all of them outside of the wrappers. */
 static void sites_are_those_of_the_caller_s_caller(struct kunit *test)
 {
 	struct kspan_heap *tracked = kspan_heap_create("wrapped", 0, KSPAN_HEAP_TRACK);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Objects that go with a device, and mempools of a typed cache. */
+/* Objects that are freed with a device, and mempools of a typed cache. */
 #include <linux/device.h>
 #include <linux/kspan.h>
 #include <linux/string.h>
@@ -21,7 +21,7 @@ static void let_go(void)
 	device = NULL;
 }
 
-/* Nobody else has to know it: what goes with a device goes with its last reference, too. */
+/* The device is not registered. The last reference to it frees its resources. */
 static int devm_init(struct kunit *test)
 {
 	kspan_kunit_init(test);
@@ -39,7 +39,7 @@ static void devm_exit(struct kunit *test)
 	kspan_kunit_exit(test);
 }
 
-static void objects_go_with_the_device(struct kunit *test)
+static void objects_are_freed_with_the_device(struct kunit *test)
 {
 	size_t n = SIZE_MAX / 4;
 	void *p[7];
@@ -96,7 +96,7 @@ static void mempool_takes_its_elements_from_a_cache(struct kunit *test)
 	p = mempool_alloc(pool, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, kspan_size(p), (size_t)200);
 	mempool_free(p, pool);
-	/* Elements that are set aside are objects of the cache. */
+	/* The mempool has set elements aside, which are objects of the cache. */
 	KUNIT_EXPECT_EQ(test, kspan_cache_destroy(cache), -EBUSY);
 	mempool_destroy(pool);
 	KUNIT_ASSERT_EQ(test, kspan_mempool_init_cache_pool(&embedded, 2, cache), 0);
@@ -113,7 +113,7 @@ static void mempool_takes_its_elements_from_a_cache(struct kunit *test)
 }
 
 static struct kunit_case devm_cases[] = {
-	KUNIT_CASE(objects_go_with_the_device),
+	KUNIT_CASE(objects_are_freed_with_the_device),
 	KUNIT_CASE(one_is_freed_before),
 	KUNIT_CASE(mempool_takes_its_elements_from_a_cache),
 	{}

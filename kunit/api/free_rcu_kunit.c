@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Frees after a grace period: not before it, and all of them when the barrier returns. */
+/*
+ * Frees after a grace period: no object is freed before it, and all are freed when the barrier
+ * returns.
+ */
 #include <linux/cpu.h>
 #include <linux/delay.h>
 #include <linux/kspan.h>
@@ -15,7 +18,7 @@
 #define MANY	3000
 #define SOME	100
 
-/* The head is not at the start, so that it can't be taken for the object. */
+/* The head is not the first field, so its address is not that of the object. */
 struct item {
 	u8 front[40];
 	struct rcu_head rcu;
@@ -78,7 +81,7 @@ static unsigned long items_in_use(void)
 	return now.in_use;
 }
 
-/* Somebody who is looking at the objects; one at a time. */
+/* A task in a read-side section. There is one at a time. */
 static struct reader {
 	struct completion in;
 	struct completion out;
@@ -132,7 +135,9 @@ static void reader_stop(struct reader *reader)
 	reader->runs = false;
 }
 
-/* A case that was aborted leaves its reader behind, and no grace period would end. */
+/*
+ * A case that was aborted may leave its reader in the section, so that no grace period would end.
+ */
 static void free_rcu_exit(struct kunit *test)
 {
 	if (the_reader.runs)
@@ -176,7 +181,7 @@ static void object_without_a_head_stays_while_somebody_reads(struct kunit *test)
 	expect_freed_behind_a_reader(test, true);
 }
 
-/* The case itself is the reader. */
+/* The case itself is in the read-side section. */
 static void object_is_intact_in_ones_own_read_section(struct kunit *test)
 {
 	struct item *item = item_new(test);
@@ -205,7 +210,7 @@ static void barrier_waits_for_thousands(struct kunit *test)
 	kspan_verify(test, &kspan_default_heap);
 }
 
-/* 62 pointers fit a block: there are many blocks. */
+/* A block holds 62 pointers, so there are many blocks. */
 static void barrier_waits_for_thousands_without_a_head(struct kunit *test)
 {
 	struct kspan_stats was, now;
@@ -230,7 +235,7 @@ static void barrier_with_nothing_pending_returns(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, items_in_use(), 0UL);
 }
 
-/* A batch waits already when more are queued, again and again. */
+/* A batch waits for its grace period while more objects are queued, again and again. */
 static void batches_follow_one_another(struct kunit *test)
 {
 	unsigned int round, i;
@@ -268,7 +273,7 @@ static void softirqs_and_interrupts_may_be_off(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, kspan_owns(in_irq));
 }
 
-/* On the CPU it is queued for; items of its own. */
+/* Queue the frees of some items on the CPU that runs this. */
 static long queue_some(void *first)
 {
 	struct item **own = first;
@@ -302,8 +307,8 @@ static void barrier_waits_for_all_cpus(struct kunit *test)
 }
 
 /*
- * The object is all of its arena, another can't be had: nothing to remember it
- * in. The call returns when the readers have left and it is freed.
+ * The object uses up its arena, and no other arena can be allocated. So the call can't note the
+ * pointer. It must wait for the readers, and free the object before it returns.
  */
 static void without_memory_it_waits(struct kunit *test)
 {
@@ -327,7 +332,7 @@ static void without_memory_it_waits(struct kunit *test)
 	expect_reports(test, 0, 0);
 }
 
-/* With memory it does not wait: the grace period can't be over when it returns. */
+/* With memory the call does not wait. The reader is still there when it returns. */
 static void with_memory_it_does_not_wait(struct kunit *test)
 {
 	struct reader *reader = reader_start(test);
@@ -340,7 +345,7 @@ static void with_memory_it_does_not_wait(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, intact);
 }
 
-/* What a CPU leaves behind: a batch that waits, one that collects, in both forms. */
+/* The CPU has a batch that waits, and one that collects objects, with heads and without. */
 static void drain_frees_all_of_a_cpu(struct kunit *test)
 {
 	unsigned int cpu = raw_smp_processor_id(), i;
@@ -362,7 +367,7 @@ static void drain_frees_all_of_a_cpu(struct kunit *test)
 	expect_reports(test, 0, 0);
 }
 
-/* The reader leaves after a while; the drain can't be done before. */
+/* The reader leaves after 50 ms. The drain must wait for it. */
 static void drain_waits_for_readers(struct kunit *test)
 {
 	struct reader *reader = reader_start(test);
@@ -443,7 +448,7 @@ static void double_free_is_reported_once(struct kunit *test)
 	kspan_barrier();
 	kspan_heap_drain(&kspan_default_heap);
 	expect_reports(test, KSPAN_BAD_FREE_DOUBLE, 1);
-	/* With one in between, and by its rcu_head. */
+	/* Free another object between the two frees, and use the rcu_head. */
 	item = item_new(test);
 	other = item_new(test);
 	kspan_free_rcu(item, rcu);
@@ -456,7 +461,10 @@ static void double_free_is_reported_once(struct kunit *test)
 	kspan_verify(test, &kspan_default_heap);
 }
 
-/* Nothing is pending; that pages go after a grace period is no matter of who destroys. */
+/*
+ * No free is pending. A cache with KSPAN_TYPESAFE_BY_RCU frees its pages after a grace period, but
+ * the destruction must not wait for that.
+ */
 static void destruction_waits_for_no_reader(struct kunit *test)
 {
 	struct reader *reader = reader_start(test);
@@ -477,7 +485,7 @@ static void destruction_waits_for_no_reader(struct kunit *test)
 	kspan_private_settle();
 }
 
-/* As RCU counts them. */
+/* Returns how many grace periods RCU counted meanwhile. */
 static unsigned long destroy_with_pending_frees(struct kunit *test)
 {
 	struct kspan_cache *cache = kspan_cache_create("items", sizeof(struct item), 0, 0, NULL);
@@ -504,7 +512,7 @@ static unsigned long wait_once(void)
 	return get_state_synchronize_rcu() - before;
 }
 
-/* Others, too, make grace periods pass: on a slow host more than one in what is counted. */
+/* Other users of RCU start grace periods, too. So take the least of many tries. */
 static void destruction_takes_one_grace_period(struct kunit *test)
 {
 	unsigned long destruction = ULONG_MAX, one = ULONG_MAX;

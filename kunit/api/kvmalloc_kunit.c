@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Objects of any size: what vmalloc() serves, who frees it where, and what is refused. */
+/* Objects of any size: sizes that vmalloc() serves, frees in each context, and refused pointers. */
 #include <linux/kspan.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
@@ -8,7 +8,7 @@
 #include "api/private.h"
 #include "context.h"
 
-/* Above what kspan has pages in a row for, and no whole number of them. */
+/* A size above the largest of kspan, and not a multiple of a page. */
 #define HUGE	(KSPAN_MAX_SIZE + PAGE_SIZE + 100)
 
 static void *make(struct kunit *test, struct kspan_heap *heap, size_t size)
@@ -85,7 +85,7 @@ static void variants_that_zero_and_count(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mapped(), 0L);
 }
 
-static void who_must_not_sleep_gets_what_the_heap_has(struct kunit *test)
+static void atomic_request_gets_what_the_heap_has(struct kunit *test)
 {
 	void *p = kspan_kvmalloc(5000, GFP_ATOMIC);
 
@@ -96,7 +96,7 @@ static void who_must_not_sleep_gets_what_the_heap_has(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, kspan_kvmalloc(SIZE_MAX - PAGE_SIZE, GFP_KERNEL));
 }
 
-/* Which is no failure of the request's. */
+/* Such a request does not count as a failure. */
 static void vmalloc_serves_what_the_heap_has_not(struct kunit *test)
 {
 	long failures = atomic_long_read(&kspan_default_heap.failures);
@@ -108,7 +108,7 @@ static void vmalloc_serves_what_the_heap_has_not(struct kunit *test)
 	kspan_kunit_stop_failing();
 	KUNIT_EXPECT_TRUE(test, is_vmalloc_addr(p));
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&kspan_default_heap.failures), failures);
-	/* The next one is the heap's, and takes the bytes. */
+	/* Now the heap can serve the object. realloc() must copy its bytes. */
 	memset(p, 0x5a, SZ_1M);
 	p = kspan_realloc(p, 2 * SZ_1M, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, p);
@@ -129,7 +129,10 @@ static void realloc_leaves_it_or_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mapped(), 0L);
 }
 
-/* From a slot to pages, to memory of vmalloc(), and more of that, with its bytes and heap. */
+/*
+ * An object grows from a slot to pages and to memory of vmalloc(). It must keep its bytes and its
+ * heap.
+ */
 static void kvrealloc_goes_to_any_size(struct kunit *test)
 {
 	static const size_t sizes[] = { 100, 5000, SZ_1M, HUGE, 2 * HUGE, 10 };
@@ -167,7 +170,7 @@ static const struct context *const contexts[] = {
 	&context_raw_lock, &context_softirq, &context_hardirq, &context_nmi,
 };
 
-/* Where nothing may wait the memory goes back later, but the object is none any more. */
+/* In a context that can't sleep the memory is freed later. But the object is free at once. */
 static void freed_in_every_context(struct kunit *test)
 {
 	unsigned int i;
@@ -184,7 +187,7 @@ static void freed_in_every_context(struct kunit *test)
 	kspan_kv_settle();
 }
 
-/* Nor where a reader under RCU is. */
+/* The same holds with interrupts off, and in a read-side section of RCU. */
 static void freed_in_other_ways(struct kunit *test)
 {
 	unsigned long flags;
@@ -216,7 +219,7 @@ static void expect_report(struct kunit *test, enum kspan_bad_free_kind kind, voi
 	KUNIT_EXPECT_EQ(test, kspan_bad_frees(), all + 1);
 }
 
-/* A pointer into an object is known as one wherever it points. */
+/* kspan must recognise a pointer into an object, wherever it points. */
 static void wrong_frees_are_refused_at_once(struct kunit *test)
 {
 	void *before = vmalloc(PAGE_SIZE), *p = make(test, NULL, HUGE), *after = vmalloc(PAGE_SIZE);
@@ -232,7 +235,7 @@ static void wrong_frees_are_refused_at_once(struct kunit *test)
 	expect_report(test, KSPAN_BAD_FREE_INTERIOR, p + 64 * PAGE_SIZE);
 	expect_report(test, KSPAN_BAD_FREE_INTERIOR, p + ALIGN_DOWN(HUGE, PAGE_SIZE));
 	expect_report(test, KSPAN_BAD_FREE_FOREIGN, p + PAGE_ALIGN(HUGE));
-	/* Of others, and nothing happens to it. */
+	/* Memory of other users stays as it is. */
 	expect_report(test, KSPAN_BAD_FREE_FOREIGN, before);
 	expect_report(test, KSPAN_BAD_FREE_FOREIGN, after);
 	memset(before, 0, PAGE_SIZE);
@@ -240,7 +243,7 @@ static void wrong_frees_are_refused_at_once(struct kunit *test)
 	vfree(before);
 	vfree(after);
 	KUNIT_EXPECT_NULL(test, memchr_inv(p, 0xa5, HUGE));
-	/* Its memory is still there the second time, and then it isn't. */
+	/* At the first wrong free the memory is still mapped; at the second one it is not. */
 	local_irq_save(flags);
 	kspan_free(p);
 	expect_report(test, KSPAN_BAD_FREE_DOUBLE, p);
@@ -323,7 +326,7 @@ static void pressure_helps_once(struct kunit *test)
 	kspan_heap_destroy(heap);
 }
 
-static void goes_with_its_heap(struct kunit *test)
+static void is_freed_with_its_heap(struct kunit *test)
 {
 	struct kspan_heap *heap = kspan_heap_create("kv", 0, 0);
 	struct kmsg_dump_iter log;
@@ -374,7 +377,7 @@ static struct kunit_case kvmalloc_cases[] = {
 	KUNIT_CASE(heap_serves_what_it_can),
 	KUNIT_CASE(vmalloc_serves_larger_sizes),
 	KUNIT_CASE(variants_that_zero_and_count),
-	KUNIT_CASE(who_must_not_sleep_gets_what_the_heap_has),
+	KUNIT_CASE(atomic_request_gets_what_the_heap_has),
 	KUNIT_CASE(vmalloc_serves_what_the_heap_has_not),
 	KUNIT_CASE(realloc_leaves_it_or_fails),
 	KUNIT_CASE(kvrealloc_goes_to_any_size),
@@ -384,7 +387,7 @@ static struct kunit_case kvmalloc_cases[] = {
 	KUNIT_CASE(cache_does_not_free_it),
 	KUNIT_CASE(counts_to_its_heap),
 	KUNIT_CASE(pressure_helps_once),
-	KUNIT_CASE(goes_with_its_heap),
+	KUNIT_CASE(is_freed_with_its_heap),
 	KUNIT_CASE(told_of_as_memory_of_the_system),
 	{}
 };

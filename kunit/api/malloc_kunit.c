@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The API, call by call: what each promises. */
+/* The API, call by call. */
 #include <linux/kspan.h>
 #include <linux/nodemask.h>
 #include <linux/overflow.h>
@@ -9,7 +9,7 @@
 
 #define DIRT	0xd1
 
-/* Small and large, at and around the edges of classes. */
+/* Small and large sizes, at the edges of classes and near them. */
 static const size_t some_sizes[] = {
 	1, 7, 8, 9, 16, 17, 100, 1000, 1024, 1025, 2048, 4000, 8192, 8193, 20000,
 	KSPAN_MAX_SMALL, KSPAN_MAX_SMALL + 1, 100000, 1 << 20,
@@ -22,7 +22,7 @@ static noinline bool is_all(const void *p, int byte, size_t size)
 	return !memchr_inv(p, byte, size);
 }
 
-/* Expects what every object of a size has; returns it. */
+/* Check a new object of @size bytes. Returns it. */
 static void *checked(struct kunit *test, void *p, size_t size)
 {
 	KUNIT_ASSERT_NOT_NULL_MSG(test, p, "%zu", size);
@@ -39,7 +39,7 @@ static void *allocated(struct kunit *test, size_t size)
 	return checked(test, kspan_malloc(size, GFP_KERNEL), size);
 }
 
-/* The next object of the size is likely to be this memory. */
+/* Fill memory that the next object of this size is likely to get. */
 static void make_dirty(struct kunit *test, size_t size)
 {
 	void *p = allocated(test, size);
@@ -142,7 +142,7 @@ static void zero_flag_zeroes(struct kunit *test)
 	kspan_free(p);
 }
 
-/* Without it the memory is as the last user left it: nothing is wasted on it. */
+/* Without __GFP_ZERO malloc must not wipe memory. */
 static void malloc_does_not_zero(struct kunit *test)
 {
 	void *p;
@@ -153,7 +153,7 @@ static void malloc_does_not_zero(struct kunit *test)
 	kspan_kunit_warm(test, 1000);
 	make_dirty(test, 1000);
 	p = allocated(test, 1000);
-	/* But for the seal. */
+	/* The first word may have been the seal. */
 	KUNIT_EXPECT_TRUE(test, is_all(p + sizeof(long), DIRT, 1000 - sizeof(long)));
 	kspan_free(p);
 }
@@ -181,7 +181,7 @@ static void init_on_alloc_is_honoured(struct kunit *test)
 	kspan_free(q);
 }
 
-/* Can't be switched at run time, for the page allocator relies on it. */
+/* init_on_free can't be switched at run time, because the page allocator relies on it. */
 static void init_on_free_is_honoured(struct kunit *test)
 {
 	void *p, *q;
@@ -194,12 +194,12 @@ static void init_on_free_is_honoured(struct kunit *test)
 	memset(q, DIRT, 100000);
 	kspan_free(p);
 	kspan_free(q);
-	/* But for the seal. */
+	/* The first word is the seal. */
 	KUNIT_EXPECT_TRUE(test, is_all(p + sizeof(long), 0, 1000 - sizeof(long)));
 	KUNIT_EXPECT_TRUE(test, is_all(q, 0, 100000));
 }
 
-/* A node that lacks a block of a large size may be passed over for another. */
+/* A request for a large object may get another node when this one has no block. */
 static void malloc_node_prefers_the_node(struct kunit *test)
 {
 	unsigned int i;
@@ -257,7 +257,7 @@ static void overflow_of_an_array_gives_null(struct kunit *test)
 	unsigned long refused = kspan_refused(KSPAN_REFUSED_SIZE);
 	size_t n = SIZE_MAX / 8 + 2;
 
-	/* The product is 8. */
+	/* The product wraps around to 8. */
 	OPTIMIZER_HIDE_VAR(n);
 	KUNIT_EXPECT_NULL(test, kspan_malloc_array(n, 8, GFP_KERNEL));
 	KUNIT_EXPECT_NULL(test, kspan_malloc_array(8, n, GFP_KERNEL));
@@ -336,7 +336,7 @@ static void realloc_zeroes_behind_what_is_kept(struct kunit *test)
 	kspan_free(q);
 }
 
-/* An arena more can't be had, and none is empty. */
+/* No new arena can be allocated, and no arena is empty. */
 static void realloc_that_fails_leaves_the_object_alone(struct kunit *test)
 {
 	void *p = allocated(test, 1000), *q;
@@ -365,7 +365,7 @@ static void realloc_beyond_the_limit_leaves_the_object_alone(struct kunit *test)
 	kspan_free(p);
 }
 
-/* Dead memory may be read here as long as nobody else allocates. */
+/* The case may read freed memory, as no other user allocates meanwhile. */
 static void free_sensitive_overwrites(struct kunit *test)
 {
 	void *p = allocated(test, 1000), *q = allocated(test, 50000);
@@ -374,7 +374,7 @@ static void free_sensitive_overwrites(struct kunit *test)
 	kspan_kunit_fill(q, 's');
 	kspan_free_sensitive(p);
 	kspan_free_sensitive(q);
-	/* But for the seal. */
+	/* The first word is the seal. */
 	KUNIT_EXPECT_TRUE(test, is_all(p + sizeof(long), 0, 1000 - sizeof(long)));
 	KUNIT_EXPECT_TRUE(test, is_all(q, 0, 50000));
 	KUNIT_EXPECT_FALSE(test, kspan_owns(p));
@@ -499,7 +499,7 @@ static void owns_what_is_live(struct kunit *test)
 	}
 }
 
-/* In a magazine of this CPU: out of its span, yet nobody's. */
+/* The object is in a magazine of this CPU: its slot is out, but it is not live. */
 static void does_not_own_what_is_cached(struct kunit *test)
 {
 	void *p;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What memory reads as when it is allocated, and after it was freed
+ * Contents of memory when it is allocated, and after it was freed.
  *
- * The kernel's lib/test_meminit.c tries init_on_alloc= and init_on_free= on the page allocator,
- * vmalloc() and SLUB. Here are the same checks, and as many, of kspan's calls and of SLUB's,
- * judged by the options that the kernel was booted with: where either is set nothing may be
- * left of an earlier owner, where neither is there is garbage, as nothing is wasted on it.
- * What wipes under init_on_free=1 alone has cases of its own.
+ * The kernel's lib/test_meminit.c tests init_on_alloc= and init_on_free= on the page allocator,
+ * vmalloc() and SLUB. These cases make the same checks, and as many, with kspan's calls and with
+ * SLUB's. The options that the kernel was booted with decide: with either one a new owner must not
+ * see contents of an earlier one. Without any there must be garbage, as wiping costs time.
+ *
+ * Each place that wipes under init_on_free=1 only has a case of its own.
  */
 #include <linux/kspan.h>
 #include <linux/rcupdate.h>
@@ -29,7 +30,7 @@
 #define SIZE(i)		(8U << (i))
 #define MAX_SIZE	SIZE(NR_SIZES - 1)
 
-/* How objects of one kind are had, and how they are freed. */
+/* Calls that allocate and free objects of one kind. */
 struct allocator {
 	void *(*create)(unsigned int size, unsigned int align, bool rcu, void (*ctor)(void *));
 	void *(*alloc)(void *cache, gfp_t gfp);
@@ -58,7 +59,7 @@ static int meminit_init(struct kunit *test)
 	return kspan_kunit_init(test);
 }
 
-/* Whether nobody reads what was there before him. */
+/* Whether an option keeps new owners from the contents of earlier ones. */
 static bool memory_is_wiped(void)
 {
 	return want_init_on_alloc(0) || want_init_on_free();
@@ -69,7 +70,7 @@ static bool is_zero(const void *p, size_t size)
 	return !memchr_inv(p, 0, size);
 }
 
-/* The same of an object that was freed, but for its seal. */
+/* Whether a freed object is zero, but for its seal. */
 static bool is_wiped(const void *p, size_t size)
 {
 	size_t skip = kspan_is_sealed(p, 0) ? sizeof(long) : 0;
@@ -157,7 +158,9 @@ static const struct allocator slub = {
 	.destroy = slub_destroy,
 };
 
-/* Objects of any size: each comes after another one was freed that was full of garbage. */
+/*
+ * Fill an object with garbage, free it, and allocate the next one. Returns whether that was wiped.
+ */
 
 static bool next_is_wiped(struct kunit *test, struct kspan_heap *heap, size_t size)
 {
@@ -201,7 +204,7 @@ static void construct(void *object)
 	*(u32 *)object = CTOR_WORD;
 }
 
-/* A reader may find anything in an object that was freed, but for what was constructed. */
+/* An object of a cache for RCU readers may contain anything, but for what its constructor wrote. */
 static bool is_as_promised(const void *p, const struct kind *kind, bool zero)
 {
 	if (zero)
@@ -232,7 +235,7 @@ static bool bulk_is_as_promised(const struct allocator *from, void *cache,
 	return good;
 }
 
-/* Nothing of the object changes when it is freed, for as long as a reader is there. */
+/* A free must not change the object while a reader may look at it. */
 static bool free_leaves_it_to_readers(const struct allocator *from, void *cache, void *p,
 				      const struct kind *kind)
 {
@@ -300,7 +303,7 @@ static bool small_bulk_is_zero(struct kunit *test, const struct allocator *from,
 	return good;
 }
 
-/* @garbage: of so many sizes the memory is as it was left, if no option is set. */
+/* @garbage: sizes whose memory keeps its garbage, if no option is set */
 static void try_kinds(struct kunit *test, const struct allocator *from, unsigned int garbage)
 {
 	unsigned int i, flags, failures = 0, tests = 0;
@@ -319,11 +322,11 @@ static void try_kinds(struct kunit *test, const struct allocator *from, unsigned
 	}
 	kunit_info(test, "%u of %u read what was there before\n", failures, tests);
 	KUNIT_EXPECT_EQ(test, tests, 70U);
-	/* The two of each size that have neither a constructor nor readers nor the flag. */
+	/* In each size two kinds have no constructor, no readers and no zero flag. */
 	KUNIT_EXPECT_EQ(test, failures, memory_is_wiped() ? 0 : 2 * garbage);
 }
 
-/* An object that is handed out again is as it was, as a reader may still be there. */
+/* An object that is allocated again must be unchanged, as a reader may still look at it. */
 static bool contents_persist(struct kunit *test, const struct allocator *from,
 			     unsigned int size)
 {
@@ -362,7 +365,10 @@ static void try_persistence(struct kunit *test, const struct allocator *from)
 
 static void init_options_hold_for_typed_caches(struct kunit *test)
 {
-	/* Of 8 bytes all is the seal, which goes. */
+	/*
+	 * In an object of 8 bytes the seal overwrites all of the garbage, and is wiped at the
+	 * allocation.
+	 */
 	try_kinds(test, &typed_cache, kspan_exact_frees ? NR_SIZES - 1 : NR_SIZES);
 }
 
@@ -371,7 +377,7 @@ static void init_options_leave_what_readers_see(struct kunit *test)
 	try_persistence(test, &typed_cache);
 }
 
-/* These are the kernel's totals: the checks are the same. */
+/* The kernel's test has these totals. So the checks are the same. */
 static void init_options_hold_for_slub_alike(struct kunit *test)
 {
 	if (IS_ENABLED(CONFIG_KASAN))
@@ -380,7 +386,7 @@ static void init_options_hold_for_slub_alike(struct kunit *test)
 	try_persistence(test, &slub);
 }
 
-/* What init_on_free=1 wipes */
+/* Memory that init_on_free=1 wipes */
 
 static void needs_init_on_free(struct kunit *test)
 {
@@ -397,7 +403,10 @@ static void *garbage(struct kunit *test, struct kspan_heap *heap, size_t size)
 	return p;
 }
 
-/* By their addresses: kspan has the pages still, or else the kernel wipes them itself. */
+/*
+ * Check the old addresses of objects while kspan has the pages. The kernel itself wipes released
+ * ones.
+ */
 static void expect_wiped(struct kunit *test, void **p, unsigned int n, size_t size,
 			 const char *what)
 {
@@ -451,7 +460,7 @@ static void init_on_free_wipes_typed_objects(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kspan_cache_destroy(cache), 0);
 }
 
-/* Its last pages, as it gets shorter where it is. */
+/* An object that shrinks in place loses its last pages. */
 static void init_on_free_wipes_what_realloc_leaves(struct kunit *test)
 {
 	void *p, *tail;
@@ -465,14 +474,14 @@ static void init_on_free_wipes_what_realloc_leaves(struct kunit *test)
 	kspan_free(p);
 }
 
-/* Small ones stay the heap's, in spans; others go. */
+/* A reset keeps the spans of small objects, and frees large ones. */
 static void init_on_free_wipes_what_a_heap_resets(struct kunit *test)
 {
 	struct kspan_heap *heap = kspan_heap_create("kunit meminit", 0, 0);
 	void *large, *kept;
 
 	KUNIT_ASSERT_NOT_NULL(test, heap);
-	/* Of more than a word of their span's bitmap, and of more than a span. */
+	/* These have several words of bitmap, and several spans. */
 	fill(test, heap, MANY_ROUNDS, 64);
 	large = garbage(test, heap, 100000);
 	kspan_heap_reset(heap);
@@ -480,7 +489,7 @@ static void init_on_free_wipes_what_a_heap_resets(struct kunit *test)
 		expect_wiped(test, objects, MANY_ROUNDS, 64, "small ones");
 		expect_wiped(test, &large, 1, 100000, "a large one");
 	}
-	/* And without it nothing is wasted on them. */
+	/* Without the option a reset must not wipe them. */
 	kept = objects[MANY_ROUNDS / 2];
 	KUNIT_EXPECT_EQ(test, is_wiped(kept, 64), want_init_on_free());
 	kspan_heap_destroy(heap);
@@ -500,7 +509,7 @@ static void init_on_free_wipes_what_a_heap_drops(struct kunit *test)
 	expect_wiped(test, &large, 1, 100000, "a large one");
 }
 
-/* Those that are out, and no other: that one is somebody's, or nobody's, is not known. */
+/* The pool must wipe blocks that are out, and no others. */
 static void init_on_free_wipes_blocks(struct kunit *test)
 {
 	struct kspan_fixed_pool *pool = kspan_fixed_pool_create(200, 0, BULK, GFP_KERNEL);
@@ -525,7 +534,7 @@ static void init_on_free_wipes_blocks(struct kunit *test)
 	kspan_fixed_pool_destroy(pool);
 }
 
-/* What is no object in use is nobody's to wipe. */
+/* A wrong free must not wipe memory. */
 static void init_on_free_wipes_no_wrong_address(struct kunit *test)
 {
 	u64 before = kspan_bad_frees();
@@ -536,7 +545,7 @@ static void init_on_free_wipes_no_wrong_address(struct kunit *test)
 	kspan_free(ours);
 	kspan_free(p + 8);
 	kspan_free(large + 4096);
-	/* A wrong address may be in a magazine until now. */
+	/* A wrong address may have been in a magazine until here. */
 	kspan_heap_drain(&kspan_default_heap);
 	KUNIT_EXPECT_EQ(test, kspan_bad_frees() - before, 3ULL);
 	KUNIT_EXPECT_NULL(test, memchr_inv(ours, GARBAGE, sizeof(ours)));

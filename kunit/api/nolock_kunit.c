@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Allocation that waits for nothing, and the reserve behind it
+ * Allocations that never wait, and the reserve for them.
  *
- * The locks that it might want are held by the case itself, on the same CPU: a
- * call that waited for one would never return.
+ * The case itself holds the locks that a call might take, on the same CPU. A call that waited for
+ * one would never return.
  */
 #include <linux/kspan.h>
 #include <linux/nodemask.h>
@@ -28,23 +28,23 @@ static int nolock_init(struct kunit *test)
 	return objects ? 0 : -ENOMEM;
 }
 
-/* By attempts: lockdep would take the second of a kind for a deadlock. */
+/* Lock by trylock, since lockdep reports a second lock of a class as a deadlock. */
 static void hold(raw_spinlock_t *lock)
 {
 	while (!raw_spin_trylock(lock))
 		cpu_relax();
-	/* Only for sparse. */
+	/* This is for sparse only. */
 	__release(lock);
 }
 
 static void let_go(raw_spinlock_t *lock)
 {
-	/* Only for sparse. */
+	/* This is for sparse only. */
 	__acquire(lock);
 	raw_spin_unlock(lock);
 }
 
-/* Of a class and of the page heaps, on all nodes. */
+/* Hold the locks of a class and of the page heaps on all nodes. */
 static unsigned long hold_all(unsigned int class)
 {
 	unsigned long flags;
@@ -69,7 +69,7 @@ static void let_all_go(unsigned int class, unsigned long flags)
 	local_irq_restore(flags);
 }
 
-/* How many of @max calls succeed while nothing but the reserve can help. */
+/* Returns how many of @max calls succeed while they can use only the reserve. */
 static unsigned int take(size_t size, unsigned int max)
 {
 	unsigned int class = kspan_size_class(size), n = 0;
@@ -95,7 +95,7 @@ static unsigned long in_use(size_t size)
 	return now.in_use;
 }
 
-static void flush(void)
+static void drain(void)
 {
 	kspan_heap_drain(&kspan_default_heap);
 }
@@ -103,10 +103,10 @@ static void flush(void)
 static void prefill(struct kunit *test, size_t size, unsigned int n)
 {
 	KUNIT_ASSERT_EQ_MSG(test, kspan_prefill(size, n, GFP_KERNEL), 0, "%u of %zu", n, size);
-	flush();
+	drain();
 }
 
-/* Each is the caller's alone. */
+/* No object may overlap another. */
 static void expect_objects(struct kunit *test, size_t size, unsigned int n)
 {
 	unsigned int i;
@@ -151,7 +151,7 @@ static void magazine_serves_while_locks_are_held(struct kunit *test)
 	free_all(got);
 }
 
-/* No arena is there, and none is asked for. */
+/* There is no arena. The calls must not allocate one. */
 static void system_is_asked_for_nothing(struct kunit *test)
 {
 	struct kspan_page_stats now;
@@ -165,7 +165,7 @@ static void system_is_asked_for_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, now.arenas, 0UL);
 }
 
-/* A live object in an arena of free pages, and descriptors to cut these with. */
+/* Make an arena with free pages and a live object, and spare descriptors for spans. */
 static void *some_free_pages(struct kunit *test)
 {
 	unsigned int i;
@@ -179,7 +179,7 @@ static void *some_free_pages(struct kunit *test)
 	return objects[7];
 }
 
-/* Bitmaps of one word need no memory of their own. */
+/* Spans with a bitmap of one word need no memory besides their pages. */
 static void free_pages_serve_classes_of_few_slots(struct kunit *test)
 {
 	void *keep = some_free_pages(test), *p, *q;
@@ -195,7 +195,7 @@ static void free_pages_serve_classes_of_few_slots(struct kunit *test)
 	kspan_free(keep);
 }
 
-/* Others have bitmaps of SLUB's: there is nothing to be had, and nothing is used up. */
+/* Other spans need a bitmap from SLUB. So the calls must fail, and use up no pages. */
 static void classes_of_many_slots_take_no_pages(struct kunit *test)
 {
 	void *keep = some_free_pages(test);
@@ -212,7 +212,7 @@ static void slots_of_the_central_serve_all_classes(struct kunit *test)
 {
 	void *keep = kspan_malloc(8, GFP_KERNEL), *p;
 
-	flush();
+	drain();
 	p = kspan_malloc_nolock(8);
 	KUNIT_EXPECT_NOT_NULL(test, p);
 	KUNIT_EXPECT_TRUE(test, kspan_owns(p));
@@ -239,18 +239,18 @@ static void busy_cache_is_passed_by(struct kunit *test)
 	kspan_free(p);
 }
 
-/* There are free slots, which the owner of the lock may be looking at. */
+/* There are free slots, but the owner of the lock may be changing their spans. */
 static void held_locks_give_null_at_once(struct kunit *test)
 {
 	void *keep = kspan_malloc(SIZE, GFP_KERNEL);
 
-	flush();
+	drain();
 	KUNIT_EXPECT_EQ(test, take(SIZE, N), 0U);
 	KUNIT_EXPECT_EQ(test, in_use(SIZE), 1UL);
 	kspan_free(keep);
 }
 
-/* With the page heap locked, but not the central, its free slots are to be had. */
+/* The page heaps are locked, and the central is not. Its free slots can be taken. */
 static void lock_of_the_page_heap_keeps_no_slot_away(struct kunit *test)
 {
 	void *keep = kspan_malloc(SIZE, GFP_KERNEL);
@@ -259,7 +259,7 @@ static void lock_of_the_page_heap_keeps_no_slot_away(struct kunit *test)
 	void *large;
 	int nid;
 
-	flush();
+	drain();
 	local_irq_save(flags);
 	for_each_node(nid)
 		hold(&kspan_page_heap(nid)->lock);
@@ -304,7 +304,7 @@ static void every_class_can_be_prefilled(struct kunit *test)
 	}
 }
 
-/* A reserve of a class is good for all sizes of the class, and for no other. */
+/* A reserve serves all sizes of its class, and no other class. */
 static void reserve_is_that_of_the_class(struct kunit *test)
 {
 	unsigned int got;
@@ -317,7 +317,7 @@ static void reserve_is_that_of_the_class(struct kunit *test)
 	free_all(got);
 }
 
-/* What can be had otherwise does not cost the reserve anything. */
+/* The reserve serves only requests that can't be served otherwise. */
 static void reserve_is_the_last_resort(struct kunit *test)
 {
 	void *p;
@@ -326,7 +326,7 @@ static void reserve_is_the_last_resort(struct kunit *test)
 	prefill(test, SIZE, 5);
 	p = kspan_malloc_nolock(SIZE);
 	KUNIT_ASSERT_NOT_NULL(test, p);
-	flush();
+	drain();
 	got = take(SIZE, N);
 	KUNIT_EXPECT_EQ(test, got, 5U);
 	free_all(got);
@@ -346,7 +346,7 @@ static void prefill_tops_up(struct kunit *test)
 	prefill(test, SIZE, 10);
 	KUNIT_EXPECT_EQ(test, in_use(SIZE), 13UL);
 	free_all(got);
-	flush();
+	drain();
 	prefill(test, SIZE, 40);
 	KUNIT_EXPECT_EQ(test, in_use(SIZE), 40UL);
 	got = take(SIZE, N);
@@ -367,7 +367,7 @@ static void prefill_of_less_takes_nothing_away(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, in_use(SIZE), 0UL);
 }
 
-static void prefill_of_0_gives_back(struct kunit *test)
+static void prefill_of_0_drains_the_reserve(struct kunit *test)
 {
 	prefill(test, SIZE, 10);
 	prefill(test, SIZE, 0);
@@ -385,7 +385,10 @@ static void prefill_refuses_what_has_no_class(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, in_use(SIZE), 0UL);
 }
 
-/* The third arena can't be had: what came from two stays, and is good for its number. */
+/*
+ * The third arena can't be allocated. The objects of two arenas stay in the reserve, and can be
+ * taken.
+ */
 static void prefill_that_fails_keeps_what_there_is(struct kunit *test)
 {
 	unsigned int n = 300, got;
@@ -396,7 +399,7 @@ static void prefill_that_fails_keeps_what_there_is(struct kunit *test)
 	err = kspan_prefill(KSPAN_MAX_SMALL, n, GFP_KERNEL);
 	KUNIT_EXPECT_GT(test, kspan_kunit_stop_failing(), 0U);
 	KUNIT_EXPECT_EQ(test, err, -ENOMEM);
-	flush();
+	drain();
 	kspan_verify(test, &kspan_default_heap);
 	got = take(KSPAN_MAX_SMALL, n + 1);
 	KUNIT_EXPECT_GT(test, got, 0U);
@@ -408,7 +411,10 @@ static void prefill_that_fails_keeps_what_there_is(struct kunit *test)
 	free_all(got);
 }
 
-/* The k-th allocation of any kind, for every k; each in a class without a chunk. */
+/*
+ * Allocation k of any kind fails, for every k. Each k uses another class, which has no reserve
+ * yet.
+ */
 static void any_failure_of_a_prefill_leaves_a_good_state(struct kunit *test)
 {
 	unsigned int k, got, n = 6;
@@ -422,7 +428,7 @@ static void any_failure_of_a_prefill_leaves_a_good_state(struct kunit *test)
 		kspan_kunit_fail_nth(k);
 		err = kspan_prefill(size, n, GFP_NOWAIT | __GFP_NOWARN);
 		failed = kspan_kunit_nth_failed();
-		flush();
+		drain();
 		got = take(size, n + 1);
 		KUNIT_EXPECT_EQ(test, got == n, !err);
 		KUNIT_EXPECT_TRUE(test, !err || err == -ENOMEM);
@@ -471,12 +477,12 @@ static void memory_is_as_it_was_left(struct kunit *test)
 	make_dirty(test);
 	p = kspan_malloc_nolock(SIZE);
 	KUNIT_ASSERT_NOT_NULL(test, p);
-	/* But for the seal. */
+	/* The first word may have been the seal. */
 	KUNIT_EXPECT_NULL(test, memchr_inv(p + sizeof(long), 0xd1, SIZE - sizeof(long)));
 	kspan_free(p);
 }
 
-/* Also what is in the reserve, which somebody may have filled before. */
+/* init_on_alloc wipes objects of the reserve, too. */
 static void init_on_alloc_is_honoured(struct kunit *test)
 {
 	bool was_on = want_init_on_alloc(0);
@@ -490,7 +496,7 @@ static void init_on_alloc_is_honoured(struct kunit *test)
 	if (!was_on)
 		static_branch_enable(&init_on_alloc);
 	p = kspan_malloc_nolock(SIZE);
-	flush();
+	drain();
 	got = take(SIZE, 1);
 	if (!was_on)
 		static_branch_disable(&init_on_alloc);
@@ -502,7 +508,7 @@ static void init_on_alloc_is_honoured(struct kunit *test)
 	free_all(1);
 }
 
-/* What is in the reserve counts as handed out; taking it is no allocation more. */
+/* Objects in the reserve count as allocated. To take one is no allocation. */
 static void reserve_counts_as_in_use(struct kunit *test)
 {
 	struct kspan_class_stats was, now;
@@ -520,8 +526,8 @@ static void reserve_counts_as_in_use(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, now.frees - was.frees, 10ULL);
 }
 
-/* All that a heap has, one after the other, and back with it; returns how many. */
-static unsigned int drain(struct kunit *test, struct kspan_heap *heap)
+/* Take all that a heap can serve, and free it. Returns how many objects. */
+static unsigned int take_and_free_all(struct kunit *test, struct kspan_heap *heap)
 {
 	unsigned int n = 0;
 
@@ -542,9 +548,9 @@ static void heaps_have_reserves_of_their_own(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kspan_heap_prefill(heap, SIZE, 0, GFP_KERNEL), 0);
 	KUNIT_EXPECT_EQ(test, kspan_heap_prefill(heap, SIZE, N / 4, GFP_KERNEL), 0);
 	KUNIT_EXPECT_GE(test, kspan_private_live(heap), N / 4UL);
-	KUNIT_EXPECT_GE(test, drain(test, heap), N / 4U);
+	KUNIT_EXPECT_GE(test, take_and_free_all(test, heap), N / 4U);
 	KUNIT_EXPECT_EQ(test, kspan_heap_prefill(heap, SIZE, N / 4, GFP_KERNEL), 0);
-	/* They go with a reset, and there can be others after it. */
+	/* A reset frees the reserve. Another one can be made after it. */
 	kspan_heap_reset(heap);
 	KUNIT_EXPECT_EQ(test, kspan_private_live(heap), 0UL);
 	KUNIT_EXPECT_EQ(test, kspan_heap_prefill(heap, SIZE, N / 4, GFP_KERNEL), 0);
@@ -582,7 +588,7 @@ static void caches_have_reserves_of_their_own(struct kunit *test)
 	for (i = 0; i < 50; i++)
 		kspan_cache_free(typed, objects[i]);
 	KUNIT_EXPECT_EQ(test, kspan_cache_prefill(typed, 50, GFP_KERNEL), 0);
-	/* What is left of the reserve keeps the cache from nothing. */
+	/* The destruction of a cache frees the rest of its reserve. */
 	KUNIT_EXPECT_EQ(test, kspan_cache_destroy(typed), 0);
 }
 
@@ -604,7 +610,7 @@ static struct kunit_case nolock_cases[] = {
 	KUNIT_CASE(reserve_is_the_last_resort),
 	KUNIT_CASE(prefill_tops_up),
 	KUNIT_CASE(prefill_of_less_takes_nothing_away),
-	KUNIT_CASE(prefill_of_0_gives_back),
+	KUNIT_CASE(prefill_of_0_drains_the_reserve),
 	KUNIT_CASE(prefill_refuses_what_has_no_class),
 	KUNIT_CASE(prefill_that_fails_keeps_what_there_is),
 	KUNIT_CASE(large_objects_come_from_free_pages),

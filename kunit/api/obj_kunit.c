@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Allocation by type: kspan_obj() and its kin. */
+/* Allocation by type: kspan_obj() and its variants. */
 #include <linux/kspan.h>
 #include <linux/string.h>
 
@@ -14,7 +14,7 @@ struct line {
 	struct point points[];
 };
 
-/* The class is the compiler's, and the type is checked by it. */
+/* The compiler computes the class, and checks the type. */
 static void object_of_a_type_has_its_size(struct kunit *test)
 {
 	struct point *by_type = kspan_obj(struct point), *by_variable;
@@ -34,7 +34,7 @@ static void array_of_a_type_has_its_size(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kspan_size(points), kspan_size_roundup(1000 * sizeof(*points)));
 	kspan_free(points);
 	OPTIMIZER_HIDE_VAR(n);
-	/* As many bytes as one of them, if they are not counted well. */
+	/* The product wraps around to a few bytes. */
 	KUNIT_EXPECT_NULL(test, kspan_objs(*points, n, GFP_KERNEL | __GFP_NOWARN));
 }
 
@@ -57,7 +57,7 @@ static void expect_zeroed(struct kunit *test, void *p)
 	kspan_free(p);
 }
 
-/* What was there before them is not. */
+/* In the second round the objects get the memory of the first one's. */
 static void z_variants_are_zeroed(struct kunit *test)
 {
 	unsigned int round;
@@ -109,7 +109,7 @@ static void variants_of_a_heap_are_of_the_heap(struct kunit *test)
 	kspan_heap_destroy(heap);
 }
 
-/* Where it is set at all. */
+/* Some compilers know no __counted_by(). The counter is not set then. */
 struct counted {
 	unsigned int n;
 	u32 word[] __counted_by(n);
@@ -128,7 +128,7 @@ static void counter_of_an_array_is_set(struct kunit *test)
 	kspan_free(counted);
 }
 
-/* An argument is evaluated once, a variable that names a type not at all. */
+/* A macro evaluates an argument once. It does not evaluate a variable that only names a type. */
 static void arguments_are_evaluated_once(struct kunit *test)
 {
 	struct point *none = NULL, *points;
@@ -142,7 +142,7 @@ static void arguments_are_evaluated_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, n, 3U);
 }
 
-/* It can be had as a function, too. */
+/* The calls are functions, too. */
 static void malloc_is_a_function(struct kunit *test)
 {
 	void *(*alloc)(size_t size, gfp_t gfp) = kspan_malloc;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What heaps and caches can be told at their creation, and what they tell. */
+/* Options of heaps and caches, and queries about them. */
 #include <linux/kspan.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -110,7 +110,7 @@ static void each_heap_is_visited_once(struct kunit *test)
 	kspan_cache_destroy(cache);
 }
 
-/* What a request would be, had it been made so. */
+/* A request must work as if it had the heap's flags itself. */
 static void flags_of_a_heap_are_those_of_its_requests(struct kunit *test)
 {
 	struct kspan_heap_options options = {
@@ -198,7 +198,7 @@ static void flags_of_slab_are_those_of_caches(struct kunit *test)
 	cache = kspan_cache_create("slab", 24, 0, SLAB_TYPESAFE_BY_RCU, NULL);
 	KUNIT_ASSERT_NOT_NULL(test, cache);
 	p = kspan_cache_zalloc(cache, GFP_KERNEL);
-	/* Of these it keeps what is there. */
+	/* The zero flag is ignored here: a free object keeps its contents. */
 	KUNIT_EXPECT_NOT_NULL(test, p);
 	KUNIT_EXPECT_TRUE(test, kspan_heap_keeps_contents((struct kspan_heap *)cache));
 	kspan_cache_free(cache, p);
@@ -239,7 +239,7 @@ static unsigned int heaps_in_a_scope(void)
 	return heap && cache && region && pool && fixed ? heaps() : 0;
 }
 
-/* The fixture sees that all memory is back. */
+/* The suite's exit function checks that all memory is free. */
 static void end_of_the_scope_destroys(struct kunit *test)
 {
 	unsigned int before = heaps();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Private heaps: isolation, limits, reset, destruction, whoever frees wherever. */
+/* Private heaps: isolation, limits, reset, destruction, and frees in each context. */
 #include <linux/cpu.h>
 #include <linux/interrupt.h>
 #include <linux/kspan.h>
@@ -14,7 +14,7 @@
 #include "model.h"
 #include "objects/track.h"
 
-/* Debug kernels take ten times as long for each. */
+/* On a debug kernel each operation takes ten times as long. */
 #define SLOW		IS_ENABLED(CONFIG_KASAN)
 #define MANY		(SLOW ? 1000 : 4000)
 #define HEAPS		(SLOW ? 200 : 1000)
@@ -141,7 +141,7 @@ static void variants_are_of_the_heap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, stats.frees, 0ULL);
 	KUNIT_EXPECT_EQ(test, stats.failures, 0ULL);
 	KUNIT_EXPECT_EQ(test, (unsigned long)(stats.held >> KSPAN_PAGE_SHIFT), held(heap));
-	/* All of them go with the heap. */
+	/* The destruction of the heap frees all of them. */
 }
 
 static void realloc_stays_in_the_heap(struct kunit *test)
@@ -164,7 +164,7 @@ static void realloc_stays_in_the_heap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kspan_private_live(heap), 0UL);
 }
 
-/* Where a heap is to be named, NULL is the default heap. */
+/* NULL stands for the default heap in all calls that name a heap. */
 static void null_is_the_default_heap(struct kunit *test)
 {
 	struct kspan_cpu_region *regions = kspan_cpu_region_create(NULL, 0, GFP_KERNEL);
@@ -208,7 +208,7 @@ static void null_is_the_default_heap(struct kunit *test)
 	kspan_heap_trim(NULL);
 }
 
-/* The default heap has no limit, and stays. */
+/* The default heap has no limit, and can't be reset or destroyed. */
 static void default_heap_is_not_reset(struct kunit *test)
 {
 	unsigned long before = kspan_refused(KSPAN_REFUSED_HEAP);
@@ -218,7 +218,7 @@ static void default_heap_is_not_reset(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kspan_refused(KSPAN_REFUSED_HEAP) - before, 1UL);
 	kspan_heap_set_pressure(NULL, NULL, NULL);
 	KUNIT_EXPECT_EQ(test, kspan_refused(KSPAN_REFUSED_HEAP) - before, 2UL);
-	/* At the end of a function there may be none. */
+	/* A destruction of NULL is allowed, for the sake of error paths. */
 	kspan_heap_destroy(NULL);
 	KUNIT_EXPECT_EQ(test, kspan_refused(KSPAN_REFUSED_HEAP) - before, 2UL);
 	KUNIT_EXPECT_TRUE(test, kspan_owns(p));
@@ -232,7 +232,7 @@ static int by_address(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
-/* How many of @n sorted pages are among those of @m objects. */
+/* Count how many of @n sorted pages are among those of @m objects. */
 static unsigned int common_pages(void **pages, unsigned int n, void **of, unsigned int m)
 {
 	unsigned int i, j = 0, common = 0;
@@ -249,8 +249,8 @@ static unsigned int common_pages(void **pages, unsigned int n, void **of, unsign
 }
 
 /*
- * What one heap had and freed, neither another heap nor the default heap gets, in no
- * size and way.
+ * Another heap, and the default heap, must not get memory that this heap has freed, for any size
+ * and by any call.
  */
 static void memory_of_a_heap_is_not_used_by_another(struct kunit *test)
 {
@@ -269,7 +269,7 @@ static void memory_of_a_heap_is_not_used_by_another(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, kspan_private_live(heap), 0UL);
 		common_pages(NULL, 0, objects, n);
 		for (j = 0; j < ARRAY_SIZE(froms); j++) {
-			/* The same size, and another one. */
+			/* Try the same size, and another one. */
 			for (k = i; k <= i + 2; k += 2) {
 				size_t size = sizes[k % ARRAY_SIZE(sizes)];
 				unsigned int m = min_t(size_t, MANY, SZ_2M / size);
@@ -279,7 +279,7 @@ static void memory_of_a_heap_is_not_used_by_another(struct kunit *test)
 				KUNIT_EXPECT_EQ(test, common_pages(objects, n, again, m), 0U);
 			}
 		}
-		/* The heap itself gets it again, but for what is at the ends of it. */
+		/* The heap itself gets most of it again. */
 		make_many(test, heap, sizes[i], again, n);
 		free_many(again, n);
 		KUNIT_EXPECT_GT(test, common_pages(objects, n, again, n), n * 4 / 5);
@@ -305,7 +305,7 @@ static void limit_is_kept(struct kunit *test)
 			KUNIT_ASSERT_LE(test, held(small), limit >> KSPAN_PAGE_SHIFT);
 		}
 		if (n < 2 * MANY) {
-			/* Nearly all of it, up to a last span, is there for objects. */
+			/* Objects can use nearly all of the limit, but for a last span. */
 			KUNIT_EXPECT_GE_MSG(test, n * kspan_size_roundup(sizes[i]),
 					    sizes[i] == 200000 ? limit / 3 : limit * 4 / 5,
 					    "%zu", sizes[i]);
@@ -313,7 +313,7 @@ static void limit_is_kept(struct kunit *test)
 			KUNIT_EXPECT_GT(test, stats.failures, 0ULL);
 		}
 		free_many(objects, n);
-		/* What the class keeps, the next one may have. */
+		/* The pages that this class keeps serve the next one. */
 		kspan_verify(test, small);
 	}
 	stats = stats_of(small);
@@ -350,7 +350,7 @@ struct hoard {
 	size_t size;
 };
 
-static void give_up(struct kspan_heap *of, size_t size, void *data)
+static void free_hoard(struct kspan_heap *of, size_t size, void *data)
 {
 	struct hoard *hoard = data;
 
@@ -366,7 +366,7 @@ static void pressure_is_told_once_before_a_failure(struct kunit *test)
 	struct kspan_heap *small = make_heap(test, "small", SZ_256K);
 	void *p, *large;
 
-	kspan_heap_set_pressure(small, give_up, &hoard);
+	kspan_heap_set_pressure(small, free_hoard, &hoard);
 	while (!hoard.calls) {
 		p = make(test, small, 500);
 		if (!hoard.calls)
@@ -376,13 +376,13 @@ static void pressure_is_told_once_before_a_failure(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hoard.calls, 1U);
 	KUNIT_EXPECT_EQ(test, hoard.size, kspan_size_roundup(500));
 	kspan_free(p);
-	/* Nothing to give up any more: told once, and failed. */
+	/* The callback has nothing to free any more. It is called once, and the request fails. */
 	large = make(test, small, SZ_256K - 2 * KSPAN_PAGE_SIZE);
 	hoard.calls = 0;
 	KUNIT_EXPECT_NULL(test, kspan_heap_malloc(small, SZ_64K, GFP_KERNEL));
 	KUNIT_EXPECT_EQ(test, hoard.calls, 1U);
 	KUNIT_EXPECT_EQ(test, hoard.size, (size_t)SZ_64K);
-	/* Large ones are freed for a small one. */
+	/* The callback frees a large object for a small one. */
 	objects[hoard.n++] = large;
 	p = make(test, small, 32768);
 	KUNIT_EXPECT_EQ(test, hoard.calls, 2U);
@@ -403,13 +403,13 @@ static void want_more(struct kspan_heap *of, size_t size, void *data)
 	greedy->calls++;
 	greedy->depth++;
 	greedy->deepest = max(greedy->deepest, greedy->depth);
-	/* Long before the stack ends. */
+	/* A recursion would stop long before the end of the stack. */
 	if (greedy->depth < 20)
 		greedy->got |= !!kspan_heap_malloc(greedy->heap, size, GFP_KERNEL);
 	greedy->depth--;
 }
 
-/* Its own request fails, be it made by the callback of another heap. */
+/* While a callback runs, requests of its heap fail, also from the callback of another heap. */
 static void pressure_does_not_call_itself(struct kunit *test)
 {
 	struct kspan_heap *small = make_heap(test, "small", SZ_256K);
@@ -428,7 +428,7 @@ static void pressure_does_not_call_itself(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, first.deepest, 1U);
 	KUNIT_EXPECT_EQ(test, second.deepest, 1U);
 	KUNIT_EXPECT_EQ(test, kspan_refused(KSPAN_REFUSED_PRESSURE) - before, 2UL);
-	/* One after the other is no recursion. */
+	/* A second call after the first has ended is no recursion. */
 	first.calls = 0;
 	KUNIT_EXPECT_NULL(test, kspan_heap_malloc(small, SZ_512K, GFP_KERNEL));
 	KUNIT_EXPECT_EQ(test, first.calls, 1U);
@@ -436,8 +436,11 @@ static void pressure_does_not_call_itself(struct kunit *test)
 	kspan_heap_destroy(other);
 }
 
-/* With interrupts off the heap gives up what it takes, and no more; who can wait, all. */
-static void whoever_cannot_wait_takes_what_it_needs(struct kunit *test)
+/*
+ * A request with interrupts off retires as many kept spans as it needs. A request that can wait
+ * retires all.
+ */
+static void atomic_request_takes_what_it_needs(struct kunit *test)
 {
 	struct kspan_heap *small = make_heap(test, "small", SZ_2M);
 	unsigned long flags, limit = SZ_2M >> KSPAN_PAGE_SHIFT;
@@ -452,7 +455,7 @@ static void whoever_cannot_wait_takes_what_it_needs(struct kunit *test)
 	KUNIT_ASSERT_LT(test, n, 2U * MANY);
 	free_many(objects, n);
 	KUNIT_ASSERT_GE(test, held(small), limit * 7 / 8);
-	/* With PREEMPT_RT that waits for nobody, so it takes nothing from anybody. */
+	/* With interrupts off a task of PREEMPT_RT takes no lock, and so retires nothing. */
 	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
 		local_irq_save(flags);
 	p = kspan_heap_malloc(small, SZ_128K, GFP_ATOMIC);
@@ -468,7 +471,7 @@ static void whoever_cannot_wait_takes_what_it_needs(struct kunit *test)
 	kspan_heap_destroy(small);
 }
 
-/* Objects of a heap at its limit, which its callback frees all over the place. */
+/* Objects of a heap at its limit. Its callback frees them in an order that scatters them. */
 struct scattered {
 	void **p;
 	unsigned int n;
@@ -481,14 +484,14 @@ static void free_scattered(struct kspan_heap *heap, size_t size, void *data)
 	unsigned int i, j;
 
 	objects->calls++;
-	/* So that each magazine has an object of each span. */
+	/* In this order each magazine gets an object of each span. */
 	for (i = 0; i < 128; i++)
 		for (j = i; j < objects->n; j += 128)
 			kspan_free(objects->p[j]);
 	objects->n = 0;
 }
 
-/* So that the depot gets magazines, which come when somebody misses one. */
+/* A depot gets a magazine when one was missed. So make it miss many. */
 static void churn_heap(struct kspan_heap *heap, struct scattered *objects)
 {
 	unsigned int round, i, n = min(objects->n, 140U * KSPAN_MAGAZINE_MAX);
@@ -501,8 +504,11 @@ static void churn_heap(struct kspan_heap *heap, struct scattered *objects)
 	}
 }
 
-/* What the callback freed is in magazines and a depot, of which little goes at a time. */
-static void what_the_callback_freed_serves_whoever_cannot_wait(struct kunit *test)
+/*
+ * The callback's objects are in magazines and the depot, which are drained in steps. All steps
+ * together must serve the request.
+ */
+static void objects_that_the_callback_freed_serve_atomic_requests(struct kunit *test)
 {
 	struct kspan_heap *small = make_heap(test, "small", SZ_2M);
 	unsigned int most = SZ_2M / 64;
@@ -528,7 +534,7 @@ static void what_the_callback_freed_serves_whoever_cannot_wait(struct kunit *tes
 	kvfree(scattered.p);
 }
 
-/* A callback that is interrupted by a softirq, which asks for memory of the same heap. */
+/* A softirq interrupts the callback, and allocates from the same heap. */
 struct interrupted {
 	struct kspan_heap *heap;
 	void *victims[2 * SZ_1M / SZ_128K];
@@ -547,13 +553,15 @@ static void ask_in_softirq(struct tasklet_struct *tasklet)
 	kspan_free(p);
 }
 
-static void give_a_victim(struct kspan_heap *heap, size_t size, void *data)
+static void free_a_victim(struct kspan_heap *heap, size_t size, void *data)
 {
 	struct interrupted *state = data;
 
 	state->calls++;
 	if (!in_serving_softirq()) {
-		/* It runs when softirqs are enabled, in this task with PREEMPT_RT. */
+		/*
+		 * The tasklet runs when softirqs are enabled. On PREEMPT_RT it runs in this task.
+		 */
 		local_bh_disable();
 		tasklet_schedule(&state->tasklet);
 		local_bh_enable();
@@ -578,7 +586,7 @@ static void softirq_within_the_callback_is_no_recursion(struct kunit *test)
 	}
 	KUNIT_ASSERT_LT(test, state->n, ARRAY_SIZE(state->victims));
 	KUNIT_ASSERT_GT(test, state->n, 2U);
-	kspan_heap_set_pressure(state->heap, give_a_victim, state);
+	kspan_heap_set_pressure(state->heap, free_a_victim, state);
 	p = kspan_heap_malloc(state->heap, SZ_128K, GFP_KERNEL);
 	tasklet_kill(&state->tasklet);
 	KUNIT_EXPECT_NOT_NULL(test, p);
@@ -595,7 +603,7 @@ static void failures_leave_nothing_behind(struct kunit *test)
 	unsigned int i;
 
 	kspan_kunit_needs_faults(test);
-	/* Whatever free pages there are do not count. */
+	/* Use up the free pages first. */
 	kspan_kunit_fail_arenas(1, 1000);
 	for (i = 0; i < MANY; i++) {
 		objects[i] = kspan_heap_malloc(heap, 16384, GFP_KERNEL | __GFP_NOWARN);
@@ -612,7 +620,7 @@ static void failures_leave_nothing_behind(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, held(heap), 0UL);
 }
 
-static void failure_says_whose_it_was(struct kunit *test)
+static void failure_names_the_heap(struct kunit *test)
 {
 	struct kspan_heap *narrow = make_heap(test, "narrow", SZ_64K);
 	gfp_t quiet = GFP_KERNEL | __GFP_NOWARN;
@@ -636,7 +644,7 @@ static void failure_says_whose_it_was(struct kunit *test)
 	kspan_heap_destroy(narrow);
 }
 
-static void trim_gives_back_what_is_kept(struct kunit *test)
+static void trim_retires_what_is_kept(struct kunit *test)
 {
 	unsigned long before;
 	void *p;
@@ -682,7 +690,7 @@ static void reset_frees_everything_and_keeps_spans(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, kspan_private_live(heap), 0UL);
 		KUNIT_EXPECT_EQ(test, stats_of(heap).bytes, 0ULL);
 		KUNIT_EXPECT_EQ(test, held(heap), small);
-		/* The same again needs no more. */
+		/* The second and third round need no more pages than the first. */
 		if (round)
 			KUNIT_EXPECT_EQ(test, small, spans);
 		spans = small;
@@ -692,7 +700,7 @@ static void reset_frees_everything_and_keeps_spans(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, held(heap), 0UL);
 }
 
-static void destroy_gives_everything_back(struct kunit *test)
+static void destroy_frees_everything(struct kunit *test)
 {
 	struct kspan_page_stats before, after;
 	struct kspan_heap *doomed;
@@ -706,7 +714,7 @@ static void destroy_gives_everything_back(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, after.large.spans, before.large.spans);
 }
 
-/* With a neighbour in every arena, so that none of them goes back to buddy. */
+/* Each arena has an object of the default heap, so none is released. */
 static void free_after_destroy_is_reported(struct kunit *test)
 {
 	u64 before = kspan_bad_free_count(KSPAN_BAD_FREE_DESTROYED);
@@ -799,7 +807,7 @@ static void regions_take_from_the_heap(struct kunit *test)
 	kspan_free(last);
 	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_REGION) - before, 1ULL);
 	kspan_verify(test, small);
-	/* Chunks have no place in anybody's code. */
+	/* A chunk has no call site. */
 	sites = kspan_track_sum(small, &nr_sites);
 	KUNIT_ASSERT_NOT_NULL(test, sites);
 	KUNIT_EXPECT_EQ(test, nr_sites, 1U);
@@ -813,7 +821,7 @@ static void regions_take_from_the_heap(struct kunit *test)
 	kspan_heap_destroy(small);
 }
 
-/* Fills up with objects, and gives how many chunks that took. */
+/* Fill a region with objects. Returns how many chunks it has. */
 static unsigned int fill_region(struct kunit *test, struct kspan_region *region, u8 with)
 {
 	struct kspan_region_stats stats;
@@ -830,8 +838,8 @@ static unsigned int fill_region(struct kunit *test, struct kspan_region *region,
 }
 
 /*
- * With the heap's reset the chunks of the old region go, and the new region has them. What
- * then is done to the old one is told, and not done to the new one.
+ * The reset of a heap frees the chunks of a region, and a new region gets them. Later calls with
+ * the old region must be reported, and must not change the new one.
  */
 static void region_that_outlives_a_reset_leaves_others_alone(struct kunit *test)
 {
@@ -862,7 +870,7 @@ static void region_that_outlives_a_reset_leaves_others_alone(struct kunit *test)
 	kspan_region_reset(old);
 	kspan_region_destroy(old);
 	kspan_region_reset(spare);
-	/* It is as new. */
+	/* The reset has made it an empty region. */
 	KUNIT_EXPECT_NOT_NULL(test, kspan_region_alloc(spare, 1000, GFP_KERNEL));
 	kspan_region_destroy(spare);
 	kspan_region_poison = poison;
@@ -878,7 +886,7 @@ static noinline void *from_here(struct kspan_heap *from, size_t size)
 {
 	void *p = kspan_heap_malloc(from, size, GFP_KERNEL);
 
-	/* Not a tail call, so that it returns to here. */
+	/* Keep the compiler from making a tail call, so that the call site is here. */
 	barrier();
 	return p;
 }
@@ -887,7 +895,7 @@ static noinline void *from_there(struct kspan_heap *from, size_t size)
 {
 	void *p = kspan_heap_zalloc(from, size, GFP_KERNEL);
 
-	/* Not a tail call, so that it returns to here. */
+	/* Keep the compiler from making a tail call, so that the call site is here. */
 	barrier();
 	return p;
 }
@@ -897,7 +905,7 @@ static bool is_in(unsigned long site, const void *function)
 	return site - (unsigned long)function < 256;
 }
 
-/* What is freed does not count, wherever it is cached; blocks of tiny objects do. */
+/* Freed objects do not count, even if they are cached. Blocks of tiny objects do. */
 static void live_objects_are_told_by_call_site(struct kunit *test)
 {
 	struct kspan_heap *tracked = kspan_heap_create("tracked", 0, KSPAN_HEAP_TRACK);
@@ -933,7 +941,7 @@ static void live_objects_are_told_by_call_site(struct kunit *test)
 	kspan_heap_reset(tracked);
 	kvfree(kspan_track_sum(tracked, &nr_sites));
 	KUNIT_EXPECT_EQ(test, nr_sites, 0U);
-	/* More places than the table has room for. */
+	/* There are more call sites than the table has room for. */
 	for (i = 0; i < 1000; i++)
 		__kspan_track(make(test, tracked, 64), 1000 + i);
 	sites = kspan_track_sum(tracked, &nr_sites);
@@ -946,7 +954,10 @@ static void live_objects_are_told_by_call_site(struct kunit *test)
 	kspan_heap_destroy(tracked);
 }
 
-/* As of an object that was freed by others meanwhile, whose pages are another heap's now. */
+/*
+ * An object was freed meanwhile, and its pages belong to a heap that is not tracked. Nothing may
+ * be written to its span.
+ */
 static void other_spans_have_no_sites(struct kunit *test)
 {
 	u8 *p = kspan_malloc(1024, GFP_KERNEL);
@@ -956,12 +967,12 @@ static void other_spans_have_no_sites(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	span = kspan_map_span((unsigned long)p);
 	behind = kspan_span_sites(span) + (p - (u8 *)span->start) / span->size;
-	/* Of others, whose redzone it may be. */
+	/* KASAN may have a redzone there. */
 	before = READ_ONCE_NOCHECK(*behind);
 	__kspan_track(p, ~before);
 	KUNIT_EXPECT_EQ(test, READ_ONCE_NOCHECK(*behind), before);
 	kspan_free(p);
-	/* No object any more. */
+	/* Now there is no object either. */
 	__kspan_track(p, ~before);
 	KUNIT_EXPECT_EQ(test, READ_ONCE_NOCHECK(*behind), before);
 }
@@ -980,7 +991,7 @@ static void many_heaps_at_once(struct kunit *test)
 		objects[HEAPS + i] = kspan_heap_malloc(heaps[i], 64, GFP_KERNEL);
 	}
 	KUNIT_EXPECT_EQ(test, i, (unsigned int)HEAPS);
-	/* Half of them have an object left. */
+	/* Every second heap has an object left. */
 	while (i--) {
 		KUNIT_EXPECT_NOT_NULL(test, objects[i]);
 		kspan_free(objects[i]);
@@ -993,7 +1004,7 @@ static void many_heaps_at_once(struct kunit *test)
 	kvfree(heaps);
 }
 
-/* A user's name can't forge a line of the log, nor a row of a table. */
+/* A name that a user chose must not forge a line of the log, nor a row of a table. */
 static void names_are_printable(struct kunit *test)
 {
 	struct kspan_heap *odd = kspan_heap_create("a b\n\x1b[31m\\\xe9", 0, 0), *none, *forger;
@@ -1016,7 +1027,10 @@ static void names_are_printable(struct kunit *test)
 	kspan_heap_destroy(none);
 }
 
-/* As of a module that is gone. */
+/*
+ * The address of a call site may be without a name, as when its module is unloaded. The report
+ * must not show it.
+ */
 static void site_without_a_name_is_hashed(struct kunit *test)
 {
 	struct kspan_heap *tracked = kspan_heap_create("tracked", 0, KSPAN_HEAP_TRACK);
@@ -1060,7 +1074,7 @@ static void free_and_allocate(void *data)
 		deed->p[i] = NULL;
 		if (deed->frees_only)
 			continue;
-		/* In an NMI there may be none, and never a large one. */
+		/* An NMI may get no object, and never a large one. */
 		deed->p[i] = kspan_heap_malloc(heap, size, GFP_ATOMIC | __GFP_NOWARN);
 		deed->failed |= !deed->p[i] && !in_nmi() && !IS_ENABLED(CONFIG_PREEMPT_RT);
 	}
@@ -1084,7 +1098,7 @@ static void every_context_may_free_and_allocate(struct kunit *test)
 			deed.p[1] = deed.p[1] ?: make(test, heap, 3000);
 			deed.p[2] = deed.p[2] ?: make(test, heap, 40000);
 			deed.p[3] = deed.p[3] ?: kspan_heap_tiny_alloc(heap, 5, GFP_KERNEL);
-			/* Under a raw lock SLUB's locks are not to be taken. */
+			/* Under a raw spinlock the locks of SLUB must not be taken. */
 			deed.frees_only = contexts[i] == &context_raw_lock;
 			if (!context_run(contexts[i], &job))
 				continue;
@@ -1099,7 +1113,7 @@ static void every_context_may_free_and_allocate(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kspan_private_live(heap), 0UL);
 }
 
-/* A heap that is made, used and destroyed again and again, as others look at it. */
+/* A thread makes, uses and destroys a heap again and again, while the case visits all heaps. */
 struct life {
 	struct rnd_state rnd;
 	unsigned int rounds;
@@ -1124,7 +1138,7 @@ static int live_lives(void *data)
 			p[i] = kspan_heap_malloc(own, 1 + model_size(&life->rnd, 15), GFP_KERNEL);
 			life->failed += !p[i];
 		}
-		/* Some are freed, some go with a reset, some with the heap. */
+		/* Some objects are freed, some are left to a reset, and some to the destruction. */
 		for (i = 0; i < n; i += 2)
 			kspan_free(p[i]);
 		if (kspan_kunit_below(&life->rnd, 2))
@@ -1166,7 +1180,7 @@ static void heaps_come_and_go_as_others_look(struct kunit *test)
 		kspan_visit_heaps(count_heap, &n);
 		KUNIT_EXPECT_GE(test, n, 2U);
 		kspan_private_trim_all();
-		/* What CPU hotplug does, for a CPU that nobody has. */
+		/* Do what CPU hotplug does when a CPU comes. */
 		cpus_read_lock();
 		kspan_private_prepare_cpu(cpu);
 		cpus_read_unlock();
@@ -1198,7 +1212,10 @@ static void model_free(struct kunit *test, struct model_slot *slot)
 	slot->p = NULL;
 }
 
-/* Random calls on some heaps; contents stay, and what a heap says is what was done. */
+/*
+ * Make random calls on some heaps. Contents must stay, and the live objects of each heap be as
+ * many as in the model.
+ */
 static void random_calls_agree_with_a_model(struct kunit *test)
 {
 	struct model_slot *slots = kvcalloc(SLOTS, sizeof(*slots), GFP_KERNEL);
@@ -1257,14 +1274,14 @@ static struct kunit_case private_cases[] = {
 	KUNIT_CASE(request_that_must_not_fail_goes_beyond_the_limit),
 	KUNIT_CASE(pressure_is_told_once_before_a_failure),
 	KUNIT_CASE(pressure_does_not_call_itself),
-	KUNIT_CASE(whoever_cannot_wait_takes_what_it_needs),
-	KUNIT_CASE(what_the_callback_freed_serves_whoever_cannot_wait),
+	KUNIT_CASE(atomic_request_takes_what_it_needs),
+	KUNIT_CASE(objects_that_the_callback_freed_serve_atomic_requests),
 	KUNIT_CASE(softirq_within_the_callback_is_no_recursion),
 	KUNIT_CASE(failures_leave_nothing_behind),
-	KUNIT_CASE(failure_says_whose_it_was),
-	KUNIT_CASE(trim_gives_back_what_is_kept),
+	KUNIT_CASE(failure_names_the_heap),
+	KUNIT_CASE(trim_retires_what_is_kept),
 	KUNIT_CASE(reset_frees_everything_and_keeps_spans),
-	KUNIT_CASE(destroy_gives_everything_back),
+	KUNIT_CASE(destroy_frees_everything),
 	KUNIT_CASE(free_after_destroy_is_reported),
 	KUNIT_CASE(wrong_frees_are_found),
 	KUNIT_CASE(bulk_calls_mix_heaps),

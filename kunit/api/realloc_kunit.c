@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Changing the size of an object: in its slot, into the pages behind it, or by
- * a move
+ * Changes of an object's size: in its slot, into the pages behind it, or by a move.
  *
- * Every case starts without an arena, so large objects follow one another:
- *
+ * Every case starts without an arena, so large objects lie side by side:
  *	|AAAAAAAA|BBBBBBBB|................|
  */
 #include <linux/kspan.h>
@@ -45,14 +43,14 @@ static noinline bool is_all(const void *p, int byte, size_t size)
 	return !memchr_inv(p, byte, size);
 }
 
-/* The first bytes are as they were; what is behind them, init_on_alloc=1 wipes. */
+/* The first @kept bytes must be unchanged. init_on_alloc=1 wipes the bytes behind them. */
 static bool is_kept(const void *p, int byte, size_t kept, size_t size)
 {
 	return is_all(p, byte, kept) &&
 	       is_all(p + kept, want_init_on_alloc(0) ? 0 : byte, size - kept);
 }
 
-/* An object, all of it filled with @byte. */
+/* Make an object and fill it with @byte. */
 static void *filled(struct kunit *test, size_t size, int byte)
 {
 	void *p = kspan_malloc(size, GFP_KERNEL);
@@ -62,7 +60,7 @@ static void *filled(struct kunit *test, size_t size, int byte)
 	return p;
 }
 
-/* It must not fail. */
+/* Resize an object. The call must succeed. */
 static void *resized(struct kunit *test, void *p, size_t size, gfp_t gfp)
 {
 	p = kspan_realloc(p, size, gfp);
@@ -81,7 +79,7 @@ static struct kspan_page_stats pages(void)
 	return now;
 }
 
-/* Eight pages, and dirty free ones right behind them: all were one object once. */
+/* Make an object of eight pages with dirty free pages behind it. */
 static void *before_dirt(struct kunit *test)
 {
 	void *dirty = filled(test, PAGES(64), DIRT), *a;
@@ -108,7 +106,7 @@ static void every_slot_is_filled_in_place(struct kunit *test)
 	}
 }
 
-/* For the compiler, too, the new object may be the old one. */
+/* The compiler must know that the result may be the old object. */
 static noinline int written_by_the_old_name(u8 *p, size_t size)
 {
 	u8 *q = kspan_realloc(p, size, GFP_KERNEL), a;
@@ -187,7 +185,7 @@ static void large_object_fills_a_gap_to_the_last_page(struct kunit *test)
 	kspan_free(c);
 }
 
-/* One page more than the gap has. */
+/* The object needs one page more than the gap has. */
 static void large_object_moves_out_of_too_small_a_gap(struct kunit *test)
 {
 	void *a = filled(test, PAGES(8), 'a'), *b = filled(test, PAGES(8), 'b');
@@ -216,7 +214,7 @@ static void large_object_does_not_grow_into_another(struct kunit *test)
 	kspan_free(b);
 }
 
-/* What lies behind is another arena, or nobody's memory. */
+/* Behind the arena is another one, or memory of other users. */
 static void large_object_does_not_grow_out_of_its_arena(struct kunit *test)
 {
 	void *a = filled(test, KSPAN_ARENA_SIZE - PAGES(8), 'a');
@@ -233,7 +231,7 @@ static void large_object_does_not_grow_out_of_its_arena(struct kunit *test)
 /*
  *	|AAAAAAAAAAAAAAAA|B|	->	|AAAAAA|..........|B|	->	|AAAAAA|C|....|B|
  */
-static void large_object_shrinks_and_gives_pages_back(struct kunit *test)
+static void large_object_shrinks_and_frees_pages(struct kunit *test)
 {
 	void *a = filled(test, PAGES(16), 'a'), *b = filled(test, PAGES(5), 'b'), *c;
 
@@ -250,7 +248,7 @@ static void large_object_shrinks_and_gives_pages_back(struct kunit *test)
 	kspan_free(a);
 }
 
-static void what_a_shrink_gives_back_coalesces(struct kunit *test)
+static void pages_freed_by_a_shrink_coalesce(struct kunit *test)
 {
 	void *a = filled(test, PAGES(16), 'a');
 
@@ -276,7 +274,7 @@ static void large_object_grows_again_after_it_shrank(struct kunit *test)
 	kspan_free(b);
 }
 
-/* Below 32 KiB it stays a large one, of as few pages as do, down to one. */
+/* Below 32 KiB the object stays a large one. It gets as few pages as possible, down to one. */
 static void large_object_shrinks_to_small_sizes_in_place(struct kunit *test)
 {
 	void *a = filled(test, PAGES(16), 'a');
@@ -307,7 +305,7 @@ static void small_object_becomes_large_and_large_ones_larger(struct kunit *test)
 	kspan_free(r);
 }
 
-/* The pages it grows into were somebody's; but for the flag nobody zeroes them. */
+/* Only __GFP_ZERO wipes the pages that an object grows into. */
 static void grown_pages_are_zeroed_where_asked(struct kunit *test)
 {
 	void *a = before_dirt(test);
@@ -351,7 +349,7 @@ static void init_on_alloc_zeroes_grown_pages(struct kunit *test)
 }
 
 /*
- *	kept.....|zero.........|	whether it shrinks, stays, or moves
+ *	kept.....|zero.........|	when the object shrinks, stays, or moves
  */
 static void what_is_not_kept_reads_as_zero(struct kunit *test)
 {
@@ -377,7 +375,7 @@ static void what_is_not_kept_reads_as_zero(struct kunit *test)
 }
 
 /*
- *	|AAAAAAAA...|B|		no room behind A, and no arena to be had
+ *	|AAAAAAAA...|B|		no room behind A, and no arena can be allocated
  */
 static void failure_leaves_the_object_alone(struct kunit *test)
 {
@@ -403,7 +401,7 @@ static void failure_leaves_the_object_alone(struct kunit *test)
 	kspan_free(b);
 }
 
-/* Counted once when it was made; pages as they come and go. */
+/* An object counts as allocated once. Its pages count when it gets and loses them. */
 static void resizing_in_place_is_no_allocation(struct kunit *test)
 {
 	void *a = filled(test, PAGES(8), 'a');
@@ -422,7 +420,7 @@ static void resizing_in_place_is_no_allocation(struct kunit *test)
 }
 
 /*
- *	|XXXXX|AAAAA|...	8 pages want to be aligned to 8, but not at any cost
+ *	|XXXXX|AAAAA|...	an object of 8 pages should be aligned to 8, but A grows in place
  */
 static void in_place_the_alignment_stays_what_it_was(struct kunit *test)
 {
@@ -463,7 +461,7 @@ static void overflow_of_an_array_leaves_the_object_alone(struct kunit *test)
 	void *p = filled(test, 100, 'p');
 	size_t n = SIZE_MAX / 8 + 2;
 
-	/* The product is 8. */
+	/* The product wraps around to 8. */
 	OPTIMIZER_HIDE_VAR(n);
 	KUNIT_EXPECT_NULL(test, kspan_realloc_array(p, n, 8, GFP_KERNEL));
 	KUNIT_EXPECT_NULL(test, kspan_realloc_array(p, 8, n, GFP_KERNEL));
@@ -508,8 +506,8 @@ static struct kunit_case realloc_cases[] = {
 	KUNIT_CASE(large_object_moves_out_of_too_small_a_gap),
 	KUNIT_CASE(large_object_does_not_grow_into_another),
 	KUNIT_CASE(large_object_does_not_grow_out_of_its_arena),
-	KUNIT_CASE(large_object_shrinks_and_gives_pages_back),
-	KUNIT_CASE(what_a_shrink_gives_back_coalesces),
+	KUNIT_CASE(large_object_shrinks_and_frees_pages),
+	KUNIT_CASE(pages_freed_by_a_shrink_coalesce),
 	KUNIT_CASE(large_object_grows_again_after_it_shrank),
 	KUNIT_CASE(large_object_shrinks_to_small_sizes_in_place),
 	KUNIT_CASE(small_object_becomes_large_and_large_ones_larger),

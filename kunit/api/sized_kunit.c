@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Frees that tell the size: the right ones free, the wrong ones are reported and do not. */
+/* Frees with a size: a right size frees the object, a wrong one is reported and does not. */
 #include <linux/kspan.h>
 #include <linux/vmalloc.h>
 
@@ -25,7 +25,7 @@ static void expect_freed(struct kunit *test, void *p, size_t size)
 	KUNIT_EXPECT_FALSE(test, kspan_owns(p));
 }
 
-/* All sizes that a slot, or a number of pages, is for. */
+/* All sizes that have the same slot, or the same number of pages. */
 static void size_of_the_request_frees(struct kunit *test)
 {
 	size_t size;

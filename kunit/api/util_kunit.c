@@ -14,7 +14,7 @@ static unsigned long in_use(size_t size)
 	return now.in_use;
 }
 
-/* Two of them, as one may lie well by chance. */
+/* Allocate two objects, as one may be aligned by chance. */
 static void expect_aligned(struct kunit *test, size_t size, size_t align)
 {
 	void *p = kspan_malloc_aligned(size, align, GFP_KERNEL);
@@ -81,7 +81,7 @@ static void wrong_alignments_are_refused_and_counted(struct kunit *test)
 			(unsigned long)ARRAY_SIZE(wrong));
 }
 
-/* Rounding up wraps around, or gives more than there can be. */
+/* The size wraps around when it is rounded up, or it is too large. */
 static void sizes_that_do_not_fit_give_null(struct kunit *test)
 {
 	unsigned long refused = kspan_refused(KSPAN_REFUSED_SIZE);
@@ -128,7 +128,7 @@ static void asprintf_formats(struct kunit *test)
 	expect_string(test, kspan_asprintf(GFP_KERNEL, "%s", "12345678"), "12345678");
 }
 
-/* Longer than any small object. */
+/* The string is longer than any small object. */
 static void asprintf_formats_long_strings(struct kunit *test)
 {
 	int width = KSPAN_MAX_SMALL;
@@ -154,7 +154,7 @@ static __printf(1, 2) char *format(const char *fmt, ...)
 	return s;
 }
 
-/* The arguments are read twice. */
+/* kspan_vasprintf() reads its arguments twice. */
 static void vasprintf_formats(struct kunit *test)
 {
 	expect_string(test, format("%d %d %s %lx %d", 1, 2, "three", 4UL, 5), "1 2 three 4 5");
@@ -210,7 +210,7 @@ static void mempool_takes_its_elements_from_kspan(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, in_use(200), 0UL);
 }
 
-/* Elements are an arena each, so that none is left over when arenas fail. */
+/* Each element takes an arena, so no other memory is left when arenas fail. */
 static void mempool_has_elements_when_kspan_has_none(struct kunit *test)
 {
 	mempool_t *pool;
@@ -283,7 +283,7 @@ static void end_of_the_scope_frees(struct kunit *test)
 
 #endif
 
-/* The compiler's class of a size, the table's, and that of what one gets. */
+/* The compiler, the table and the object itself must agree on the class of a size. */
 #define EXPECT_SAME_CLASS(test, size)						\
 do {										\
 	void *constant = kspan_malloc(size, GFP_KERNEL), *variable, *direct;	\
@@ -302,7 +302,7 @@ do {										\
 	kspan_free(direct);							\
 } while (0)
 
-/* FORTIFY asks the compiler how long an object is, as it does for those of kmalloc(). */
+/* FORTIFY_SOURCE gets the length of an object from the compiler, as for kmalloc(). */
 static void compiler_knows_how_long_objects_are(struct kunit *test)
 {
 #if __has_builtin(__builtin_dynamic_object_size)
@@ -374,7 +374,7 @@ static void zalloc_of_a_constant_size_zeroes(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, kspan_malloc(64, GFP_KERNEL | GFP_DMA));
 }
 
-/* Whatever the number of attempts that fail; there is nothing cached. */
+/* The request must succeed after any number of failures. Nothing is cached before it. */
 static void expect_no_failure(struct kunit *test, void *(*call)(gfp_t gfp))
 {
 	unsigned int failures;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Size classes: the generated tables, seen from the kernel. */
+/* Size classes: the generated tables as the kernel sees them. */
 #include <linux/kspan.h>
 #include <linux/log2.h>
 
@@ -10,7 +10,7 @@ static u32 class_bytes(unsigned int class)
 	return kspan_size_classes[class].size;
 }
 
-/* The slots of a span start at multiples of the size in an aligned run. */
+/* Alignment of the slots of a class. They start at multiples of the size in an aligned run. */
 static size_t class_align(unsigned int class)
 {
 	size_t size = class_bytes(class);
@@ -54,7 +54,7 @@ static void no_size_leads_to_tiny_blocks(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, class_bytes(KSPAN_CLASS_TINY), (u32)KSPAN_TINY_BLOCK);
 }
 
-/* No class below the chosen one is large enough and aligned as promised. */
+/* No smaller class is large enough and aligned as promised. */
 static void smallest_conforming_class_is_chosen(struct kunit *test)
 {
 	size_t size;
@@ -94,7 +94,7 @@ static void constants_fold_to_what_the_table_says(struct kunit *test)
 		KUNIT_ASSERT_EQ_MSG(test, kspan_constant_class(size),
 				    (unsigned int)kspan_size_to_class[(size + 7) >> 3],
 				    "size %zu", size);
-	/* Needs no table, but the compiler. */
+	/* The compiler alone computes this. */
 	BUILD_BUG_ON(kspan_size_class(100) != 9);
 }
 
@@ -134,7 +134,7 @@ static void slots_fill_the_span(struct kunit *test)
 	}
 }
 
-/* What is left over at the end of a span is at most an eighth of it. */
+/* The rest at the end of a span is at most an eighth of it. */
 static void tails_are_short(struct kunit *test)
 {
 	unsigned int class;
@@ -151,8 +151,8 @@ static void tails_are_short(struct kunit *test)
 }
 
 /*
- * Spans of few objects are long, as far as that makes at most 32 KiB; from half of
- * that on an object is long enough. None is longer than it takes for 16 objects.
+ * A span of a class below 16 KiB has 16 objects, or is longer than half of 32 KiB. A span of
+ * several pages has fewer than 32 objects.
  */
 static void spans_have_some_objects(struct kunit *test)
 {
@@ -172,7 +172,7 @@ static void spans_have_some_objects(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (unsigned int)kspan_size_classes[KSPAN_CLASS_TINY - 1].slots, 1U);
 }
 
-/* What refills rely on: spans of the length lie side by side, all of them aligned. */
+/* Refills rely on this: spans that lie side by side are all aligned. */
 static void spans_are_aligned_side_by_side(struct kunit *test)
 {
 	unsigned int class;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Fixed pools: all blocks are to be had whatever the page allocator says, a model
- * that knows which are out, wrong frees, and everybody at once.
+ * Fixed pools: all blocks can be allocated without the page allocator; a model knows which blocks
+ * are out; wrong frees are reported; and tasks, interrupts and NMIs use a pool at once.
  */
 #include <linux/bitmap.h>
 #include <linux/cpumask.h>
@@ -76,7 +76,7 @@ static void free_taken(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kspan_fixed_pool_available(pool), nr_blocks);
 }
 
-/* Each block is written in full, then each must be as it was written. */
+/* Write all of each block. Then each must be as it was written. */
 static void expect_apart(struct kunit *test, size_t size, size_t align)
 {
 	unsigned int i, broken = 0;
@@ -128,7 +128,7 @@ static void blocks_must_be_possible(struct kunit *test)
 	kspan_fixed_pool_destroy(NULL);
 }
 
-/* All memory is there: the page allocator is not even asked. */
+/* The pool has all its memory: an allocation does not call the page allocator. */
 static void blocks_are_guaranteed(struct kunit *test)
 {
 	kspan_kunit_needs_faults(test);
@@ -148,7 +148,10 @@ static void without_memory_there_is_no_pool(struct kunit *test)
 	KUNIT_EXPECT_GT(test, kspan_kunit_stop_failing(), 0U);
 }
 
-/* Any one allocation fails: a pool, of shorter chunks maybe, or none and no leak. */
+/*
+ * Each allocation of the creation fails in turn. The result is a pool, perhaps of shorter chunks,
+ * or NULL without a leak.
+ */
 static void creation_survives_each_failure(struct kunit *test)
 {
 	unsigned int nth, made = 0;
@@ -178,7 +181,7 @@ static void pool_over_a_buffer(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, buffer);
 	memset(buffer, 0xee, 1003);
-	/* From 32 on, 96 bytes from block to block. */
+	/* The first block begins at 32. The blocks are 96 bytes apart. */
 	pool = kspan_fixed_pool_create_over(buffer + 1, 7 + 10 * 96 - 1, 95, 32, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, pool);
 	nr_blocks = kspan_fixed_pool_available(pool);
@@ -199,7 +202,7 @@ static void pool_over_a_buffer(struct kunit *test)
 	destroy();
 }
 
-/* The last block has its size, and nothing behind it. */
+/* The last block ends where the buffer does. */
 static void last_block_of_a_buffer_is_no_longer_than_it_is(struct kunit *test)
 {
 	bool was_on = want_init_on_alloc(0);
@@ -259,7 +262,7 @@ static void free_all_frees_all(struct kunit *test)
 	take_all(test);
 }
 
-/* The model: which blocks are out, and what is written in them. */
+/* The model knows which blocks are out, and what is written in them. */
 static void model_agrees(struct kunit *test)
 {
 	unsigned int step, n = 0, i, broken = 0;
@@ -269,7 +272,9 @@ static void model_agrees(struct kunit *test)
 	prandom_seed_state(&rnd, kspan_kunit_random_seed(test));
 	create(test, 72, 0, 300);
 	for (step = 0; step < 100000; step++) {
-		/* Up and down, from empty to full. */
+		/*
+		 * Phases with more allocations and phases with more frees fill and empty the pool.
+		 */
 		if (kspan_kunit_below(&rnd, 100) < (step / 1000 % 2 ? 30 : 70)) {
 			block = kspan_fixed_pool_alloc(pool);
 			broken += !block != (n == nr_blocks);
@@ -301,7 +306,7 @@ static void freed_block_comes_next(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, kspan_fixed_pool_alloc(pool), block);
 }
 
-/* One report of the kind since the last look, none of any other. */
+/* There must be one report of @kind since the last call, and none of another kind. */
 static void expect_report(struct kunit *test, enum kspan_bad_free_kind kind, const void *addr)
 {
 	unsigned int i;
@@ -347,7 +352,7 @@ static void wrong_frees_are_reported(struct kunit *test)
 	expect_report(test, KSPAN_BAD_FREE_FOREIGN, theirs);
 	KUNIT_EXPECT_EQ(test, kspan_fixed_pool_available(second), 9U);
 	kspan_fixed_pool_destroy(second);
-	/* Nothing else happened. */
+	/* The wrong frees changed nothing in the pool. */
 	KUNIT_EXPECT_EQ(test, kspan_fixed_pool_available(pool), 1U);
 	KUNIT_EXPECT_PTR_EQ(test, kspan_fixed_pool_alloc(pool), blocks[7]);
 	kspan_free(foreign);
@@ -378,7 +383,7 @@ static void kspan_free_of_a_block_is_reported(struct kunit *test)
 
 /* Contexts */
 
-static void take_two_and_give_one(void *data)
+static void take_two_and_free_one(void *data)
 {
 	void **kept = data, *other;
 
@@ -396,7 +401,7 @@ static void any_context_will_do(struct kunit *test)
 		&context_raw_lock, &context_softirq, &context_hardirq, &context_nmi, &context_trap,
 	};
 	void *kept;
-	struct context_job job = { .fn = take_two_and_give_one, .data = &kept };
+	struct context_job job = { .fn = take_two_and_free_one, .data = &kept };
 	unsigned int i;
 
 	create(test, 64, 0, 100);
@@ -411,8 +416,8 @@ static void any_context_will_do(struct kunit *test)
 }
 
 /*
- * Everybody at once: no party holds more than its share of the blocks, so no
- * allocation may fail, and each block is in one hand.
+ * Four parties use the pool at once. Each holds at most its share of the blocks, so no allocation
+ * may fail, and no block may have two holders.
  */
 #define OPERATIONS	(IS_ENABLED(CONFIG_KASAN) ? 30000 : 150000)
 #define SHARE		48
@@ -430,7 +435,7 @@ struct party {
 	struct completion done;
 };
 
-/* Two kthreads, the timer's hardirqs, NMIs. */
+/* Two kthreads, the timer's hardirqs, and NMIs. */
 static struct party *parties;
 static struct hrtimer timer;
 static unsigned int nmi_cpu;
@@ -445,12 +450,12 @@ static void take(struct party *party)
 		party->failed++;
 		return;
 	}
-	/* Zero while it is in nobody's hands. */
+	/* The first word is zero while no party holds the block. */
 	party->broken += xchg(block, party->tag) != 0;
 	party->held[party->nr_held++] = block;
 }
 
-static void give(struct party *party, unsigned int i)
+static void free_one(struct party *party, unsigned int i)
 {
 	u64 *block = party->held[i];
 
@@ -460,17 +465,17 @@ static void give(struct party *party, unsigned int i)
 	party->held[i] = party->held[--party->nr_held];
 }
 
-static void take_and_give(struct party *party)
+static void take_and_free(struct party *party)
 {
 	while (party->nr_held < party->most)
 		take(party);
 	while (party->nr_held)
-		give(party, 0);
+		free_one(party, 0);
 }
 
 static enum hrtimer_restart timer_handler(struct hrtimer *unused)
 {
-	take_and_give(&parties[2]);
+	take_and_free(&parties[2]);
 	if (READ_ONCE(stop))
 		return HRTIMER_NORESTART;
 	hrtimer_forward_now(&timer, ns_to_ktime(30 * NSEC_PER_USEC));
@@ -479,7 +484,7 @@ static enum hrtimer_restart timer_handler(struct hrtimer *unused)
 
 static void nmi_handler(void)
 {
-	take_and_give(&parties[3]);
+	take_and_free(&parties[3]);
 }
 
 static int hammer(void *data)
@@ -490,17 +495,17 @@ static int hammer(void *data)
 	for (i = 0; i < OPERATIONS; i++) {
 		if (party->nr_held == party->most ||
 		    (party->nr_held && kspan_kunit_below(&party->rnd, 2)))
-			give(party, kspan_kunit_below(&party->rnd, party->nr_held));
+			free_one(party, kspan_kunit_below(&party->rnd, party->nr_held));
 		else
 			take(party);
-		/* The other CPU sends them; it waits for the handler alone. */
+		/* The kthread of the other CPU sends the NMIs, and waits for the handler only. */
 		if (party == &parties[1] && i % 16 == 0 && context_has_nmi() &&
 		    num_online_cpus() > 1)
 			context_send_nmi(nmi_cpu, nmi_handler);
 		cond_resched();
 	}
 	while (party->nr_held)
-		give(party, 0);
+		free_one(party, 0);
 	complete(&party->done);
 	return 0;
 }
@@ -540,7 +545,7 @@ static void init_parties(struct kunit *test)
 	}
 }
 
-static void nobody_is_refused_his_share(struct kunit *test)
+static void no_party_is_refused_its_share(struct kunit *test)
 {
 	unsigned int cpu = raw_smp_processor_id(), other = cpumask_any_but(cpu_online_mask, cpu);
 	unsigned long operations = 0, in_interrupts;
@@ -581,12 +586,11 @@ static void nobody_is_refused_his_share(struct kunit *test)
 }
 
 /*
- * Somebody has looked at word 1 when a block of it is freed, and has not come to the last
- * word yet when the only block that was free before is taken:
- *
- *	word	  0	  1	  2 ...	  last
- *	before	| full	| full	| full	| one	|
- *	after	| full	| one	| full	| full	|
+ * A CPU looks for a free block. It has passed word 1 when a block of that word is freed. It has
+ * not reached the last word when the only other free block, in the last word, is taken:
+ *	word	  0	 1	2 ...  last
+ *	before	| full | full | full | one  |
+ *	after	| full | one  | full | full |
  */
 #define NR_LONG		SZ_4M
 #define TRIES		1000
@@ -602,7 +606,7 @@ static enum hrtimer_restart free_behind_and_take_ahead(struct hrtimer *unused)
 	return HRTIMER_NORESTART;
 }
 
-/* All blocks are out, and the next look begins at word 0. */
+/* Mark all blocks as out, and let the next look begin at word 0. */
 static void take_all_bits(void)
 {
 	memset(pool->bits, 0xff, pool->nr_words * sizeof(long));
@@ -632,7 +636,7 @@ static void block_that_is_freed_behind_a_look_is_found(struct kunit *test)
 	for (round = 0; round < TRIES && hits < HITS && !missed; round++) {
 		take_all_bits();
 		clear_bit(NR_LONG - 1, pool->bits);
-		/* Half-way through. */
+		/* The timer fires when the look is half-way through. */
 		start_timer(free_behind_and_take_ahead, ns / 2);
 		block = kspan_fixed_pool_alloc(pool);
 		hrtimer_cancel(&timer);
@@ -662,7 +666,7 @@ static struct kunit_case fixed_pool_cases[] = {
 	KUNIT_CASE(address_behind_the_last_block_is_foreign),
 	KUNIT_CASE(kspan_free_of_a_block_is_reported),
 	KUNIT_CASE(any_context_will_do),
-	KUNIT_CASE(nobody_is_refused_his_share),
+	KUNIT_CASE(no_party_is_refused_its_share),
 	KUNIT_CASE(block_that_is_freed_behind_a_look_is_found),
 	{}
 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Object pools: generations that the case itself ends, a clock that it sets, the
- * shrinker by its own functions and by the kernel; what interrupts find; and one
- * storm of all of these, in which no object may be in two hands at once.
+ * Object pools. The case itself ends generations, and sets the clock. The shrinker is called
+ * directly, and by the kernel. Interrupts get and put objects. At last all of these happen at
+ * once, and no object may have two holders.
  */
 #include <linux/cpumask.h>
 #include <linux/fs.h>
@@ -23,10 +23,10 @@
 
 /**
  * struct thing - an object of a pool
- * @hands:	in how many it is; DEAD once it was destroyed
- * @magic:	set by its constructor
- * @uses:	since it was made
- * @resets:	since it was made
+ * @hands:	number of holders; DEAD when the object was destroyed
+ * @magic:	set by the constructor
+ * @uses:	gets since the object was made
+ * @resets:	resets since the object was made
  */
 struct thing {
 	atomic_t hands;
@@ -135,7 +135,7 @@ static void expect_holds(struct kunit *test, unsigned long primary, unsigned lon
 	KUNIT_EXPECT_EQ(test, stats().victim, victim);
 }
 
-/* No generation ends but by the case. */
+/* Only the case ends generations. */
 static int pool_init(struct kunit *test)
 {
 	int err = context_open();
@@ -155,7 +155,7 @@ static void pool_exit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&fixture.destroys), atomic_read(&fixture.news));
 	KUNIT_EXPECT_EQ(test, atomic_read(&fixture.broken), 0);
 	kspan_pool_seconds = fixture.seconds_before;
-	/* The clock goes from now on. */
+	/* Let the clock count from now on. */
 	kspan_pool_end_generation();
 	kspan_kunit_exit(test);
 	context_close();
@@ -311,8 +311,11 @@ static void object_that_is_used_lives(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&fixture.destroys), 0);
 }
 
-/* Four are held; one, then the same one and another, are used in a generation each. */
-static void only_what_is_not_used_goes(struct kunit *test)
+/*
+ * The pool holds four objects. In one generation one of them is used, in the next one the same and
+ * one more. Objects that were not used for two generations are destroyed.
+ */
+static void only_unused_objects_are_destroyed(struct kunit *test)
 {
 	struct thing *some[CAP], *used[2];
 
@@ -334,7 +337,7 @@ static void only_what_is_not_used_goes(struct kunit *test)
 	expect_holds(test, 0, 2);
 }
 
-/* As many as a CPU keeps, and as many for all CPUs. */
+/* A CPU keeps CAP objects, and the shared cache as many. */
 static void put_beyond_the_cap_destroys(struct kunit *test)
 {
 	struct thing *some[2 * CAP + 2];
@@ -349,13 +352,13 @@ static void put_beyond_the_cap_destroys(struct kunit *test)
 	expect_holds(test, 2 * CAP, 0);
 	KUNIT_EXPECT_EQ(test, stats().puts, 2ULL * CAP + 2);
 	KUNIT_EXPECT_EQ(test, stats().drops, 2ULL);
-	/* All come back. */
+	/* The objects that the pool kept come back. */
 	get_some(test, some, 2 * CAP);
 	KUNIT_EXPECT_EQ(test, atomic_read(&fixture.news), 2 * CAP + 2);
 	put_some(some, 2 * CAP);
 }
 
-/* The victims take no room. */
+/* Victims, which are objects that this generation has not used, do not count for the cap. */
 static void cap_is_of_a_generation(struct kunit *test)
 {
 	struct thing *some[4 * CAP];
@@ -452,7 +455,10 @@ static void generation_ends_on_other_cpus(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&fixture.destroys), 2);
 }
 
-/* What another CPU has too many of is found here, half a stack at a time. */
+/*
+ * Objects that another CPU has no room for are in the shared cache. This CPU gets half a stack of
+ * them at a time.
+ */
 static void surplus_of_another_cpu_is_found(struct kunit *test)
 {
 	unsigned int there = other_cpu(test), i;
@@ -468,7 +474,7 @@ static void surplus_of_another_cpu_is_found(struct kunit *test)
 	put_some(some, CAP / 2);
 }
 
-/* One CPU gets, the other puts: no more objects are made than fit into the caches. */
+/* One CPU gets, the other puts. The pool makes no more objects than its caches hold. */
 static void objects_go_round_between_cpus(struct kunit *test)
 {
 	unsigned int there = other_cpu(test), round;
@@ -500,7 +506,7 @@ static void objects_of_a_dead_cpu_are_found(struct kunit *test)
 	put_some(some, CAP);
 }
 
-/* Victims stay victims, and what the shared cache has no room for goes. */
+/* Victims stay victims. Objects that the shared cache has no room for are destroyed. */
 static void objects_of_a_dead_cpu_keep_their_generation(struct kunit *test)
 {
 	unsigned int there = other_cpu(test);
@@ -540,7 +546,7 @@ static void shrinker_ends_generations(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kspan_pool_shrink_count(NULL, &sc), 0UL);
 }
 
-/* Has the kernel call all shrinkers. */
+/* Have the kernel call all shrinkers. */
 static bool shrink_all(void)
 {
 	struct file *file = filp_open("/proc/sys/vm/drop_caches", O_WRONLY, 0);
@@ -587,7 +593,7 @@ static void clock_ends_generations(struct kunit *test)
 	expect_holds(test, 1, 0);
 	KUNIT_EXPECT_EQ(test, kspan_pool_tick(now + interval), interval);
 	expect_holds(test, 0, 1);
-	/* Too early: as if the shrinker had ended one meanwhile. */
+	/* The clock is early, as after a generation that the shrinker ended. It must wait. */
 	KUNIT_EXPECT_EQ(test, kspan_pool_tick(now + 2 * interval - 5), 5UL);
 	expect_holds(test, 0, 1);
 	KUNIT_EXPECT_EQ(test, kspan_pool_tick(now + 2 * interval), 0UL);
@@ -665,7 +671,7 @@ static void file_has_a_line_per_pool(struct kunit *test)
 				  "%s", m.buf);
 }
 
-/* Whatever is in it. */
+/* Spaces and control characters in a name must not break the line of the table. */
 static void name_is_a_word(struct kunit *test)
 {
 	struct kspan_pool_ops ops = { .name = "a b\nc\x1b", .size = 64 };
@@ -717,7 +723,7 @@ static void any_context_will_do(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mine->resets, ran + 1);
 }
 
-/* On top of code that is at work with the pool on this CPU. */
+/* Run a job in a context, while this CPU's cache of the pool is busy. */
 static bool run_over_busy_pool(const struct context *context, struct context_job *job)
 {
 	struct kspan_pool_cpu *pc;
@@ -737,7 +743,10 @@ static const struct context * const interrupts[] = {
 	&context_hardirq, &context_nmi, &context_trap,
 };
 
-/* A new object the first time, which is put into the shared cache; then that. */
+/*
+ * At first the interrupt makes a new object and puts it into the shared cache. The second time it
+ * gets that object.
+ */
 static void interrupts_keep_away_from_a_busy_cache(struct kunit *test)
 {
 	struct thing *mine, *found;
@@ -776,7 +785,7 @@ static void nmi_waits_for_no_lock(struct kunit *test)
 	unsigned long flags;
 	bool started;
 
-	/* It makes a new one, and destroys it. */
+	/* The NMI must make a new object and destroy it, as it can't take the lock. */
 	kspan_kunit_warm(test, sizeof(struct thing));
 	things(test);
 	raw_spin_lock_irqsave(&fixture.pool->lock, flags);
@@ -793,7 +802,7 @@ static void nmi_waits_for_no_lock(struct kunit *test)
 #define OPERATIONS	(IS_ENABLED(CONFIG_KASAN) ? 20000 : 60000)
 #define HELD		(2 * CAP)
 
-/* Who gets and puts: a kthread, or the interrupts of a CPU. */
+/* A party gets and puts objects. It is a kthread, or the interrupts of a CPU. */
 struct party {
 	struct rnd_state rnd;
 	struct thing *held[HELD];
@@ -803,7 +812,7 @@ struct party {
 	gfp_t gfp;
 	unsigned int cpu;
 	unsigned int other_cpu;
-	struct party *interrupts;	/* of the same CPU */
+	struct party *interrupts;	/* those of the same CPU */
 	struct irq_work work;
 	call_single_data_t ipi;
 	struct completion done;
@@ -827,7 +836,7 @@ static void take(struct party *party)
 	party->held[party->nr_held++] = thing;
 }
 
-static void give(struct party *party)
+static void put_one(struct party *party)
 {
 	struct thing *thing = party->held[--party->nr_held];
 
@@ -844,7 +853,7 @@ static void interrupt_handler(struct irq_work *work)
 	take(party);
 	take(party);
 	while (party->nr_held)
-		give(party);
+		put_one(party);
 }
 
 static void queue_interrupt(void *data)
@@ -854,7 +863,7 @@ static void queue_interrupt(void *data)
 	irq_work_queue(&party->work);
 }
 
-/* One that comes while the mark is set. */
+/* Send this CPU an interrupt that comes while its cache is busy. */
 static void interrupt_myself(struct party *party)
 {
 	struct kspan_pool_cpu *pc;
@@ -865,7 +874,7 @@ static void interrupt_myself(struct party *party)
 	kspan_pool_leave(pc);
 }
 
-/* Never waits: no interrupt while the last one is under way. */
+/* This never waits. It sends no interrupt while the last one is under way. */
 static void interrupt_the_other(struct party *party)
 {
 	if (party->other_cpu == party->cpu)
@@ -875,12 +884,12 @@ static void interrupt_the_other(struct party *party)
 	preempt_enable();
 }
 
-static long give_all(void *data)
+static long put_all(void *data)
 {
 	struct party *party = data;
 
 	while (party->nr_held)
-		give(party);
+		put_one(party);
 	return 0;
 }
 
@@ -892,7 +901,7 @@ static int thread(void *data)
 	for (i = 0; i < OPERATIONS; i++) {
 		if (party->nr_held == HELD ||
 		    (party->nr_held && kspan_kunit_below(&party->rnd, 2)))
-			give(party);
+			put_one(party);
 		else
 			take(party);
 		if (i % 8 == 0)
@@ -901,7 +910,7 @@ static int thread(void *data)
 			interrupt_myself(party);
 		cond_resched();
 	}
-	give_all(party);
+	put_all(party);
 	complete(&party->done);
 	return 0;
 }
@@ -929,7 +938,7 @@ static void start_party(struct kunit *test, struct party *party, unsigned int cp
 	wake_up_process(task);
 }
 
-/* Generations end, memory is scarce, and a third CPU, if there is one, dies. */
+/* End generations, call the shrinker, and drain a third CPU, if there is one, as if it died. */
 static void disturb(struct party *party, unsigned int third)
 {
 	struct shrink_control sc = { .gfp_mask = GFP_KERNEL, .nr_to_scan = 128 };
@@ -940,7 +949,7 @@ static void disturb(struct party *party, unsigned int third)
 		if (third < nr_cpu_ids) {
 			while (party->nr_held < CAP)
 				take(party);
-			work_on_cpu(third, give_all, party);
+			work_on_cpu(third, put_all, party);
 		}
 		if (round % 2)
 			kspan_pool_end_generation();
@@ -954,7 +963,7 @@ static void disturb(struct party *party, unsigned int third)
 
 static void stop_interrupts(struct party *party)
 {
-	/* IPIs have been served when one that is waited for was. */
+	/* A CPU serves IPIs in turn. So when this one was served, those before it were. */
 	smp_call_function_single(party->cpu, queue_interrupt, party->interrupts, 1);
 	irq_work_sync(&party->interrupts->work);
 }
@@ -999,7 +1008,7 @@ static void no_object_is_in_two_hands(struct kunit *test)
 	KUNIT_EXPECT_GE(test, operations, 2UL * OPERATIONS);
 	KUNIT_EXPECT_GT(test, parties[2].operations + parties[3].operations, 0UL);
 	KUNIT_EXPECT_GT(test, sum.drops, 0ULL);
-	/* How many depends on the machine. */
+	/* The number depends on the machine. */
 	KUNIT_EXPECT_GT(test, sum.generations, 0ULL);
 	KUNIT_EXPECT_EQ(test, sum.gets - parties[2].failed - parties[3].failed, sum.puts);
 	KUNIT_EXPECT_EQ(test, sum.news, sum.drops + sum.primary + sum.victim);
@@ -1013,7 +1022,7 @@ static u64 pooled_reports(void)
 	return kspan_bad_free_count(KSPAN_BAD_FREE_POOLED);
 }
 
-/* One behind the other, and with another between. */
+/* Put an object twice in a row, and then with another put between. */
 static void object_put_twice_is_refused(struct kunit *test)
 {
 	struct thing *some[3];
@@ -1037,7 +1046,10 @@ static void object_put_twice_is_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pooled_reports() - before, 2ULL);
 }
 
-/* With pool_check: be it below others, in the shared cache, a victim, or on another CPU. */
+/*
+ * With pool_check a second put is found wherever the object is: below others, in the shared cache,
+ * in a victim, or on another CPU.
+ */
 static void object_put_twice_is_found_in_all_of_the_pool(struct kunit *test)
 {
 	struct thing *some[2 * CAP];
@@ -1074,7 +1086,7 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(object_lives_through_one_generation),
 	KUNIT_CASE(object_unused_for_two_generations_is_destroyed),
 	KUNIT_CASE(object_that_is_used_lives),
-	KUNIT_CASE(only_what_is_not_used_goes),
+	KUNIT_CASE(only_unused_objects_are_destroyed),
 	KUNIT_CASE(put_beyond_the_cap_destroys),
 	KUNIT_CASE(cap_is_of_a_generation),
 	KUNIT_CASE(cap_of_one),

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Regions: where objects go, marks, recycling, what memory reads as, failures. */
+/*
+ * Regions: where objects lie, marks, chunks that are used again, contents of memory, and failures.
+ */
 #include <linux/kspan.h>
 #include <linux/poison.h>
 #include <linux/string.h>
@@ -144,7 +146,7 @@ static void impossible_requests_are_refused(struct kunit *test)
 	kspan_region_destroy(r);
 }
 
-/* Each between two objects of 40 bytes, so from a start that is not aligned. */
+/* Allocate between two objects of 40 bytes, so from an address that is not aligned. */
 static void expect_aligned(struct kunit *test, size_t chunk, size_t size, size_t align)
 {
 	struct kspan_region *r = make_region(test, chunk);
@@ -180,7 +182,7 @@ static void every_alignment(struct kunit *test)
 }
 
 /*
- *	|ooo......|	|OOOOOOOOOOOOOOOOOOO...|	|ooo......| goes on
+ *	|ooo......| |OOOOOOOOOOOOOOOOOOO...|	the next small object lies behind ooo
  */
 static void larger_than_a_chunk(struct kunit *test)
 {
@@ -205,30 +207,33 @@ static void larger_than_a_chunk(struct kunit *test)
 	kspan_region_destroy(r);
 }
 
-/* The rest of the open chunk is left for a chunk of which more is left. */
+/* The region continues in the chunk with more free bytes, the open one or the new one. */
 static void objects_go_where_there_is_more_room(struct kunit *test)
 {
 	struct kspan_region *r = make_region(test, CHUNK);
 	u8 *small, *quarter, *more;
 
 	object(test, r, CHUNK - 1024);
-	/* Above a quarter, with pages of its own: 8 bytes are left of them. */
+	/*
+	 * An object of more than a quarter of a chunk gets pages of its own. They have 8 bytes
+	 * left.
+	 */
 	more = object(test, r, 2 * KSPAN_PAGE_SIZE - 8);
 	KUNIT_EXPECT_EQ(test, stats_of(r).held, CHUNK + 2 * KSPAN_PAGE_SIZE);
 	small = object(test, r, 512);
 	KUNIT_EXPECT_TRUE(test, small < more || small > more + 2 * KSPAN_PAGE_SIZE);
-	/* Above a quarter, but more is left of its pages than of the open chunk. */
+	/* An object of more than a quarter. Its pages have more bytes left than the open chunk. */
 	more = object(test, r, KSPAN_PAGE_SIZE + 8);
 	KUNIT_EXPECT_PTR_EQ(test, object(test, r, 512), more + KSPAN_PAGE_SIZE + 8);
 	KUNIT_EXPECT_EQ(test, stats_of(r).held, CHUNK + 4 * KSPAN_PAGE_SIZE);
-	/* A quarter: a chunk as all others. */
+	/* An object of a quarter gets a chunk of the usual size. */
 	quarter = object(test, r, KSPAN_PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, stats_of(r).held, 2 * CHUNK + 4 * KSPAN_PAGE_SIZE);
 	KUNIT_EXPECT_PTR_EQ(test, object(test, r, 8), quarter + KSPAN_PAGE_SIZE);
 	kspan_region_destroy(r);
 }
 
-/* Of each chunk at most a quarter is left, of the last one all. */
+/* The region leaves at most a quarter of each chunk unused, but for the last one. */
 static void waste_is_bounded(struct kunit *test)
 {
 	struct kspan_region *r = make_region(test, CHUNK);
@@ -262,7 +267,7 @@ static void release_goes_back_to_the_mark(struct kunit *test)
 		object(test, r, 200);
 	kspan_region_release(r, inner);
 	KUNIT_EXPECT_PTR_EQ(test, object(test, r, 24), third);
-	/* Once more, and then both at once. */
+	/* Release to the same mark again, and then to the outer one, without the inner. */
 	kspan_region_release(r, inner);
 	KUNIT_EXPECT_PTR_EQ(test, object(test, r, 24), third);
 	KUNIT_EXPECT_EQ(test, stats_of(r).used, 104 + 3 * CHUNK + 24);
@@ -284,7 +289,7 @@ static bool refused(struct kspan_region *r, struct kspan_region_mark mark)
 	kspan_region_release(r, mark);
 	if (kspan_refused(KSPAN_REFUSED_MARK) == before)
 		return false;
-	/* And nothing was done. */
+	/* A refused mark changes nothing. */
 	return r->next == next && stats_of(r).used == old.used && stats_of(r).held == old.held;
 }
 
@@ -303,9 +308,12 @@ static void stale_marks_are_refused(struct kunit *test)
 	object(test, r, 2 * CHUNK);
 	large = kspan_region_mark(r);
 	kspan_region_release(r, outer);
-	/* Beyond what is in use; then, when that was allocated again, inside of it. */
+	/*
+	 * The mark is beyond the objects in use. Later new objects lie there, and the mark is
+	 * inside of them.
+	 */
 	KUNIT_EXPECT_TRUE(test, refused(r, inner));
-	/* The first is told, without its address. */
+	/* The first refusal is reported, without the address. */
 	snprintf(raw, sizeof(raw), "%lx", inner.next);
 	KUNIT_EXPECT_FALSE(test, kspan_kunit_logged(&log, raw));
 	KUNIT_EXPECT_TRUE(test, refused(r, large));
@@ -345,7 +353,9 @@ static void marks_of_other_regions_are_refused(struct kunit *test)
 
 #define DEEP	(5 * KSPAN_REGION_LANDINGS)
 
-/* More depths are released to than are noted: no good mark is taken for a bad one. */
+/*
+ * A region notes few of the depths that it was released to. No good mark may be refused for that.
+ */
 static void deep_nesting(struct kunit *test)
 {
 	struct kspan_region *r = make_region(test, KSPAN_PAGE_SIZE);
@@ -371,7 +381,7 @@ static void deep_nesting(struct kunit *test)
 	kspan_region_destroy(r);
 }
 
-/* Whatever a mark says, what it does to the region makes sense. */
+/* A mark that no region made is refused, whatever its fields are. */
 static void made_up_marks_do_no_harm(struct kunit *test)
 {
 	struct kspan_region *r = make_region(test, KSPAN_PAGE_SIZE);
@@ -395,7 +405,7 @@ static void made_up_marks_do_no_harm(struct kunit *test)
 	kspan_region_destroy(r);
 }
 
-/* Objects of all kinds, some 20 chunks of them. */
+/* Allocate objects of random sizes, which take about 20 chunks. */
 static void work(struct kunit *test, struct kspan_region *r, u64 seed)
 {
 	struct rnd_state rnd;
@@ -555,7 +565,7 @@ static void free_of_an_object_is_reported(struct kunit *test)
 	kspan_region_destroy(r);
 }
 
-/* Not what was there before, and nothing of what was there before it. */
+/* After a release all bytes of the objects must be @byte, and older objects unchanged. */
 static void expect_scrubbed(struct kunit *test, u8 byte)
 {
 	struct kspan_region *r = make_region(test, CHUNK);
@@ -635,7 +645,9 @@ static void init_on_alloc_is_honoured(struct kunit *test)
 		static_branch_disable(&init_on_alloc);
 }
 
-/* What fails leaves the region as it was, and it goes on when there is memory. */
+/*
+ * A failed allocation does not change the region. Allocations succeed again when there is memory.
+ */
 static void failure_changes_nothing(struct kunit *test)
 {
 	struct kspan_region_stats before, after;
@@ -657,7 +669,7 @@ static void failure_changes_nothing(struct kunit *test)
 	kspan_region_destroy(r);
 }
 
-/* The @k-th allocation of any kind fails, or all arenas from it on; false if it came to that. */
+/* Allocation @k of any kind fails, or all arenas from @k on. Returns false if one failed. */
 static bool fill_until_failure(struct kunit *test, unsigned int k, bool any)
 {
 	gfp_t gfp = any ? GFP_NOWAIT | __GFP_NOWARN : GFP_KERNEL;

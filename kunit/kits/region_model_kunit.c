@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Regions against a stack of objects, by one and by two CPUs, and those of CPUs
+ * Regions against a model, on one and on two CPUs, and CPU regions.
  *
- * The model knows the live objects in the order in which they were allocated, and
- * of each mark how many they were. A mark is stale when there were fewer since.
+ * The model is a stack: the live objects in the order of their allocation. It knows for each mark
+ * how many objects there were. A mark is stale if there were fewer at some time since.
  */
 #include <linux/kspan.h>
 #include <linux/kthread.h>
@@ -15,7 +15,7 @@
 #include "kits/region.h"
 #include "model.h"
 
-/* KASAN takes its time. */
+/* Fewer operations with KASAN, which is slow. */
 #define OPERATIONS	(IS_ENABLED(CONFIG_KASAN) ? 6000 : 20000)
 #define SEEDS		4
 #define MAX_LIVE	512
@@ -35,7 +35,7 @@ struct known_mark {
 	bool there;
 };
 
-/* That there were @depth objects at the time @when. */
+/* A release at the time @when left @depth objects. */
 struct landing {
 	u64 when;
 	u32 depth;
@@ -44,18 +44,19 @@ struct landing {
 /**
  * struct stack - the model of a region
  * @r:		the region
- * @rnd:	what happens to it
- * @live:	objects, oldest first
- * @nr_live:	how many
- * @marks:	some of those that were made
- * @landings:	as deep as releases led to, lowest first, if not lower since
- * @nr_landings: how many
- * @now:	operations so far
- * @tag:	of the newest object
- * @released:	objects
- * @refused:	releases
- * @wrong:	the first thing that was, or NULL
- * @done:	completed by the thread
+ * @rnd:		chooses the operations
+ * @live:		objects, oldest first
+ * @nr_live:	number of @live
+ * @marks:		some of the marks that were made
+ * @landings:	depths that releases led to, lowest first, without those that a later release
+ *		went below
+ * @nr_landings:	number of @landings
+ * @now:		operations so far
+ * @tag:		of the newest object
+ * @released:	objects that were released
+ * @refused:	releases that were refused
+ * @wrong:		the first error, or NULL
+ * @done:		completed by the thread
  */
 struct stack {
 	struct kspan_region *r;
@@ -105,7 +106,7 @@ static void expect_apart(struct stack *stack, const struct live *new)
 		expect(stack, !overlaps(&stack->live[i], new), "objects overlap");
 }
 
-/* Rarely of more than a chunk. */
+/* One object of seventeen may be larger than a chunk. */
 static size_t draw_size(struct stack *stack)
 {
 	return model_size(&stack->rnd, kspan_kunit_below(&stack->rnd, 16) ? 9 : 16);
@@ -172,7 +173,10 @@ static bool same_stats(const struct kspan_region_stats *a, const struct kspan_re
 	return a->used == b->used && a->held == b->held && a->spare == b->spare;
 }
 
-/* Good marks always work; bad ones never do where few enough depths are involved. */
+/*
+ * A good mark must work. A stale one must be refused if the region still notes the depth that made
+ * it stale.
+ */
 static void release(struct stack *stack)
 {
 	struct known_mark *mark = &stack->marks[kspan_kunit_below(&stack->rnd, MARKS)];
@@ -292,7 +296,7 @@ static void start_on(struct kunit *test, struct stack *stack, unsigned int cpu)
 	wake_up_process(task);
 }
 
-/* Each with a region of its own, of the same heap. */
+/* Each CPU has a region of its own, of the same heap. */
 static void two_cpus(struct kunit *test)
 {
 	unsigned int first = cpumask_first(cpu_online_mask);
@@ -309,16 +313,16 @@ static void two_cpus(struct kunit *test)
 	finish_stack(test, b);
 }
 
-/* Regions of CPUs */
+/* CPU regions */
 
 static struct kspan_cpu_region *cpu_region;
 
 /**
- * struct visit - a use of this CPU's region, from any context
- * @irqs_off:	whether interrupts were off, in between
- * @broken:	objects that were not what was put into them
- * @failed:	allocations
- * @none:	there was no region
+ * struct visit - a use of this CPU's region, in any context
+ * @irqs_off:	interrupts were off during the use
+ * @broken:	objects with wrong contents
+ * @failed:	allocations that failed
+ * @none:		there was no region
  */
 struct visit {
 	bool irqs_off;
@@ -327,7 +331,7 @@ struct visit {
 	bool none;
 };
 
-/* Leaves nothing behind. */
+/* Allocate some objects, check and release them. */
 static void visit(void *data)
 {
 	struct visit *visit = data;
@@ -373,7 +377,7 @@ static void open_cpu_region(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, cpu_region);
 }
 
-/* Pages for the chunks that follow, where none may be asked for, and descriptors. */
+/* Free pages and descriptors for the contexts that can't allocate any. */
 static void warm_cpu_region(struct kunit *test)
 {
 	struct kspan_region *r = kspan_region_create(NULL, 1 << 20, GFP_KERNEL);
@@ -447,7 +451,7 @@ static bool add_object(u8 **p, unsigned int i)
 	return p[i];
 }
 
-/* What the task leaves there is intact after each visit of an interrupt. */
+/* A task has objects in the region. They must be intact after each interrupt that uses it. */
 static void cpu_region_under_interrupts(struct kunit *test)
 {
 	struct context_job *job = kunit_kzalloc(test, sizeof(*job), GFP_KERNEL);
@@ -505,7 +509,7 @@ static void allocate_in_nmi(void *data)
 	work->large = kspan_region_alloc(work->r, 100000, GFP_ATOMIC);
 }
 
-/* From a region that is the NMI's own, and for as long as there are free pages. */
+/* An NMI has a region of its own. It may allocate as long as there are free pages. */
 static void an_nmi_allocates_from_its_own(struct kunit *test)
 {
 	struct context_job *job = kunit_kzalloc(test, sizeof(*job), GFP_KERNEL);
@@ -565,7 +569,7 @@ static long leave_objects(void *unused)
 	return all ? 0 : -ENOMEM;
 }
 
-/* Objects of all CPUs go in one call: no page is left, says the end of the case. */
+/* One call frees the objects of all CPUs. The suite's exit function finds a page that is left. */
 static void destroy_takes_all_cpus(struct kunit *test)
 {
 	unsigned int cpu;

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The capacity of CPU caches
+ * The capacity of CPU caches.
  *
- * Whatever a case does to the cache of one CPU of a heap of its own,
- *
+ * Whatever a case does to the cache of one CPU, in a heap of its own, this must hold:
  *	capacity = sum over classes of 2 * limit * size <= kspan_cpu_cache_bytes
  *
- * Magazines of class 4096 hold up to 16 objects, those of class 2048 up to 32: at
- * most 128 KiB each.
+ * A and B are the sizes of two classes. A magazine of class A holds up to 16 objects, one of class
+ * B up to 32: at most 128 KiB each.
  */
 #include <linux/cpu.h>
 #include <linux/delay.h>
@@ -19,7 +18,7 @@
 
 #define A	8192
 #define B	4096
-#define FULL	(256U << 10)	/* what either of them can have */
+#define FULL	(256U << 10)	/* bytes of two full magazines of A, or of B */
 #define LIVE	400
 
 static struct kspan_heap *heap;
@@ -82,7 +81,7 @@ static u64 steals(void)
 	return kspan_cpu_caches_events(heap, KSPAN_STEAL);
 }
 
-/* As kspan_malloc() does it with the default heap. */
+/* Allocate from @heap as kspan_malloc() does from the default heap. */
 static void *alloc(struct kunit *test, unsigned int class)
 {
 	struct kspan_cpu_cache *entered;
@@ -100,7 +99,10 @@ static void *alloc(struct kunit *test, unsigned int class)
 	return object;
 }
 
-/* Nobody provides for magazines; returns whether the cache took the object. */
+/*
+ * Free an object, but provide no magazine that is missing. Returns whether the cache took the
+ * object.
+ */
 static bool push(struct kunit *test, unsigned int class, void *object)
 {
 	struct kspan_cpu_cache *entered;
@@ -113,8 +115,8 @@ static bool push(struct kunit *test, unsigned int class, void *object)
 	return taken;
 }
 
-/* As kspan_free() does. */
-static void give(struct kunit *test, unsigned int class, void *object)
+/* Free to @heap as kspan_free() does to the default heap. */
+static void free_one(struct kunit *test, unsigned int class, void *object)
 {
 	bool taken = push(test, class, object);
 
@@ -131,20 +133,20 @@ static void alloc_some(struct kunit *test, size_t size, unsigned int n)
 		objects[i] = alloc(test, kspan_size_class(size));
 }
 
-static void give_some(struct kunit *test, size_t size, unsigned int n)
+static void free_some(struct kunit *test, size_t size, unsigned int n)
 {
 	while (n--)
-		give(test, kspan_size_class(size), objects[n]);
+		free_one(test, kspan_size_class(size), objects[n]);
 }
 
-/* Until a class has all that it can have. */
+/* Use a class until it has the largest limit. */
 static void grow_full(struct kunit *test, size_t size)
 {
 	unsigned int class = kspan_size_class(size), n = 6 * kspan_kunit_cap(class), round;
 
 	for (round = 0; round < 10 && cache->class[class].limit < kspan_kunit_cap(class); round++) {
 		alloc_some(test, size, n);
-		give_some(test, size, n);
+		free_some(test, size, n);
 	}
 	KUNIT_ASSERT_EQ(test, (unsigned int)cache->class[class].limit, kspan_kunit_cap(class));
 }
@@ -189,7 +191,7 @@ static void new_cache_has_no_capacity(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, cache->capacity, 0U);
 }
 
-/* A visit to the central, and it alone, doubles the limit up to the most there is. */
+/* Only a visit to the central changes the limit. It doubles it, up to the largest one. */
 static void expect_next(struct kunit *test, unsigned int class, unsigned int before, bool miss)
 {
 	unsigned int cap = kspan_kunit_cap(class), limit = cache->class[class].limit;
@@ -221,7 +223,7 @@ static void expect_doubling(struct kunit *test, unsigned int class)
 		before = cache->class[class].limit;
 		miss = cached_of(class) == cache->class[class].loaded->cap +
 					   cache->class[class].previous->cap;
-		give(test, class, objects[n]);
+		free_one(test, class, objects[n]);
 		expect_next(test, class, before, miss);
 	}
 	KUNIT_EXPECT_EQ(test, (unsigned int)cache->class[class].limit, kspan_kunit_cap(class));
@@ -238,20 +240,20 @@ static void capacity_doubles_with_each_miss(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, steals(), 0ULL);
 }
 
-/* Until both magazines of a class are full to their limit. */
+/* Fill both magazines of a class up to its limit. */
 static void fill_magazines(struct kunit *test, size_t size)
 {
 	unsigned int class = kspan_size_class(size);
 
 	grow_full(test, size);
 	while (cached_of(class) < 2 * cache->class[class].limit)
-		give(test, class, kspan_heap_alloc_slot(heap, class, cache->nid, GFP_KERNEL));
+		free_one(test, class, kspan_heap_alloc_slot(heap, class, cache->nid, GFP_KERNEL));
 }
 
 /*
- *	A [ o ... o ] 16, [ o ... o ] 16	B misses	->	A [ o ... ], [ o ... ]
+ *	A [ o ... o ] 16, [ o ... o ] 16	B misses -> A [ o ... ], [ o ... ]
  *
- * Half of it, or as much less as a visit may return.
+ * A miss of B takes half of A's limit, or as much as one visit may return.
  */
 static void class_takes_from_others(struct kunit *test)
 {
@@ -287,10 +289,13 @@ static void class_takes_from_others(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mag[0]->count + mag[1]->count, left);
 	expect_books(test, FULL);
 	kspan_verify(test, heap);
-	give(test, kspan_size_class(B), object);
+	free_one(test, kspan_size_class(B), object);
 }
 
-/* What it lost was free to be used by others; what it has, it finds, each once. */
+/*
+ * The objects that the class lost can be allocated elsewhere. The others come from its magazines,
+ * each once.
+ */
 static void class_that_lost_some_has_the_rest(struct kunit *test)
 {
 	unsigned int class = kspan_size_class(A), i, j;
@@ -304,8 +309,8 @@ static void class_that_lost_some_has_the_rest(struct kunit *test)
 	for (i = 0; i < 100; i++)
 		for (j = 0; j < i; j++)
 			KUNIT_ASSERT_PTR_NE(test, objects[i], objects[j]);
-	give_some(test, A, 100);
-	give(test, kspan_size_class(B), object);
+	free_some(test, A, 100);
+	free_one(test, kspan_size_class(B), object);
 	kspan_verify(test, heap);
 }
 
@@ -331,7 +336,7 @@ static void class_that_lost_all_gets_some_again(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, limit_of(A), 2U);
 	KUNIT_EXPECT_LT(test, limit_of(B), 32U);
 	expect_books(test, FULL);
-	give(test, class, object);
+	free_one(test, class, object);
 	KUNIT_EXPECT_TRUE(test, holds(class, object));
 	grow_full(test, A);
 	KUNIT_EXPECT_EQ(test, limit_of(B), 0U);
@@ -339,7 +344,7 @@ static void class_that_lost_all_gets_some_again(struct kunit *test)
 	kspan_verify(test, heap);
 }
 
-/* A free is the first that it does. */
+/* The first thing that the CPU does with the class is a free. */
 static void class_that_lost_all_takes_frees(struct kunit *test)
 {
 	unsigned int class = kspan_size_class(A);
@@ -350,13 +355,13 @@ static void class_that_lost_all_takes_frees(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, limit_of(A), 0U);
 	objects[0] = kspan_heap_alloc_slot(heap, class, cache->nid, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, objects[0]);
-	give(test, class, objects[0]);
+	free_one(test, class, objects[0]);
 	KUNIT_EXPECT_EQ(test, limit_of(A), 2U);
 	KUNIT_EXPECT_TRUE(test, holds(class, objects[0]));
 	expect_books(test, FULL);
 }
 
-/* Nothing to be had at all: all goes by the spans, one by one. */
+/* There is no capacity at all. Each object is taken from its span and returned to it alone. */
 static void class_without_capacity_works(struct kunit *test)
 {
 	unsigned int class = kspan_size_class(KSPAN_MAX_SMALL), i;
@@ -368,44 +373,47 @@ static void class_without_capacity_works(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, kspan_kunit_out(heap, class), 20UL);
 	for (i = 0; i < 20; i++) {
-		give(test, class, objects[i]);
+		free_one(test, class, objects[i]);
 		expect_books(test, 1);
 	}
 	KUNIT_EXPECT_EQ(test, kspan_kunit_out(heap, class), 0UL);
 	KUNIT_EXPECT_EQ(test, cache->capacity, 0U);
 }
 
-/* It would take from all others, time and again, and still have nothing. */
+/*
+ * A class whose smallest limit exceeds the capacity takes none from other classes. It would do so
+ * at every miss, and never have enough.
+ */
 static void class_that_does_not_fit_takes_nothing(struct kunit *test)
 {
 	unsigned int class = kspan_size_class(KSPAN_MAX_SMALL), before;
 
-	/* Two magazines of two objects are more. */
+	/* Two magazines of two objects need one byte more. */
 	kspan_cpu_cache_bytes = 4 * KSPAN_MAX_SMALL - 1;
 	alloc_some(test, A, 40);
-	give_some(test, A, 40);
+	free_some(test, A, 40);
 	before = cache->capacity;
 	KUNIT_ASSERT_GT(test, before, 0U);
 	objects[0] = alloc(test, class);
 	objects[1] = alloc(test, class);
 	KUNIT_EXPECT_EQ(test, steals(), 0ULL);
 	KUNIT_EXPECT_EQ(test, cache->capacity, before);
-	give_some(test, KSPAN_MAX_SMALL, 2);
+	free_some(test, KSPAN_MAX_SMALL, 2);
 	KUNIT_EXPECT_EQ(test, steals(), 0ULL);
 	KUNIT_EXPECT_EQ(test, cache->capacity, before);
 }
 
-/* Preemption is off: one miss does not go through all classes. */
+/* A miss works with preemption off. So it takes capacity from a few classes only. */
 static void few_classes_lose_in_a_miss(struct kunit *test)
 {
 	unsigned int class = kspan_size_class(KSPAN_MAX_SMALL), i;
 	u64 before;
 
 	kspan_cpu_cache_bytes = 256 << 10;
-	/* A little of each, until nothing more is left. */
+	/* Each class gets a small limit, until the capacity is used up. */
 	for (i = 1; i < class; i++) {
 		objects[0] = alloc(test, i);
-		give(test, i, objects[0]);
+		free_one(test, i, objects[0]);
 		expect_books(test, 256 << 10);
 	}
 	for (i = 0; i < 40; i++) {
@@ -415,11 +423,14 @@ static void few_classes_lose_in_a_miss(struct kunit *test)
 		expect_books(test, 256 << 10);
 	}
 	KUNIT_EXPECT_GT(test, (unsigned int)cache->class[class].limit, 0U);
-	give_some(test, KSPAN_MAX_SMALL, 40);
+	free_some(test, KSPAN_MAX_SMALL, 40);
 	kspan_verify(test, heap);
 }
 
-/* Where the depot takes nothing, some of a magazine goes back, and the rest stays. */
+/*
+ * When the depot takes no magazine, a spill returns some objects of a magazine, and the rest
+ * stays.
+ */
 static void spill_returns_some(struct kunit *test)
 {
 	unsigned int class = kspan_size_class(64), n = 2 * kspan_kunit_cap(class) + 1, left = 0;
@@ -432,7 +443,10 @@ static void spill_returns_some(struct kunit *test)
 	kspan_cpu_cache_return_objects(heap);
 	KUNIT_ASSERT_EQ(test, cached_of(class), 0U);
 	kspan_depot_drain(central_of(class));
-	/* One of each word, so that none goes back with another one. */
+	/*
+	 * Keep one object of each word of the bitmap, because a return takes all neighbours of a
+	 * word at once. The others are kept in a list.
+	 */
 	for (i = 0; i < n; i++) {
 		had[i] = kspan_heap_alloc_slot(heap, class, cache->nid, GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, had[i]);
@@ -444,13 +458,13 @@ static void spill_returns_some(struct kunit *test)
 		}
 	}
 	for (i = 0; i < n - 1; i++)
-		give(test, class, had[i]);
+		free_one(test, class, had[i]);
 	KUNIT_ASSERT_EQ(test, cached_of(class), n - 1);
-	/* One magazine is always taken by the depot. */
+	/* A depot takes one magazine in any case. So pretend that it is full. */
 	kspan_depot_bytes = 0;
 	central_of(class)->nr_depot_full += KSPAN_DEPOT_MAX;
 	out = kspan_kunit_out(heap, class);
-	give(test, class, had[n - 1]);
+	free_one(test, class, had[n - 1]);
 	central_of(class)->nr_depot_full -= KSPAN_DEPOT_MAX;
 	kspan_depot_bytes = depot;
 	for (i = 0; i < n; i++)
@@ -471,7 +485,7 @@ static unsigned long drawn(void)
 	return atomic_long_read(&heap->budget.drawn);
 }
 
-/* What a heap has drawn is what its caches and depots may hold. */
+/* The bytes that a heap has drawn are the sum of what its caches and depots have drawn. */
 static void expect_drawn(struct kunit *test, unsigned long most)
 {
 	struct kspan_central *central;
@@ -487,7 +501,9 @@ static void expect_drawn(struct kunit *test, unsigned long most)
 		KUNIT_ASSERT_LE(test, sum, most);
 }
 
-/* Whatever classes are used in whatever order, and however much they want. */
+/*
+ * Use all classes with budgets of different size. The caches must never draw more than the budget.
+ */
 static void budget_is_never_exceeded(struct kunit *test)
 {
 	static const unsigned int budgets[] = { 1, 5000, 64 << 10, 1 << 20 };
@@ -502,7 +518,7 @@ static void budget_is_never_exceeded(struct kunit *test)
 				objects[j] = alloc(test, class);
 			expect_drawn(test, budgets[i]);
 			while (n--)
-				give(test, class, objects[n]);
+				free_one(test, class, objects[n]);
 			expect_drawn(test, budgets[i]);
 			expect_books(test, 4 << 20);
 		}
@@ -514,20 +530,20 @@ static void budget_is_never_exceeded(struct kunit *test)
 	}
 }
 
-/* One that came too late gets what the first gives back. */
-static void cpu_gets_what_others_gave_back(struct kunit *test)
+/* A CPU that finds the budget used up gets bytes that another CPU returns later. */
+static void cpu_gets_what_others_returned(struct kunit *test)
 {
 	unsigned int class = kspan_size_class(64);
 
 	kspan_cpu_cache_bytes = 1 << 20;
 	heap->budget.most = 64 << 10;
-	/* Another CPU, which had it all. */
+	/* Another CPU has drawn the whole budget. */
 	KUNIT_ASSERT_TRUE(test, kspan_budget_draw(&heap->budget, 64 << 10));
 	kspan_budget_add_user(&heap->budget, 1);
 	alloc_some(test, 64, 100);
 	KUNIT_EXPECT_EQ(test, cache->capacity, 0U);
 	KUNIT_EXPECT_TRUE(test, heap->budget.wanted);
-	give_some(test, 64, 100);
+	free_some(test, 64, 100);
 	KUNIT_EXPECT_EQ(test, cache->capacity, 0U);
 	kspan_budget_return(&heap->budget, 64 << 10);
 	kspan_budget_add_user(&heap->budget, -1);
@@ -536,7 +552,7 @@ static void cpu_gets_what_others_gave_back(struct kunit *test)
 	expect_drawn(test, 64 << 10);
 }
 
-/* One that has more than an equal share loses some at each visit, while others want it. */
+/* While others want bytes, a CPU with more than an equal share returns some at each visit. */
 static void cpu_yields_what_others_want(struct kunit *test)
 {
 	unsigned int before, round, i;
@@ -545,18 +561,21 @@ static void cpu_yields_what_others_want(struct kunit *test)
 	heap->budget.most = 256 << 10;
 	for (i = 0; i < 4; i++) {
 		alloc_some(test, 1024 << i % 3, 100);
-		give_some(test, 1024 << i % 3, 100);
+		free_some(test, 1024 << i % 3, 100);
 	}
 	KUNIT_ASSERT_GT(test, cache->capacity, 128U << 10);
-	/* What never fits takes nothing. Seven others: a share is 32 KiB or less. */
+	/*
+	 * No limit of the largest class fits now, so it draws nothing. With seven other users a
+	 * share is 32 KiB or less.
+	 */
 	kspan_cpu_cache_bytes = 4 * KSPAN_MAX_SMALL - 1;
 	kspan_budget_add_user(&heap->budget, 7);
 	for (round = 0; round < 200 && cache->capacity > 32 << 10; round++) {
 		kspan_budget_want(&heap->budget, 0);
 		before = cache->capacity;
-		/* A class that visits the central each time: nothing was drawn for it. */
+		/* This class visits the central each time, since nothing was drawn for it. */
 		objects[0] = alloc(test, kspan_size_class(KSPAN_MAX_SMALL));
-		give(test, kspan_size_class(KSPAN_MAX_SMALL), objects[0]);
+		free_one(test, kspan_size_class(KSPAN_MAX_SMALL), objects[0]);
 		KUNIT_ASSERT_LE(test, cache->capacity, before);
 		expect_drawn(test, 256 << 10);
 	}
@@ -565,7 +584,10 @@ static void cpu_yields_what_others_want(struct kunit *test)
 	kspan_budget_add_user(&heap->budget, -7);
 }
 
-/* However many CPUs there are, one that works can have all that a limit leaves for it. */
+/*
+ * On a machine with any number of CPUs, a CPU that works may draw the whole budget of a limited
+ * heap.
+ */
 static void limited_heap_has_magazines(struct kunit *test)
 {
 	struct kspan_heap *limited = kspan_heap_create("limited", 1 << 20, 0);
@@ -599,7 +621,10 @@ static void expect_budget(struct kunit *test, size_t limit, unsigned long most)
 	kspan_heap_destroy(limited);
 }
 
-/* An eighth of any limit. 0 is for no bound, so of the smallest it is more. */
+/*
+ * The budget is an eighth of the limit. It is 1 for the smallest limits, because 0 is for no
+ * bound.
+ */
 static void budget_is_a_share_of_the_limit(struct kunit *test)
 {
 	expect_budget(test, 0, 0);
@@ -626,13 +651,17 @@ static struct kspan_magazine *full_magazine(struct kunit *test, unsigned int cla
 	struct kspan_magazine *mag = empty_magazine(test, class);
 
 	for (; mag->count < kspan_kunit_cap(class); mag->count++) {
-		mag->object[mag->count] = kspan_heap_alloc_slot(heap, class, cache->nid, GFP_KERNEL);
+		mag->object[mag->count] = kspan_heap_alloc_slot(heap, class, cache->nid,
+								GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, mag->object[mag->count]);
 	}
 	return mag;
 }
 
-/* Full magazines of 16, from a CPU that had more capacity, into the depot. */
+/*
+ * Put @n full magazines of 16 objects into the depot, as if a CPU with more capacity had filled
+ * them.
+ */
 static void put_full_magazines(struct kunit *test, unsigned int class, unsigned int n)
 {
 	struct kspan_central *central = central_of(class);
@@ -640,7 +669,7 @@ static void put_full_magazines(struct kunit *test, unsigned int class, unsigned 
 	unsigned int i;
 
 	KUNIT_ASSERT_LE(test, n, (unsigned int)ARRAY_SIZE(mag));
-	/* All of them first: what is in the depot is allocated, too. */
+	/* Fill all of them first: an allocation would take objects out of the depot. */
 	for (i = 0; i < n; i++)
 		mag[i] = full_magazine(test, class);
 	for (i = 0; i < n; i++) {
@@ -653,7 +682,7 @@ static void put_full_magazines(struct kunit *test, unsigned int class, unsigned 
 }
 
 /*
- *	depot [ o ... o ] 16	->	loaded [ o ... o . ] 16, limit 2
+ *	depot [ o ... o ] 16 -> loaded [ o ... o . ] 16, limit 2
  */
 static void objects_beyond_the_limit_are_used(struct kunit *test)
 {
@@ -668,17 +697,17 @@ static void objects_beyond_the_limit_are_used(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, kspan_kunit_out(heap, class), 16UL);
 		expect_books(test, FULL);
 	}
-	give_some(test, A, 16);
+	free_some(test, A, 16);
 	expect_books(test, FULL);
 	kspan_verify(test, heap);
 }
 
 /*
- *	loaded [ o ... o ] 16, limit 2: one more	->	loaded [ o ] 4
+ *	loaded [ o ... o ] 16, limit 2: free one more -> loaded [ o ] 4
  *
- * There is no other magazine: its objects go back, and with them its size.
+ * There is no other magazine. So its objects are returned, and then it gets the size of the limit.
  */
-static void magazine_that_is_emptied_has_the_limit(struct kunit *test)
+static void magazine_without_objects_has_the_limit(struct kunit *test)
 {
 	unsigned int class = kspan_size_class(A);
 	void *object, *more;
@@ -688,7 +717,7 @@ static void magazine_that_is_emptied_has_the_limit(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, more);
 	put_full_magazines(test, class, 1);
 	object = alloc(test, class);
-	give(test, class, object);
+	free_one(test, class, object);
 	KUNIT_ASSERT_EQ(test, cache->class[class].loaded->count, 16U);
 	KUNIT_ASSERT_PTR_EQ(test, cache->class[class].previous, &kspan_no_magazine);
 	KUNIT_EXPECT_TRUE(test, push(test, class, more));
@@ -700,9 +729,9 @@ static void magazine_that_is_emptied_has_the_limit(struct kunit *test)
 }
 
 /*
- *	loaded [ o o ] 2: one more	->	loaded [ o o o . ] 4
+ *	loaded [ o o ] 2: free one more -> loaded [ o o o . ] 4
  *
- * There is no other magazine, and none is needed.
+ * There is no other magazine, and the CPU needs none: the limit grows.
  */
 static void magazine_that_grows_keeps_its_objects(struct kunit *test)
 {
@@ -723,7 +752,7 @@ static void magazine_that_grows_keeps_its_objects(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, limit_of(A), 4U);
 	KUNIT_EXPECT_EQ(test, cache->class[class].loaded->count, 3U);
 	KUNIT_EXPECT_EQ(test, kspan_kunit_out(heap, class), 4UL);
-	/* Nor where it had no room at all. */
+	/* The same holds for a magazine of a class that has lost its capacity. */
 	grow_full(test, B);
 	KUNIT_ASSERT_EQ(test, limit_of(A), 0U);
 	KUNIT_EXPECT_EQ(test, kspan_kunit_out(heap, class), 1UL);
@@ -736,10 +765,10 @@ static void magazine_that_grows_keeps_its_objects(struct kunit *test)
 }
 
 /*
- *	loaded [ o ... o ] 16, previous [ ] 16, limit 0: one more
+ *	loaded [ o ... o ] 16, previous [ ] 16, limit 0: free one more
  *
- * So it is where a bulk allocation has emptied a magazine of the depot and begun
- * another one, of a class that has no capacity.
+ * This is so after a bulk allocation has taken all objects of one magazine of the depot and some
+ * of another, of a class without capacity.
  */
 static void empty_magazine_beyond_the_limit_has_no_room(struct kunit *test)
 {
@@ -775,13 +804,16 @@ static void drain_takes_all_capacity(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, (unsigned int)cache->class[class].limit, 0U);
 	KUNIT_EXPECT_EQ(test, cache->capacity, 0U);
 	KUNIT_EXPECT_EQ(test, steals(), 0ULL);
-	/* It starts again as it did at first. */
+	/* The class starts again with the first limit. */
 	objects[0] = alloc(test, kspan_size_class(B));
 	KUNIT_EXPECT_EQ(test, limit_of(B), 2U);
-	give_some(test, B, 1);
+	free_some(test, B, 1);
 }
 
-/* Misses bring it down, a few classes at a time, and never up meanwhile. */
+/*
+ * After the parameter was lowered, each miss takes capacity from a few classes, until the sum is
+ * below it. The sum never grows meanwhile.
+ */
 static void lower_parameter_is_obeyed(struct kunit *test)
 {
 	static const size_t sizes[] = { A, B, 8192, 1024, 16384, 512, 3072, 28672 };
@@ -795,7 +827,7 @@ static void lower_parameter_is_obeyed(struct kunit *test)
 	for (i = 1; i < KSPAN_CLASS_TINY && cache->capacity > 64 << 10; i++) {
 		before = cache->capacity;
 		objects[0] = alloc(test, i);
-		give(test, i, objects[0]);
+		free_one(test, i, objects[0]);
 		KUNIT_ASSERT_LE(test, cache->capacity, before);
 		expect_books(test, before);
 		misses++;
@@ -805,8 +837,8 @@ static void lower_parameter_is_obeyed(struct kunit *test)
 	kspan_verify(test, heap);
 }
 
-/* With 0 magazines are of full size at once, and nobody loses anything. */
-static void no_limit_gives_all_at_once(struct kunit *test)
+/* With the parameter 0 every class has the largest limit at once, and none loses any. */
+static void no_limit_allows_all_at_once(struct kunit *test)
 {
 	unsigned int class;
 
@@ -815,20 +847,23 @@ static void no_limit_gives_all_at_once(struct kunit *test)
 		objects[0] = alloc(test, class);
 		KUNIT_EXPECT_EQ(test, (unsigned int)cache->class[class].limit,
 				kspan_kunit_cap(class));
-		give(test, class, objects[0]);
+		free_one(test, class, objects[0]);
 		expect_books(test, UINT_MAX);
 	}
 	KUNIT_EXPECT_EQ(test, steals(), 0ULL);
-	/* And back to a limit: from what there is, it comes down. */
+	/*
+	 * The parameter is a limit again. The caches are drained, and limits grow from the
+	 * smallest.
+	 */
 	kspan_cpu_cache_bytes = FULL;
 	drain();
 	objects[0] = alloc(test, kspan_size_class(B));
 	KUNIT_EXPECT_EQ(test, limit_of(B), 2U);
-	give_some(test, B, 1);
+	free_some(test, B, 1);
 	expect_books(test, FULL);
 }
 
-/* The class, few of them most of the time, and others in turn. */
+/* Pick one of three classes most of the time. The three change every 500 steps. */
 static unsigned int pick_class(struct rnd_state *rnd, unsigned int step)
 {
 	unsigned int hot = 1 + step / 500 * 7 % (KSPAN_CLASS_TINY - 3);
@@ -846,12 +881,12 @@ static void expect_random_steps(struct kunit *test, unsigned int bytes, u64 seed
 	prandom_seed_state(&rnd, seed);
 	kspan_cpu_cache_bytes = bytes;
 	for (step = 0; step < 4000; step++) {
-		/* Some rounds have more to allocate, some more to free. */
+		/* In some rounds there is more to allocate, in some more to free. */
 		unsigned int share = step / 100 % 2 ? LIVE : LIVE / 4;
 
 		i = kspan_kunit_below(&rnd, share);
 		if (objects[i]) {
-			give(test, classes[i], objects[i]);
+			free_one(test, classes[i], objects[i]);
 			objects[i] = NULL;
 		} else {
 			classes[i] = pick_class(&rnd, step);
@@ -863,7 +898,7 @@ static void expect_random_steps(struct kunit *test, unsigned int bytes, u64 seed
 	}
 	for (i = 0; i < LIVE; i++)
 		if (objects[i])
-			give(test, classes[i], objects[i]);
+			free_one(test, classes[i], objects[i]);
 	memset(objects, 0, LIVE * sizeof(*objects));
 	kspan_verify(test, heap);
 	drain();
@@ -880,7 +915,10 @@ static void random_steps_keep_the_books(struct kunit *test)
 	KUNIT_EXPECT_GT(test, steals(), 0ULL);
 }
 
-/* By the API, on all CPUs: objects go round, so full magazines come by the depot. */
+/*
+ * All CPUs allocate and free through the API. Frees of many objects bring full magazines into the
+ * depot.
+ */
 static long churn(void *data)
 {
 	u64 *seed = data;
@@ -931,7 +969,7 @@ static void all_cpus_keep_the_books(struct kunit *test)
 
 #define HEAPS	4
 
-/* What four private heaps draw for their caches where each has objects of many sizes. */
+/* Use four private heaps with objects of many sizes. Returns the bytes that their caches draw. */
 static long drawn_by_heaps(struct kunit *test, struct kspan_heap **heaps)
 {
 	static const size_t sizes[] = { 64, 512, 1024, 2048, 4096, 8192, 16384, 32768 };
@@ -952,7 +990,7 @@ static long drawn_by_heaps(struct kunit *test, struct kspan_heap **heaps)
 	return atomic_long_read(&kspan_budget.drawn) - before;
 }
 
-/* However many heaps there are. */
+/* kspan_cache_share bounds the caches of all heaps together. */
 static void share_of_memory_bounds_all_caches(struct kunit *test)
 {
 	struct kspan_heap *heaps[HEAPS];
@@ -971,7 +1009,7 @@ static void share_of_memory_bounds_all_caches(struct kunit *test)
 			unbounded = drawn_by_heaps(test, heaps);
 		for (h = 0; h < HEAPS; h++)
 			kspan_heap_destroy(heaps[h]);
-		/* What the caches had goes back with them, after a grace period. */
+		/* The caches return their bytes when they are freed, after a grace period. */
 		for (i = 0; i < 500 && atomic_long_read(&kspan_budget.drawn) != drawn; i++)
 			msleep(20);
 		KUNIT_EXPECT_EQ(test, atomic_long_read(&kspan_budget.drawn), drawn);
@@ -984,7 +1022,7 @@ static void share_of_memory_bounds_all_caches(struct kunit *test)
 
 static struct kspan_budget nobody;
 
-/* So much of the budget is left, whatever memory the machine has; returns what was taken. */
+/* Draw all of the budget but @bytes, for no heap. Returns the bytes drawn. */
 static unsigned long leave_of_budget(struct kunit *test, unsigned long bytes)
 {
 	unsigned long taken;
@@ -1003,7 +1041,7 @@ static void use_small(struct kunit *test, size_t most)
 	for (size = most; size >= 64; size /= 2) {
 		for (i = 0; i < LIVE; i++)
 			objects[i] = kspan_malloc(size, GFP_KERNEL);
-		/* As one CPU does that has few magazines: some stay on it, some in depots. */
+		/* One CPU frees all of them: some objects stay in its magazines, some in depots. */
 		for (i = 0; i < LIVE; i++)
 			kspan_free(objects[i]);
 	}
@@ -1020,7 +1058,10 @@ static void use_large(struct kunit *test, size_t size, unsigned int times)
 	}
 }
 
-/* A CPU uses large objects now, where its classes had all of the budget before. */
+/*
+ * The classes of a CPU have drawn the whole budget. When the CPU begins to use large objects, the
+ * classes must return some.
+ */
 static void classes_make_room_for_large_objects(struct kunit *test)
 {
 	struct kspan_cpu_cache *here = per_cpu_ptr(kspan_default_heap.cpu, kspan_kunit_pin(test));
@@ -1041,7 +1082,10 @@ static void classes_make_room_for_large_objects(struct kunit *test)
 	kspan_budget_return(&nobody, taken);
 }
 
-/* And the other way round, also while the CPU keeps large objects that it does not use any more. */
+/*
+ * A CPU keeps large objects that it does not use any more. Its classes must get their share of the
+ * budget.
+ */
 static void large_objects_make_room_for_classes(struct kunit *test)
 {
 	struct kspan_cpu_cache *here = per_cpu_ptr(kspan_default_heap.cpu, kspan_kunit_pin(test));
@@ -1057,12 +1101,12 @@ static void large_objects_make_room_for_classes(struct kunit *test)
 	kspan_free(p[0]);
 	kspan_free(p[1]);
 	KUNIT_EXPECT_EQ(test, here->large.count, 2U);
-	/* Half of it is not in use: an object that was allocated leaves its room. */
+	/* Half of that is free to draw: an allocated object is not kept. */
 	p[0] = kspan_malloc(SZ_256K, GFP_KERNEL);
 	use_small(test, 1024);
 	KUNIT_EXPECT_GT(test, here->capacity, (unsigned int)SZ_64K);
 	kspan_free(p[0]);
-	/* And what it keeps goes when two looks of the scavenger saw no use of it. */
+	/* The scavenger drains large objects that were not used between two of its looks. */
 	for (wait = 0; wait < 200 && here->large.drawn; wait++) {
 		kspan_scavenge(NSEC_PER_SEC);
 		use_small(test, 64);
@@ -1075,7 +1119,7 @@ static void large_objects_make_room_for_classes(struct kunit *test)
 	kspan_budget_return(&nobody, taken);
 }
 
-/* An object that can't be kept takes nothing from classes. */
+/* An object that is too large to be kept takes no bytes from the classes. */
 static void object_too_large_to_keep_takes_nothing(struct kunit *test)
 {
 	struct kspan_cpu_cache *here = per_cpu_ptr(kspan_default_heap.cpu, kspan_kunit_pin(test));
@@ -1112,7 +1156,7 @@ static void alloc_and_free(struct kspan_heap *from, size_t size, unsigned int n)
 		kspan_free(objects[i]);
 }
 
-/* A depot that nobody uses any more, and another that could use what it has. */
+/* A depot that nobody uses any more must make room in the budget for another one of the heap. */
 static void depots_that_rest_make_room_for_others(struct kunit *test)
 {
 	struct kspan_heap *own = kspan_heap_create("rests", 0, 0);
@@ -1125,11 +1169,11 @@ static void depots_that_rest_make_room_for_others(struct kunit *test)
 	kept = nr_full(other, A);
 	KUNIT_EXPECT_GT(test, kept, 0U);
 	own->budget.most = SZ_512K;
-	/* Magazines for a depot come when some were missed. */
+	/* A depot gets a magazine after a CPU has found none. */
 	for (round = 0; round < 10; round++)
 		alloc_and_free(own, A, 200);
 	KUNIT_ASSERT_GT(test, nr_full(own, A), 0U);
-	/* The scavenger itself looks in 20 s. */
+	/* The scavenger's next look is 20 seconds away. It would reap the depot otherwise. */
 	kspan_scavenge_ms = 20000;
 	kspan_scavenger_restart();
 	for (round = 0; round < 300 && !nr_full(own, B); round++) {
@@ -1141,7 +1185,9 @@ static void depots_that_rest_make_room_for_others(struct kunit *test)
 	kunit_info(test, "after %u rounds\n", round);
 	KUNIT_EXPECT_GT(test, nr_full(own, B), 0U);
 	KUNIT_EXPECT_GT(test, round, 1U);
-	/* It was the budget of that heap alone: the depots of another keep what they have. */
+	/*
+	 * Only the budget of that heap was used up. The depot of another heap keeps its magazines.
+	 */
 	KUNIT_EXPECT_EQ(test, nr_full(other, A), kept);
 	KUNIT_EXPECT_LE(test, (unsigned long)atomic_long_read(&own->budget.drawn),
 			(unsigned long)SZ_512K);
@@ -1161,7 +1207,7 @@ static struct kunit_case adapt_cases[] = {
 	KUNIT_CASE(few_classes_lose_in_a_miss),
 	KUNIT_CASE(spill_returns_some),
 	KUNIT_CASE(budget_is_never_exceeded),
-	KUNIT_CASE(cpu_gets_what_others_gave_back),
+	KUNIT_CASE(cpu_gets_what_others_returned),
 	KUNIT_CASE(cpu_yields_what_others_want),
 	KUNIT_CASE(classes_make_room_for_large_objects),
 	KUNIT_CASE(large_objects_make_room_for_classes),
@@ -1170,12 +1216,12 @@ static struct kunit_case adapt_cases[] = {
 	KUNIT_CASE(limited_heap_has_magazines),
 	KUNIT_CASE(budget_is_a_share_of_the_limit),
 	KUNIT_CASE(objects_beyond_the_limit_are_used),
-	KUNIT_CASE(magazine_that_is_emptied_has_the_limit),
+	KUNIT_CASE(magazine_without_objects_has_the_limit),
 	KUNIT_CASE(magazine_that_grows_keeps_its_objects),
 	KUNIT_CASE(empty_magazine_beyond_the_limit_has_no_room),
 	KUNIT_CASE(drain_takes_all_capacity),
 	KUNIT_CASE(lower_parameter_is_obeyed),
-	KUNIT_CASE(no_limit_gives_all_at_once),
+	KUNIT_CASE(no_limit_allows_all_at_once),
 	KUNIT_CASE(random_steps_keep_the_books),
 	KUNIT_CASE(all_cpus_keep_the_books),
 	KUNIT_CASE(share_of_memory_bounds_all_caches),

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Wrong frees: each kind is committed, must be reported as what it is, and must
- * leave a consistent heap behind.
+ * Wrong frees. Each case commits one kind. kspan must report it as that kind, and the heap must be
+ * consistent afterwards.
  *
- * An address in a small span passes through a magazine first; it is told at
- * the latest when the magazine is returned, which kspan_heap_drain() enforces.
+ * A wrong address in a small span may get into a magazine. It is found at the latest when the
+ * magazine is returned, so most cases drain the heap.
  */
 #include <linux/kspan.h>
 #include <linux/vmalloc.h>
@@ -33,7 +33,7 @@ static void *live(struct kunit *test, size_t size)
 	return p;
 }
 
-/* One report of the kind since the last look, none of any other. */
+/* There must be one report of @kind since the last call, and none of another kind. */
 static void expect_report(struct kunit *test, enum kspan_bad_free_kind kind, const void *addr,
 			  size_t size)
 {
@@ -59,7 +59,7 @@ static void expect_no_report(struct kunit *test)
 		KUNIT_EXPECT_EQ_MSG(test, kspan_bad_free_count(i), counts[i], "kind %u", i);
 }
 
-static void flush(void)
+static void drain(void)
 {
 	kspan_heap_drain(&kspan_default_heap);
 }
@@ -73,7 +73,7 @@ static void double_free_at_once(struct kunit *test)
 	expect_report(test, KSPAN_BAD_FREE_DOUBLE, p, 64);
 }
 
-/* p and q in the magazine when p comes again; told by the flush. */
+/* The magazine has p and q when p is freed again. */
 static void double_free_later(struct kunit *test)
 {
 	void *p = live(test, 64), *q = live(test, 64);
@@ -81,32 +81,32 @@ static void double_free_later(struct kunit *test)
 	kspan_free(p);
 	kspan_free(q);
 	kspan_free(p);
-	flush();
+	drain();
 	expect_report(test, KSPAN_BAD_FREE_DOUBLE, p, 64);
 }
 
-/* p is back in its span, which r keeps alive. */
+/* p is free in its span. The span stays because r is live. */
 static void double_free_of_a_slot_in_its_span(struct kunit *test)
 {
 	void *p = live(test, 64), *r = live(test, 64);
 
 	kspan_free(p);
-	flush();
+	drain();
 	KUNIT_ASSERT_TRUE(test, kspan_owns(r));
 	kspan_free(p);
-	flush();
+	drain();
 	expect_report(test, KSPAN_BAD_FREE_DOUBLE, p, 64);
 	KUNIT_EXPECT_TRUE(test, kspan_owns(r));
 	kspan_free(r);
 }
 
-/* The span of p is gone, its arena is not. */
+/* The span of p is retired, but its arena stays. */
 static void double_free_of_an_object_whose_span_is_gone(struct kunit *test)
 {
 	void *p = live(test, 64), *keep = live(test, 100000);
 
 	kspan_free(p);
-	flush();
+	drain();
 	kspan_free(p);
 	expect_report(test, KSPAN_BAD_FREE_DOUBLE, p, 0);
 	kspan_free(keep);
@@ -132,7 +132,7 @@ static void object_that_is_freed_twice_stays_in_place_once(struct kunit *test)
 	kspan_free(p);
 	kspan_free(q);
 	kspan_free(p);
-	flush();
+	drain();
 	KUNIT_EXPECT_EQ(test, kspan_kunit_out(&kspan_default_heap, kspan_size_class(64)), 1UL);
 	KUNIT_EXPECT_TRUE(test, kspan_owns(r));
 	kspan_free(r);
@@ -143,11 +143,11 @@ static void interior_pointer(struct kunit *test)
 	void *p = live(test, 256);
 
 	kspan_free(p + 16);
-	flush();
+	drain();
 	expect_report(test, KSPAN_BAD_FREE_INTERIOR, p + 16, 256);
 	KUNIT_EXPECT_TRUE(test, kspan_owns(p));
 	kspan_free(p);
-	flush();
+	drain();
 	expect_no_report(test);
 }
 
@@ -156,7 +156,7 @@ static void interior_pointer_into_a_later_page(struct kunit *test)
 	void *p = live(test, 27264);
 
 	kspan_free(p + KSPAN_PAGE_SIZE);
-	flush();
+	drain();
 	expect_report(test, KSPAN_BAD_FREE_INTERIOR, p + KSPAN_PAGE_SIZE, 27264);
 	KUNIT_EXPECT_TRUE(test, kspan_owns(p));
 	kspan_free(p);
@@ -167,13 +167,13 @@ static void misaligned_pointer(struct kunit *test)
 	void *p = live(test, 64);
 
 	kspan_free(p + 3);
-	flush();
+	drain();
 	expect_report(test, KSPAN_BAD_FREE_MISALIGNED, p + 3, 64);
 	KUNIT_EXPECT_TRUE(test, kspan_owns(p));
 	kspan_free(p);
 }
 
-/* The span's last slot; its neighbours were never taken. */
+/* The last slot of a span whose slots behind the first were never taken. */
 static void slot_that_was_never_allocated(struct kunit *test)
 {
 	unsigned int class = kspan_size_class(2304), last;
@@ -181,18 +181,18 @@ static void slot_that_was_never_allocated(struct kunit *test)
 	void *p, *never;
 
 	p = live(test, 2304);
-	flush();
+	drain();
 	span = kspan_map_span((unsigned long)p);
 	last = kspan_size_classes[class].slots - 1;
 	KUNIT_ASSERT_LT(test, (unsigned int)span->high, last);
 	never = (void *)span->start + last * 2304;
 	kspan_free(never);
-	flush();
+	drain();
 	expect_report(test, KSPAN_BAD_FREE_NEVER_ALLOCATED, never, 2304);
 	kspan_free(p);
 }
 
-/* Behind the last slot: 256 bytes of class 2304. */
+/* The span has 256 bytes behind its last slot. */
 static void tail_of_a_span(struct kunit *test)
 {
 	const struct kspan_size_class *sc = &kspan_size_classes[kspan_size_class(2304)];
@@ -200,7 +200,7 @@ static void tail_of_a_span(struct kunit *test)
 
 	tail = (void *)kspan_map_span((unsigned long)p)->start + sc->slots * 2304;
 	kspan_free(tail);
-	flush();
+	drain();
 	expect_report(test, KSPAN_BAD_FREE_NEVER_ALLOCATED, tail, 2304);
 	kspan_free(p);
 }
@@ -298,7 +298,7 @@ static void address_of_nothing(struct kunit *test)
 	expect_report(test, KSPAN_BAD_FREE_FOREIGN, ERR_PTR(-ENOMEM), 0);
 }
 
-/* In the direct map, where no memory is and no struct page need be. */
+/* An address of the direct map that has no memory, and perhaps no struct page. */
 static void address_in_a_hole_of_memory(struct kunit *test)
 {
 	unsigned long page;
@@ -338,7 +338,7 @@ static void realloc_of_a_wrong_pointer(struct kunit *test)
 	kspan_free(p);
 }
 
-/* p, q, p: told when the magazine goes back. */
+/* The bulk has p, q, p. */
 static void double_free_within_a_bulk(struct kunit *test)
 {
 	void *objects[3];
@@ -347,7 +347,7 @@ static void double_free_within_a_bulk(struct kunit *test)
 	objects[1] = live(test, 64);
 	objects[2] = objects[0];
 	kspan_free_bulk(3, objects);
-	flush();
+	drain();
 	expect_report(test, KSPAN_BAD_FREE_DOUBLE, objects[0], 64);
 }
 
@@ -362,7 +362,7 @@ static void large_double_free_within_a_bulk(struct kunit *test)
 	expect_report(test, KSPAN_BAD_FREE_DOUBLE, objects[0], 0);
 }
 
-/* It moved, and its old place is nobody's. */
+/* The object has moved, and the pages of its old place are free. */
 static void object_that_was_reallocated(struct kunit *test)
 {
 	void *p = live(test, 100000), *behind = live(test, 100000), *moved;
@@ -377,7 +377,7 @@ static void object_that_was_reallocated(struct kunit *test)
 	kspan_free(behind);
 }
 
-/* The tail that a large object left is free, and no object. */
+/* The pages that a large object lost when it shrank are free. */
 static void tail_of_an_object_that_shrank(struct kunit *test)
 {
 	void *p = live(test, 100000), *tail;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Central lists and the depot
+ * Central lists and the depot.
  *
- * On a heap of the case's own, past its CPU caches. Spans of class 4096 have 8
- * slots, drawn with x for one that is out.
+ * The cases use a heap of their own, without its CPU caches. Spans of class 4096 have 8 slots.
+ * Drawings show an x for a slot that is out.
  */
 #include <linux/kspan.h>
 #include <linux/nodemask.h>
@@ -33,7 +33,7 @@ static int central_init(struct kunit *test)
 	return heap ? 0 : -ENOMEM;
 }
 
-/* Full magazines that the depot of a class may hold. */
+/* Full magazines that the depot of the class may hold. */
 static unsigned int depot_limit(const struct kspan_central *central)
 {
 	unsigned int bytes = kspan_kunit_cap(central->class) *
@@ -42,7 +42,7 @@ static unsigned int depot_limit(const struct kspan_central *central)
 	return clamp(kspan_depot_bytes / bytes, 1U, KSPAN_DEPOT_MAX);
 }
 
-/* A new span; returns its first slot, which is out. */
+/* Have the central adopt a new span. Returns its first slot, which is out. */
 static void *new_span(struct kunit *test, struct kspan_central *central)
 {
 	const struct kspan_size_class *sc = &kspan_size_classes[central->class];
@@ -56,17 +56,17 @@ static void *new_span(struct kunit *test, struct kspan_central *central)
 	return kspan_central_adopt(central, span, 0);
 }
 
-static void give(struct kspan_central *central, void **objects, unsigned int n)
+static void return_all(struct kspan_central *central, void **objects, unsigned int n)
 {
 	kspan_central_return(central, objects, n);
 }
 
-static void give_one(struct kspan_central *central, void *object)
+static void return_one(struct kspan_central *central, void *object)
 {
-	give(central, &object, 1);
+	return_all(central, &object, 1);
 }
 
-/* Take @n objects; they end up in rising order. */
+/* Take @n objects, sorted by address. */
 static void take(struct kunit *test, struct kspan_central *central, void **objects,
 		 unsigned int n)
 {
@@ -95,7 +95,7 @@ static void expect_lists(struct kunit *test, struct kspan_central *central,
 	KUNIT_EXPECT_EQ(test, central->nr_spans, (unsigned long)partial + full);
 }
 
-/* An empty magazine more in the depot. */
+/* Give the depot one more empty magazine. */
 static void provide(struct kunit *test, struct kspan_central *central)
 {
 	unsigned int before = central->nr_magazines;
@@ -105,7 +105,7 @@ static void provide(struct kunit *test, struct kspan_central *central)
 	KUNIT_ASSERT_EQ(test, central->nr_magazines, before + 1);
 }
 
-/* An empty magazine out of the depot. */
+/* Take an empty magazine out of the depot. */
 static struct kspan_magazine *empty_magazine(struct kunit *test, struct kspan_central *central)
 {
 	struct kspan_magazine *mag;
@@ -116,7 +116,7 @@ static struct kspan_magazine *empty_magazine(struct kunit *test, struct kspan_ce
 	return mag;
 }
 
-/* A magazine with @n objects. */
+/* Make a magazine with @n objects. */
 static struct kspan_magazine *magazine_of(struct kunit *test, struct kspan_central *central,
 					  unsigned int n)
 {
@@ -143,7 +143,7 @@ static void adopted_span_is_partial(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, central->nr_out, 1UL);
 	KUNIT_EXPECT_EQ(test, central->allocs, 1ULL);
 	kspan_verify(test, heap);
-	give_one(central, object);
+	return_one(central, object);
 }
 
 /*
@@ -156,7 +156,7 @@ static void adopted_span_of_one_slot_is_full(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, (unsigned int)class_of(KSPAN_MAX_SMALL)->slots, 1U);
 	expect_lists(test, central, 0, 1);
-	give_one(central, object);
+	return_one(central, object);
 	expect_lists(test, central, 0, 0);
 }
 
@@ -171,7 +171,7 @@ static void batch_is_taken_in_address_order(struct kunit *test)
 	for (i = 0; i < 6; i++)
 		KUNIT_EXPECT_PTR_EQ(test, objects[i], first + i * SIZE);
 	KUNIT_EXPECT_EQ(test, central->nr_out, 6UL);
-	give(central, objects, 6);
+	return_all(central, objects, 6);
 }
 
 /*
@@ -193,7 +193,7 @@ static void batch_goes_on_in_the_next_span(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (unsigned int)first->used, (unsigned int)SLOTS);
 	KUNIT_EXPECT_EQ(test, (unsigned int)last->used, 4U);
 	kspan_verify(test, heap);
-	give(central, objects, 12);
+	return_all(central, objects, 12);
 }
 
 /*
@@ -211,8 +211,8 @@ static void what_is_left_is_taken(struct kunit *test)
 	for (i = 0; i < 3; i++)
 		KUNIT_EXPECT_PTR_EQ(test, batch[i], objects[0] + (7 - i) * SIZE);
 	KUNIT_EXPECT_EQ(test, kspan_central_take(central, objects + 5, 1, 0), 0U);
-	give(central, batch, 3);
-	give(central, objects, 5);
+	return_all(central, batch, 3);
+	return_all(central, objects, 5);
 }
 
 /*
@@ -226,14 +226,14 @@ static void spans_move_between_the_lists(struct kunit *test)
 	objects[0] = new_span(test, central);
 	take(test, central, objects + 1, SLOTS - 1);
 	expect_lists(test, central, 0, 1);
-	give_one(central, objects[3]);
+	return_one(central, objects[3]);
 	expect_lists(test, central, 1, 0);
 	KUNIT_EXPECT_PTR_EQ(test, kspan_central_alloc(central, 0), objects[3]);
 	expect_lists(test, central, 0, 1);
-	give(central, objects, SLOTS);
+	return_all(central, objects, SLOTS);
 }
 
-static void span_without_an_object_goes_back(struct kunit *test)
+static void span_without_an_object_is_retired(struct kunit *test)
 {
 	struct kspan_central *central = central_of(SIZE);
 	struct kspan_page_heap *ph = kspan_page_heap(central->nid);
@@ -244,7 +244,7 @@ static void span_without_an_object_goes_back(struct kunit *test)
 	objects[0] = new_span(test, central);
 	take(test, central, objects + 1, SLOTS - 1);
 	KUNIT_EXPECT_EQ(test, ph->used, used + class_of(SIZE)->pages);
-	give(central, objects, SLOTS);
+	return_all(central, objects, SLOTS);
 	expect_lists(test, central, 0, 0);
 	KUNIT_EXPECT_EQ(test, ph->used, used);
 	KUNIT_EXPECT_EQ(test, central->nr_out, 0UL);
@@ -262,7 +262,7 @@ static void batch_of_many_spans_retires_them_all(struct kunit *test)
 		objects[i] = new_span(test, central);
 	take(test, central, objects + 7, 7 * (SLOTS - 1));
 	expect_lists(test, central, 0, 7);
-	give(central, objects, 7 * SLOTS);
+	return_all(central, objects, 7 * SLOTS);
 	expect_lists(test, central, 0, 0);
 }
 
@@ -276,7 +276,7 @@ static void alloc_counts_what_goes_past_the_caches(struct kunit *test)
 	take(test, central, objects + 2, 1);
 	KUNIT_EXPECT_EQ(test, central->allocs, 2ULL);
 	KUNIT_EXPECT_EQ(test, central->nr_out, 3UL);
-	give(central, objects, 3);
+	return_all(central, objects, 3);
 }
 
 static void alloc_without_spans_gives_null(struct kunit *test)
@@ -309,11 +309,11 @@ static void last_resort_of_alloc_is_the_depot(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, central->nr_depot_objects, 0UL);
 	KUNIT_EXPECT_EQ(test, list_length(&central->depot_empty), 1U);
 	kspan_depot_return_magazine(central, spare);
-	give(central, objects, SLOTS);
+	return_all(central, objects, SLOTS);
 }
 
 /*
- *	batch: a, into b, a again, c, and a slot that was never out
+ *	batch: a, inside of b, a again, c, and a slot that was never out
  */
 static void wrong_entries_of_a_batch_are_reported_and_the_rest_returned(struct kunit *test)
 {
@@ -330,17 +330,17 @@ static void wrong_entries_of_a_batch_are_reported_and_the_rest_returned(struct k
 	batch[2] = objects[0];
 	batch[3] = objects[2];
 	batch[4] = objects[0] + 6 * SIZE;
-	give(central, batch, 5);
+	return_all(central, batch, 5);
 	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE) - twice, 1ULL);
 	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_INTERIOR) - inside, 1ULL);
 	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_NEVER_ALLOCATED) - never, 1ULL);
 	KUNIT_EXPECT_EQ(test, central->nr_out, 2UL);
 	kspan_verify(test, heap);
-	give_one(central, objects[1]);
-	give_one(central, objects[3]);
+	return_one(central, objects[1]);
+	return_one(central, objects[3]);
 }
 
-/* The span is gone when the second entry's turn comes. */
+/* The first entry retires the span. Then the second one is a double free. */
 static void double_entry_of_a_retired_span_is_reported(struct kunit *test)
 {
 	u64 before = kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE);
@@ -349,12 +349,12 @@ static void double_entry_of_a_retired_span_is_reported(struct kunit *test)
 
 	batch[0] = new_span(test, central);
 	batch[1] = batch[0];
-	give(central, batch, 2);
+	return_all(central, batch, 2);
 	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE) - before, 1ULL);
 	KUNIT_EXPECT_EQ(test, central->nr_spans, 0UL);
 }
 
-/* Two centrals of a class; an object of one in a batch for the other. */
+/* An object of one heap is returned to the central of another heap, of the same class. */
 static void object_of_another_heap_is_left_alone(struct kunit *test)
 {
 	struct kspan_central *central = central_of(SIZE);
@@ -363,13 +363,13 @@ static void object_of_another_heap_is_left_alone(struct kunit *test)
 	u64 before = kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE);
 	void *object = new_span(test, central);
 
-	give_one(other, object);
+	return_one(other, object);
 	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE) - before, 1ULL);
 	KUNIT_EXPECT_EQ(test, central->nr_out, 1UL);
-	give_one(central, object);
+	return_one(central, object);
 }
 
-/* What was reported since. */
+/* Reports of each kind when forget_reports() was called. */
 static u64 reports[KSPAN_NR_BAD_FREE_KINDS];
 
 static void forget_reports(void)
@@ -394,7 +394,7 @@ static void expect_no_other_reports(struct kunit *test)
 		expect_reports(test, kind, 0);
 }
 
-/* All of a new span of a class of any number of slots; returns how many these are. */
+/* Take all slots of a new span. Returns how many there are. */
 static unsigned int take_span(struct kunit *test, struct kspan_central *central, void **objects)
 {
 	unsigned int n = kspan_size_classes[central->class].slots, i, some;
@@ -425,8 +425,8 @@ static void shuffle(struct rnd_state *rnd, void **objects, unsigned int n)
 	}
 }
 
-/* Whole spans of every class, in batches: by address, against it, and at random. */
-static void batches_of_every_class_empty_its_span(struct kunit *test)
+/* Return whole spans of every class in batches: by rising and by falling address, and at random. */
+static void batches_of_every_class_retire_its_span(struct kunit *test)
 {
 	void **objects = many_objects(test);
 	unsigned int class, order, n, i, some;
@@ -445,7 +445,7 @@ static void batches_of_every_class_empty_its_span(struct kunit *test)
 				shuffle(&rnd, objects, n);
 			for (i = 0; i < n; i += some) {
 				some = min_t(unsigned int, n - i, KSPAN_MAGAZINE_MAX);
-				give(central, objects + i, some);
+				return_all(central, objects + i, some);
 				KUNIT_ASSERT_EQ(test, central->nr_out, (unsigned long)n - i - some);
 			}
 			KUNIT_ASSERT_EQ(test, central->nr_spans, 0UL);
@@ -456,7 +456,7 @@ static void batches_of_every_class_empty_its_span(struct kunit *test)
 }
 
 /*
- *	batch: a b a b b c c d		one word, or several
+ *	batch: a b a b b c c d	bits in one word, or in several
  */
 static void expect_doubles_found(struct kunit *test, size_t size, unsigned int stride)
 {
@@ -469,14 +469,14 @@ static void expect_doubles_found(struct kunit *test, size_t size, unsigned int s
 	forget_reports();
 	for (i = 0; i < ARRAY_SIZE(which); i++)
 		batch[i] = objects[which[i] * stride];
-	give(central, batch, ARRAY_SIZE(batch));
+	return_all(central, batch, ARRAY_SIZE(batch));
 	expect_reports(test, KSPAN_BAD_FREE_DOUBLE, 4);
 	expect_no_other_reports(test);
 	KUNIT_EXPECT_EQ(test, central->nr_out, n - 4UL);
 	kspan_verify(test, heap);
 	for (i = 0; i < n; i++)
 		if (i % stride || i / stride > 3)
-			give_one(central, objects[i]);
+			return_one(central, objects[i]);
 	expect_no_other_reports(test);
 	KUNIT_EXPECT_EQ(test, central->nr_spans, 0UL);
 }
@@ -485,7 +485,7 @@ static void doubles_in_a_batch_are_found(struct kunit *test)
 {
 	expect_doubles_found(test, SIZE, 1);
 	expect_doubles_found(test, 512, 3);
-	/* In one word, at both ends of words, in a word each. */
+	/* The slots lie in one word, at both ends of words, and in a word each. */
 	expect_doubles_found(test, 64, 1);
 	expect_doubles_found(test, 8, 63);
 	expect_doubles_found(test, 8, 64);
@@ -493,9 +493,10 @@ static void doubles_in_a_batch_are_found(struct kunit *test)
 }
 
 /*
- *	batch: a, into b, c, b + 1, d, behind the last slot, e
+ *	batch: a, inside of b, c, b + 1, d, behind the last slot, e
  *
- * Right ones before and behind each that is not: none of them is lost or kept.
+ * Right entries stand before and behind each wrong one. All of them must be returned, and no
+ * other.
  */
 static void expect_mixture_sorted_out(struct kunit *test, size_t size)
 {
@@ -519,7 +520,7 @@ static void expect_mixture_sorted_out(struct kunit *test, size_t size)
 	batch[6] = objects[n - 1];
 	batch[7] = objects[n - 1] + bytes - 8;
 	batch[8] = objects[0];
-	give(central, batch, ARRAY_SIZE(batch));
+	return_all(central, batch, ARRAY_SIZE(batch));
 	expect_reports(test, KSPAN_BAD_FREE_INTERIOR, tail ? 2 : 3);
 	expect_reports(test, KSPAN_BAD_FREE_MISALIGNED, 1);
 	expect_reports(test, KSPAN_BAD_FREE_NEVER_ALLOCATED, tail ? 1 : 0);
@@ -528,12 +529,15 @@ static void expect_mixture_sorted_out(struct kunit *test, size_t size)
 	kspan_verify(test, heap);
 	for (i = 0; i < n; i++)
 		if (i > 1 && i != 3 && i < n - 2)
-			give_one(central, objects[i]);
+			return_one(central, objects[i]);
 	expect_no_other_reports(test);
 	KUNIT_EXPECT_EQ(test, central->nr_spans, 0UL);
 }
 
-/* Of one word with and without a tail, of several, and where the last one is not full. */
+/*
+ * Bitmaps of one word, with and without a tail behind the slots; of several words; and with a last
+ * word that is not full.
+ */
 static void mixtures_are_sorted_out(struct kunit *test)
 {
 	static const size_t sizes[] = { SIZE, 512, 448, 640, 2304, 64, 48, 24, 96, 112, 128 };
@@ -543,7 +547,7 @@ static void mixtures_are_sorted_out(struct kunit *test)
 		expect_mixture_sorted_out(test, sizes[i]);
 }
 
-/* Every address of the tail, and of the slot before it, right behind a good one. */
+/* Return every address of the tail behind the last slot, right after a good object. */
 static void tails_are_no_objects(struct kunit *test)
 {
 	static const size_t sizes[] = { 48, 448, 2304, 32 };
@@ -557,12 +561,12 @@ static void tails_are_no_objects(struct kunit *test)
 		void *start = objects[0], *addr = start + (unsigned long)n * sc->size;
 		u64 before;
 
-		/* The word before has given the first of the batch. */
+		/* The first entry of each batch is a good object. */
 		for (i = 0; addr < start + KSPAN_KUNIT_PAGES(sc->pages); addr += 8, i++) {
 			before = kspan_bad_free_count(KSPAN_BAD_FREE_NEVER_ALLOCATED);
 			batch[0] = objects[n - 1 - i];
 			batch[1] = addr;
-			give(central, batch, 2);
+			return_all(central, batch, 2);
 			KUNIT_EXPECT_EQ(test, central->nr_out, n - i - 1UL);
 			KUNIT_EXPECT_EQ(test, before + 1,
 					kspan_bad_free_count(KSPAN_BAD_FREE_NEVER_ALLOCATED));
@@ -570,14 +574,14 @@ static void tails_are_no_objects(struct kunit *test)
 				break;
 		}
 		while (central->nr_out)
-			give_one(central, objects[central->nr_out - 1]);
+			return_one(central, objects[central->nr_out - 1]);
 	}
 	kspan_verify(test, heap);
 }
 
 /*
- *	batch: ours, another class's, ours, another heap's, ours, another node's, a
- *	large object's, ours
+ *	batch: right, of another class, right, of another heap, right, of another node,
+ *	a large object, right
  */
 static void spans_of_others_are_left_alone(struct kunit *test)
 {
@@ -608,7 +612,7 @@ static void spans_of_others_are_left_alone(struct kunit *test)
 		batch[n++] = of_node;
 	batch[n++] = large;
 	batch[n++] = objects[3];
-	give(central, batch, n);
+	return_all(central, batch, n);
 	expect_reports(test, KSPAN_BAD_FREE_DOUBLE, n - 4);
 	expect_no_other_reports(test);
 	KUNIT_EXPECT_EQ(test, central->nr_out, SLOTS - 4UL);
@@ -617,22 +621,22 @@ static void spans_of_others_are_left_alone(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, kspan_owns(large));
 	kspan_verify(test, heap);
 	kspan_verify(test, &kspan_default_heap);
-	give(central, objects + 4, SLOTS - 4);
-	give_one(other, of_class);
-	give_one(theirs, of_heap);
+	return_all(central, objects + 4, SLOTS - 4);
+	return_one(other, of_class);
+	return_one(theirs, of_heap);
 	if (remote)
-		give_one(remote, of_node);
+		return_one(remote, of_node);
 	kspan_free(large);
 	expect_no_other_reports(test);
 }
 
 /*
- *	xx......  ->  batch: a b | a, into b, c of another span
+ *	xx......  ->  batch: a b | a, inside of b, c of another span
  *
- * With b the span goes, under the lock; its pages are not free before the batch is
- * done.
+ * b is the last object, so the central detaches the span, under its lock. The pages are not freed
+ * before the end of the batch.
  */
-static void span_that_goes_in_the_middle_is_no_longer_looked_at(struct kunit *test)
+static void span_that_is_retired_in_the_middle_is_no_longer_looked_at(struct kunit *test)
 {
 	struct kspan_central *central = central_of(SIZE);
 	void *a[2], *b, *batch[6];
@@ -648,8 +652,8 @@ static void span_that_goes_in_the_middle_is_no_longer_looked_at(struct kunit *te
 	batch[3] = a[1] + 16;
 	batch[4] = a[1] + 1;
 	batch[5] = b;
-	give(central, batch, 6);
-	/* Inside of what, nobody knows any more. */
+	return_all(central, batch, 6);
+	/* The span is detached, so an address inside of b is reported as a double free. */
 	expect_reports(test, KSPAN_BAD_FREE_DOUBLE, 2);
 	expect_reports(test, KSPAN_BAD_FREE_MISALIGNED, 1);
 	expect_no_other_reports(test);
@@ -667,7 +671,7 @@ struct oracle {
 	struct rnd_state rnd;
 };
 
-/* One more entry of a batch, right or wrong in one of some ways. */
+/* Pick one more entry of a batch. It is right, or wrong in one of three ways. */
 static void *next_entry(struct oracle *oracle, unsigned int nr_right)
 {
 	unsigned int what = kspan_kunit_below(&oracle->rnd, 8);
@@ -683,12 +687,12 @@ static void *next_entry(struct oracle *oracle, unsigned int nr_right)
 	case 2:
 		if (!nr_right)
 			break;
-		/* Right ones were moved behind those that are left. */
+		/* Entries that are in the batch already stand behind the live ones. */
 		oracle->want[KSPAN_BAD_FREE_DOUBLE]++;
 		return oracle->live[oracle->n + kspan_kunit_below(&oracle->rnd, nr_right)];
 	}
 	oracle->n--;
-	/* The first few stay, so that no span goes. */
+	/* The first eight objects stay live, so no span is retired. */
 	what = 8 + kspan_kunit_below(&oracle->rnd, oracle->n - 7);
 	swap(oracle->live[what], oracle->live[oracle->n]);
 	return oracle->live[oracle->n];
@@ -704,13 +708,13 @@ static void expect_batch_as_oracle(struct kunit *test, struct kspan_central *cen
 	forget_reports();
 	for (i = 0; i < n && oracle->n > 8; i++)
 		oracle->batch[i] = next_entry(oracle, before - oracle->n);
-	give(central, oracle->batch, i);
+	return_all(central, oracle->batch, i);
 	for (kind = 0; kind < KSPAN_NR_BAD_FREE_KINDS; kind++)
 		expect_reports(test, kind, oracle->want[kind]);
 	KUNIT_ASSERT_EQ(test, central->nr_out, (unsigned long)oracle->n);
 }
 
-/* Four spans, each of which keeps an object of the first eight. */
+/* Take four spans. Each has at least one of the first eight objects. */
 static void take_four_spans(struct kunit *test, struct kspan_central *central,
 			    struct oracle *oracle)
 {
@@ -741,7 +745,7 @@ static void random_batches_agree_with_an_oracle(struct kunit *test)
 				expect_batch_as_oracle(test, central, oracle);
 			kspan_verify(test, heap);
 			for (i = 0; i < 8; i++)
-				give_one(central, oracle->live[i]);
+				return_one(central, oracle->live[i]);
 			KUNIT_ASSERT_EQ(test, central->nr_spans, 0UL);
 		}
 	}
@@ -757,7 +761,7 @@ static void slot_tells_what_an_address_is(struct kunit *test)
 	objects[0] = new_span(test, central);
 	take(test, central, objects + 1, 2);
 	base = (unsigned long)objects[0];
-	give_one(central, objects[1]);
+	return_one(central, objects[1]);
 	KUNIT_EXPECT_EQ(test, kspan_central_peek(base, class), (int)KSPAN_SLOT_OUT);
 	KUNIT_EXPECT_EQ(test, kspan_central_peek(base + SIZE, class),
 			(int)KSPAN_SLOT_FREE);
@@ -768,8 +772,8 @@ static void slot_tells_what_an_address_is(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kspan_central_peek(base + SLOTS * SIZE, class), -ENOENT);
 	KUNIT_EXPECT_EQ(test, kspan_central_peek(base, class + 1), -ENOENT);
 	KUNIT_EXPECT_EQ(test, central->nr_out, 2UL);
-	give_one(central, objects[0]);
-	give_one(central, objects[2]);
+	return_one(central, objects[0]);
+	return_one(central, objects[2]);
 }
 
 static void free_of_the_last_slot_frees_the_span(struct kunit *test)
@@ -814,7 +818,7 @@ static void magazines_are_bounded(struct kunit *test)
 	}
 }
 
-/* One for each time that somebody found none; not more. */
+/* A provision adds one magazine, and only after a CPU has found none. */
 static void depot_is_provided_with_what_is_wanted(struct kunit *test)
 {
 	struct kspan_central *central = central_of(SIZE);
@@ -831,7 +835,7 @@ static void depot_is_provided_with_what_is_wanted(struct kunit *test)
 }
 
 /*
- *	CPU: full	depot: empty	->	CPU: empty	depot: full
+ *	CPU: full, depot: empty -> CPU: empty, depot: full
  */
 static void full_magazine_is_exchanged_for_an_empty_one(struct kunit *test)
 {
@@ -852,7 +856,7 @@ static void full_magazine_is_exchanged_for_an_empty_one(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, central->nr_depot_objects, 0UL);
 	KUNIT_EXPECT_EQ(test, list_length(&central->depot_empty), 1U);
 	kspan_depot_return_magazine(central, full);
-	give_one(central, first);
+	return_one(central, first);
 }
 
 static void empty_magazine_is_kept_when_there_is_no_full_one(struct kunit *test)
@@ -876,17 +880,19 @@ static void full_magazine_is_kept_when_there_is_no_empty_one(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, central->nr_depot_full, 0U);
 	KUNIT_EXPECT_TRUE(test, central->wanted);
 	kspan_depot_return_magazine(central, full);
-	give_one(central, first);
+	return_one(central, first);
 }
 
-/* Magazines of one object each that the depot of a class may hold. */
+/* Magazines of one object each that the depot of the class may hold. */
 static unsigned int depot_objects(const struct kspan_central *central)
 {
 	return clamp(kspan_depot_bytes / kspan_size_classes[central->class].size, 1U,
 		     KSPAN_DEPOT_MAX);
 }
 
-/* Put magazines of @n objects each, until the depot takes no more. */
+/*
+ * Put magazines of @n objects each into the depot until it refuses one. Returns how many it took.
+ */
 static unsigned int fill_depot(struct kunit *test, struct kspan_central *central, unsigned int n,
 			       struct kspan_magazine **refused)
 {
@@ -911,7 +917,7 @@ static void expect_limit(struct kunit *test, size_t size, unsigned int n, unsign
 	unsigned int nr_spans, i;
 	void **spans;
 
-	/* One slot of each is no good for a magazine. */
+	/* new_span() keeps one slot of each span. */
 	nr_spans = DIV_ROUND_UP((limit + 1) * n, class_of(size)->slots - 1);
 	spans = kunit_kcalloc(test, nr_spans, sizeof(*spans), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, spans);
@@ -920,16 +926,16 @@ static void expect_limit(struct kunit *test, size_t size, unsigned int n, unsign
 	KUNIT_EXPECT_EQ(test, fill_depot(test, central, n, &refused), limit);
 	KUNIT_EXPECT_EQ(test, central->nr_depot_full, limit);
 	KUNIT_EXPECT_EQ(test, central->nr_depot_objects, (unsigned long)limit * n);
-	/* At the limit a magazine more would not help. */
+	/* A magazine more would not help, as the depot is at its limit. */
 	KUNIT_EXPECT_FALSE(test, central->wanted);
 	kspan_depot_return_magazine(central, refused);
 	kspan_verify(test, heap);
 	kspan_depot_drain(central);
 	for (i = 0; i < nr_spans; i++)
-		give_one(central, spans[i]);
+		return_one(central, spans[i]);
 }
 
-/* In objects where a few are many bytes, else in magazines. */
+/* The depot counts objects for classes of large size, and magazines for the others. */
 static void depot_is_limited(struct kunit *test)
 {
 	static const size_t sizes[] = { 512, 1024, SIZE, 28672 };
@@ -952,7 +958,7 @@ static void depot_of_full_magazines_is_limited(struct kunit *test)
 	}
 }
 
-/* However little it may hold: a magazine is always taken. */
+/* A depot holds one full magazine, even when the bound is 0. */
 static void depot_holds_one_magazine_at_least(struct kunit *test)
 {
 	unsigned int depot_bytes = kspan_depot_bytes;
@@ -983,7 +989,7 @@ static void magazines_wanted_are_limited(struct kunit *test)
 		kspan_depot_return_magazine(central, mag);
 }
 
-static void retired_magazine_returns_its_objects(struct kunit *test)
+static void returned_magazine_returns_its_objects(struct kunit *test)
 {
 	struct kspan_central *central = central_of(SIZE);
 	void *first = new_span(test, central);
@@ -993,10 +999,10 @@ static void retired_magazine_returns_its_objects(struct kunit *test)
 	kspan_depot_return_magazine(central, mag);
 	KUNIT_EXPECT_EQ(test, central->nr_out, 1UL);
 	KUNIT_EXPECT_EQ(test, central->nr_magazines, 0U);
-	give_one(central, first);
+	return_one(central, first);
 }
 
-static void flushed_depot_keeps_no_magazine(struct kunit *test)
+static void drained_depot_keeps_no_magazine(struct kunit *test)
 {
 	struct kspan_central *central = central_of(SIZE);
 	void *first = new_span(test, central);
@@ -1012,12 +1018,12 @@ static void flushed_depot_keeps_no_magazine(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, central->nr_magazines, 1U, "the one that is here");
 	kspan_depot_return_magazine(central, empty);
 	KUNIT_EXPECT_EQ(test, central->nr_magazines, 0U);
-	give_one(central, first);
+	return_one(central, first);
 }
 
 #define DEFERRED	40
 
-/* One of many spans that an NMI freed the only object of. */
+/* Free the only object of a span as an NMI does. */
 static void defer(struct kunit *test, struct kspan_central *central, void *object)
 {
 	struct kspan_span *span = kspan_map_span((unsigned long)object);
@@ -1029,7 +1035,7 @@ static void defer(struct kunit *test, struct kspan_central *central, void *objec
 	llist_add(&span->deferred, &central->deferred);
 }
 
-/* Whoever comes by merges some of the frees of NMIs, the next ones the rest. */
+/* A merge completes some of the frees that NMIs left, and the next merges the rest. */
 static void deferred_frees_are_merged_in_steps(struct kunit *test)
 {
 	struct kspan_central *central = central_of(SIZE);
@@ -1048,7 +1054,7 @@ static void deferred_frees_are_merged_in_steps(struct kunit *test)
 	kspan_verify(test, heap);
 }
 
-/* A span of many words may be merged by several who come by; no slot is lost, nor any twice. */
+/* A span with a long bitmap needs several merges. No slot may be lost, and none returned twice. */
 static void span_is_merged_word_by_word(struct kunit *test)
 {
 	const struct kspan_size_class *sc = class_of(8);
@@ -1062,7 +1068,7 @@ static void span_is_merged_word_by_word(struct kunit *test)
 		object = kspan_central_alloc(central, 0);
 		KUNIT_ASSERT_NOT_NULL(test, object);
 	}
-	/* All but one slot of each word. */
+	/* Free all slots but one of each word. */
 	for (i = 0; i < sc->slots; i++)
 		if (i % 64) {
 			KUNIT_ASSERT_TRUE(test, kspan_span_defer(span, start + i * 8));
@@ -1078,18 +1084,21 @@ static void span_is_merged_word_by_word(struct kunit *test)
 	expect_lists(test, central, 1, 0);
 	kspan_verify(test, heap);
 	for (i = 0; i < sc->slots; i += 64)
-		give_one(central, (void *)(start + i * 8));
+		return_one(central, (void *)(start + i * 8));
 	KUNIT_EXPECT_EQ(test, central->nr_spans, 0UL);
 }
 
-/* Objects of spans of their own go back some at a time, all of them in the end. */
-static void scattered_objects_are_given_in_steps(struct kunit *test)
+/*
+ * Each object is the last of its span. A return with preemption off returns some of them, and the
+ * next one the rest.
+ */
+static void scattered_objects_are_returned_in_steps(struct kunit *test)
 {
 	struct kspan_central *central = central_of(SIZE);
 	unsigned int steps = KSPAN_STEPS, done, i;
 	void *objects[DEFERRED];
 
-	/* Every other one, so that they are no neighbours. */
+	/* Skip every second span, so that no two spans are neighbours. */
 	for (i = 0; i < DEFERRED; i++) {
 		objects[i] = new_span(test, central);
 		new_span(test, central);
@@ -1099,7 +1108,7 @@ static void scattered_objects_are_given_in_steps(struct kunit *test)
 	KUNIT_EXPECT_LE(test, done, KSPAN_STEPS);
 	KUNIT_EXPECT_EQ(test, steps, 0U);
 	KUNIT_EXPECT_EQ(test, central->nr_out, 2UL * DEFERRED - done);
-	give(central, objects + done, DEFERRED - done);
+	return_all(central, objects + done, DEFERRED - done);
 	KUNIT_EXPECT_EQ(test, central->nr_out, (unsigned long)DEFERRED);
 	kspan_central_drop(central);
 }
@@ -1111,7 +1120,7 @@ static struct kunit_case central_cases[] = {
 	KUNIT_CASE(batch_goes_on_in_the_next_span),
 	KUNIT_CASE(what_is_left_is_taken),
 	KUNIT_CASE(spans_move_between_the_lists),
-	KUNIT_CASE(span_without_an_object_goes_back),
+	KUNIT_CASE(span_without_an_object_is_retired),
 	KUNIT_CASE(batch_of_many_spans_retires_them_all),
 	KUNIT_CASE(alloc_counts_what_goes_past_the_caches),
 	KUNIT_CASE(alloc_without_spans_gives_null),
@@ -1119,19 +1128,19 @@ static struct kunit_case central_cases[] = {
 	KUNIT_CASE(wrong_entries_of_a_batch_are_reported_and_the_rest_returned),
 	KUNIT_CASE(double_entry_of_a_retired_span_is_reported),
 	KUNIT_CASE(object_of_another_heap_is_left_alone),
-	KUNIT_CASE(batches_of_every_class_empty_its_span),
+	KUNIT_CASE(batches_of_every_class_retire_its_span),
 	KUNIT_CASE(doubles_in_a_batch_are_found),
 	KUNIT_CASE(mixtures_are_sorted_out),
 	KUNIT_CASE(tails_are_no_objects),
 	KUNIT_CASE(spans_of_others_are_left_alone),
-	KUNIT_CASE(span_that_goes_in_the_middle_is_no_longer_looked_at),
+	KUNIT_CASE(span_that_is_retired_in_the_middle_is_no_longer_looked_at),
 	KUNIT_CASE(random_batches_agree_with_an_oracle),
 	KUNIT_CASE(slot_tells_what_an_address_is),
 	KUNIT_CASE(free_of_the_last_slot_frees_the_span),
 	KUNIT_CASE(free_reports_a_slot_that_is_not_out),
 	KUNIT_CASE(deferred_frees_are_merged_in_steps),
 	KUNIT_CASE(span_is_merged_word_by_word),
-	KUNIT_CASE(scattered_objects_are_given_in_steps),
+	KUNIT_CASE(scattered_objects_are_returned_in_steps),
 	KUNIT_CASE(magazines_are_bounded),
 	KUNIT_CASE(depot_is_provided_with_what_is_wanted),
 	KUNIT_CASE(full_magazine_is_exchanged_for_an_empty_one),
@@ -1141,8 +1150,8 @@ static struct kunit_case central_cases[] = {
 	KUNIT_CASE(depot_of_full_magazines_is_limited),
 	KUNIT_CASE(depot_holds_one_magazine_at_least),
 	KUNIT_CASE(magazines_wanted_are_limited),
-	KUNIT_CASE(retired_magazine_returns_its_objects),
-	KUNIT_CASE(flushed_depot_keeps_no_magazine),
+	KUNIT_CASE(returned_magazine_returns_its_objects),
+	KUNIT_CASE(drained_depot_keeps_no_magazine),
 	{}
 };
 

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * CPU caches
+ * CPU caches.
  *
- * Most cases work with the cache of one CPU of a heap of their own, where
- * nobody else comes by. Magazines of class 4096 hold 16 objects, spans 8; o is
- * one of them in
- *
+ * Most cases use the cache of one CPU of a heap of their own, which nobody else uses. Magazines of
+ * class 4096 hold 16 objects, and spans 8. Drawings show an o for each object:
  *	loaded   [ o o o . . . ]
  *	previous [ o o o o o o ]
  */
@@ -48,7 +46,7 @@ static struct kspan_cpu_cache *enter(struct kspan_heap *which)
 	return kspan_cpu_cache_enter(which, &entered) ? entered : NULL;
 }
 
-/* As kspan_malloc() does, but for what is taken from the page allocator. */
+/* Allocate as kspan_malloc() does, but never call the page allocator. */
 static void *pop(void)
 {
 	struct kspan_cpu_cache *entered = enter(heap);
@@ -76,7 +74,7 @@ static void drain(void)
 	kspan_cpu_cache_drain(heap, raw_smp_processor_id());
 }
 
-/* @n empty magazines more in the depot. */
+/* Give the depot @n more empty magazines. */
 static void provide(unsigned int n)
 {
 	while (n--) {
@@ -85,7 +83,7 @@ static void provide(unsigned int n)
 	}
 }
 
-/* Exactly @n. */
+/* Let the depot have exactly @n empty magazines. */
 static void stock(unsigned int n)
 {
 	struct kspan_magazine *mag;
@@ -106,7 +104,7 @@ static void *alloc(struct kunit *test)
 	return object;
 }
 
-/* Objects of this node; the first of each span has come past the cache. */
+/* Allocate objects of this node. The first of each new span does not come from the cache. */
 static void alloc_all(struct kunit *test, void **objects, unsigned int n)
 {
 	unsigned int i;
@@ -123,7 +121,7 @@ static void push_all(struct kunit *test, void **objects, unsigned int n)
 		KUNIT_ASSERT_TRUE(test, push(objects[i]));
 }
 
-/* What the magazines hold; room for some more than all cases ask for. */
+/* An array for all objects that magazines hold. It is larger than any case needs. */
 static void **some_objects(struct kunit *test)
 {
 	void **objects = kunit_kcalloc(test, 8 * KSPAN_MAGAZINE_MAX, sizeof(void *), GFP_KERNEL);
@@ -132,7 +130,7 @@ static void **some_objects(struct kunit *test)
 	return objects;
 }
 
-/* Objects that all are live, and as many empty magazines, all in the depot. */
+/* Allocate @n objects, drain the cache, and let the depot have @magazines empty ones. */
 static void **live_objects(struct kunit *test, unsigned int n, unsigned int magazines)
 {
 	void **objects = some_objects(test);
@@ -215,7 +213,7 @@ static void refill_gives_rising_addresses(struct kunit *test)
 }
 
 /*
- *	span xxxxxxxx		->	... and behind it, of free pages
+ *	span xxxxxxxx  ->  two more spans side by side, made of free pages
  *	span xxxxxxxx, span xxxxxxxx	loaded [ 15 14 ... 3 2 1 ]
  */
 static void refill_makes_spans_of_free_pages(struct kunit *test)
@@ -225,7 +223,7 @@ static void refill_makes_spans_of_free_pages(struct kunit *test)
 	void **objects = some_objects(test);
 	unsigned long used, arenas;
 
-	/* The loaded magazine is not filled: the second one is. */
+	/* The first magazine is used up above. The free pages fill the second one. */
 	provide(2);
 	objects[0] = kspan_heap_alloc_slot(heap, class, cache->nid, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, objects[0]);
@@ -247,7 +245,10 @@ static void refill_makes_spans_of_free_pages(struct kunit *test)
 	push_all(test, objects, slots + cap);
 }
 
-/* No free page: the page allocator is for the caller to ask, with the cache left. */
+/*
+ * When no page is free, a refill fails. The caller may call the page allocator after it has left
+ * the cache.
+ */
 static void refill_asks_for_no_arena(struct kunit *test)
 {
 	struct kspan_page_heap *ph = kspan_page_heap(cache->nid);
@@ -258,7 +259,10 @@ static void refill_asks_for_no_arena(struct kunit *test)
 	objects[0] = kspan_heap_alloc_slot(heap, class, cache->nid, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, objects[0]);
 	KUNIT_ASSERT_EQ(test, ph->nr_arenas, 1UL);
-	/* The arena is aligned to its size: what is left of it is halves. */
+	/*
+	 * Use up the arena. It is aligned to its size, so the rest of it is runs of doubling
+	 * length.
+	 */
 	for (i = kspan_size_classes[class].pages; i < KSPAN_ARENA_PAGES; i *= 2) {
 		run = kspan_page_heap_alloc(cache->nid, i, 1, 0, GFP_KERNEL | __GFP_THISNODE);
 		KUNIT_ASSERT_NOT_NULL(test, run);
@@ -290,7 +294,7 @@ static void newest_is_reused_first(struct kunit *test)
 	push_all(test, objects + 1, 2);
 }
 
-/* The word before the first slot of an empty magazine is no object. */
+/* The fast path compares the object with the word before the first slot. That is no object. */
 static void empty_magazine_takes_any_object(struct kunit *test)
 {
 	void *object = alloc(test);
@@ -331,9 +335,9 @@ static void empty_magazine_changes_places_with_a_full_one(struct kunit *test)
 }
 
 /*
- *	loaded [ o ]  previous [ o ... o ]	<->	loaded [ o ... ]  previous [ ]
+ *	loaded [ o ]  previous [ o ... o ]  <->  loaded [ o ... ]  previous [ ]
  *
- * Back and forth at the edge of a magazine the central has nothing to do.
+ * A CPU that allocates and frees at the edge of a magazine does not visit the central.
  */
 static void two_magazines_keep_from_going_to_and_fro(struct kunit *test)
 {
@@ -352,7 +356,7 @@ static void two_magazines_keep_from_going_to_and_fro(struct kunit *test)
 }
 
 /*
- *	loaded, previous full; depot: an empty one	->	depot: a full one
+ *	loaded and previous full, depot: an empty one -> depot: a full one
  */
 static void spill_goes_to_the_depot(struct kunit *test)
 {
@@ -371,7 +375,7 @@ static void spill_goes_to_the_depot(struct kunit *test)
 }
 
 /*
- *	loaded, previous full; depot: none	->	the older objects go to their spans
+ *	loaded and previous full, depot: none -> the older objects are returned to their spans
  */
 static void spill_without_a_depot_goes_to_the_spans(struct kunit *test)
 {
@@ -397,7 +401,7 @@ static void spill_with_one_magazine_returns_its_objects(struct kunit *test)
 }
 
 /*
- *	depot: a full one	->	loaded; no bitmap is touched
+ *	depot: a full one -> loaded, without a look at a bitmap
  */
 static void refill_takes_a_full_magazine_of_the_depot(struct kunit *test)
 {
@@ -431,7 +435,7 @@ static void drain_returns_all(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, kspan_central_free((unsigned long)objects[2 * cap - 1], class));
 }
 
-/* On the CPU it is queued for: 8 objects are cached there. */
+/* Cache 8 objects on the CPU that runs this. Returns how many its loaded magazine has. */
 static long cache_some(void *unused)
 {
 	void *objects[8];
@@ -446,7 +450,7 @@ static long cache_some(void *unused)
 	return raw_cpu_ptr(kspan_default_heap.cpu)->class[class].loaded->count;
 }
 
-static void flush_reaches_all_cpus(struct kunit *test)
+static void drain_reaches_all_cpus(struct kunit *test)
 {
 	unsigned int cpu;
 
@@ -475,7 +479,7 @@ static void busy_cache_is_not_entered(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (unsigned int)cache->busy, 0U);
 }
 
-/* What somebody does who has interrupted the owner of the default cache. */
+/* An interrupt that comes while the owner of the default heap's cache uses it. */
 struct interruption {
 	struct irq_work work;
 	bool in_hardirq;
@@ -526,7 +530,7 @@ static void interrupt_handler(struct irq_work *work)
 	malloc_and_free(in);
 }
 
-/* Preemption may be off, so the interrupt can't be slept for. */
+/* Preemption may be off, so wait for the interrupt without sleeping. */
 static void interrupt(struct interruption *in)
 {
 	unsigned long end = jiffies + HZ;
@@ -608,7 +612,7 @@ static struct kunit_case cpu_cache_cases[] = {
 	KUNIT_CASE(spill_with_one_magazine_returns_its_objects),
 	KUNIT_CASE(refill_takes_a_full_magazine_of_the_depot),
 	KUNIT_CASE(drain_returns_all),
-	KUNIT_CASE(flush_reaches_all_cpus),
+	KUNIT_CASE(drain_reaches_all_cpus),
 	KUNIT_CASE(busy_cache_is_not_entered),
 	KUNIT_CASE(malloc_and_free_work_past_a_busy_cache),
 	KUNIT_CASE(interrupt_works_past_a_busy_cache),

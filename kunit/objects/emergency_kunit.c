@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The reserves of the system
+ * The page allocator's reserves.
  *
- * All ordinary attempts to get pages are made to fail; then a caller who may
- * use the reserves gets a block of his own, and nobody else a byte of it.
+ * All ordinary attempts to get pages are made to fail. Then a caller that may use the reserves
+ * must get a block of its own, and no other object may get a byte of that block.
  */
 #include <linux/kspan.h>
 #include <linux/sched/mm.h>
 
 #include "kspan_kunit.h"
 
-/* Ordinary attempts of one request: an arena; a loose block of two pages; one of one page. */
+/* Ordinary attempts of one request: an arena, a loose block of two pages, and one of one page. */
 #define SMALL_ATTEMPTS	3
 /*
- * A tiny object may be a small one, but its block is in no shorter span. The second request
- * does not look for an arena, as the first has just done.
+ * A request for a tiny object tries a block of its span, then a small object. The second attempt
+ * looks for no arena, as the first has just done so. The span of tiny objects can't be a shorter
+ * one.
  */
 #define TINY_ATTEMPTS	(2 + SMALL_ATTEMPTS - 1)
 #define LARGE_ATTEMPTS	2
@@ -29,7 +30,7 @@ static int emergency_init(struct kunit *test)
 	return 0;
 }
 
-/* All kspan's pages are gone, so each request needs an arena. */
+/* All pages of kspan have been released, so each request needs an arena. */
 static void *alloc_failing(struct kunit *test, size_t size, gfp_t gfp, int attempts)
 {
 	void *p;
@@ -46,7 +47,7 @@ static void expect_own_block(struct kunit *test, void *p, size_t bytes)
 	KUNIT_EXPECT_EQ(test, kspan_size(p), bytes);
 	KUNIT_EXPECT_TRUE(test, kspan_owns(p));
 	kspan_page_stats_read(&now);
-	/* Not one page that somebody else might get. */
+	/* The page heap got no page that it could use for others. */
 	KUNIT_EXPECT_EQ(test, now.arenas, before.arenas);
 	KUNIT_EXPECT_EQ(test, now.pages, before.pages);
 	KUNIT_EXPECT_EQ(test, now.loose - before.loose, bytes >> PAGE_SHIFT);
@@ -60,7 +61,7 @@ static void expect_all_gone(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, now.loose, before.loose);
 }
 
-static void who_may_not_gets_nothing(struct kunit *test)
+static void caller_without_reserves_gets_nothing(struct kunit *test)
 {
 	KUNIT_EXPECT_NULL(test, alloc_failing(test, 64, GFP_NOWAIT, SMALL_ATTEMPTS));
 	KUNIT_EXPECT_NULL(test, alloc_failing(test, 100000, GFP_NOWAIT, LARGE_ATTEMPTS));
@@ -130,7 +131,7 @@ static void others_get_none_of_it(struct kunit *test)
 	kspan_free(p);
 }
 
-/* As from under a raw spinlock, where the page allocator can't be called. */
+/* With interrupts off, as under a raw spinlock, the page allocator can't be called. */
 static void freed_with_interrupts_off_nobody_gets_it_either(struct kunit *test)
 {
 	void *p = alloc_failing(test, 64, GFP_NOWAIT | __GFP_MEMALLOC, SMALL_ATTEMPTS);
@@ -165,7 +166,7 @@ static void ordinary_memory_is_used_first(struct kunit *test)
 }
 
 static struct kunit_case emergency_cases[] = {
-	KUNIT_CASE(who_may_not_gets_nothing),
+	KUNIT_CASE(caller_without_reserves_gets_nothing),
 	KUNIT_CASE(memalloc_task_gets_a_block_of_its_own),
 	KUNIT_CASE(memalloc_flag_does_the_same),
 	KUNIT_CASE(nomemalloc_flag_forbids_it),

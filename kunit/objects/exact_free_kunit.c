@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Wrong frees are refused at the call
+ * Wrong frees are refused at the call.
  *
- * A table: each kind of object, freed wrongly in each way, and at each distance from the right
- * free. The report must be there when the call returns, and the object is nobody's second one
- * afterwards.
+ * The cases free each kind of object wrongly in each way, sooner or later after the right free.
+ * The report must be there when the call returns, and the object must not get two owners.
  */
 #include <linux/cpu.h>
 #include <linux/kspan.h>
@@ -15,7 +14,7 @@
 #include "kspan_kunit.h"
 #include "objects/seal.h"
 
-/* Objects that fill both magazines of a CPU, and more. */
+/* More objects than two magazines of a CPU hold. */
 #define MANY	200U
 
 static struct kspan_heap *private_heap;
@@ -24,9 +23,9 @@ static void **objects;
 
 /**
  * struct kind - how objects are allocated
- * @name:	shown
- * @alloc:	allocates one
- * @size:	its bytes
+ * @name:	shown in the log
+ * @alloc:	allocates one object
+ * @size:	bytes of an object
  */
 struct kind {
 	const char *name;
@@ -141,7 +140,7 @@ static void free_many(unsigned int n, void **p)
 		kspan_free(p[--n]);
 }
 
-static void flush_all(void)
+static void drain_all(void)
 {
 	kspan_heap_drain(&kspan_default_heap);
 	kspan_heap_trim(private_heap);
@@ -150,7 +149,7 @@ static void flush_all(void)
 	kspan_cache_trim(typesafe);
 }
 
-/* What is done to a wrong address, by one of the calls that free. */
+/* Ways to free a wrong address, by each call that frees. */
 static void free_singly(void *p)
 {
 	kspan_free(p);
@@ -186,7 +185,7 @@ static void free_elsewhere(void *p)
 	work_on_cpu(cpu < nr_cpu_ids ? cpu : 0, free_on_cpu, p);
 }
 
-/* The interrupted code is at work with the CPU's cache. */
+/* Free while this CPU's cache is busy, as from an interrupt of its owner. */
 static void free_past_the_cache(void *p)
 {
 	struct kspan_cpu_cache *entered;
@@ -219,7 +218,7 @@ static const struct {
 	{ "with interrupts off", free_with_interrupts_off },
 };
 
-/* The call is reported, once, before it returns. */
+/* The free must be reported once, before it returns. */
 static void expect_refused(struct kunit *test, unsigned int way, void *p, const char *what)
 {
 	u64 before = kspan_bad_frees();
@@ -232,7 +231,7 @@ static void expect_refused(struct kunit *test, unsigned int way, void *p, const 
 	KUNIT_EXPECT_EQ_MSG(test, last.addr, (unsigned long)p, "%s, %s", what, ways[way].name);
 }
 
-/* Nobody gets what another one has. */
+/* No object may be allocated twice. */
 static void expect_each_once(struct kunit *test, const struct kind *kind, const char *what)
 {
 	unsigned int i, j, twice = 0;
@@ -259,7 +258,7 @@ static void double_free_at_once(struct kunit *test)
 	expect_each_once(test, kind, "at once");
 }
 
-/* a, b, a: the magazine has others on top. */
+/* The magazine has q on top when p is freed again. */
 static void double_free_after_others(struct kunit *test)
 {
 	const struct kind *kind = test->param_value;
@@ -276,7 +275,7 @@ static void double_free_after_others(struct kunit *test)
 	expect_each_once(test, kind, "after another");
 }
 
-/* The magazine went to the depot, or its objects to their spans. */
+/* The magazine was spilled to the depot, or its objects were returned to their spans. */
 static void double_free_after_many(struct kunit *test)
 {
 	const struct kind *kind = test->param_value;
@@ -292,7 +291,7 @@ static void double_free_after_many(struct kunit *test)
 	expect_each_once(test, kind, "after many");
 }
 
-/* In its span, which others keep. */
+/* p is free in its span. The span stays because q is live. */
 static void double_free_of_what_is_back_in_its_span(struct kunit *test)
 {
 	const struct kind *kind = test->param_value;
@@ -303,14 +302,14 @@ static void double_free_of_what_is_back_in_its_span(struct kunit *test)
 		q = live(test, kind);
 		p = live(test, kind);
 		kspan_free(p);
-		flush_all();
+		drain_all();
 		expect_refused(test, way, p, "in its span");
 		kspan_free(q);
 	}
 	expect_each_once(test, kind, "in its span");
 }
 
-/* Nothing is left there of what was. */
+/* Overwrite free pages, so that nothing of the old span is left in them. */
 static void overwrite_free_pages(struct kunit *test)
 {
 	void **p = kunit_kcalloc(test, 4 * MANY, sizeof(*p), GFP_KERNEL);
@@ -320,11 +319,11 @@ static void overwrite_free_pages(struct kunit *test)
 	for (n = 0; n < 4 * MANY; n++)
 		p[n] = kspan_malloc(SZ_8K, GFP_KERNEL | __GFP_ZERO);
 	free_many(n, p);
-	flush_all();
+	drain_all();
 	kunit_kfree(test, p);
 }
 
-/* Its span has gone, and the pages are another one of the same kind. */
+/* The object's span was retired. A new span of the same kind has its pages. */
 static void double_free_of_what_is_in_a_new_span(struct kunit *test)
 {
 	const struct kind *kind = test->param_value;
@@ -335,9 +334,9 @@ static void double_free_of_what_is_in_a_new_span(struct kunit *test)
 	for (way = 0; way < ARRAY_SIZE(ways); way++) {
 		alloc_many(test, kind, MANY, objects);
 		free_many(MANY, objects);
-		flush_all();
+		drain_all();
 		overwrite_free_pages(test);
-		/* Some of them are objects again. */
+		/* Some of the slots are objects again. Free the address of one that is not. */
 		alloc_many(test, kind, MANY / 2, objects + MANY);
 		for (i = 0; i < MANY; i++) {
 			unsigned int j;
@@ -375,7 +374,7 @@ static void address_in_an_object(struct kunit *test)
 	expect_each_once(test, kind, "inside");
 }
 
-/* What is not the cache's is refused, whatever it is. */
+/* A cache refuses any address that is not one of its objects. */
 static void object_of_another_cache(struct kunit *test)
 {
 	const struct kind *kind = test->param_value;
@@ -393,7 +392,7 @@ static void object_of_another_cache(struct kunit *test)
 	expect_each_once(test, kind, "of another cache");
 }
 
-/* By the call of the cache itself, whose span it knows, or knew. */
+/* Free twice by kspan_cache_free(), while the CPU remembers the object's span, and after that. */
 static void double_free_by_the_cache(struct kunit *test)
 {
 	struct kspan_cache *caches[] = { plain, constructed, typesafe };
@@ -415,10 +414,10 @@ static void double_free_by_the_cache(struct kunit *test)
 		kspan_cache_free(caches[i], q + 8);
 		KUNIT_EXPECT_EQ(test, kspan_bad_frees() - before, 3ULL);
 		kspan_cache_trim(caches[i]);
-		/* Its span has gone. */
+		/* The span was retired. */
 		kspan_cache_free(caches[i], p);
 		KUNIT_EXPECT_EQ(test, kspan_bad_frees() - before, 4ULL);
-		/* Another one's object is where it was. */
+		/* Another user's object lies at the address now. */
 		for (n = 0, is_there = false; n < MANY && !is_there; n++) {
 			objects[n] = kspan_malloc(SZ_8K, GFP_KERNEL | __GFP_ZERO);
 			KUNIT_ASSERT_NOT_NULL(test, objects[n]);
@@ -433,19 +432,19 @@ static void double_free_by_the_cache(struct kunit *test)
 }
 
 /*
- * A CPU knows the span of the object that it freed last. That goes, as the kernel wants memory,
- * and what the CPU has is not touched: an old pointer must not be taken for one of the cache's.
+ * A CPU remembers the span of the object that it freed last. Reclaim retires that span without a
+ * look at the CPU's memory. The CPU must not take an old address for an object of the cache.
  */
-static void span_that_went_is_known_no_more(struct kunit *test)
+static void retired_span_is_known_no_more(struct kunit *test)
 {
-	/* It is all that a cache is. */
+	/* A typed cache is a heap. */
 	struct kspan_heap *heap = (struct kspan_heap *)plain;
 	u64 before = kspan_bad_frees();
 	bool is_there = false;
 	unsigned int i, n;
 	void *p = NULL;
 
-	/* Until there is a magazine. */
+	/* Allocate and free until the CPU has a magazine. */
 	for (i = 0; i < 10; i++) {
 		p = kspan_cache_alloc(plain, GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, p);
@@ -468,7 +467,10 @@ static void span_that_went_is_known_no_more(struct kunit *test)
 	free_many(n, objects);
 }
 
-/* Whoever copies a seal into his object has it taken for a free slot, and keeps it. */
+/*
+ * A caller copies the seal of an address into the live object there. kspan takes it for a free
+ * slot and refuses the free.
+ */
 static void seal_in_an_object_keeps_it(struct kunit *test)
 {
 	const struct kind *kind = test->param_value;
@@ -493,7 +495,10 @@ static void construct_line(void *object)
 	memset(object, 0xc3, 100);
 }
 
-/* Behind the last slot of 112 bytes there are some, but not enough for a seal. */
+/*
+ * The tail behind the last slot of 112 bytes is shorter than a slot, so a seal in it would lie
+ * beyond the span. A free of the tail must write nothing there.
+ */
 static void tail_of_a_constructed_span(struct kunit *test)
 {
 	struct kspan_cache *cache = kspan_cache_create("exact_tail", 100, 0, 0, construct_line);
@@ -523,8 +528,11 @@ static void tail_of_a_constructed_span(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kspan_cache_destroy(cache), 0);
 }
 
-/* Who writes to what he freed may free it twice unseen: that is found when the magazine goes. */
-static void use_after_free_hides_a_double_free_until_the_flush(struct kunit *test)
+/*
+ * A write to a freed object destroys its seal, so that a second free passes. It is found when the
+ * heap is drained.
+ */
+static void use_after_free_hides_a_double_free_until_the_drain(struct kunit *test)
 {
 	unsigned long *p = kspan_malloc(64, GFP_KERNEL), *q = kspan_malloc(64, GFP_KERNEL);
 	u64 before = kspan_bad_frees();
@@ -538,7 +546,7 @@ static void use_after_free_hides_a_double_free_until_the_flush(struct kunit *tes
 	kspan_verify(test, &kspan_default_heap);
 }
 
-/* What is handed out does not look freed, whichever call handed it out. */
+/* No call hands out an object that still has its seal. */
 static void what_is_handed_out_is_not_sealed(struct kunit *test)
 {
 	void *p[6], *bulk[2 * KSPAN_MAGAZINE_MAX];
@@ -582,7 +590,7 @@ static void contents_of_constructed_objects_stay(struct kunit *test)
 	kspan_free(objects[0]);
 }
 
-/* Objects of a heap that was reset are free ones. */
+/* After a reset of their heap all its objects are free. A free of one is a double free. */
 static void double_free_after_a_reset(struct kunit *test)
 {
 	u64 before = kspan_bad_frees();
@@ -591,7 +599,7 @@ static void double_free_after_a_reset(struct kunit *test)
 	for (i = 0; i < MANY; i++)
 		objects[i] = kspan_heap_malloc(private_heap, 64, GFP_KERNEL);
 	kspan_heap_reset(private_heap);
-	/* So that the CPU has a magazine, which would take them. */
+	/* The CPU gets a magazine, which could take the wrong addresses. */
 	for (i = MANY; i < MANY + MANY / 2; i++)
 		objects[i] = kspan_heap_malloc(private_heap, 64, GFP_KERNEL);
 	free_many(MANY / 2, objects + MANY);
@@ -612,8 +620,8 @@ static struct kunit_case exact_cases[] = {
 	KUNIT_CASE_PARAM(seal_in_an_object_keeps_it, kind_gen_params),
 	KUNIT_CASE(tail_of_a_constructed_span),
 	KUNIT_CASE(double_free_by_the_cache),
-	KUNIT_CASE(span_that_went_is_known_no_more),
-	KUNIT_CASE(use_after_free_hides_a_double_free_until_the_flush),
+	KUNIT_CASE(retired_span_is_known_no_more),
+	KUNIT_CASE(use_after_free_hides_a_double_free_until_the_drain),
 	KUNIT_CASE(what_is_handed_out_is_not_sealed),
 	KUNIT_CASE(contents_of_constructed_objects_stay),
 	KUNIT_CASE(double_free_after_a_reset),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Heaps: single slots past the CPU caches, flush, what is cached where. */
+/* Heaps: single slots without the CPU caches, drain, and where an object is cached. */
 #include <linux/kspan.h>
 #include <linux/nodemask.h>
 
@@ -68,7 +68,9 @@ static void slot_is_of_the_node_asked_for(struct kunit *test)
 	}
 }
 
-/* No arena to be had: a free slot of another node will do, if any may. */
+/*
+ * No arena can be allocated. A request gets a slot of another node, unless it has __GFP_THISNODE.
+ */
 static void other_nodes_help_out(struct kunit *test)
 {
 	int nid = first_memory_node, other = kspan_kunit_other_node(nid);
@@ -100,9 +102,7 @@ static void no_memory_gives_null(struct kunit *test)
 	KUNIT_EXPECT_GT(test, kspan_kunit_stop_failing(), 0U);
 }
 
-/*
- *	p live, q in this CPU's magazine, r in the depot
- */
+/* All objects are live. Then some are cached in this CPU's magazines, and some in the depot. */
 static void cached_objects_are_found_wherever_they_are(struct kunit *test)
 {
 	unsigned int class = kspan_size_class(2048), cap = kspan_kunit_cap(class), i;
@@ -124,7 +124,7 @@ static void cached_objects_are_found_wherever_they_are(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (unsigned long)cached, kspan_kunit_out(&kspan_default_heap, class));
 }
 
-static void flush_leaves_nothing_cached(struct kunit *test)
+static void drain_leaves_nothing_cached(struct kunit *test)
 {
 	unsigned int class = kspan_size_class(64);
 	void *object;
@@ -147,7 +147,7 @@ static struct kunit_case heap_cases[] = {
 	KUNIT_CASE(other_nodes_help_out),
 	KUNIT_CASE(no_memory_gives_null),
 	KUNIT_CASE(cached_objects_are_found_wherever_they_are),
-	KUNIT_CASE(flush_leaves_nothing_cached),
+	KUNIT_CASE(drain_leaves_nothing_cached),
 	{}
 };
 

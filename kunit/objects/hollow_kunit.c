@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Hollow spans: pages that only free slots touch are somebody else's
+ * Hollow spans: others use the pages of a span that only free slots touch.
  *
  * Spans of class 4096 have 8 slots in 4 pages, two in each.
  */
@@ -17,7 +17,7 @@
 #define SIZE		4096
 #define SLOTS		8
 #define PAGES		4
-/* Of classes with more than 8 slots, random ones. */
+/* Random patterns for each class with more than 8 slots. */
 #define PATTERNS	(IS_ENABLED(CONFIG_KASAN) ? 6 : 40)
 
 static struct kspan_heap *heap;
@@ -34,7 +34,7 @@ static struct kspan_central *central_of(size_t size)
 	return kspan_heap_central(heap, NID, kspan_size_class(size));
 }
 
-/* Of all nodes: the case may run on another than NID. */
+/* Used pages of all nodes, as the case may run on another node than NID. */
 static unsigned long used_pages(void)
 {
 	struct kspan_page_stats stats;
@@ -50,7 +50,7 @@ static unsigned long hollow(struct kspan_central *central, unsigned long want)
 	return kspan_central_hollow(central, want, &looks);
 }
 
-/* A new span with all slots out, by rising address and stamped with their numbers. */
+/* Make a span with all slots out. @slots has them by rising address, stamped with their numbers. */
 static struct kspan_span *full_span(struct kunit *test, struct kspan_central *central,
 				    void **slots)
 {
@@ -73,7 +73,7 @@ static struct kspan_span *full_span(struct kunit *test, struct kspan_central *ce
 	return span;
 }
 
-static void give_one(struct kspan_central *central, void *object)
+static void return_one(struct kspan_central *central, void *object)
 {
 	kspan_seal(object, central->seal_at);
 	kspan_central_return(central, &object, 1);
@@ -85,10 +85,10 @@ static void keep_only(struct kspan_central *central, void **slots, u64 keep)
 
 	for (i = 0; i < central->sc->slots; i++)
 		if (!(keep & BIT_ULL(i)))
-			give_one(central, slots[i]);
+			return_one(central, slots[i]);
 }
 
-/* Byte by byte, in the end: what of the span no slot reaches into that is kept. */
+/* Compute the pages that no kept slot touches, without kspan's code. */
 static unsigned int unused_pages(const struct kspan_size_class *sc, u64 keep)
 {
 	unsigned int page, i, pages = 0;
@@ -119,7 +119,7 @@ static void expect_stamps(struct kunit *test, struct kspan_central *central, voi
 					      "slot %u of class %u", i, central->class);
 }
 
-/* Free those in @keep, in an order that @order says. */
+/* Free the slots in @keep, in an order that depends on @order. */
 static void free_kept(struct kspan_central *central, void **slots, u64 keep, u32 order)
 {
 	unsigned int n = central->sc->slots, i, at;
@@ -127,7 +127,7 @@ static void free_kept(struct kspan_central *central, void **slots, u64 keep, u32
 	for (i = 0; i < n; i++) {
 		at = order & 1 ? (i + order) % n : n - 1 - (i + order) % n;
 		if (keep & BIT_ULL(at))
-			give_one(central, slots[at]);
+			return_one(central, slots[at]);
 	}
 }
 
@@ -148,7 +148,7 @@ static void try_pattern(struct kunit *test, struct kspan_central *central, u64 k
 	KUNIT_EXPECT_EQ_MSG(test, hollow(central, ULONG_MAX), 0UL,
 			    "there is nothing left");
 	kspan_verify(test, heap);
-	/* What is still to be had is of pages that are the span's. */
+	/* The free slots that are left lie on pages that the span still has. */
 	n = kspan_central_take(central, taken, sc->slots, 0);
 	KUNIT_EXPECT_EQ(test, n, span->nslots - hweight64(keep));
 	for (i = 0; i < n; i++) {
@@ -193,7 +193,7 @@ static void every_class(struct kunit *test)
 		for (keep = 1; sc->slots <= 8 && keep <= all; keep++, patterns++)
 			try_pattern(test, central, keep, prandom_u32_state(&rnd));
 		for (i = 0; sc->slots > 8 && i < PATTERNS; i++, patterns++) {
-			/* Few of many, most of the time. */
+			/* Mostly a few slots of many. */
 			keep = prandom_u32_state(&rnd) & prandom_u32_state(&rnd) &
 			       (i % 2 ? prandom_u32_state(&rnd) : ~0U) & all;
 			try_pattern(test, central, keep ?: 1, prandom_u32_state(&rnd));
@@ -211,7 +211,7 @@ static void single_pages_stay_whole(struct kunit *test)
 	full_span(test, central, slots);
 	keep_only(central, slots, 1);
 	KUNIT_EXPECT_EQ(test, hollow(central, ULONG_MAX), 0UL);
-	give_one(central, slots[0]);
+	return_one(central, slots[0]);
 }
 
 static void no_more_than_wanted(struct kunit *test)
@@ -228,7 +228,7 @@ static void no_more_than_wanted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hollow(central, ULONG_MAX), 79UL * 3);
 	kspan_verify(test, heap);
 	for (i = 0; i < ARRAY_SIZE(slots); i++)
-		give_one(central, slots[i][0]);
+		return_one(central, slots[i][0]);
 }
 
 /*
@@ -261,10 +261,10 @@ static void gap_is_used_again(struct kunit *test)
 	kspan_verify(test, heap);
 	expect_stamps(test, central, slots, BIT(0) | BIT(7));
 	expect_stamps(test, other, others, BIT(0) | BIT(15));
-	/* The span goes, and those in its gap stay. */
-	give_one(central, slots[7]);
+	/* When the last slot is freed the span is retired, and the spans in its gap stay. */
+	return_one(central, slots[7]);
 	kspan_verify(test, heap);
-	give_one(central, slots[0]);
+	return_one(central, slots[0]);
 	kspan_verify(test, heap);
 	KUNIT_EXPECT_NULL(test, kspan_map_span(start));
 	KUNIT_EXPECT_PTR_EQ(test, kspan_map_span(large->start + 100), large);
@@ -275,7 +275,7 @@ static void gap_is_used_again(struct kunit *test)
 	keep_only(other, others, 0);
 }
 
-/* A large object that begins before the span reaches into what was its first page. */
+/* The span loses its first pages. A large object before it grows into the first of them. */
 static void gap_at_the_start(struct kunit *test)
 {
 	struct kspan_central *central = central_of(SIZE);
@@ -293,11 +293,11 @@ static void gap_at_the_start(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, kspan_map_span(span->start + KSPAN_KUNIT_PAGES(2)));
 	kspan_verify(test, heap);
 	expect_stamps(test, central, slots, BIT(7));
-	give_one(central, slots[7]);
+	return_one(central, slots[7]);
 	KUNIT_EXPECT_TRUE(test, kspan_page_heap_free(before, before->start, KSPAN_SPAN_LARGE));
 }
 
-/* Free pages inside of a span become holes of the arena. */
+/* Free pages in the gap of a span become holes of the arena. */
 static void gap_becomes_a_hole(struct kunit *test)
 {
 	struct kspan_central *central = central_of(SIZE);
@@ -314,7 +314,7 @@ static void gap_becomes_a_hole(struct kunit *test)
 	expect_stamps(test, central, slots, BIT(3));
 	kspan_free(slots[0]);
 	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_FOREIGN) - foreign, 1ULL);
-	give_one(central, slots[3]);
+	return_one(central, slots[3]);
 }
 
 static void expect_wrong(struct kunit *test, enum kspan_bad_free_kind kind, void *p,
@@ -322,7 +322,7 @@ static void expect_wrong(struct kunit *test, enum kspan_bad_free_kind kind, void
 {
 	u64 before = kspan_bad_free_count(kind), all = kspan_bad_frees();
 
-	/* As kspan_free() does with what no magazine takes. */
+	/* Try the central first, as kspan_free() does with an object that no magazine takes. */
 	if (!class || !kspan_central_free((unsigned long)p, class))
 		kspan_free(p);
 	KUNIT_EXPECT_EQ_MSG(test, kspan_bad_free_count(kind) - before, 1ULL, "kind %u", kind);
@@ -348,7 +348,7 @@ static void wrong_frees_are_reported(struct kunit *test)
 	expect_wrong(test, KSPAN_BAD_FREE_DOUBLE, slots[2], class);
 	expect_wrong(test, KSPAN_BAD_FREE_INTERIOR, slots[2] + 8, class);
 	expect_wrong(test, KSPAN_BAD_FREE_INTERIOR, slots[0] + 8, class);
-	/* A batch as magazines return it. */
+	/* Return a batch, as a magazine does. */
 	doubles = kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE);
 	batch[0] = slots[2];
 	batch[1] = slots[1];
@@ -357,14 +357,14 @@ static void wrong_frees_are_reported(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE) - doubles, 1ULL);
 	KUNIT_EXPECT_EQ(test, (unsigned int)span->used, 1U);
 	expect_wrong(test, KSPAN_BAD_FREE_DOUBLE, slots[1], class);
-	/* In the gap, while nobody has it, and then another has. */
+	/* Addresses in the gap: first its pages are free, then a large object has them. */
 	expect_wrong(test, KSPAN_BAD_FREE_DOUBLE, slots[4], 0);
 	large = kspan_page_heap_alloc(NID, 2, 1, 0, GFP_KERNEL | __GFP_THISNODE);
 	KUNIT_ASSERT_NOT_NULL(test, large);
 	KUNIT_ASSERT_EQ(test, large->start, span->start + KSPAN_PAGE_SIZE);
 	expect_wrong(test, KSPAN_BAD_FREE_INTERIOR, slots[4], 0);
 	KUNIT_EXPECT_TRUE(test, model_stamped(slots[0], 3456, 1));
-	give_one(central, slots[0]);
+	return_one(central, slots[0]);
 	KUNIT_EXPECT_TRUE(test, kspan_page_heap_free(large, large->start, KSPAN_SPAN_LARGE));
 }
 
@@ -415,10 +415,10 @@ static void frees_in_nmi(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, (int)span->state, (int)KSPAN_SPAN_SMALL_DEFERRED);
 	wrong = kspan_bad_frees();
-	/* Of its gone page nothing is to be found; twice the same is found at once. */
+	/* The NMI can't defer the free twice: the second one is found at once. */
 	KUNIT_EXPECT_TRUE(test, free_in_nmi(central, slots[2]));
 	KUNIT_EXPECT_EQ(test, kspan_bad_frees() - wrong, 1ULL);
-	/* It completes that before it looks. */
+	/* hollow() merges the deferred free before it looks at the span. */
 	KUNIT_EXPECT_EQ(test, hollow(central, ULONG_MAX), 1UL);
 	KUNIT_EXPECT_EQ(test, (unsigned int)span->gone_pages, (unsigned int)(BIT(1) | BIT(2)));
 	kspan_verify(test, heap);
@@ -430,7 +430,7 @@ static void frees_in_nmi(struct kunit *test)
 	context_close();
 }
 
-/* Objects of the default heap, allocated and freed at random. */
+/* A task that allocates and frees objects of the default heap at random. */
 struct party {
 	struct task_struct *task;
 	u64 seed;
@@ -481,7 +481,7 @@ static void others_allocate_and_free(struct kunit *test)
 	unsigned int i;
 
 	memset(users, 0, sizeof(users));
-	/* Hardly anything is cached. */
+	/* CPU caches hold hardly anything. */
 	kspan_cpu_cache_bytes = 4096;
 	for (i = 0; i < ARRAY_SIZE(users); i++) {
 		users[i].seed = kspan_kunit_random_seed(test);
@@ -511,7 +511,7 @@ static void others_allocate_and_free(struct kunit *test)
 }
 
 #define OBJECTS	64
-/* Of a typed cache whose spans have four slots in three pages. */
+/* A typed cache with this size has spans of four slots in three pages. */
 #define CACHE_SIZE	6000
 
 static unsigned long held(struct kunit *test, struct kspan_heap *of)
@@ -524,7 +524,7 @@ static unsigned long held(struct kunit *test, struct kspan_heap *of)
 	return stats.held >> KSPAN_PAGE_SHIFT;
 }
 
-/* One in a span of SLOTS, or in two of half as many. */
+/* Keep one object of eight: one in a span of SLOTS, or one in two spans of half as many. */
 static bool is_kept(unsigned int i)
 {
 	return i % SLOTS == 5;
@@ -579,14 +579,14 @@ static void private_heap(struct kunit *test)
 	kspan_heap_trim(own);
 	KUNIT_EXPECT_EQ(test, kspan_bad_frees() - wrong, 0ULL);
 	KUNIT_EXPECT_EQ(test, held(test, own), 0UL);
-	/* A reset keeps what is whole only. */
+	/* A reset retires hollow spans, and keeps whole ones for later use. */
 	make_sparse(test, own, objects);
 	kspan_trim();
 	KUNIT_EXPECT_GT(test, held(test, own), 0UL);
 	kspan_heap_reset(own);
 	KUNIT_EXPECT_EQ(test, held(test, own), 0UL);
 	kspan_verify(test, own);
-	/* And it may go with what is in it. */
+	/* A heap can be destroyed with hollow spans and live objects in it. */
 	make_sparse(test, own, objects);
 	kspan_trim();
 	kspan_verify(test, own);
@@ -599,13 +599,16 @@ static void construct(void *object)
 	memset(object, 0x33, CACHE_SIZE);
 }
 
-/* Pages that are given back of those around the objects that are left, which are freed. */
+/*
+ * Trim all heaps, then free the kept objects. Returns the pages that the trim got out of spans in
+ * use.
+ */
 static unsigned long trimmed_around(void **objects)
 {
 	unsigned long used, trimmed;
 	unsigned int i;
 
-	/* Spans without an object go first. */
+	/* Retire the spans without an object first, so that they do not count. */
 	kspan_private_trim_all();
 	used = used_pages();
 	kspan_trim();
@@ -635,7 +638,10 @@ static unsigned long trimmed_of_cache(struct kunit *test, unsigned long flags,
 	return trimmed;
 }
 
-/* What others may still look at, what was constructed, and what is tracked. */
+/*
+ * These spans stay whole: with TYPESAFE_BY_RCU, since readers may look at freed objects; with a
+ * constructor; and in a heap that is tracked.
+ */
 static void some_stay_whole(struct kunit *test)
 {
 	struct kspan_heap *tracked = kspan_heap_create("tracked", 0, KSPAN_HEAP_TRACK);
@@ -650,7 +656,7 @@ static void some_stay_whole(struct kunit *test)
 	KUNIT_EXPECT_GT(test, trimmed_of_cache(test, 0, NULL), 0UL);
 }
 
-/* Whoever holds a span by a pin, or is about to merge frees into it, finds it whole. */
+/* A span that is pinned stays whole, and one with frees that are still to be merged. */
 static void spans_that_others_hold_stay_whole(struct kunit *test)
 {
 	struct kspan_central *central = central_of(SIZE);
@@ -663,16 +669,16 @@ static void spans_that_others_hold_stay_whole(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, kspan_hold(slots[0], &held), (size_t)SIZE);
 	KUNIT_EXPECT_EQ(test, hollow(central, ULONG_MAX), 0UL);
 	kspan_let_go(&held);
-	/* As it is from an NMI's free on to the merge. */
+	/* A span has this state between an NMI's free and the merge. */
 	WRITE_ONCE(span->state, KSPAN_SPAN_SMALL_DEFERRED);
 	KUNIT_EXPECT_EQ(test, hollow(central, ULONG_MAX), 0UL);
 	WRITE_ONCE(span->state, KSPAN_SPAN_SMALL);
 	KUNIT_EXPECT_EQ(test, (unsigned int)span->gone_pages, 0U);
 	KUNIT_EXPECT_EQ(test, hollow(central, ULONG_MAX), 3UL);
-	give_one(central, slots[0]);
+	return_one(central, slots[0]);
 }
 
-/* A private heap keeps spans without an object, to be used or to go as a whole. */
+/* A private heap keeps spans without an object for later use. They do not become hollow. */
 static void empty_spans_stay_whole(struct kunit *test)
 {
 	struct kspan_heap *own = kspan_heap_create("kunit hollow", 0, 0);
@@ -698,7 +704,7 @@ static void empty_spans_stay_whole(struct kunit *test)
 	kspan_heap_destroy(own);
 }
 
-/* All objects but the first one of some span, which is hollow then. */
+/* Free all objects but the first one of some span. That span becomes hollow. */
 static struct kspan_span *hollow_span_of(struct kunit *test, struct kspan_cache *cache,
 					 void **first)
 {
@@ -717,12 +723,12 @@ static struct kspan_span *hollow_span_of(struct kunit *test, struct kspan_cache 
 		if (objects[i] != *first)
 			kspan_cache_free(cache, objects[i]);
 	kspan_heap_drain(own);
-	/* Spans without an object are of no use here, and their pages come first. */
+	/* Spans without an object would not become hollow. Retire them first. */
 	hollow(kspan_heap_central(own, NID, 1), ULONG_MAX);
 	return span;
 }
 
-/* This CPU's magazines have room. */
+/* Make magazines of this CPU that have room. */
 static void warm(struct kunit *test, struct kspan_cache *cache)
 {
 	void *objects[8];
@@ -738,7 +744,10 @@ static void warm(struct kunit *test, struct kspan_cache *cache)
 	kspan_cache_free(cache, kspan_cache_alloc(cache, GFP_KERNEL));
 }
 
-/* The CPU knows the span of the last object that it freed, and what may be in its gaps. */
+/*
+ * The CPU remembers the span of the object that it freed last. An object of another heap that lies
+ * in the gap of that span must not be taken for one of the cache.
+ */
 static void object_in_a_gap_is_not_the_caches(struct kunit *test)
 {
 	u64 others = kspan_bad_free_count(KSPAN_BAD_FREE_OTHER_HEAP);
@@ -746,7 +755,7 @@ static void object_in_a_gap_is_not_the_caches(struct kunit *test)
 	struct kspan_cache *cache;
 	void *first, *slots[64];
 
-	/* Only objects of the CPU's own node are taken without a further look. */
+	/* A CPU takes only objects of its own node without a lookup. */
 	if (cpumask_empty(cpumask_of_node(NID)) ||
 	    set_cpus_allowed_ptr(current, cpumask_of_node(NID))) {
 		kunit_skip(test, "the node has no CPU");
@@ -760,7 +769,7 @@ static void object_in_a_gap_is_not_the_caches(struct kunit *test)
 	other = full_span(test, central_of(512), slots);
 	KUNIT_EXPECT_LT(test, other->start - span->start, kspan_span_bytes(span));
 	warm(test, cache);
-	/* Now it is the last one. */
+	/* This makes the hollow span the one that the CPU remembers. */
 	kspan_cache_free(cache, first);
 	kspan_cache_free(cache, slots[3]);
 	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_OTHER_HEAP) - others, 1ULL);

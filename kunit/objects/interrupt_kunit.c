@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A task interrupted at random
+ * A task is interrupted at random.
  *
- *	task		malloc, free, malloc, free, ... of one class
- *	  ^  ^   ^	an hrtimer, a softirq, or an NMI that another CPU sends
+ *	task	malloc, free, malloc, free, ... of one class
+ *		 ^	 ^	  ^	an hrtimer, a softirq, or an NMI from another CPU
  *
- * The interrupt makes all calls it may, some with objects of the task's, and most
- * of the class that the task is at. Objects are exchanged in a table: whoever puts
- * one into a slot frees what was there.
+ * The interrupt makes all calls that are allowed there, some with the task's objects, and most
+ * with objects of the task's class. A table exchanges objects: the party that puts one into a slot
+ * frees the one that was there.
  */
 #include <linux/delay.h>
 #include <linux/hrtimer.h>
@@ -18,27 +18,27 @@
 #include "context.h"
 #include "model.h"
 
-#define SIZE		8192	/* four slots a span, eight objects a magazine */
+#define SIZE		8192	/* four slots in a span, eight objects in a magazine */
 #define LARGE		50000
 #define TINY		13
 #define SLOTS		16
 #define BURST		24	/* more than two magazines hold */
 #define INTERRUPTS	400
-#define ENOUGH		20	/* where that takes too long */
+#define ENOUGH		20	/* enough for a machine where INTERRUPTS take too long */
 #define INTERVAL_NS	(40 * NSEC_PER_USEC)
 
-/* At the start of every object that has room for it. */
+/* Stands at the start of every object that has room for it. */
 struct label {
 	struct rcu_head rcu;
 	u64 size;
 	u32 tag;
 };
 
-/* Who allocates and frees; what he found wrong. */
+/* A task or an interrupt that allocates and frees, and the errors that it found. */
 struct party {
 	u32 tag;
 	gfp_t gfp;
-	unsigned long broken;	/* patterns and sizes */
+	unsigned long broken;	/* objects with a wrong pattern or size */
 	unsigned long failed;
 	unsigned long refused;	/* allocations that would have had to wait */
 };
@@ -145,7 +145,7 @@ static void free_one_by_rcu(struct party *party)
 {
 	struct label *object = make(party, SIZE);
 
-	/* While others use the class the answer may be outdated. */
+	/* While others use the class the answer may be out of date. */
 	kspan_owns(object);
 	kspan_free_rcu(object, rcu);
 }
@@ -160,7 +160,7 @@ static void in_interrupt_context(void)
 {
 	begin_interrupt();
 	exchange_some(&storm.interrupt);
-	/* Not for hardirqs there. */
+	/* realloc() is not allowed in the hardirqs of PREEMPT_RT. */
 	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
 		realloc_one(&storm.interrupt);
 	free_one_by_rcu(&storm.interrupt);
@@ -172,7 +172,7 @@ static void in_nmi_context(void)
 	exchange_some(&storm.interrupt);
 }
 
-/* Empties and fills magazines, spans and the depot. */
+/* Use more objects than the magazines hold, so that spans and the depot change, too. */
 static void burst(void)
 {
 	struct label *objects[BURST];
@@ -184,7 +184,7 @@ static void burst(void)
 		kspan_free(checked(&storm.task, objects[i]));
 }
 
-/* Until an interrupt came meanwhile, or for 5 ms. */
+/* Keep the CPU's cache busy until an interrupt came, or for 5 ms. */
 static void be_busy(void)
 {
 	unsigned long before = READ_ONCE(storm.interrupts);
@@ -198,13 +198,13 @@ static void be_busy(void)
 	kspan_cpu_cache_leave(cache);
 }
 
-/* The interrupted: at it until there were enough interrupts. */
+/* The task's loop. It ends when there were enough interrupts. */
 static void work(struct kunit *test)
 {
 	unsigned long soon = jiffies + 2 * HZ, end = soon + 18 * HZ;
 	unsigned int i;
 
-	/* Once at least, with the cache busy first: there may be time for no more. */
+	/* On a slow machine there may be time for one round only, so begin with the busy cache. */
 	do {
 		be_busy();
 		for (i = 0; i < 8; i++) {
@@ -214,7 +214,7 @@ static void work(struct kunit *test)
 		burst();
 		exchange_some(&storm.task);
 		cond_resched();
-		/* On a slow machine few hit the moment in question: on, until one does. */
+		/* On a slow machine few interrupts find the cache busy. Go on until one has. */
 		if (READ_ONCE(storm.found_busy))
 			end = soon;
 	} while ((READ_ONCE(storm.interrupts) < INTERRUPTS || !READ_ONCE(storm.found_busy)) &&
@@ -265,7 +265,10 @@ static void survive(struct kunit *test, void (*start)(struct kunit *test), void 
 	KUNIT_EXPECT_EQ(test, live_objects(), live);
 	KUNIT_EXPECT_EQ(test, kspan_bad_frees(), bad);
 	kspan_verify(test, &kspan_default_heap);
-	/* With KASAN most of the time goes elsewhere: 0 of 7675 on 6.1, softirqs. */
+	/*
+	 * With KASAN a CPU spends most of the time outside of the cache: on 6.1, 0 of 7675
+	 * softirqs found it busy.
+	 */
 	if (!storm.found_busy && IS_ENABLED(CONFIG_KASAN))
 		kunit_skip(test, "no interrupt found the cache busy");
 	KUNIT_EXPECT_GT(test, storm.found_busy, 0UL);
@@ -276,7 +279,7 @@ static enum hrtimer_restart timer_handler(struct hrtimer *timer)
 	in_interrupt_context();
 	if (READ_ONCE(storm.stop))
 		return HRTIMER_NORESTART;
-	/* From now on: the task must get on, however slow the machine is. */
+	/* The time counts from now on, so that the task gets to run on a slow machine, too. */
 	hrtimer_forward_now(timer, ns_to_ktime(INTERVAL_NS + storm.interrupts % 64 * 500));
 	return HRTIMER_RESTART;
 }
@@ -294,8 +297,8 @@ static void setup_timer(enum hrtimer_restart (*handler)(struct hrtimer *timer),
 }
 
 /*
- * Elsewhere than on PREEMPT_RT all but soft ones run in hardirq, and only those
- * that say so are not to use spinlocks, by lockdep's rules.
+ * Without PREEMPT_RT all but soft timers run in hardirq. lockdep forbids spinlocks only in those
+ * that are marked as hard.
  */
 #ifdef CONFIG_PREEMPT_RT
 #define HARD_TIMER	HRTIMER_MODE_REL_PINNED_HARD
@@ -323,7 +326,7 @@ static void hardirqs_interrupt_a_task(struct kunit *test)
 	survive(test, start_hardirqs, stop_timer);
 }
 
-/* On PREEMPT_RT threads, which find the cache busy never. */
+/* On PREEMPT_RT softirqs are threads, which never find the cache busy. */
 static void softirqs_interrupt_a_task(struct kunit *test)
 {
 	if (IS_ENABLED(CONFIG_PREEMPT_RT))
@@ -343,7 +346,7 @@ static void jiffy_handler(struct timer_list *timer)
 		mod_timer(timer, jiffies + 1);
 }
 
-/* Interrupts the tasklet and the timer, too. */
+/* Interrupts the task, the tasklet and the timer. */
 static enum hrtimer_restart nesting_handler(struct hrtimer *timer)
 {
 	tasklet_schedule(&storm.tasklet);
@@ -365,7 +368,7 @@ static void stop_nested(void)
 	timer_delete_sync(&storm.jiffy);
 }
 
-/* Their counts may be off, as all share one party; objects may not. */
+/* All interrupts share one party, so its counters may be wrong. Its objects must not be. */
 static void hardirqs_interrupt_softirqs(struct kunit *test)
 {
 	survive(test, start_nested, stop_nested);

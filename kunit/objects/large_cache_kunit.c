@@ -76,7 +76,7 @@ static void alignment_counts(struct kunit *test)
 	kspan_free(a);
 }
 
-static void objects_beyond_the_fourth_go_to_the_page_heap(struct kunit *test)
+static void objects_beyond_the_fourth_are_freed_to_the_page_heap(struct kunit *test)
 {
 	struct kspan_page_stats stats;
 	void *p[KSPAN_LARGE_CACHED + 2];
@@ -90,7 +90,7 @@ static void objects_beyond_the_fourth_go_to_the_page_heap(struct kunit *test)
 	kspan_page_stats_read(&stats);
 	KUNIT_EXPECT_EQ(test, stats.large.spans, (unsigned long)KSPAN_LARGE_CACHED);
 	KUNIT_EXPECT_EQ(test, stats.large.in_use, 0UL);
-	/* The first that were freed were given up. */
+	/* The objects that were freed first are free pages now. */
 	KUNIT_EXPECT_EQ(test, kspan_size(p[0]), 0UL);
 	kspan_heap_drain(&kspan_default_heap);
 	expect_kept(test, 0, 0);
@@ -104,7 +104,7 @@ static void bytes_are_limited(struct kunit *test)
 
 	kspan_free(q);
 	expect_kept(test, 1, SIZE);
-	/* It takes the place of the other one. */
+	/* The larger object takes the place of the smaller one. */
 	kspan_free(p);
 	expect_kept(test, 1, 1024 * 1024 - KSPAN_PAGE_SIZE);
 	p = make(test, 1024 * 1024 + 1);
@@ -210,7 +210,7 @@ static struct kunit_case large_cache_cases[] = {
 	KUNIT_CASE(freed_object_comes_again),
 	KUNIT_CASE(only_the_same_number_of_pages_fits),
 	KUNIT_CASE(alignment_counts),
-	KUNIT_CASE(objects_beyond_the_fourth_go_to_the_page_heap),
+	KUNIT_CASE(objects_beyond_the_fourth_are_freed_to_the_page_heap),
 	KUNIT_CASE(bytes_are_limited),
 	KUNIT_CASE(parameter_may_forbid_it),
 	KUNIT_CASE(kept_object_is_none),

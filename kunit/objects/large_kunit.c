@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Large objects: a span each, in steps of 8 KiB, up to 4 MiB. */
+/* Large objects: a span for each, in steps of 8 KiB, up to 4 MiB. */
 #include <linux/kspan.h>
 #include <linux/nodemask.h>
 #include <linux/string.h>

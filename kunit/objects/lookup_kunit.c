@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Lookups by address: spans that go, or become others, while they are looked at
+ * Lookups by address, while the span is freed, or becomes another one.
  *
- * What was found before stands for what another CPU has read; then the span goes on in its
- * life, as it would under the other's hands.
+ * The case looks a span up, changes its state as another CPU would, and then uses what the lookup
+ * found.
  */
 #include <linux/kspan.h>
 #include <linux/nodemask.h>
@@ -12,7 +12,7 @@
 #include "objects/lookup.h"
 
 #define NID	first_memory_node
-/* Of classes whose spans have a bitmap of several words, and one of one word. */
+/* A class whose spans have a bitmap of several words, and one with a bitmap of one word. */
 #define MANY	64
 #define FEW	16384
 
@@ -72,7 +72,7 @@ static void copy_is_of_the_span(struct kunit *test)
 	span_free(test, span);
 }
 
-/* DETACHED on its way up and down, DEAD: no object is there. */
+/* A span that is DETACHED, on its way up or down, or DEAD has no object. */
 static void span_on_its_way_is_none(struct kunit *test)
 {
 	unsigned int class = kspan_size_class(FEW);
@@ -102,7 +102,7 @@ static void span_on_its_way_is_none(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, look(start, &found));
 }
 
-/* The same pages, the same descriptor, as small or as large as before: another life. */
+/* The same descriptor and the same pages become another span. Its life differs. */
 static void next_life_is_another_span(struct kunit *test)
 {
 	struct kspan_span *span = span_alloc(test, MANY), *next;
@@ -111,7 +111,7 @@ static void next_life_is_another_span(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, look(span->start, &found));
 	span_free(test, span);
 	next = span_alloc(test, FEW);
-	/* The descriptor that was freed last is the next to be used. */
+	/* The page heap uses the descriptor that was freed last. */
 	KUNIT_ASSERT_PTR_EQ(test, next, span);
 	KUNIT_EXPECT_EQ(test, (u32)next->life, found.word.life + 1);
 	KUNIT_EXPECT_FALSE(test, kspan_found_stays(&found));
@@ -160,8 +160,8 @@ static void pinned_span_stays_small(struct kunit *test)
 	span_free(test, span);
 }
 
-/* The last object is freed while somebody holds the span: the next merge gives it back. */
-static void pinned_span_goes_with_the_next_merge(struct kunit *test)
+/* The last object is freed while the span is pinned. The next merge retires the span. */
+static void pinned_span_is_retired_by_the_next_merge(struct kunit *test)
 {
 	struct kspan_found found;
 	struct kspan_span *span;
@@ -183,7 +183,10 @@ static void pinned_span_goes_with_the_next_merge(struct kunit *test)
 	kspan_verify(test, &kspan_default_heap);
 }
 
-/* Between its pages and its owner a large object is nobody's yet. */
+/*
+ * The pages of a large object are in the map before the object is complete. Till then it can't be
+ * freed.
+ */
 static void large_object_is_none_before_it_is_published(struct kunit *test)
 {
 	struct kspan_span *run = kspan_page_heap_alloc(NID, 5, 1, 0, GFP_KERNEL);
@@ -222,7 +225,7 @@ static void held_large_object_is_free_to_others(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_DOUBLE) - wrong, 1ULL);
 }
 
-/* Small and tiny ones: only the start of one that is out. */
+/* Small and tiny objects can be held by their first byte only, and while they are out. */
 static void what_can_be_held(struct kunit *test)
 {
 	u8 *small = kspan_malloc(200, GFP_KERNEL), *tiny = kspan_tiny_alloc(5, GFP_KERNEL);
@@ -250,7 +253,7 @@ static struct kunit_case lookup_cases[] = {
 	KUNIT_CASE(next_life_is_another_span),
 	KUNIT_CASE(next_life_can_not_be_claimed),
 	KUNIT_CASE(pinned_span_stays_small),
-	KUNIT_CASE(pinned_span_goes_with_the_next_merge),
+	KUNIT_CASE(pinned_span_is_retired_by_the_next_merge),
 	KUNIT_CASE(large_object_is_none_before_it_is_published),
 	KUNIT_CASE(held_large_object_is_free_to_others),
 	KUNIT_CASE(what_can_be_held),

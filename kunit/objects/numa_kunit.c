@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Nodes: where memory comes from, where it goes back to, and what is counted
+ * Nodes: which node serves a request, to which node a free returns memory, and what is counted.
  *
- * The case runs on a CPU of one node, home; other is another one with memory.
+ * The case runs on a CPU of the node home; other is another node with memory.
  */
 #include <linux/cpu.h>
 #include <linux/kspan.h>
@@ -56,7 +56,7 @@ static void *on_node(struct kunit *test, size_t size, int nid)
 	return p;
 }
 
-/* What was counted since the case began; all allocations are one of the three. */
+/* What was counted since the case began. Each allocation is of one of the three kinds. */
 static void expect_allocs(struct kunit *test, u64 local, u64 remote, u64 fallback)
 {
 	struct kspan_stats now;
@@ -116,7 +116,10 @@ static void caches_are_of_the_nearest_node_with_memory(struct kunit *test)
 	}
 }
 
-/* From near to far, among equals from the lowest number on, each once. */
+/*
+ * kspan_nearest_node() names each node once, from near to far, and by number where distances are
+ * equal.
+ */
 static void nodes_are_tried_by_distance(struct kunit *test)
 {
 	int nid, last, next;
@@ -205,7 +208,10 @@ static void allocations_of_the_own_node_are_local(struct kunit *test)
 	expect_remote_frees(test, 0);
 }
 
-/* With the flag the own node's cache is no good: the task may move meanwhile. */
+/*
+ * A request with __GFP_THISNODE does not use the cache, as the task may move to another node
+ * meanwhile.
+ */
 static void thisnode_keeps_away_from_the_cache(struct kunit *test)
 {
 	u64 past_cache;
@@ -231,7 +237,7 @@ static void allocations_of_another_node_are_remote(struct kunit *test)
 	expect_allocs(test, 0, N, 0);
 	for (i = 0; i < N; i++)
 		kspan_free(objects[i]);
-	/* Pages go home in any case. */
+	/* A large object's pages always return to their own node, so such frees do not count. */
 	expect_remote_frees(test, N / 2);
 }
 
@@ -288,7 +294,7 @@ static void on_cpu(unsigned int cpu, long (*what)(void *))
 	cpus_read_unlock();
 }
 
-/* Allocated on a CPU of the other node, freed on one of the own; then the reverse. */
+/* Allocate on a CPU of the other node and free on one of this node. Then the reverse. */
 static void objects_go_home_from_any_cpu(struct kunit *test)
 {
 	int cpu;
@@ -329,7 +335,7 @@ static void large_objects_grow_and_shrink_on_their_node(struct kunit *test)
 	kspan_free(p);
 }
 
-/* Node @full gets no arena; @rich has one with free pages. */
+/* Node @full gets no arena, and node @rich has one with free pages. */
 static void expect_fallback(struct kunit *test, size_t size, int full, int rich)
 {
 	void *keep = on_node(test, LARGE, rich), *none, *p, *q;
@@ -365,9 +371,7 @@ static void full_node_falls_back_to_free_pages_of_others(struct kunit *test)
 }
 
 /*
- * No page is free anywhere, but the other node has free slots. The arena there is
- * cut as
- *
+ * No page is free on any node, but the other node has free slots. Its arena is cut up like this:
  *	|slots|1|2|4|8|...|half of it|
  */
 static void full_node_falls_back_to_free_slots_of_others(struct kunit *test)
@@ -394,7 +398,7 @@ static void full_node_falls_back_to_free_slots_of_others(struct kunit *test)
 	kspan_free(keep);
 }
 
-/* The nearest of those that have free pages, when there are several. */
+/* Of several nodes with free pages the nearest one serves the request. */
 static void nearest_node_with_free_pages_helps_out(struct kunit *test)
 {
 	unsigned int least = UINT_MAX, n = 0;
@@ -419,8 +423,8 @@ static void nearest_node_with_free_pages_helps_out(struct kunit *test)
 }
 
 /*
- * A private heap that was made when memory had come to a CPU's node: to its cache the CPU is
- * on that node, to the default heap's on another one still.
+ * A CPU's node gets memory after the default heap was made, and before a private heap is. Then the
+ * CPU caches objects of one node for the default heap, and of another node for the private heap.
  */
 static void cpu_that_found_another_home_sends_objects_home(struct kunit *test)
 {
@@ -435,7 +439,7 @@ static void cpu_that_found_another_home_sends_objects_home(struct kunit *test)
 	kspan_kunit_pin(test);
 	cache = raw_cpu_ptr(heap->cpu);
 	cache->nid = other;
-	/* It has magazines for objects of that node. */
+	/* The cache gets magazines for objects of that node. */
 	for (i = 0; i < N; i++)
 		objects[i] = kspan_heap_malloc(heap, SIZE, GFP_KERNEL);
 	kspan_free_bulk(N, objects);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tiny objects: where they lie in their blocks, and that each can be freed alone
+ * Tiny objects: where they lie in their blocks, and how each is freed alone.
  *
  *	block	a a a b b b b b c c . . d d d d
  *	offset	0     3         8       12
@@ -34,7 +34,7 @@ static int tiny_init(struct kunit *test)
 	return 0;
 }
 
-/* One report of the kind since the last look, none of any other. */
+/* There must be one report of @kind since the last call, and none of another kind. */
 static void expect_report(struct kunit *test, enum kspan_bad_free_kind kind, const void *addr,
 			  unsigned int class)
 {
@@ -60,7 +60,7 @@ static void expect_no_report(struct kunit *test)
 		KUNIT_EXPECT_EQ_MSG(test, kspan_bad_free_count(i), counts[i], "kind %u", i);
 }
 
-static void flush(void)
+static void drain(void)
 {
 	kspan_heap_drain(&kspan_default_heap);
 }
@@ -98,36 +98,39 @@ static noinline bool is_all(const void *p, int byte, size_t size)
 
 #define MAX_STEPS	18
 
-/* Sizes, and where they go: block * 16 + offset, blocks numbered as they come. */
+/* Sizes, and places as block * 16 + offset. Blocks are numbered in the order of their first use. */
 struct sequence {
 	u8 size[MAX_STEPS];
 	u8 at[MAX_STEPS];
 };
 
 static const struct sequence sequences[] = {
-	/* Right behind the last, up to the end. */
+	/* Each object lies right behind the last, up to the end of the block. */
 	{ { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 },
 	  { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 } },
-	/* Aligned as the size is a multiple of 8, 4, 2. */
+	/* A size that is a multiple of 8, 4 or 2 is aligned to that. */
 	{ { 1, 8 },		{ 0, 8 } },
 	{ { 1, 4, 4 },		{ 0, 4, 8 } },
 	{ { 1, 12 },		{ 0, 4 } },
 	{ { 1, 2, 6, 2 },	{ 0, 2, 4, 10 } },
 	{ { 2, 10, 4 },		{ 0, 2, 12 } },
 	{ { 1, 14, 1 },		{ 0, 2, 16 } },
-	/* Odd sizes anywhere. */
+	/* Odd sizes have no alignment. */
 	{ { 3, 5, 7, 1 },	{ 0, 3, 8, 15 } },
 	{ { 1, 3, 11, 1 },	{ 0, 1, 4, 15 } },
 	{ { 4, 9, 3 },		{ 0, 4, 13 } },
-	/* Filled to the last byte: the next has a new block. */
+	/* The block is full to the last byte: the next object gets a new block. */
 	{ { 8, 8, 8, 8, 1 },	{ 0, 8, 16, 24, 32 } },
 	{ { 15, 1, 1 },		{ 0, 15, 16 } },
 	{ { 7, 4, 2, 1, 1, 5 },	{ 0, 8, 12, 14, 15, 16 } },
 	{ { 3, 6, 6, 2 },	{ 0, 4, 10, 16 } },
-	/* No room: the new block is packed on when it has more room left... */
+	/*
+	 * The open block has no room. The new block becomes the open one if it has more room
+	 * left...
+	 */
 	{ { 12, 5, 2, 8 },	{ 0, 16, 22, 24 } },
 	{ { 9, 8, 1 },		{ 0, 16, 24 } },
-	/* ...else the old one: it is only as full as the new one, or less. */
+	/* ...or else the old block stays open. */
 	{ { 5, 12, 3, 8 },	{ 0, 16, 5, 8 } },
 	{ { 9, 9, 1 },		{ 0, 16, 9 } },
 	{ { 2, 15, 15, 14 },	{ 0, 16, 32, 2 } },
@@ -151,7 +154,7 @@ static void walk(struct kunit *test, const struct sequence *sequence, unsigned i
 	kspan_verify(test, &kspan_default_heap);
 	while (i--)
 		kspan_free(p[i]);
-	flush();
+	drain();
 	KUNIT_EXPECT_EQ_MSG(test, blocks_in_use(), 0UL, "row %u", row);
 }
 
@@ -183,7 +186,10 @@ static void objects_do_not_meet(struct kunit *test)
 
 static const size_t four_sizes[] = { 3, 5, 2, 4 };
 
-/* Four of a block, which with @full is closed and else has a mark behind the third. */
+/*
+ * Make four objects that fill a block, if @full. Otherwise make three, with the mark behind the
+ * last.
+ */
 static unsigned int make_four(struct kunit *test, void **p, bool full)
 {
 	unsigned int n = full ? 4 : 3, i;
@@ -197,7 +203,7 @@ static unsigned int make_four(struct kunit *test, void **p, bool full)
 	return n;
 }
 
-/* The k-th of all orders. */
+/* Make permutation @k of n numbers. */
 static void permute(unsigned int *order, unsigned int n, unsigned int k)
 {
 	unsigned int i;
@@ -238,12 +244,12 @@ static void every_object_is_freed_alone_in_every_order(struct kunit *test)
 		free_in_order(test, p, order, n);
 	}
 	for (k = 0; k < 6; k++) {
-		flush();
+		drain();
 		n = make_four(test, p, false);
 		permute(order, n, k);
 		free_in_order(test, p, order, n);
 	}
-	flush();
+	drain();
 	KUNIT_EXPECT_EQ(test, blocks_in_use(), 0UL);
 	expect_no_report(test);
 }
@@ -289,7 +295,7 @@ static void double_free_is_found(struct kunit *test)
 	expect_report(test, KSPAN_BAD_FREE_DOUBLE, p[2], TINY);
 }
 
-/* No bit is left of the block; that it lies in a magazine makes no difference. */
+/* All bits of the block are clear. Whether the block lies in a magazine makes no difference. */
 static void double_free_is_found_when_the_block_is_cached(struct kunit *test)
 {
 	void *p[4], *again;
@@ -309,7 +315,7 @@ static void double_free_is_found_when_the_block_is_cached(struct kunit *test)
 	kspan_free(again);
 }
 
-/* The block has another object now: what is freed is told from it by its place. */
+/* The block has another object now, which starts elsewhere than the one that was freed. */
 static void double_free_is_found_when_the_block_has_others(struct kunit *test)
 {
 	void *p[4], *q;
@@ -331,13 +337,13 @@ static void double_free_is_found_when_the_block_has_others(struct kunit *test)
 	kspan_free(q);
 }
 
-/* Its pages are free, or those of an arena that is gone. */
+/* First the pages of the span are free, then the arena is released. */
 static void double_free_is_found_when_the_span_is_gone(struct kunit *test)
 {
 	void *keep = kspan_malloc(100000, GFP_KERNEL), *p = tiny(test, 3);
 
 	kspan_free(p);
-	flush();
+	drain();
 	kspan_free(p);
 	expect_report(test, KSPAN_BAD_FREE_DOUBLE, p, 0);
 	kspan_free(keep);
@@ -368,7 +374,7 @@ static void pointers_into_objects_are_reported(struct kunit *test)
 	expect_no_report(test);
 }
 
-/* Where the next object will be nothing can be freed, though a bit is set. */
+/* The mark is a bit where the next object will start. A free of that address must be refused. */
 static void mark_is_not_an_object(struct kunit *test)
 {
 	void *p = tiny(test, 4), *q;
@@ -417,7 +423,7 @@ static void size_reaches_to_what_comes_next(struct kunit *test)
 	kspan_free(p[1]);
 	KUNIT_EXPECT_EQ(test, kspan_size(p[1]), (size_t)0);
 	KUNIT_EXPECT_EQ(test, kspan_size(p[0]), (size_t)8);
-	flush();
+	drain();
 	KUNIT_EXPECT_EQ(test, kspan_size(p[2]), (size_t)8);
 	kspan_free(p[0]);
 	kspan_free(p[2]);
@@ -492,7 +498,7 @@ static void sensitive_free_leaves_the_neighbours_alone(struct kunit *test)
 	kspan_free(p[2]);
 }
 
-/* A block that was full of dirt, and has an object already. */
+/* Make a block of which all bytes were written, and which has one object again. */
 static void *make_dirty(struct kunit *test)
 {
 	void *p = tiny(test, 8), *q = tiny(test, 8), *first;
@@ -541,7 +547,7 @@ static void init_on_alloc_is_honoured(struct kunit *test)
 	kspan_free(q);
 }
 
-/* Each has a block for itself, as there is nobody to remember what is open. */
+/* Each object gets a block for itself, since only the cache can have an open block. */
 static void busy_cache_is_passed_by(struct kunit *test)
 {
 	void *first = tiny(test, 2), *p, *q, *open = cache->tiny.block;
@@ -564,7 +570,7 @@ static void busy_cache_is_passed_by(struct kunit *test)
 	kspan_free(first);
 	kspan_free(q);
 	kspan_cpu_cache_leave(entered);
-	flush();
+	drain();
 	KUNIT_EXPECT_EQ(test, blocks_in_use(), 0UL);
 	expect_no_report(test);
 }
@@ -575,7 +581,7 @@ static void drain_closes_the_open_block(struct kunit *test)
 
 	KUNIT_EXPECT_PTR_EQ(test, cache->tiny.block, block_of(p));
 	KUNIT_EXPECT_EQ(test, cache->tiny.offset, 3U);
-	flush();
+	drain();
 	KUNIT_EXPECT_NULL(test, cache->tiny.block);
 	KUNIT_EXPECT_TRUE(test, kspan_owns(p));
 	KUNIT_EXPECT_FALSE(test, kspan_owns(p + 3));
@@ -585,17 +591,19 @@ static void drain_closes_the_open_block(struct kunit *test)
 	kspan_free(q);
 }
 
-/* It was kept by nothing but its mark. */
+/* Only the mark kept the block in use. */
 static void drain_frees_an_open_block_without_an_object(struct kunit *test)
 {
 	kspan_free(tiny(test, 3));
 	KUNIT_EXPECT_EQ(test, blocks_in_use(), 1UL);
-	flush();
+	drain();
 	KUNIT_EXPECT_EQ(test, blocks_in_use(), 0UL);
 	KUNIT_EXPECT_EQ(test, kspan_kunit_out(&kspan_default_heap, TINY), 0UL);
 }
 
-/* 32 bytes in 2 blocks; in classes 16 of 8, and 2 of 8 and 16 each. */
+/*
+ * 18 objects take two blocks. In the size classes 17 of them would take 8 bytes each, and one 16.
+ */
 static void objects_blocks_and_what_they_save_are_counted(struct kunit *test)
 {
 	struct kspan_class_stats blocks;
@@ -658,7 +666,7 @@ static void zone_flags_are_refused_and_counted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kspan_refused(KSPAN_REFUSED_ZONE) - refused, 2UL);
 }
 
-/* The open block serves as long as it has room. */
+/* While no block can be allocated, the open one serves requests as long as it has room. */
 static void no_memory_gives_null(struct kunit *test)
 {
 	struct kspan_tiny_stats now;
@@ -683,7 +691,7 @@ static void no_memory_gives_null(struct kunit *test)
 #define OPERATIONS	12000
 #define SLOTS		128
 
-/* Two threads, on two CPUs where there are, that free each other's objects. */
+/* Two threads, on two CPUs if there are, that free each other's objects. */
 struct worker {
 	struct rnd_state rnd;
 	u64 allocs;
@@ -697,7 +705,7 @@ static struct exchange {
 	struct worker workers[2];
 } *exchange;
 
-/* An object says how long it is, and then where it starts. */
+/* The first byte of an object is its size. The others depend on its address. */
 static u8 pattern(const u8 *p, unsigned int i)
 {
 	return i ? ((unsigned long)p >> 1) * 13 + i * 29 : 0;
@@ -792,7 +800,7 @@ static void threads_free_the_objects_of_each_other(struct kunit *test)
 			exchange->workers[0].allocs + exchange->workers[1].allocs);
 	KUNIT_EXPECT_EQ(test, exchange->workers[0].broken + exchange->workers[1].broken, 0ULL);
 	KUNIT_EXPECT_EQ(test, exchange->workers[0].failed + exchange->workers[1].failed, 0ULL);
-	flush();
+	drain();
 	KUNIT_EXPECT_EQ(test, blocks_in_use(), 0UL);
 	expect_no_report(test);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Statistics: exact when the system is quiet. */
+/* Statistics are exact when no other code uses the heap. */
 #include <linux/debugfs.h>
 #include <linux/fs.h>
 #include <linux/kspan.h>
@@ -41,7 +41,7 @@ static void free_all(void **objects, unsigned int n)
 		kspan_free(objects[n]);
 }
 
-/* Slots in the bitmaps of the class's spans, counted one by one. */
+/* Count the free slots of a class's spans. */
 static unsigned long free_slots(unsigned int class)
 {
 	unsigned long nr_free = 0;
@@ -58,8 +58,7 @@ static unsigned long free_slots(unsigned int class)
 	return nr_free;
 }
 
-/* What happened to a class since the case began. */
-/* Also where a task may not sleep. */
+/* The class must have counted so many allocations and frees since the case began. */
 static void expect_class(struct kunit *test, unsigned int class, u64 allocs, u64 frees)
 {
 	u32 size = kspan_size_classes[class].size;
@@ -92,7 +91,7 @@ static void every_class_counts(struct kunit *test)
 	}
 }
 
-static void flush_moves_from_cached_to_free(struct kunit *test)
+static void drain_moves_from_cached_to_free(struct kunit *test)
 {
 	unsigned int class = kspan_size_class(64);
 	void **objects = allocate(test, N, 64);
@@ -122,7 +121,10 @@ static void allocations_past_the_cache_count(struct kunit *test)
 	struct kspan_cpu_cache *entered;
 	void *first, *p, *q;
 
-	/* Its span has slots for the others: PREEMPT_RT gets no new one with preemption off. */
+	/*
+	 * The span of this object has slots for the others. PREEMPT_RT gets no new span with
+	 * preemption off.
+	 */
 	first = kspan_malloc(64, GFP_KERNEL);
 	KUNIT_ASSERT_TRUE(test, kspan_cpu_cache_enter(&kspan_default_heap, &entered));
 	p = kspan_malloc(64, GFP_ATOMIC);
@@ -158,7 +160,7 @@ static void wrong_frees_do_not_count(struct kunit *test)
 	kspan_free(q);
 }
 
-/* Three objects of 5 pages and one of 13. */
+/* Three objects of 5 pages, and one of 13. */
 static void large_objects_count(struct kunit *test)
 {
 	struct kspan_page_stats was, now;
@@ -205,7 +207,7 @@ static void totals_are_the_sums(struct kunit *test)
 	kspan_free(large);
 }
 
-/* 30 objects in 15 blocks: each of the former counts, none of the latter. */
+/* Each of 30 tiny objects counts, and none of their 15 blocks. */
 static void tiny_objects_count_and_not_their_blocks(struct kunit *test)
 {
 	struct kspan_stats now;
@@ -294,7 +296,7 @@ static umode_t mode_of(struct kunit *test, struct dentry *dir, const char *name)
 	return mode;
 }
 
-/* Others than root have no use for the layout of memory, but to attack it. */
+/* Other users than root need the layout of memory only for attacks. */
 static void layout_is_for_root_alone(struct kunit *test)
 {
 	struct dentry *dir = debugfs_lookup("kspan", NULL);
@@ -309,7 +311,7 @@ static void layout_is_for_root_alone(struct kunit *test)
 
 static struct kunit_case stats_cases[] = {
 	KUNIT_CASE(every_class_counts),
-	KUNIT_CASE(flush_moves_from_cached_to_free),
+	KUNIT_CASE(drain_moves_from_cached_to_free),
 	KUNIT_CASE(class_counts_only_its_own),
 	KUNIT_CASE(allocations_past_the_cache_count),
 	KUNIT_CASE(realloc_counts_when_it_moves),

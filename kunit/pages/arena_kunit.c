@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Arenas and the map from any address to its span. */
+/* Arenas, and the map from any address to its span. */
 #include <linux/kspan.h>
 #include <linux/net.h>
 #include <linux/nodemask.h>
@@ -7,7 +7,7 @@
 
 #include "kspan_kunit.h"
 
-/* As cheap as the attempts of arena.c that have a smaller one to fall back to. */
+/* The flags that arena.c uses for an attempt that may fail, because a smaller block follows. */
 #define CHEAP	(__GFP_NOWARN | __GFP_NORETRY | __GFP_THISNODE | __GFP_NOMEMALLOC)
 
 static unsigned long arena_bytes(const struct kspan_arena *arena)
@@ -62,7 +62,7 @@ static void largest_order_is_tried_first(struct kunit *test)
 	kspan_arena_free(arena);
 }
 
-/* Takes blocks until there is none left, or memory is down to a watermark. */
+/* Takes blocks until the node has none left, or until its free memory is down to a watermark. */
 static unsigned int hoard(struct list_head *hoarded, int nid, unsigned int order)
 {
 	unsigned int count = 0;
@@ -86,9 +86,9 @@ static void release(struct list_head *hoarded, unsigned int order)
 }
 
 /*
- * Of two blocks the first page is kept, the rest given back as one block of
- * every smaller order. That is what __free_pages() does when somebody else has
- * a reference to the first page.
+ * Break up two blocks: keep the first page of each, and free the rest as one block of every
+ * smaller order. __free_pages() does that while the caller holds another reference to the first
+ * page.
  */
 static void break_up_two(struct list_head *hoarded, struct list_head *kept, unsigned int order)
 {
@@ -112,7 +112,10 @@ static bool is_to_be_had(int nid, unsigned int order)
 	return page;
 }
 
-/* The arena is the largest block there was: none larger can be had now, with memory to spare. */
+/*
+ * The arena must be the largest block that the node had: no larger one can be allocated now
+ * without going below the watermark.
+ */
 static void expect_largest(struct kunit *test, struct kspan_arena *arena, int nid)
 {
 	unsigned int order;
@@ -126,11 +129,11 @@ static void expect_largest(struct kunit *test, struct kspan_arena *arena, int ni
 }
 
 /*
+ * The node has these free blocks:
  *	order 10	none
- *	order 9...0	two at least
- *
- * Arenas are of order 9, 9, 8, 8, or larger where there are more of them; a
- * request for all pages of order 10 gets none.
+ *	order 9...0	at least two
+ * So a request for all pages of order 10 fails. Four other requests get arenas of order
+ * 9, 9, 8 and 8, or larger ones where the node has more blocks.
  */
 static void expect_smaller_arenas(struct kunit *test, int nid)
 {
@@ -158,7 +161,7 @@ static void smaller_orders_serve_when_large_ones_are_gone(struct kunit *test)
 
 	if (IS_ENABLED(CONFIG_PAGE_POISONING))
 		kunit_skip(test, "takes minutes with page poisoning");
-	/* What other CPUs have on their lists can't be had here. */
+	/* Pages on the lists of other CPUs can't be allocated here. */
 	kspan_kunit_pin(test);
 	hoard(&hoarded, nid, KSPAN_ARENA_ORDER);
 	do {
@@ -169,7 +172,7 @@ static void smaller_orders_serve_when_large_ones_are_gone(struct kunit *test)
 	release(&kept, 0);
 }
 
-/* Attempts before the last one must not reclaim: such can be made to fail. */
+/* Only attempts that do not reclaim can be made to fail: all but the last one. */
 static void next_order_serves_when_the_largest_fails(struct kunit *test)
 {
 	struct kspan_arena *arena;
@@ -178,8 +181,9 @@ static void next_order_serves_when_the_largest_fails(struct kunit *test)
 	if (!IS_ENABLED(CONFIG_FAIL_PAGE_ALLOC))
 		kunit_skip(test, "CONFIG_FAIL_PAGE_ALLOC is off");
 	/*
-	 * The first is the arena itself, the second its first block; unless SLUB
-	 * has to ask for pages for the first one.
+	 * The first allocation is the descriptor of the arena, the second its first block. SLUB
+	 * may have to allocate pages for the descriptor; then the second is those pages, and the
+	 * case tries again.
 	 */
 	do {
 		kspan_kunit_fail_nth(2);
@@ -192,7 +196,7 @@ static void next_order_serves_when_the_largest_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, order, (unsigned int)KSPAN_ARENA_ORDER - 1);
 }
 
-static void block_goes_back(struct kunit *test)
+static void block_is_released(struct kunit *test)
 {
 	struct kspan_arena *arena = arena_alloc(test, KSPAN_ARENA_PAGES);
 	struct page *page = virt_to_page((void *)arena->start);
@@ -202,7 +206,7 @@ static void block_goes_back(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, page_ref_count(page), 0);
 }
 
-/* As kfree() does with what it takes for pages of its own. */
+/* kfree() calls put_page() for an address that it takes for a page of its own. */
 static void stray_puts_free_nothing(struct kunit *test)
 {
 	struct kspan_arena *arena = arena_alloc(test, KSPAN_ARENA_PAGES);
@@ -234,7 +238,10 @@ static void gets_and_puts_are_no_harm(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kspan_arena_stray_gets(), gets);
 }
 
-/* Whoever still has a reference keeps the page, and its last put frees it. */
+/*
+ * A page with a stray reference stays allocated when its arena is freed. The last put_page() frees
+ * it.
+ */
 static void page_with_a_reference_stays(struct kunit *test)
 {
 	struct kspan_arena *arena = arena_alloc(test, KSPAN_ARENA_PAGES);
@@ -348,13 +355,13 @@ static void addresses_around_the_map_are_nobodys(struct kunit *test)
 	expect_nothing_there(test, kspan_map.base - KSPAN_ARENA_SIZE, "below the map");
 	expect_nothing_there(test, end, "above the map");
 	expect_nothing_there(test, end + KSPAN_ARENA_SIZE, "above the map");
-	/* The heap is empty: nothing in it either, be there memory or not. */
+	/* The heap is empty, so no address in the map has a span, with memory or without. */
 	for (addr = kspan_map.base; addr < end; addr += step)
 		expect_nothing_there(test, addr, "in the map");
 	expect_nothing_there(test, end - 1, "the last byte of the map");
 }
 
-/* The span of the first, a middle and the last byte of every page of a run. */
+/* Look up the first, a middle and the last byte of every page of a run: all find the same span. */
 static void expect_span_of_all_pages(struct kunit *test, unsigned long start, unsigned int npages,
 				     enum kspan_span_state state)
 {
@@ -374,7 +381,7 @@ static void expect_span_of_all_pages(struct kunit *test, unsigned long start, un
 
 static void every_page_of_a_small_span_finds_it(struct kunit *test)
 {
-	/* The class whose spans are longest: 10 pages of 3 slots. */
+	/* The class whose spans are longest: 10 pages for 3 slots. */
 	void *p = kspan_malloc(27264, GFP_KERNEL);
 	unsigned int class = kspan_size_class(27264);
 	struct kspan_span *span;
@@ -387,10 +394,10 @@ static void every_page_of_a_small_span_finds_it(struct kunit *test)
 	kspan_free(p);
 }
 
-/* An arena of the largest order is at hand, and no other. */
+/* Leave the page heap one empty arena of the largest order, and no other arena. */
 static void keep_largest_arena(struct kunit *test)
 {
-	/* Reclaims, if it must: the cases before leave memory in pieces. */
+	/* This may reclaim: earlier cases leave memory in pieces. */
 	void *p = kspan_malloc(KSPAN_ARENA_SIZE, GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, p);
@@ -463,7 +470,7 @@ static struct kunit_case arena_cases[] = {
 	KUNIT_CASE(largest_order_is_tried_first),
 	KUNIT_CASE(smaller_orders_serve_when_large_ones_are_gone),
 	KUNIT_CASE(next_order_serves_when_the_largest_fails),
-	KUNIT_CASE(block_goes_back),
+	KUNIT_CASE(block_is_released),
 	KUNIT_CASE(stray_puts_free_nothing),
 	KUNIT_CASE(gets_and_puts_are_no_harm),
 	KUNIT_CASE(page_with_a_reference_stays),

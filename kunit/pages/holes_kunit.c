@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Holes: free pages of arenas in use that went back, and blocks that fill them again. */
+/*
+ * Holes: free pages that an arena in use has lost to buddy, and blocks of buddy that fill them
+ * again.
+ */
 #include <linux/delay.h>
 #include <linux/kspan.h>
 #include <linux/kthread.h>
@@ -10,7 +13,7 @@
 #include "kspan_kunit.h"
 
 #define NID	first_memory_node
-/* Runs of 8 pages, as many as an arena takes. */
+/* An arena is filled with runs of 8 pages. */
 #define RUN	8
 #define RUNS	(KSPAN_ARENA_PAGES / RUN)
 
@@ -53,7 +56,10 @@ static void free_arena(struct kunit *test)
 		run_free(test, &runs[i]);
 }
 
-/* A block of the largest order: what others left behind may have to be moved for it. */
+/*
+ * Skip the case unless buddy has a block of the largest order. It may have to move pages that
+ * earlier cases left behind.
+ */
 static void need_block(struct kunit *test)
 {
 	struct page *page = alloc_pages_node(NID, GFP_KERNEL | __GFP_THISNODE | __GFP_NOWARN |
@@ -78,14 +84,14 @@ static void fill_arena(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, heap_of_node()->nr_arenas, 1UL);
 }
 
-/* What a case that failed has left. */
+/* Free what a case that failed has left. */
 static void holes_exit(struct kunit *test)
 {
 	free_arena(test);
 	kspan_kunit_exit(test);
 }
 
-/* Every second run is free, then a hole. */
+/* Make every second run free, and then a hole. */
 static void make_holes(struct kunit *test)
 {
 	unsigned int i;
@@ -139,7 +145,7 @@ static void pages_of_a_split_arena_are_used_again(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, run);
 	KUNIT_EXPECT_EQ(test, run->start, start);
 	run_free(test, &run);
-	/* A run does not reach over a hole. */
+	/* No run reaches across a hole. */
 	run = run_alloc(RUN + 1);
 	KUNIT_ASSERT_NOT_NULL(test, run);
 	KUNIT_EXPECT_EQ(test, heap_of_node()->nr_arenas, 2UL);
@@ -169,7 +175,7 @@ static void address_in_a_hole_is_foreign(struct kunit *test)
 /* Order of a block of RUN pages. */
 #define ORDER	(ilog2(RUN) + KSPAN_PAGE_ORDER)
 
-/* Pages that the page allocator keeps for a CPU, single ones, at most. */
+/* More single pages than the page allocator keeps on the list of a CPU. */
 #define KEPT	16384
 
 static void take_blocks(struct list_head *taken, unsigned int order, unsigned int most)
@@ -181,27 +187,30 @@ static void take_blocks(struct list_head *taken, unsigned int order, unsigned in
 		list_add_tail(&page->lru, taken);
 }
 
-static void give_block(struct page *page, unsigned int order)
+static void free_block(struct page *page, unsigned int order)
 {
 	list_del(&page->lru);
 	__free_pages(page, order);
 }
 
-static void give_blocks(struct list_head *taken, unsigned int order)
+static void free_blocks(struct list_head *taken, unsigned int order)
 {
 	while (!list_empty(taken))
-		give_block(list_first_entry(taken, struct page, lru), order);
+		free_block(list_first_entry(taken, struct page, lru), order);
 }
 
-/* Free memory, but hardly a block: most neighbours stay taken. */
-static void give_every_second(struct list_head *taken)
+/*
+ * Free every second page. That is much free memory, but hardly any block: the neighbours stay
+ * taken.
+ */
+static void free_every_second(struct list_head *taken)
 {
 	struct page *page, *next;
 	bool second = false;
 
 	list_for_each_entry_safe(page, next, taken, lru) {
 		if (second)
-			give_block(page, 0);
+			free_block(page, 0);
 		second = !second;
 	}
 }
@@ -217,8 +226,8 @@ static struct page *block_in(struct list_head *taken, const struct kspan_arena *
 }
 
 /*
- * In a new block of its own: a longer one, which others may have left by now, would be
- * beyond the limit.
+ * Allocate a run in a new block of its own. The limit forbids a longer block, which other users
+ * may have freed meanwhile.
  */
 static struct kspan_span *run_in_a_block(void)
 {
@@ -230,7 +239,10 @@ static struct kspan_span *run_in_a_block(void)
 	return run;
 }
 
-/* Hardly a block is to be had but one in a hole. */
+/*
+ * The case takes all blocks of a run's order but one in a hole. The next run must get that block,
+ * and belong to the arena around the hole again.
+ */
 static void block_fills_a_hole(struct kunit *test)
 {
 	struct kspan_page_heap *ph = heap_of_node();
@@ -244,23 +256,30 @@ static void block_fills_a_hole(struct kunit *test)
 
 	fill_arena(test);
 	arena = runs[RUNS - 1]->arena;
-	/* Not half of it: the page allocator keeps blocks as large as a huge page for a CPU. */
+	/*
+	 * Free a quarter of the arena. The page allocator would keep half of it, a block of the
+	 * size of a huge page, on the list of a CPU.
+	 */
 	for (i = 0; i < RUNS / 4; i++)
 		run_free(test, &runs[i]);
 	KUNIT_ASSERT_EQ(test, kspan_page_heap_release(NID, 1, true), KSPAN_ARENA_PAGES / 4UL);
-	/* What was freed last, a CPU's list gives first; what was freed first leaves it. */
+	/*
+	 * A CPU's list serves the page that was freed last, and passes the page that was freed
+	 * first on to buddy. So move KEPT other pages through the list: then buddy has the pages
+	 * of the hole.
+	 */
 	take_blocks(&taken, 0, KEPT);
-	give_blocks(&taken, 0);
+	free_blocks(&taken, 0);
 	take_blocks(&singles, 0, KEPT / 2);
 	take_blocks(&taken, ORDER, UINT_MAX);
-	give_every_second(&singles);
+	free_every_second(&singles);
 	page = block_in(&taken, arena);
 	if (page)
-		give_block(page, ORDER);
+		free_block(page, ORDER);
 	while (page && (run = run_in_a_block()) && run->arena != arena)
 		list_add(&run->list, &elsewhere);
-	give_blocks(&taken, ORDER);
-	give_blocks(&singles, 0);
+	free_blocks(&taken, ORDER);
+	free_blocks(&singles, 0);
 	list_for_each_entry_safe(other, next, &elsewhere, list)
 		KUNIT_EXPECT_TRUE(test, kspan_page_heap_free(other, other->start,
 							     KSPAN_SPAN_LARGE));
@@ -284,7 +303,7 @@ static void block_fills_a_hole(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ph->holes, 0UL);
 }
 
-static void sparsest_arena_goes_first(struct kunit *test)
+static void sparsest_arena_is_split_first(struct kunit *test)
 {
 	struct kspan_span *sparse[RUNS], *keep[3];
 	struct kspan_arena *arena;
@@ -297,7 +316,10 @@ static void sparsest_arena_goes_first(struct kunit *test)
 	}
 	arena = sparse[0]->arena;
 	KUNIT_ASSERT_PTR_NE(test, arena, runs[0]->arena);
-	/* A longest run of 16 pages each, but one has two of them. */
+	/*
+	 * The longest free run of both arenas has 16 pages. One arena has one such run, the other
+	 * has two.
+	 */
 	for (i = 0; i < 2; i++) {
 		run_free(test, &runs[i]);
 		run_free(test, &sparse[i]);
@@ -308,7 +330,7 @@ static void sparsest_arena_goes_first(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, runs[2]->arena->holes, 0U);
 	for (i = 0; i < RUNS; i++)
 		run_free(test, &sparse[i]);
-	/* It was the only one that could not stay. */
+	/* Only the other arena had no page left in use. So it alone was released. */
 	KUNIT_EXPECT_EQ(test, heap_of_node()->nr_arenas, 1UL);
 	for (i = 0; i < ARRAY_SIZE(keep); i++) {
 		keep[i] = run_alloc(1);
@@ -319,7 +341,7 @@ static void sparsest_arena_goes_first(struct kunit *test)
 	free_arena(test);
 }
 
-/* What one task frees while another makes holes. */
+/* The task that makes holes while another task frees runs. */
 struct releaser {
 	struct task_struct *task;
 	unsigned long pages;
@@ -356,7 +378,7 @@ static void arenas_empty_while_they_are_split(struct kunit *test)
 			if (runs[i])
 				stamp(runs[i], i);
 		}
-		/* Now and then nothing is left. */
+		/* Once in a thousand rounds free the whole arena. */
 		if (!(++rounds % 1000))
 			free_arena(test);
 		cond_resched();
@@ -368,7 +390,7 @@ static void arenas_empty_while_they_are_split(struct kunit *test)
 	free_arena(test);
 }
 
-/* Whoever may use the reserves gets a block of its own, be it in a hole. */
+/* A request with __GFP_MEMALLOC gets a block of its own, which may lie in a hole. */
 static void emergency_block_in_a_hole(struct kunit *test)
 {
 	struct kspan_span *run;
@@ -388,7 +410,7 @@ static struct kunit_case holes_cases[] = {
 	KUNIT_CASE(pages_of_a_split_arena_are_used_again),
 	KUNIT_CASE(address_in_a_hole_is_foreign),
 	KUNIT_CASE(block_fills_a_hole),
-	KUNIT_CASE(sparsest_arena_goes_first),
+	KUNIT_CASE(sparsest_arena_is_split_first),
 	KUNIT_CASE(arenas_empty_while_they_are_split),
 	KUNIT_CASE(emergency_block_in_a_hole),
 	{}

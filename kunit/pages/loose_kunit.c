@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Loose spans: blocks of the page allocator that are spans by themselves, down to a single
- * page of the kernel, where memory is in pieces
+ * Loose spans: spans that are a block of buddy by themselves, down to a single page of the kernel.
+ * The heap makes them when memory is in pieces.
  *
- * The hard limit stands for that: it leaves room for a few of the kernel's pages, so no
- * larger block is to be had.
+ * The cases set the hard limit in place of such memory. It leaves room for a few of the kernel's
+ * pages, so no larger block can be allocated.
  */
 #include <linux/delay.h>
 #include <linux/kspan.h>
@@ -27,14 +27,14 @@ static void loose_exit(struct kunit *test)
 	kspan_kunit_exit(test);
 }
 
-/* Room for so many of the kernel's pages, and no more. */
+/* Let the heap allocate @n more of the kernel's pages. */
 static void allow_pages(unsigned long n)
 {
 	kspan_hard_limit = kspan_arena_bytes() + n * PAGE_SIZE;
 }
 
-/* A work item may do it. */
-static void expect_all_given_back(struct kunit *test)
+/* Wait, as a work item may be the one that releases the pages. */
+static void expect_all_released(struct kunit *test)
 {
 	unsigned int wait;
 
@@ -70,7 +70,7 @@ static void small_objects_live_on_one_page_of_the_kernel(struct kunit *test)
 		KUNIT_EXPECT_FALSE(test, kspan_owns(p));
 		kspan_kunit_settle();
 		KUNIT_EXPECT_EQ_MSG(test, nr_loose(), 0UL, "%zu bytes", sizes[i]);
-		expect_all_given_back(test);
+		expect_all_released(test);
 	}
 }
 
@@ -104,7 +104,7 @@ static void statistics_have_them(struct kunit *test)
 	unsigned int i;
 	int nid;
 
-	/* The peak is of all that was since load. */
+	/* A peak is the highest value since the module was loaded. Let it begin here. */
 	for_each_node(nid)
 		kspan_page_heap(nid)->peak = 0;
 	kspan_stats_read(&before);
@@ -145,7 +145,7 @@ static void all_slots_of_a_page_are_served(struct kunit *test)
 	kspan_verify(test, &kspan_default_heap);
 }
 
-/* Every @step-th of some objects; returns how many there were. */
+/* Allocate every @step-th object of an array. Returns how many succeeded. */
 static unsigned int fill(void **p, unsigned int n, unsigned int step, size_t size)
 {
 	unsigned int i, done = 0;
@@ -157,7 +157,7 @@ static unsigned int fill(void **p, unsigned int n, unsigned int step, size_t siz
 	return done;
 }
 
-/* Objects that an NMI frees, every third of a page's. */
+/* Objects of one page; a job in an NMI frees every third of them. */
 struct nmi_frees {
 	unsigned int n;
 	void **p;
@@ -179,7 +179,7 @@ static void free_the_first(void *data)
 	kspan_free(frees->p[0]);
 }
 
-/* As an NMI that finds the CPU's cache in use. */
+/* Run @fn in a context like an NMI's that finds the CPU cache busy. */
 static void run_in_nmi(struct kunit *test, void (*fn)(void *data), struct nmi_frees *frees)
 {
 	struct context_job job = { .fn = fn, .data = frees };
@@ -189,7 +189,7 @@ static void run_in_nmi(struct kunit *test, void (*fn)(void *data), struct nmi_fr
 	KUNIT_EXPECT_TRUE(test, job.busy);
 }
 
-/* All objects of a page of the kernel; the caller has allowed no more. */
+/* Fill one page of the kernel with objects. The caller has allowed one page. */
 static void fill_page(struct kunit *test, struct nmi_frees *frees, size_t size)
 {
 	frees->n = PAGE_SIZE / size;
@@ -200,8 +200,9 @@ static void fill_page(struct kunit *test, struct nmi_frees *frees, size_t size)
 }
 
 /*
- * The bitmaps of the smallest objects are long: one bit for each has to do, and an NMI clears
- * it.
+ * A span of the smallest objects has a long bitmap, and so no bits for deferred frees. An NMI
+ * frees every third object by clearing its bit. A second free of one of them is reported, and the
+ * merge counts the slots anew.
  */
 static void nmis_free_into_a_long_bitmap(struct kunit *test)
 {
@@ -230,7 +231,7 @@ static void nmis_free_into_a_long_bitmap(struct kunit *test)
 			(unsigned long)frees.n - third);
 	kspan_verify(test, &kspan_default_heap);
 
-	/* The same slots serve again, and no others. */
+	/* New objects get exactly the slots that the NMI freed. */
 	KUNIT_EXPECT_EQ(test, fill(frees.p, frees.n, 3, 8), third);
 	KUNIT_EXPECT_NULL(test, kspan_malloc(8, GFP_KERNEL | __GFP_NOWARN));
 	kspan_verify(test, &kspan_default_heap);
@@ -241,7 +242,7 @@ static void nmis_free_into_a_long_bitmap(struct kunit *test)
 	context_close();
 }
 
-/* The last object of the page: the merge gives it back. */
+/* NMIs free all objects of the page in three rounds. The merge releases the page. */
 static void nmis_free_all_of_a_long_bitmap(struct kunit *test)
 {
 	unsigned int round;
@@ -261,7 +262,10 @@ static void nmis_free_all_of_a_long_bitmap(struct kunit *test)
 	context_close();
 }
 
-/* What costs as much for one object as for many is done for some objects at once. */
+/*
+ * A visit to the page allocator costs the same for one page as for eight. So when spans are one
+ * object long, a CPU that has used many gets eight at once.
+ */
 static void pages_of_one_object_come_some_at_a_time(struct kunit *test)
 {
 	unsigned int n = 32, class, i;
@@ -272,14 +276,14 @@ static void pages_of_one_object_come_some_at_a_time(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	kspan_kunit_pin(test);
 	nid = raw_cpu_ptr(kspan_default_heap.cpu)->nid;
-	/* With each visit the CPU may keep more. */
+	/* Each visit raises the number of objects that the CPU may keep. */
 	for (i = 0; i < n - 1; i++) {
 		allow_pages(1);
 		p[i] = kspan_malloc(PAGE_SIZE, GFP_KERNEL | __GFP_NOWARN);
 		KUNIT_ASSERT_NOT_NULL(test, p[i]);
 	}
 	before = nr_loose();
-	/* No two in one block, where they would be told of as one span. */
+	/* Forbid blocks of two pages or more (loose_most), since such a block would be one span. */
 	allow_pages(8);
 	kspan_page_heap(nid)->skip = 2;
 	kspan_page_heap(nid)->loose_most = 0;
@@ -293,11 +297,11 @@ static void pages_of_one_object_come_some_at_a_time(struct kunit *test)
 	kspan_free_bulk(n, p);
 	kspan_kunit_settle();
 	KUNIT_EXPECT_EQ(test, nr_loose(), 0UL);
-	expect_all_given_back(test);
+	expect_all_released(test);
 }
 
-/* Where the CPU has objects, or others took its room meanwhile, they go back. */
-static void pages_that_the_cpu_has_no_room_for_go_back(struct kunit *test)
+/* Four pages are stocked in a CPU cache without room for them. All must be released. */
+static void pages_that_the_cpu_has_no_room_for_are_released(struct kunit *test)
 {
 	unsigned int class = kspan_size_class(PAGE_SIZE), n = 0;
 	struct kspan_request rq = { .npages = 1, .align = 1, .class = class, .gfp = GFP_KERNEL };
@@ -322,16 +326,19 @@ static void pages_that_the_cpu_has_no_room_for_go_back(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, n, 4U);
 	KUNIT_EXPECT_EQ(test, nr_loose(), 5UL);
-	/* It is in the magazine, or that has no room at all. */
+	/* The CPU keeps the page in its magazine, or its magazine has room for none. */
 	kspan_free(p);
 	KUNIT_EXPECT_EQ(test, kspan_cpu_cache_room(&kspan_default_heap, class, nid), 0U);
 	kspan_cpu_cache_stock(&kspan_default_heap, class, central, &spans, NULL);
 	KUNIT_EXPECT_LE(test, nr_loose(), 1UL);
 	kspan_kunit_settle();
-	expect_all_given_back(test);
+	expect_all_released(test);
 }
 
-/* The other half of a divided page, which is kspan's, too, or is not. */
+/*
+ * kspan's page is divided in two halves. The other half belongs to kspan, too, or to another user;
+ * then a free of it is a foreign one.
+ */
 static void expect_other_half(struct kunit *test, const void *p)
 {
 	unsigned long addr = (unsigned long)p, other = addr ^ PAGE_SIZE;
@@ -442,7 +449,7 @@ static void fill_with_pattern(void *object)
 static void typed_cache_has_them_too(struct kunit *test)
 {
 	struct kspan_cache *cache = kspan_cache_create("loose", 200, 0, 0, fill_with_pattern);
-	/* Each with its seal. */
+	/* Each slot has a seal behind the object. */
 	unsigned int n = PAGE_SIZE / (200 + sizeof(long)), i;
 	void **p = kunit_kzalloc(test, n * sizeof(*p), GFP_KERNEL);
 
@@ -459,7 +466,7 @@ static void typed_cache_has_them_too(struct kunit *test)
 		kspan_cache_free(cache, p[i]);
 	KUNIT_EXPECT_EQ(test, kspan_cache_destroy(cache), 0);
 	KUNIT_EXPECT_EQ(test, nr_loose(), 0UL);
-	expect_all_given_back(test);
+	expect_all_released(test);
 }
 
 static void heap_with_loose_spans_is_destroyed(struct kunit *test)
@@ -477,8 +484,8 @@ static void heap_with_loose_spans_is_destroyed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kspan_arena_bytes(), 0UL);
 }
 
-/* Where the page allocator can't be called, the block goes by a work item. */
-static void freed_with_interrupts_off_it_goes_later(struct kunit *test)
+/* With interrupts off the page allocator can't be called. A work item releases the block later. */
+static void freed_with_interrupts_off_it_is_released_later(struct kunit *test)
 {
 	unsigned long then;
 	void *p;
@@ -492,7 +499,7 @@ static void freed_with_interrupts_off_it_goes_later(struct kunit *test)
 	then = kspan_arena_bytes();
 	local_irq_enable();
 	KUNIT_EXPECT_EQ(test, then, PAGE_SIZE);
-	expect_all_given_back(test);
+	expect_all_released(test);
 }
 
 static void resizing_works(struct kunit *test)
@@ -511,7 +518,9 @@ static void resizing_works(struct kunit *test)
 	kspan_free(q);
 }
 
-/* What the reserves gave may be less than a page of kspan's: to grow to that it moves. */
+/*
+ * An object from the page allocator's reserves may have less than kspan's page. To grow, it moves.
+ */
 static void half_a_page_of_the_reserves_grows(struct kunit *test)
 {
 	char *p = kspan_large_alloc_emergency(NULL, 64, NID, GFP_KERNEL | __GFP_MEMALLOC), *q;
@@ -527,7 +536,7 @@ static void half_a_page_of_the_reserves_grows(struct kunit *test)
 	kspan_free(q);
 }
 
-/* Whoever must not fail goes beyond the limit, but no further than he has to. */
+/* A request with __GFP_NOFAIL exceeds the limit, but by one page only. */
 static void nofail_takes_one_page_beyond_the_limit(struct kunit *test)
 {
 	unsigned long before = kspan_arena_bytes();
@@ -540,7 +549,7 @@ static void nofail_takes_one_page_beyond_the_limit(struct kunit *test)
 	kspan_free(p);
 }
 
-/* At the limit what caches keep of loose spans serves others. */
+/* At the limit a request for another size must get the loose span that the CPU caches. */
 static void cached_pages_make_room_at_the_limit(struct kunit *test)
 {
 	void *p;
@@ -549,14 +558,17 @@ static void cached_pages_make_room_at_the_limit(struct kunit *test)
 	p = kspan_malloc(PAGE_SIZE, GFP_KERNEL | __GFP_NOWARN);
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	kspan_free(p);
-	/* Relief is tried again where this CPU gave a magazine up. */
+	/*
+	 * The heap tries relief again only when this CPU has spilled a magazine since the last
+	 * time.
+	 */
 	this_cpu_inc(kspan_default_heap.cpu->events[KSPAN_SPILL]);
 	p = kspan_malloc(512, GFP_KERNEL | __GFP_NOWARN);
 	KUNIT_EXPECT_NOT_NULL(test, p);
 	kspan_free(p);
 }
 
-/* Free pages of arenas that are too short for a usual span serve a shorter one. */
+/* A free run of an arena that is too short for a full span becomes a shorter span. */
 static void short_runs_of_arenas_are_used(struct kunit *test)
 {
 	unsigned int pages = kspan_size_classes[kspan_size_class(8192)].pages, i;
@@ -570,7 +582,7 @@ static void short_runs_of_arenas_are_used(struct kunit *test)
 		runs[i] = kspan_page_heap_alloc(NID, 1, 1, 0, GFP_KERNEL | __GFP_THISNODE);
 		KUNIT_ASSERT_NOT_NULL(test, runs[i]);
 	}
-	/* Every other page is free, and there is no other memory. */
+	/* Every other page of the arena is free, and the heap may allocate no other memory. */
 	allow_pages(0);
 	for (i = 0; i < KSPAN_ARENA_PAGES; i += 2)
 		kspan_page_heap_free(runs[i], runs[i]->start, KSPAN_SPAN_LARGE);
@@ -592,13 +604,13 @@ static struct kunit_case loose_cases[] = {
 	KUNIT_CASE(nmis_free_into_a_long_bitmap),
 	KUNIT_CASE(nmis_free_all_of_a_long_bitmap),
 	KUNIT_CASE(pages_of_one_object_come_some_at_a_time),
-	KUNIT_CASE(pages_that_the_cpu_has_no_room_for_go_back),
+	KUNIT_CASE(pages_that_the_cpu_has_no_room_for_are_released),
 	KUNIT_CASE(halves_of_a_page_are_told_apart),
 	KUNIT_CASE(wrong_frees_are_found),
 	KUNIT_CASE(tracked_heap_has_them_too),
 	KUNIT_CASE(typed_cache_has_them_too),
 	KUNIT_CASE(heap_with_loose_spans_is_destroyed),
-	KUNIT_CASE(freed_with_interrupts_off_it_goes_later),
+	KUNIT_CASE(freed_with_interrupts_off_it_is_released_later),
 	KUNIT_CASE(resizing_works),
 	KUNIT_CASE(half_a_page_of_the_reserves_grows),
 	KUNIT_CASE(nofail_takes_one_page_beyond_the_limit),

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The map: what any address means, whose it is or is not, and memory that is added to it
+ * The map: the span and class of any address, and memory that is added to the map.
  *
- * What is added here is of addresses where no memory is: nobody ever allocates there, and it
- * goes with the map.
+ * The cases add addresses that have no memory. Nobody allocates there, and the entries stay until
+ * the map is freed.
  */
 #include <linux/kspan.h>
 #include <linux/kthread.h>
@@ -68,7 +68,7 @@ static void addresses_of_nobody_are_nobodys(struct kunit *test)
 	expect_nobody(test, end, "above the map");
 	expect_nobody(test, end - 1, "the map's last byte");
 	expect_nobody(test, ULONG_MAX, "the last address");
-	/* Users' addresses, those that no processor takes, gaps of the kernel's. */
+	/* Addresses of user space, non-canonical addresses, and gaps between the kernel's areas. */
 	for (bit = 3; bit < BITS_PER_LONG; bit++) {
 		expect_nobody(test, BIT(bit), "a bit");
 		expect_nobody(test, BIT(bit) - 1, "all bits below");
@@ -79,10 +79,13 @@ static void addresses_of_nobody_are_nobodys(struct kunit *test)
 	kfree(slub);
 }
 
-/* All pages but those next to it, and their place in the span. */
+/*
+ * Every page of a span tells the span, its class, and the page's place in the span. The addresses
+ * next to the span do not.
+ */
 static void all_pages_of_a_small_span_tell_its_class(struct kunit *test)
 {
-	/* So that no other one starts where an arena does. */
+	/* This span takes the start of the arena, so that no span of the loop begins there. */
 	struct kspan_span *first = span_alloc(test, 64);
 	unsigned int class, i;
 
@@ -91,7 +94,10 @@ static void all_pages_of_a_small_span_tell_its_class(struct kunit *test)
 		struct kspan_class_map map = kspan_map_classes(NID);
 		unsigned long start = span->start, at;
 
-		/* Its pages, not yet its class: nobody may free what is not sealed. */
+		/*
+		 * Before kspan_map_set_class() the map has the span but not its class: nobody may
+		 * free a slot that is not sealed yet.
+		 */
 		KUNIT_EXPECT_PTR_EQ(test, kspan_map_page_span(start), span);
 		KUNIT_EXPECT_EQ(test, class_on(NID, start), 0U);
 		kspan_map_set_class(span);
@@ -137,7 +143,10 @@ static void large_span_is_found_from_all_its_pages(struct kunit *test)
 	kspan_free(p);
 }
 
-/* A node's table is what makes one look enough: is it a class, and of this node? */
+/*
+ * A span's class is in the table of its own node only. So one look in the table of a CPU's node
+ * tells both: whether the address has a class, and whether it is of this node.
+ */
 static void other_nodes_know_no_class(struct kunit *test)
 {
 	struct kspan_span *span = span_alloc(test, 64);
@@ -174,15 +183,21 @@ static void each_span_is_visited_once(struct kunit *test)
 		span_free(test, spans[i]);
 }
 
-/* Sectors that a page of a directory has the pointers of. */
+/* Pointers to sectors that one page of a directory holds. */
 #define PER_PAGE	(PAGE_SIZE / sizeof(void *))
-/* Parts of the directories that cases divide, and more for when the suite runs again. */
+/*
+ * Parts of the directories that the cases may divide. There are more than one run of the suite
+ * needs, so that it can run again.
+ */
 #define PARTS		32U
 
-/* The next part of the directories that no case has divided, since what is added stays. */
+/* The next part of the directories that no case has divided. What is added stays. */
 static unsigned int next_part;
 
-/* The first page frame of a sector, counted from the middle of all addresses. */
+/*
+ * The first page frame of sector @nr of a part. Parts are counted from the middle of all
+ * addresses.
+ */
 static unsigned long empty_pfn(unsigned int part, unsigned int nr)
 {
 	unsigned long page = round_down(kspan_map.nr_pages / 2, PER_PAGE * KSPAN_SECTOR_PAGES);
@@ -198,7 +213,10 @@ static int add(unsigned int part, unsigned int nr)
 	return kspan_map_add(NID, pfn, pfn + (KSPAN_SECTOR_PAGES << KSPAN_PAGE_ORDER));
 }
 
-/* A part that is divided by the case, as the map's bytes show. */
+/*
+ * Add memory to a part, so that the directory has to divide it. The case knows that it did by the
+ * size of the map.
+ */
 static unsigned int new_part(struct kunit *test)
 {
 	size_t before = kspan_map_bytes();
@@ -228,7 +246,7 @@ static void memory_that_is_added_costs_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kspan_map_bytes(), before);
 	KUNIT_EXPECT_EQ(test, add(part, 1), 0);
 	KUNIT_EXPECT_EQ(test, kspan_map_bytes(), before + sector);
-	/* Part of a sector needs the whole. */
+	/* A few page frames need their whole sector. */
 	KUNIT_EXPECT_EQ(test, kspan_map_add(NID, empty_pfn(part, 1) + 5,
 					    empty_pfn(part, 1) + 6), 0);
 	KUNIT_EXPECT_EQ(test, kspan_map_bytes(), before + sector);
@@ -249,7 +267,10 @@ static void memory_out_of_reach_is_left_alone(struct kunit *test)
 static bool stop_looking;
 static unsigned long nr_looks, nr_wrong_looks;
 
-/* Looks by way of a copy that was made before, and by the map itself. */
+/*
+ * Look a span up through a copy of the map's pointers that was made before memory was added, and
+ * through the map itself.
+ */
 static int look_all_the_time(void *data)
 {
 	struct kspan_class_map old = kspan_map_classes(NID);
@@ -275,7 +296,10 @@ static void wait_for_looks(void)
 		cond_resched();
 }
 
-/* Each part divides both directories, which readers find mapped anew. */
+/*
+ * A task looks a span up while each new part divides both directories. The readers' directories
+ * get new addresses, and every lookup must find the span.
+ */
 static void readers_go_on_while_memory_is_added(struct kunit *test)
 {
 	struct kspan_map_sector **sectors = kspan_map.sector;
@@ -308,8 +332,8 @@ static void readers_go_on_while_memory_is_added(struct kunit *test)
 }
 
 /*
- * At most 0.05 % of memory and 1 MiB; leaves for each 4 MiB that had a span, at most two; for each
- * node the directory's page tables, which are for all addresses; and what the cases have added.
+ * The map may take 1 MiB and 0.05 % of memory; at most two leaves for each 4 MiB; for each node
+ * the page tables of its directory, which cover all addresses; and what the cases have added.
  */
 static void map_is_in_proportion(struct kunit *test)
 {

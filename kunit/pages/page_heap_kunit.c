@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The page heap
+ * The page heap.
  *
- * Cases draw one arena of 512 pages: a letter is a run in use, a dot a free
- * page, and a number below tells the length. Arenas start out empty.
+ * Cases draw one arena of 512 pages. A letter is a run in use, a dot a free page, and a number
+ * below a free run is its length. Arenas are empty at first.
  */
 #include <linux/bitmap.h>
 #include <linux/kspan.h>
@@ -40,7 +40,10 @@ static void run_free(struct kunit *test, struct kspan_span *run)
 	KUNIT_ASSERT_TRUE(test, kspan_page_heap_free(run, run->start, KSPAN_SPAN_LARGE));
 }
 
-/* As many as there are: a call looks for few runs. */
+/*
+ * Allocate @n spans, or as many as there are. One call looks at few runs only, so call until it
+ * gets none.
+ */
 static unsigned int alloc_spans(int nid, unsigned int npages, unsigned int align,
 				unsigned int class, unsigned int n, struct list_head *spans)
 {
@@ -63,7 +66,7 @@ static unsigned long run_end(const struct kspan_span *run)
 	return run->start + kspan_span_bytes(run);
 }
 
-/* The reserve: one arena of the largest order, one free run. */
+/* Leave the page heap one empty arena of the largest order, which is one free run. */
 static void open_arena(struct kunit *test)
 {
 	run_free(test, run_alloc(test, KSPAN_ARENA_PAGES));
@@ -71,7 +74,7 @@ static void open_arena(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, nr_runs(), 1UL);
 }
 
-/* Runs side by side from the start of a fresh arena on. */
+/* Fill a fresh arena from its start with runs side by side. */
 static void lay_out(struct kunit *test, struct kspan_span **runs, const u8 *npages, unsigned int n)
 {
 	unsigned int i;
@@ -91,7 +94,7 @@ static void free_all(struct kunit *test, struct kspan_span **runs, unsigned int 
 			run_free(test, runs[n]);
 }
 
-/* Turn a run into a hole; returns where it is. */
+/* Free a run between others. Returns its address. */
 static unsigned long punch(struct kunit *test, struct kspan_span **runs, unsigned int i)
 {
 	unsigned long start = runs[i]->start;
@@ -183,7 +186,10 @@ static void fuller_arenas_are_taken_from_first(struct kunit *test)
 	for (i = 0; i < 2; i++)
 		half[i] = run_alloc(test, KSPAN_ARENA_PAGES * 5 / 8);
 	KUNIT_ASSERT_TRUE(test, half[0]->arena != half[1]->arena);
-	/* Of the lower one for the first run, of the fuller one from then on. */
+	/*
+	 * The first run comes from the arena at the lower address. Then that arena is the fuller
+	 * one, and serves the next run, too.
+	 */
 	more = run_alloc(test, KSPAN_ARENA_PAGES / 4);
 	run = run_alloc(test, KSPAN_ARENA_PAGES / 16);
 	KUNIT_EXPECT_PTR_EQ(test, run->arena, more->arena);
@@ -193,7 +199,10 @@ static void fuller_arenas_are_taken_from_first(struct kunit *test)
 	run_free(test, half[1]);
 }
 
-/* A search that fails measures the bound, which lets the next one pass by at once. */
+/*
+ * A search that fails corrects the arena's bound on its longest run, so the next search skips the
+ * arena.
+ */
 static void wrong_bounds_mend_themselves(struct kunit *test)
 {
 	struct kspan_span *runs[KSPAN_ARENA_PAGES / 8], *single, *other;
@@ -250,7 +259,7 @@ static void rest_of_a_split_stays_free(struct kunit *test)
 	free_all(test, runs, ARRAY_SIZE(npages));
 }
 
-/* A run that fits exactly leaves no rest. */
+/* A run that fits exactly leaves no free run. */
 static void exact_fit_leaves_no_run(struct kunit *test)
 {
 	static const u8 npages[] = { 1, 5, 1 };
@@ -266,7 +275,7 @@ static void exact_fit_leaves_no_run(struct kunit *test)
 	free_all(test, runs, ARRAY_SIZE(npages));
 }
 
-/* Free the middle of A[2] B[3] C[4] D[1] with neighbours free as asked. */
+/* Free C of A[1] B[2] C[3] D[4] E[1]. @before tells whether B is free, @after whether D is. */
 static void coalesce(struct kunit *test, bool before, bool after)
 {
 	static const u8 npages[] = { 1, 2, 3, 4, 1 };
@@ -351,9 +360,10 @@ static void whole_arena_is_aligned_to_its_size(struct kunit *test)
 }
 
 /*
- *	ABB C DD E FF G HH ...		holes of 2 pages, all of them at odd pages
+ *	ABB C DD E FF G HH ...	free runs of 2 pages, each at an odd page
  *
- * More holes than are probed: the run that is taken is the long one behind.
+ * There are more of these than a search looks at. So the request takes the long free run behind
+ * them.
  */
 static void aligned_request_passes_short_runs_by(struct kunit *test)
 {
@@ -389,7 +399,7 @@ static void aligned_request_takes_the_next_length(struct kunit *test)
 	free_all(test, runs, ARRAY_SIZE(npages));
 }
 
-/* Buddy likes to give blocks side by side; their runs stay apart all the same. */
+/* Buddy often allocates blocks side by side. Free runs of two arenas must not become one. */
 static void runs_do_not_cross_arenas(struct kunit *test)
 {
 	struct kspan_span *runs[8];
@@ -405,7 +415,7 @@ static void runs_do_not_cross_arenas(struct kunit *test)
 	kspan_page_heap_release_all();
 }
 
-static void empty_arenas_but_the_reserve_go_back(struct kunit *test)
+static void empty_arenas_but_the_reserve_are_released(struct kunit *test)
 {
 	struct kspan_page_heap *ph = heap_of_node();
 	struct kspan_span *runs[4];
@@ -477,13 +487,16 @@ static void run_for_a_class_is_detached_and_mapped(struct kunit *test)
 		unsigned long addr = run->start + KSPAN_KUNIT_PAGES(i);
 
 		KUNIT_EXPECT_PTR_EQ(test, *kspan_map_entry(addr), run);
-		/* That is told when it is a central's. */
+		/* The map has no class before a central adopts the span. */
 		KUNIT_EXPECT_EQ(test, kspan_kunit_page_class(addr), 0U);
 	}
 	KUNIT_EXPECT_TRUE(test, kspan_page_heap_free(run, run->start, KSPAN_SPAN_DETACHED));
 }
 
-/* Another one was faster: neither the state nor the start may differ. */
+/*
+ * Another CPU has freed the span, or made another one of it: a free with another state or start
+ * must do nothing.
+ */
 static void only_the_expected_span_is_freed(struct kunit *test)
 {
 	struct kspan_span *run = run_alloc(test, 5);
@@ -534,7 +547,7 @@ static void arenas_are_walked_by_address(struct kunit *test)
 	kspan_page_heap_release_all();
 }
 
-/* Spans of a class, of free pages; returns how many. */
+/* Make @n spans of a class from free pages. Returns how many were made. */
 static unsigned int spans_alloc(size_t size, unsigned int n, struct list_head *spans)
 {
 	unsigned int class = kspan_size_class(size);
@@ -548,7 +561,7 @@ static struct kspan_span *first_of(struct list_head *spans)
 	return list_first_entry(spans, struct kspan_span, list);
 }
 
-/* Each is the next one's neighbour, whole, aligned, DETACHED and mapped. */
+/* The spans must lie side by side, have their full length, be aligned, DETACHED, and in the map. */
 static void expect_side_by_side(struct kunit *test, struct list_head *spans, unsigned long start,
 				size_t size)
 {
@@ -567,7 +580,7 @@ static void expect_side_by_side(struct kunit *test, struct list_head *spans, uns
 			unsigned long addr = start + KSPAN_KUNIT_PAGES(i);
 
 			KUNIT_EXPECT_PTR_EQ(test, *kspan_map_entry(addr), span);
-			/* That is told when it is a central's. */
+			/* The map has no class before a central adopts the span. */
 			KUNIT_EXPECT_EQ(test, kspan_kunit_page_class(addr), 0U);
 		}
 		start += kspan_span_bytes(span);
@@ -604,7 +617,7 @@ static void spans_are_taken_side_by_side(struct kunit *test)
 }
 
 /*
- *	A...S1S1S1S1S2S2S2S2	the first page that is aligned, and from there on
+ *	A...S1S1S1S1S2S2S2S2	spans begin at the first aligned page, and follow side by side
  */
 static void aligned_spans_are_side_by_side_too(struct kunit *test)
 {
@@ -626,7 +639,10 @@ static void aligned_spans_are_side_by_side_too(struct kunit *test)
 	}
 }
 
-/* Of a length that is no multiple of the alignment: no class has one, but might. */
+/*
+ * No class has spans whose length is no multiple of their alignment, but a class may have some
+ * day.
+ */
 static void neighbours_that_are_not_aligned_are_not_taken(struct kunit *test)
 {
 	unsigned int class = kspan_size_class(1024), n = 0;
@@ -667,7 +683,7 @@ static void spans_fill_holes_by_address(struct kunit *test)
 	free_all(test, runs, ARRAY_SIZE(npages));
 }
 
-/* NMIs can't have others made. */
+/* Spans leave four descriptors to NMIs, which can't allocate any. */
 static void some_descriptors_are_left(struct kunit *test)
 {
 	struct kspan_page_heap *ph = heap_of_node();
@@ -694,7 +710,10 @@ static void some_descriptors_are_left(struct kunit *test)
 	kspan_page_heap_free_spans(&spans, false);
 }
 
-/* Neither where there is none, nor where there is not enough in one. */
+/*
+ * Spans come from free pages only. The page heap allocates no arena when it has none, nor when its
+ * arena has too few pages.
+ */
 static void spans_take_no_arena(struct kunit *test)
 {
 	struct kspan_page_heap *ph = heap_of_node();
@@ -706,7 +725,7 @@ static void spans_take_no_arena(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, spans_alloc(1024, 5, &spans), 0U);
 	KUNIT_EXPECT_TRUE(test, list_empty(&spans));
 	KUNIT_EXPECT_EQ(test, ph->nr_arenas, 0UL);
-	/* Descriptors enough. */
+	/* Allocating single pages makes enough descriptors. */
 	for (i = 0; i < ARRAY_SIZE(runs); i++)
 		runs[i] = run_alloc(test, 1);
 	free_all(test, runs, ARRAY_SIZE(runs));
@@ -722,7 +741,7 @@ static void spans_take_no_arena(struct kunit *test)
 
 #define MANY	24
 
-/* By an order of numbers below MANY. */
+/* Sort a list of MANY spans by an array of their places. */
 static void sort_spans(struct list_head *spans, const u8 *order)
 {
 	struct kspan_span *span[MANY], *next;
@@ -747,7 +766,10 @@ static void expect_one_run(struct kunit *test, const u8 *order, const char *what
 	odd = run_alloc(test, 1);
 	KUNIT_ASSERT_EQ(test, spans_alloc(1024, MANY, &spans), (unsigned int)MANY);
 	rest = run_alloc(test, KSPAN_ARENA_PAGES - 1 - pages);
-	/* It fails, and so the bound is that of what is freed from here on. */
+	/*
+	 * This request fails, so it lowers the arena's bound to 0. The bound then comes from the
+	 * frees below.
+	 */
 	KUNIT_ASSERT_EQ(test, spans_alloc(512, 1, &none), 0U);
 	KUNIT_ASSERT_EQ(test, odd->arena->longest, 0U);
 	start = first_of(&spans)->start;
@@ -776,7 +798,9 @@ static void spans_freed_in_any_order_make_one_run(struct kunit *test)
 	for (i = 0; i < MANY; i++)
 		order[i] = MANY - 1 - i;
 	expect_one_run(test, order, "descending");
-	/* From the middle on, to both sides in turn; and each other one first. */
+	/*
+	 * From the middle to both sides in turn. Then all with even places, and all with odd ones.
+	 */
 	for (i = 0; i < MANY; i++)
 		order[i] = i % 2 ? MANY / 2 + i / 2 : MANY / 2 - 1 - i / 2;
 	expect_one_run(test, order, "to both sides");
@@ -818,7 +842,10 @@ static void spans_between_those_freed_stay(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, heap_of_node()->used, 0UL);
 }
 
-/* Spans of 64 pages fill three arenas; freed in turn, or arena by arena. */
+/*
+ * Spans of 64 pages fill three arenas. They are freed together, arena by arena or in turn. Then
+ * all arenas but the reserve are released.
+ */
 static void expect_arenas_released(struct kunit *test, unsigned int stride, unsigned int reserve)
 {
 	unsigned int class = kspan_size_class(1024), n = 3 * KSPAN_ARENA_PAGES / 64, i;
@@ -863,7 +890,10 @@ static void no_spans_are_nothing_to_free(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, heap_of_node()->used, 0UL);
 }
 
-/* No new arena to be had: the free run of another node serves, if any may. */
+/*
+ * No new arena can be allocated. A request gets a free run of another node, unless it has
+ * __GFP_THISNODE.
+ */
 static void other_nodes_help_out(struct kunit *test)
 {
 	int other = kspan_kunit_other_node(NID);
@@ -896,7 +926,7 @@ static void no_memory_gives_null(struct kunit *test)
 	KUNIT_EXPECT_GT(test, kspan_kunit_stop_failing(), 0U);
 }
 
-/* What a bitmap says about an arena, in first-fit order. */
+/* A bitmap of the pages of an arena in use, and the run that begins at each page. */
 struct oracle {
 	DECLARE_BITMAP(used, KSPAN_ARENA_PAGES);
 	unsigned long start;
@@ -904,7 +934,7 @@ struct oracle {
 	struct rnd_state rnd;
 };
 
-/* Page of the lowest run that fits, or -1. */
+/* The first page of the lowest free run of @npages, or -1. */
 static int oracle_fit(struct oracle *oracle, unsigned int npages)
 {
 	unsigned int first = bitmap_find_next_zero_area(oracle->used, KSPAN_ARENA_PAGES, 0,
@@ -1005,7 +1035,7 @@ static struct kunit_case page_heap_cases[] = {
 	KUNIT_CASE(aligned_request_passes_short_runs_by),
 	KUNIT_CASE(aligned_request_takes_the_next_length),
 	KUNIT_CASE(runs_do_not_cross_arenas),
-	KUNIT_CASE(empty_arenas_but_the_reserve_go_back),
+	KUNIT_CASE(empty_arenas_but_the_reserve_are_released),
 	KUNIT_CASE(no_reserve_keeps_nothing),
 	KUNIT_CASE(trim_takes_the_reserve_and_spares_what_is_used),
 	KUNIT_CASE(counters_follow_large_runs),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Runs of set bits, against a look at each bit. */
+/* Searches for runs of set bits must agree with a search bit by bit. */
 #include <linux/bitmap.h>
 
 #include "kspan_kunit.h"
@@ -53,7 +53,7 @@ static void slow_runs(unsigned int *count, unsigned int *longest)
 	}
 }
 
-/* Runs and gaps of up to @most bits. */
+/* Fill the map with runs and gaps of 1 to @most bits. */
 static void fill(struct rnd_state *rnd, unsigned int most)
 {
 	unsigned int i = 0, n;
@@ -105,7 +105,7 @@ static void edges_are_found(struct kunit *test)
 	expect_as_slow(test, &rnd);
 	bitmap_fill(map, NBITS);
 	expect_as_slow(test, &rnd);
-	/* Across each border of words, and up to the last bit. */
+	/* A run across each border between two words, and a run that ends at the last bit. */
 	for (i = BITS_PER_LONG; i <= NBITS; i += BITS_PER_LONG) {
 		bitmap_zero(map, NBITS);
 		kspan_run_set(map, i - 5, min(9U, NBITS - i + 5));
@@ -130,7 +130,7 @@ static void length_around_counts_both_sides(struct kunit *test)
 	}
 }
 
-/* Maps of small arenas end within a word, which has zeroes behind. */
+/* The map of a small arena ends within a word. The bits behind the end are clear. */
 static void length_around_in_a_map_of_any_length(struct kunit *test)
 {
 	unsigned int nbits, i, first, n;
@@ -139,7 +139,10 @@ static void length_around_in_a_map_of_any_length(struct kunit *test)
 	prandom_seed_state(&rnd, kspan_kunit_random_seed(test));
 	for (nbits = 1; nbits <= NBITS; nbits *= 2) {
 		for (i = 0; i < 400; i++) {
-			/* All set, at times: with no zero but behind the end. */
+			/*
+			 * Every 80th map is all set: then the only clear bits are those behind the
+			 * end.
+			 */
 			if (i % 40 == 0)
 				fill(&rnd, i % 80 ? 1 + kspan_kunit_below(&rnd, nbits) : 600);
 			bitmap_clear(map, nbits, NBITS - nbits);
@@ -170,7 +173,7 @@ static void all_set_is_all_set(struct kunit *test)
 		first = kspan_kunit_below(&rnd, NBITS);
 		n = 1 + kspan_kunit_below(&rnd, NBITS - first);
 		expect_set_as_slow(test, first, n);
-		/* A run as long as it is, and one more at either end. */
+		/* All bits of a run are set. With one bit more, at either end, they are not. */
 		first = find_next_bit(map, NBITS, first);
 		if (first == NBITS)
 			continue;
@@ -184,7 +187,7 @@ static void all_set_is_all_set(struct kunit *test)
 	}
 }
 
-/* In one word, up to its end, and over it. */
+/* Runs that lie within a word, end at its last bit, or continue in the next word. */
 static void all_set_across_words(struct kunit *test)
 {
 	unsigned int first, n;

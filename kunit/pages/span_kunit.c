@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Spans: slots, their bitmap, and states
+ * Spans: slots, their bitmap, and states.
  *
- * The spans here describe addresses that nobody looks at, so no pages are
- * needed. Bits are drawn with slot 0 first; x is out.
+ * The spans have no memory: nobody reads or writes their addresses. Drawings show a character per
+ * slot, slot 0 first: x for a slot that is out, a dot for a free one.
  */
 #include <linux/bitmap.h>
 #include <linux/panic.h>
@@ -12,10 +12,10 @@
 
 #define BASE		BIT(40)
 #define MAX_SLOTS	1024
-/* Of a class whose spans have eight slots, as they are drawn. */
+/* The spans of this class have eight slots, as many as the drawings. */
 #define SIZE		4096
 
-/* A formatted span of the class of @size, SMALL. */
+/* Make a SMALL span of the class of @size. */
 static struct kspan_span *span_new(struct kunit *test, size_t size)
 {
 	unsigned int class = kspan_size_class(size);
@@ -57,12 +57,12 @@ static enum kspan_slot_state slot_state(const struct kspan_span *span, unsigned 
 	return kspan_span_slot_state(span, addr, &index);
 }
 
-static void give(struct kspan_span *span, unsigned int slot)
+static void return_slot(struct kspan_span *span, unsigned int slot)
 {
 	kspan_span_return(span, slot / 64, BIT_ULL(slot % 64), 1);
 }
 
-/* Take @n slots and let them be. */
+/* Take @n slots, and forget them. */
 static void take(struct kunit *test, struct kspan_span *span, unsigned int n)
 {
 	void **slots = kunit_kcalloc(test, n, sizeof(*slots), GFP_KERNEL);
@@ -98,7 +98,7 @@ static void bitmap_is_inline_up_to_64_slots(struct kunit *test)
 }
 
 /*
- *	slots[]		4 3 2 1 0	the last is given out first
+ *	slots[]	4 3 2 1 0	kspan_malloc() hands out the last one first
  */
 static void slots_are_taken_lowest_first(struct kunit *test)
 {
@@ -124,8 +124,8 @@ static void holes_are_filled_in_address_order(struct kunit *test)
 	void *slots[3];
 
 	take(test, span, 6);
-	give(span, 4);
-	give(span, 1);
+	return_slot(span, 4);
+	return_slot(span, 1);
 	KUNIT_EXPECT_EQ(test, (unsigned int)span->free_index, 1U);
 	KUNIT_ASSERT_EQ(test, kspan_span_take(span, slots, 3), 3U);
 	KUNIT_EXPECT_EQ(test, slot_of(span, slots[2]), 1U);
@@ -135,7 +135,7 @@ static void holes_are_filled_in_address_order(struct kunit *test)
 	span_drop(span);
 }
 
-/* What is taken stands at the end of the array. */
+/* kspan_span_take() gets fewer slots than asked for, and puts them at the end of the array. */
 static void what_is_left_is_taken(struct kunit *test)
 {
 	struct kspan_span *span = span_new(test, SIZE);
@@ -151,7 +151,7 @@ static void what_is_left_is_taken(struct kunit *test)
 }
 
 /*
- *	word 0: 64 x	word 1: 63 x and a hole, 31...		class 64
+ *	word 0: 64 x	word 1: 63 x, and slot 95 free	class 64
  */
 static void search_goes_on_in_the_next_word(struct kunit *test)
 {
@@ -159,7 +159,7 @@ static void search_goes_on_in_the_next_word(struct kunit *test)
 	void *slot;
 
 	take(test, span, 128);
-	give(span, 95);
+	return_slot(span, 95);
 	KUNIT_ASSERT_EQ(test, kspan_span_take(span, &slot, 1), 1U);
 	KUNIT_EXPECT_EQ(test, slot_of(span, slot), 95U);
 	KUNIT_EXPECT_EQ(test, (unsigned int)span->used, 128U);
@@ -174,7 +174,7 @@ static void high_never_falls(struct kunit *test)
 	struct kspan_span *span = span_new(test, SIZE);
 
 	take(test, span, 3);
-	give(span, 0);
+	return_slot(span, 0);
 	KUNIT_EXPECT_EQ(test, (unsigned int)span->used, 2U);
 	KUNIT_EXPECT_EQ(test, (unsigned int)span->free_index, 0U);
 	KUNIT_EXPECT_EQ(test, (unsigned int)span->high, 3U);
@@ -191,7 +191,7 @@ static void slot_states(struct kunit *test)
 	struct kspan_span *span = span_new(test, SIZE);
 
 	take(test, span, 6);
-	give(span, 2);
+	return_slot(span, 2);
 	KUNIT_EXPECT_EQ(test, (int)slot_state(span, addr_of(span, 0)),
 			(int)KSPAN_SLOT_OUT);
 	KUNIT_EXPECT_EQ(test, (int)slot_state(span, addr_of(span, 2)),
@@ -205,7 +205,7 @@ static void slot_states(struct kunit *test)
 	span_drop(span);
 }
 
-/* Every other slot of the lower half was returned. */
+/* The state of a byte when half of the slots were taken, and every second of those was returned. */
 static enum kspan_slot_state expected_state(const struct kspan_span *span, unsigned long offset)
 {
 	u32 size = kspan_size_classes[span->class].size;
@@ -231,7 +231,7 @@ static void every_byte_of_every_class_has_its_state(struct kunit *test)
 
 		take(test, span, half);
 		for (slot = 1; slot < half; slot += 2)
-			give(span, slot);
+			return_slot(span, slot);
 		for (offset = 0; offset < kspan_span_bytes(span); offset++)
 			if (slot_state(span, BASE + offset) !=
 			    expected_state(span, offset))
@@ -244,7 +244,7 @@ static void every_byte_of_every_class_has_its_state(struct kunit *test)
 
 struct oracle {
 	DECLARE_BITMAP(out, MAX_SLOTS);
-	unsigned int end;	/* one more than the highest slot ever out */
+	unsigned int end;	/* one more than the highest slot that was ever out */
 	struct rnd_state rnd;
 };
 
@@ -265,14 +265,14 @@ static void oracle_take(struct kunit *test, struct oracle *oracle, struct kspan_
 	}
 }
 
-static void oracle_give(struct oracle *oracle, struct kspan_span *span)
+static void oracle_return(struct oracle *oracle, struct kspan_span *span)
 {
 	unsigned int n = kspan_kunit_below(&oracle->rnd, KSPAN_MAGAZINE_MAX), slot;
 
 	while (n--) {
 		slot = kspan_kunit_below(&oracle->rnd, span->nslots);
 		if (__test_and_clear_bit(slot, oracle->out))
-			give(span, slot);
+			return_slot(span, slot);
 	}
 }
 
@@ -306,7 +306,7 @@ static void random_sequence_agrees_with_a_bitmap(struct kunit *test)
 		prandom_seed_state(&oracle->rnd, seed + class);
 		for (i = 0; i < 200; i++) {
 			oracle_take(test, oracle, span);
-			oracle_give(oracle, span);
+			oracle_return(oracle, span);
 			oracle_compare(test, oracle, span);
 		}
 		span_drop(span);
@@ -336,7 +336,7 @@ static void life_of_a_span_is_legal(struct kunit *test)
 	kspan_span_free_descriptor(span);
 }
 
-/* A debug kernel warns, once, and the warning taints. */
+/* A kernel with CONFIG_DEBUG_VM warns once, and the warning taints it. */
 static void illegal_transition_is_warned_about(struct kunit *test)
 {
 	struct kspan_span *span;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reclaim: shrinker, scavenger, trim, limits, what may be idle, and what the kernel is told
+ * Reclaim: shrinker, scavenger, trim, limits, idle memory, and what the kernel is told.
  *
- * The scavenger's clock is the case: it looks when it is called.
+ * The scavenger's thread is off. A case calls kspan_scavenge() for each look.
  */
 #include <linux/delay.h>
 #include <linux/kspan.h>
@@ -15,14 +15,14 @@
 #include "api/private.h"
 #include "kspan_kunit.h"
 
-/* The kernel's pages in one of ours. */
+/* The kernel's pages in one of kspan's. */
 #define KERNEL_PAGES	BIT(KSPAN_PAGE_ORDER)
-/* Large objects, and small ones that fill magazines and depot. */
+/* Sizes of large objects, and of small ones that fill magazines and a depot. */
 #define LARGE		(256UL * 1024)
 #define SMALL		512
 #define MANY		4096
 
-/* The node of this CPU, whose magazines are of it. */
+/* The node of this CPU. Its magazines hold objects of this node only. */
 static int home;
 static void **objects;
 static unsigned long soft_before, hard_before;
@@ -72,7 +72,7 @@ static void drop(unsigned int n)
 	kspan_free_bulk(n, objects);
 }
 
-/* As drop_caches does, which does not wait for the memory. */
+/* Call the shrinker as drop_caches does. That caller does not wait for the memory. */
 static unsigned long count_for_nobody(void)
 {
 	struct shrink_control sc = { .gfp_mask = GFP_KERNEL, .nid = home };
@@ -88,7 +88,7 @@ static unsigned long scan_for_nobody(unsigned long want)
 	return kspan_shrink_scan(NULL, &sc);
 }
 
-/* As direct reclaim does. */
+/* Call the shrinker as direct reclaim does. */
 static unsigned long count(void)
 {
 	unsigned int flags = memalloc_noreclaim_save();
@@ -107,7 +107,7 @@ static unsigned long scan(unsigned long want)
 	return n;
 }
 
-/* kswapd has the flag of direct reclaim, and one of its own. */
+/* Call the shrinker as kswapd does: with the flag of direct reclaim, and one of its own. */
 static unsigned long count_as_kswapd(void)
 {
 	unsigned long n;
@@ -177,7 +177,10 @@ static void shrinker_drains_magazines_and_depot(struct kunit *test)
 	KUNIT_EXPECT_GT(test, kspan_kunit_out(&kspan_default_heap, class), 0UL);
 	KUNIT_EXPECT_GT(test, central->nr_depot_full, 0U);
 	KUNIT_EXPECT_GT(test, count(), 0UL);
-	/* Each call takes a part, and the CPU's caches at most ten times a second. */
+	/*
+	 * Each call returns a part of the objects, and drains CPU caches at most ten times a
+	 * second.
+	 */
 	for (i = 0; i < 100 && kspan_kunit_out(&kspan_default_heap, class); i++)
 		if (scan(128) == SHRINK_STOP)
 			msleep(20);
@@ -210,7 +213,7 @@ static void shrinker_makes_holes_last(struct kunit *test)
 
 	kspan_arena_reserve = 4;
 	fill(test, LARGE, 48);
-	/* An arena is empty then, one is half used, one is in use. */
+	/* Now one arena is empty, one is half used, and one is full. */
 	for (i = 0; i < 24; i++)
 		kspan_free(objects[i]);
 	KUNIT_ASSERT_EQ(test, ph->nr_empty, 1UL);
@@ -221,7 +224,10 @@ static void shrinker_makes_holes_last(struct kunit *test)
 	kspan_free_bulk(24, objects + 24);
 }
 
-/* Spans of eight objects in four pages, each with one object left. */
+/*
+ * Spans of eight objects in four pages have one object left each. The shrinker must make them
+ * hollow.
+ */
 static void shrinker_takes_pages_inside_spans(struct kunit *test)
 {
 	struct kspan_page_heap *ph = heap_of_node();
@@ -243,7 +249,7 @@ static void shrinker_takes_pages_inside_spans(struct kunit *test)
 		kspan_free(objects[i]);
 }
 
-/* Free the only object of each of many spans, which a private heap then keeps. */
+/* Make a private heap that keeps many spans whose only object was freed. */
 static struct kspan_heap *heap_with_kept_spans(struct kunit *test)
 {
 	struct kspan_heap *heap = kspan_heap_create("kunit shrink", 0, 0);
@@ -277,7 +283,10 @@ static void scan_once(struct kspan_heap *heap, void *data)
 		*(unsigned long *)data = scan(128);
 }
 
-/* The list of heaps is locked by this very task, as it may be when reclaim is entered. */
+/*
+ * This task holds the lock of the list of heaps, as it may when it enters reclaim. The shrinker
+ * must still release the empty arenas, but leave the spans of the private heap.
+ */
 static void shrinker_waits_for_nobody(struct kunit *test)
 {
 	struct kspan_heap *heap;
@@ -294,7 +303,10 @@ static void shrinker_waits_for_nobody(struct kunit *test)
 	kspan_heap_destroy(heap);
 }
 
-/* Free pages among others in use are for those who wait. */
+/*
+ * The shrinker releases free pages of arenas in use to direct reclaim only. drop_caches and kswapd
+ * get empty arenas.
+ */
 static void shrinker_leaves_arenas_in_use_to_kswapd(struct kunit *test)
 {
 	struct kspan_page_heap *ph = heap_of_node();
@@ -302,7 +314,7 @@ static void shrinker_leaves_arenas_in_use_to_kswapd(struct kunit *test)
 
 	kspan_arena_reserve = 4;
 	fill(test, LARGE, 48);
-	/* An arena is empty then, one is half used, one is in use. */
+	/* Now one arena is empty, one is half used, and one is full. */
 	for (i = 0; i < 24; i++)
 		kspan_free(objects[i]);
 	KUNIT_EXPECT_EQ(test, count_for_nobody(), KSPAN_ARENA_PAGES * KERNEL_PAGES);
@@ -314,7 +326,10 @@ static void shrinker_leaves_arenas_in_use_to_kswapd(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, scan_for_nobody(128), SHRINK_STOP);
 	KUNIT_EXPECT_EQ(test, scan_as_kswapd(128), SHRINK_STOP);
 	KUNIT_EXPECT_EQ(test, ph->holes, 0UL);
-	/* Of a node that is mostly free they go all the same. */
+	/*
+	 * When most of the node's memory is free, drop_caches gets free pages of arenas in use,
+	 * too.
+	 */
 	kspan_free_bulk(20, objects + 24);
 	KUNIT_EXPECT_GT(test, count_for_nobody(), 0UL);
 	while (scan_for_nobody(128) != SHRINK_STOP)
@@ -334,7 +349,10 @@ static unsigned long nr_in_depots(void)
 	return n;
 }
 
-/* Of classes that fill half a MiB each, one is emptied for as much, and no CPU's cache. */
+/*
+ * Depots of six classes hold half a MiB or more each. The shrinker wants as much as one of them
+ * has. It must drain about that much, and no CPU cache.
+ */
 static void shrinker_drains_no_more_than_is_wanted(struct kunit *test)
 {
 	static const size_t sizes[] = { 512, 768, 1024, 1536, 2048, 4096 };
@@ -349,7 +367,7 @@ static void shrinker_drains_no_more_than_is_wanted(struct kunit *test)
 	}
 	before = nr_in_depots();
 	KUNIT_ASSERT_GT(test, before, 12UL);
-	/* Nothing else is idle: what the depots hold is all there is. */
+	/* Release all free pages, so that the depots hold all that the shrinker can get. */
 	kspan_page_heap_release(home, ULONG_MAX, true);
 	held = kspan_arena_bytes();
 	KUNIT_EXPECT_GT(test, count(), 128UL);
@@ -368,7 +386,9 @@ static void count_of_heap(struct kspan_heap *heap, void *data)
 		*(unsigned long *)data = count_for_nobody();
 }
 
-/* It counts all heaps, whoever is at work with the list of them. */
+/*
+ * The shrinker counts the pages of all heaps while another function holds the lock of their list.
+ */
 static void shrinker_counts_without_a_lock(struct kunit *test)
 {
 	struct kspan_heap *heap = heap_with_kept_spans(test);
@@ -395,7 +415,10 @@ static void trim_tells_how_much(struct kunit *test)
 	kspan_free(objects[31]);
 }
 
-/* Looks of the scavenger until it has nothing to do; 0 if that does not come. */
+/*
+ * Let the scavenger look until it has nothing to do. Returns the number of looks, 0 if that is not
+ * reached.
+ */
 static unsigned int look_until_settled(unsigned int most)
 {
 	unsigned int looks;
@@ -417,7 +440,7 @@ static void scavenger_keeps_a_tenth_of_recent_use(struct kunit *test)
 	fill(test, LARGE, 256);
 	drop(256);
 	KUNIT_ASSERT_EQ(test, ph->pages, 16UL * KSPAN_ARENA_PAGES);
-	/* All that was in use since the last look. */
+	/* The first look takes all pages that were in use since the last one for recent use. */
 	kspan_scavenge(NSEC_PER_SEC);
 	KUNIT_EXPECT_EQ(test, ph->recent, 16UL * KSPAN_ARENA_PAGES);
 	KUNIT_EXPECT_EQ(test, ph->pages, 16UL * KSPAN_ARENA_PAGES);
@@ -446,7 +469,7 @@ static void scavenger_leaves_what_is_used(struct kunit *test)
 	KUNIT_EXPECT_GT(test, look_until_settled(100), 0U);
 	KUNIT_EXPECT_EQ(test, ph->pages, 8UL * KSPAN_ARENA_PAGES);
 	KUNIT_EXPECT_EQ(test, ph->holes, 0UL);
-	/* As long as it is no more than half of what is held, no holes are made. */
+	/* The scavenger makes no holes while free pages are no more than half of all. */
 	kspan_free_bulk(48, objects + 64);
 	KUNIT_EXPECT_GT(test, look_until_settled(100), 0U);
 	KUNIT_EXPECT_EQ(test, ph->holes, 0UL);
@@ -482,16 +505,22 @@ static void scavenger_keeps_to_its_budget(struct kunit *test)
 	fill(test, LARGE, 256);
 	drop(256);
 	kspan_scavenge(0);
-	/* Nothing is recent any more. */
+	/* From here on no use is recent. */
 	ph->recent = 0;
 	before = ph->nr_arenas;
 	KUNIT_EXPECT_TRUE(test, kspan_scavenge(0));
 	KUNIT_EXPECT_EQ_MSG(test, before - ph->nr_arenas, 1UL, "one arena a look");
-	/* A look of 1 ms costs 99 ms of rest; less than 1 % is no reason to wait longer. */
+	/*
+	 * Looks may take 1 % of a CPU: the scavenger rests 100 times as long as the look took, but
+	 * no less than its usual pause.
+	 */
 	KUNIT_EXPECT_EQ(test, kspan_scavenge_pause(1000, 5 * NSEC_PER_MSEC), 1000U);
 	KUNIT_EXPECT_EQ(test, kspan_scavenge_pause(1000, 30 * NSEC_PER_MSEC), 3000U);
 	KUNIT_EXPECT_EQ(test, kspan_scavenge_pause(10, NSEC_PER_MSEC), 100U);
-	/* Whose processor was somebody else's for a second did not work for that second. */
+	/*
+	 * A look that lasted a second was preempted meanwhile. The scavenger does not count all of
+	 * it as work.
+	 */
 	KUNIT_EXPECT_EQ(test, kspan_scavenge_pause(1000, NSEC_PER_SEC), 4000U);
 }
 
@@ -500,7 +529,7 @@ static bool holds_any(void)
 	return kspan_cpu_cache_holds_any(&kspan_default_heap, raw_smp_processor_id());
 }
 
-/* The CPU empties its cache when its worker has the time. */
+/* Wait until the CPU has drained its cache, which its worker does when it gets to run. */
 static bool gets_empty(void)
 {
 	unsigned int ms;
@@ -510,7 +539,7 @@ static bool gets_empty(void)
 	return !holds_any();
 }
 
-static void scavenger_empties_caches_that_rest(struct kunit *test)
+static void scavenger_drains_caches_that_rest(struct kunit *test)
 {
 	unsigned int i;
 
@@ -518,7 +547,7 @@ static void scavenger_empties_caches_that_rest(struct kunit *test)
 		objects[i] = kspan_malloc(SMALL, GFP_KERNEL);
 	drop(64);
 	KUNIT_ASSERT_TRUE(test, holds_any());
-	/* In use between all looks. */
+	/* The CPU uses its cache after each look. */
 	for (i = 0; i < 4; i++) {
 		KUNIT_EXPECT_TRUE(test, kspan_scavenge(NSEC_PER_SEC));
 		msleep(50);
@@ -532,7 +561,7 @@ static void scavenger_empties_caches_that_rest(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kspan_kunit_out(&kspan_default_heap, kspan_size_class(SMALL)), 0UL);
 }
 
-static void scavenger_shrinks_depots_to_their_use(struct kunit *test)
+static void scavenger_reaps_depots_to_their_use(struct kunit *test)
 {
 	unsigned int class = kspan_size_class(SMALL);
 	struct kspan_central *central = kspan_heap_central(&kspan_default_heap, home, class);
@@ -544,12 +573,12 @@ static void scavenger_shrinks_depots_to_their_use(struct kunit *test)
 	kspan_depot_reap(central);
 	full = central->nr_depot_full;
 	KUNIT_ASSERT_GT(test, full, 3U);
-	/* One is used up. */
+	/* Take a full magazine and use its objects up. */
 	mag = kspan_depot_take_full(central, NULL, 0);
 	KUNIT_ASSERT_NOT_NULL(test, mag);
 	kspan_central_return(central, mag->object, mag->count);
 	mag->count = 0;
-	/* One is in use, and comes back. */
+	/* Take another one, and put it back. The depot needed it. */
 	other = kspan_depot_take_full(central, mag, 0);
 	KUNIT_ASSERT_NOT_NULL(test, other);
 	mag = kspan_depot_put_full(central, other, 0);
@@ -580,7 +609,7 @@ static bool is_at_rest(void)
 	       !holds_any();
 }
 
-/* It wakes by itself, works, and goes to sleep again. */
+/* Frees wake the scavenger. It releases all that was freed, and sleeps again. */
 static void scavenger_wakes_and_sleeps(struct kunit *test)
 {
 	u64 before = kspan_reclaimed(KSPAN_BY_SCAVENGER);
@@ -592,7 +621,10 @@ static void scavenger_wakes_and_sleeps(struct kunit *test)
 	fill(test, LARGE, 16);
 	drop(16);
 	kspan_free(kspan_malloc(SMALL, GFP_KERNEL));
-	/* While it looks it is not awake, so that others can wake it: it is asked again. */
+	/*
+	 * kspan_scavenger_awake is false during a look, too, so that other CPUs can wake the
+	 * scavenger. So the case asks again below.
+	 */
 	for (ms = 0; ms < 60000 && !(is_at_rest() && kspan_reclaimed(KSPAN_BY_SCAVENGER) > before);
 	     ms += 20)
 		msleep(20);
@@ -618,7 +650,7 @@ static void hard_limit_holds(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, n, 2 * KSPAN_ARENA_SIZE / LARGE + 1);
 	KUNIT_EXPECT_LE(test, kspan_arena_bytes(), kspan_hard_limit);
 	KUNIT_EXPECT_GT(test, kspan_limit_hits(KSPAN_HARD_LIMIT), hits);
-	/* Free pages inside the limit are as good as ever. */
+	/* A request may use free pages within the limit. */
 	kspan_free(objects[0]);
 	objects[0] = kspan_malloc(LARGE, GFP_KERNEL);
 	KUNIT_EXPECT_NOT_NULL(test, objects[0]);
@@ -633,8 +665,7 @@ static void hard_limit_holds(struct kunit *test)
 	drop(n + 1);
 }
 
-/* What is free, but of no use for the request, goes before the request fails. */
-/* Less than a page of the kernel's is a limit, too. */
+/* A hard limit of less than the kernel's page holds, too. */
 static void least_hard_limit_is_one(struct kunit *test)
 {
 	static const unsigned long limits[] = { 1, PAGE_SIZE - 1, PAGE_SIZE };
@@ -655,7 +686,7 @@ static void least_hard_limit_is_one(struct kunit *test)
 	kspan_free(object);
 }
 
-static void idle_memory_goes_before_a_request_fails(struct kunit *test)
+static void idle_memory_is_released_before_a_request_fails(struct kunit *test)
 {
 	unsigned int i, n = 2 * KSPAN_ARENA_SIZE / LARGE;
 	void *object;
@@ -672,8 +703,11 @@ static void idle_memory_goes_before_a_request_fails(struct kunit *test)
 		kspan_free(objects[i]);
 }
 
-/* Objects of a class that were freed lie in caches: they go for another class, too. */
-static void caches_go_before_a_request_fails(struct kunit *test)
+/*
+ * CPU caches and depots keep freed objects of one class. A request of another class drains them at
+ * the limit.
+ */
+static void caches_are_drained_before_a_request_fails(struct kunit *test)
 {
 	unsigned int n, left = 64;
 
@@ -684,12 +718,12 @@ static void caches_go_before_a_request_fails(struct kunit *test)
 			break;
 	}
 	KUNIT_ASSERT_LT(test, n, (unsigned int)MANY);
-	/* In vain, so that the next one is told so. */
+	/* These requests fail, so the heap notes that relief was in vain. */
 	KUNIT_EXPECT_NULL(test, kspan_malloc(8192, GFP_KERNEL | __GFP_NOWARN));
 	KUNIT_EXPECT_NULL(test, kspan_malloc(8192, GFP_KERNEL | __GFP_NOWARN));
 	kspan_free_bulk(n - left, objects + left);
 	KUNIT_ASSERT_GT(test, nr_in_depots(), 0UL);
-	/* All that is free is in the caches. */
+	/* Release all free pages, so that only the caches have free memory. */
 	kspan_page_heap_release(home, ULONG_MAX, true);
 	kspan_hard_limit = kspan_arena_bytes();
 	objects[left] = kspan_malloc(8192, GFP_KERNEL | __GFP_NOWARN);
@@ -700,24 +734,27 @@ static void caches_go_before_a_request_fails(struct kunit *test)
 
 static void failing_requests_leave_caches_alone(struct kunit *test)
 {
-	unsigned int i, failed = 0, emptied = 0;
+	unsigned int i, failed = 0, drained = 0;
 
 	kspan_hard_limit = kspan_arena_bytes() + KSPAN_ARENA_SIZE;
 	fill(test, LARGE, KSPAN_ARENA_SIZE / LARGE);
 	for (i = 0; i < 200; i++) {
 		failed += !kspan_malloc(LARGE, GFP_KERNEL | __GFP_NOWARN);
-		emptied += !holds_any();
-		/* Served by what is free in the last arena, if at all. */
+		drained += !holds_any();
+		/* Free slots of the last arena serve this request, if anything does. */
 		kspan_free(kspan_malloc(SMALL, GFP_KERNEL | __GFP_NOWARN));
 	}
 	KUNIT_EXPECT_EQ(test, failed, 200U);
-	kunit_info(test, "emptied %u times\n", emptied);
-	KUNIT_EXPECT_LE(test, emptied, 100U);
+	kunit_info(test, "drained %u times\n", drained);
+	KUNIT_EXPECT_LE(test, drained, 100U);
 	kspan_hard_limit = 0;
 	drop(KSPAN_ARENA_SIZE / LARGE);
 }
 
-/* A span of the class has seven pages; the limit leaves room for a block of two. */
+/*
+ * A full span of the class has seven pages. The limit leaves room for a block of two, which
+ * becomes a shorter span.
+ */
 static void span_is_shorter_where_the_usual_one_does_not_fit(struct kunit *test)
 {
 	void *object;
@@ -733,13 +770,13 @@ static void span_is_shorter_where_the_usual_one_does_not_fit(struct kunit *test)
 	kspan_free(object);
 }
 
-static void soft_limit_gives_back_first(struct kunit *test)
+static void soft_limit_releases_first(struct kunit *test)
 {
 	u64 hits = kspan_limit_hits(KSPAN_SOFT_LIMIT);
 	struct kspan_page_heap *ph = heap_of_node();
 	unsigned int n = 4 * KSPAN_ARENA_SIZE / LARGE;
 
-	/* An empty arena that is too fragmented for nothing: the other node's, or of a class. */
+	/* Let the page heap keep empty arenas. */
 	kspan_arena_reserve = 4;
 	fill(test, LARGE, n);
 	KUNIT_EXPECT_EQ(test, kspan_limit_hits(KSPAN_SOFT_LIMIT), hits);
@@ -749,7 +786,10 @@ static void soft_limit_gives_back_first(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kspan_limit_hits(KSPAN_SOFT_LIMIT), hits + 1);
 	KUNIT_EXPECT_EQ(test, ph->nr_arenas, 5UL);
 	kspan_free(objects[n]);
-	/* Twelve times a second: what magazines hold serves the request. */
+	/*
+	 * Wait until relief may drain the CPU caches again. Then the request beyond the soft limit
+	 * does it.
+	 */
 	msleep(200);
 	kspan_soft_limit = 1;
 	objects[n] = alloc_on_node(KSPAN_ARENA_SIZE);
@@ -762,14 +802,20 @@ static unsigned long idle_pages(void)
 	return heap_of_node()->pages - heap_of_node()->used;
 }
 
-/* 40 MiB of a burst, where 100 MiB are to spare: the system gets most of it at once. */
+/*
+ * A burst frees 40 MiB while the system has 100 MiB to spare. kspan must release most of it at
+ * once.
+ */
 static void idle_memory_follows_what_is_spare(struct kunit *test)
 {
 	kspan_arena_reserve = 1024;
 	kspan_idle_percent = 5;
 	kspan_spare_most = 100UL << (20 - KSPAN_PAGE_SHIFT);
 	kspan_scavenge(NSEC_PER_SEC);
-	/* As if the scavenger were to look in a while. */
+	/*
+	 * Pretend that the scavenger will look soon. The page heap keeps idle pages for it until
+	 * then.
+	 */
 	heap_of_node()->keep = ULONG_MAX;
 	fill(test, LARGE, 160);
 	drop(160);
@@ -794,7 +840,10 @@ static void nothing_is_idle_where_nothing_is_spare(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, heap_of_node()->pages, 0UL);
 }
 
-/* Arenas that an object is left in: half of the memory is idle, and more than there is. */
+/*
+ * Arenas with some objects left have half of their pages free, which is more than may be idle. The
+ * scavenger must make holes.
+ */
 static void scavenger_makes_holes_where_memory_is_short(struct kunit *test)
 {
 	struct kspan_page_heap *ph = heap_of_node();
@@ -866,7 +915,7 @@ static void large_objects_get_arenas_for_four(struct kunit *test)
 	expect_arena(test, 300, 0, KSPAN_ARENA_PAGES);
 }
 
-/* The counter of a CPU is added to the sum late. */
+/* The kernel adds the counter of a CPU to this sum late. */
 static unsigned long reclaimable(void)
 {
 	return global_node_page_state(NR_KERNEL_MISC_RECLAIMABLE);
@@ -906,17 +955,17 @@ static struct kunit_case reclaim_cases[] = {
 	KUNIT_CASE(scavenger_leaves_what_is_used),
 	KUNIT_CASE(scavenger_makes_holes_where_most_is_free),
 	KUNIT_CASE(scavenger_keeps_to_its_budget),
-	KUNIT_CASE(scavenger_empties_caches_that_rest),
-	KUNIT_CASE(scavenger_shrinks_depots_to_their_use),
+	KUNIT_CASE(scavenger_drains_caches_that_rest),
+	KUNIT_CASE(scavenger_reaps_depots_to_their_use),
 	KUNIT_CASE(scavenger_trims_heaps_that_rest),
 	KUNIT_CASE(scavenger_wakes_and_sleeps),
 	KUNIT_CASE(hard_limit_holds),
 	KUNIT_CASE(least_hard_limit_is_one),
-	KUNIT_CASE(idle_memory_goes_before_a_request_fails),
-	KUNIT_CASE(caches_go_before_a_request_fails),
+	KUNIT_CASE(idle_memory_is_released_before_a_request_fails),
+	KUNIT_CASE(caches_are_drained_before_a_request_fails),
 	KUNIT_CASE(failing_requests_leave_caches_alone),
 	KUNIT_CASE(span_is_shorter_where_the_usual_one_does_not_fit),
-	KUNIT_CASE(soft_limit_gives_back_first),
+	KUNIT_CASE(soft_limit_releases_first),
 	KUNIT_CASE(idle_memory_follows_what_is_spare),
 	KUNIT_CASE(nothing_is_idle_where_nothing_is_spare),
 	KUNIT_CASE(scavenger_makes_holes_where_memory_is_short),

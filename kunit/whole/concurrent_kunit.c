@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Two kthreads and hardirqs on one heap
+ * Two kthreads and hardirqs use one heap.
  *
  *	kthread 0 --\                      /--> check, free
  *	kthread 1 ---+--> table of objects +--> check, free
  *	hardirq   --/                      \--> check, free
  *
- * Everybody puts what he allocates into a slot of the table and frees what was
- * there: most objects are freed in another context, on another CPU, than they
- * were allocated in. With two CPUs each thread interrupts the other at any
- * instruction; with one a timer does. The work is irq_work's, as a mere IPI may
- * not take the locks of the page allocator and SLUB by lockdep's rules.
+ * Each of them puts a new object into a slot of the table, and frees the one that was there. So
+ * most objects are freed in another context, or on another CPU, than they were allocated in.
+ *
+ * On two CPUs each thread interrupts the other at any instruction. On one CPU a timer interrupts
+ * them. The interrupts queue an irq_work, because lockdep does not let an IPI take the locks of
+ * the page allocator and SLUB.
  */
 #include <linux/cpu.h>
 #include <linux/irq_work.h>
@@ -24,20 +25,20 @@
 
 #include "model.h"
 
-/* Of each kthread; KASAN takes its time. */
+/* Operations of each kthread. There are fewer with KASAN, which is slow. */
 #define OPERATIONS	(IS_ENABLED(CONFIG_KASAN) ? 20000 : 45000)
 #define IRQ_INTERVAL	4	/* operations between two interrupts */
 #define IRQ_OPERATIONS	4
 #define SLOTS		256
 #define MAX_SHIFT	14
 
-/* At the start of every object. */
+/* Stands at the start of every object. */
 struct label {
 	u64 size;
 	u32 tag;
 };
 
-/* Who allocates and frees; a hardirq is one per CPU. */
+/* A kthread that allocates and frees, or the hardirqs of a CPU. */
 struct worker {
 	struct rnd_state rnd;
 	u32 tag;
@@ -114,7 +115,7 @@ static void operate(struct worker *worker)
 	take_apart(worker, xchg(slot, object));
 }
 
-/* May find that it has interrupted the owner of the CPU's cache. */
+/* This may have interrupted the owner of the CPU's cache. */
 static void irq_work_handler(struct irq_work *work)
 {
 	struct worker *worker = &container_of(work, struct interrupter, work)->worker;
@@ -137,7 +138,7 @@ static void timer_handler(struct timer_list *timer)
 		mod_timer(timer, jiffies + 1);
 }
 
-/* Never waits: no interrupt while the last one is under way. */
+/* This never waits. It sends no interrupt while the last one is under way. */
 static void interrupt_other_cpu(struct worker *worker)
 {
 	if (worker->other_cpu == worker->cpu)
@@ -205,14 +206,14 @@ static void start(struct kunit *test, unsigned int i, unsigned int cpu, unsigned
 	kthread_bind(worker->task, cpu);
 }
 
-/* What is under way comes to its end. */
+/* Stop the interrupts, and wait for those that are under way. */
 static void stop_interrupts(unsigned int first, unsigned int second)
 {
 	unsigned int cpu;
 
 	WRITE_ONCE(exchange->stop, true);
 	timer_delete_sync(&exchange->timer);
-	/* IPIs have been served when one that is waited for was. */
+	/* A CPU serves IPIs in turn. So when these were served, those before them were. */
 	smp_call_function_single(first, interrupt_this_cpu, NULL, 1);
 	smp_call_function_single(second, interrupt_this_cpu, NULL, 1);
 	for_each_possible_cpu(cpu)
@@ -264,7 +265,7 @@ static void read_counts(u64 *allocs, unsigned long *in_use)
 	}
 }
 
-/* Objects of each class that are in the table. */
+/* Count the objects of each class in the table. */
 static void count_live(unsigned long *live)
 {
 	unsigned int i;
@@ -339,7 +340,7 @@ static void threads_and_hardirqs_exchange_objects(struct kunit *test)
 	exchange_objects(test);
 }
 
-/* Classes take it from each other all the time, in hardirqs, too. */
+/* Capacity is small, so classes take it from each other all the time, in hardirqs, too. */
 static void capacity_moves_meanwhile(struct kunit *test)
 {
 	u64 before = kspan_cpu_caches_events(&kspan_default_heap, KSPAN_STEAL);
@@ -351,7 +352,7 @@ static void capacity_moves_meanwhile(struct kunit *test)
 
 #ifdef CONFIG_KCSAN
 
-/* Most reports of one race: each pair of its accesses may be told. */
+/* Most reports of one race: the kernel may report each pair of its accesses. */
 #define REPORTS		8
 #define RACE_SECONDS	30
 
@@ -363,7 +364,7 @@ static struct {
 static noinline void count_unmarked(void)
 {
 	race.count++;
-	/* Nor is the loop made one addition. */
+	/* Keep the compiler from making one addition of the loop. */
 	barrier();
 }
 
@@ -382,7 +383,7 @@ static void look_for_report(void *unused, const char *text, size_t len)
 		WRITE_ONCE(race.told, true);
 }
 
-/* Two count without a lock: a kernel that looks for data races tells of it. */
+/* Two tasks count without a lock. A kernel with KCSAN must report the race. */
 static void data_race_is_told(struct kunit *test)
 {
 	unsigned long end = jiffies + RACE_SECONDS * HZ;

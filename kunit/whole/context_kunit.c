@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Every call in every context
+ * Every call in every context.
  *
- * Where a call may be made; each cell marked is one that is run here:
+ * The table tells where a call may be made. The cases run each cell with a mark:
  *
  *				task	preempt	softirqs irqs	soft-	hard-	NMI	raw
  *					off	off	off	irq	irq		lock
@@ -25,14 +25,13 @@
  *
  *	a	with GFP_ATOMIC or the like
  *	*	not on PREEMPT_RT
- *	n	waits for nothing, and so may fail, as malloc_nolock does
- *	rt	on PREEMPT_RT, where it is as in an NMI; so are on PREEMPT_RT the cells
- *		of preempt off, irqs off and hardirq
+ *	n	does not wait, and so may fail, like malloc_nolock
+ *	rt	only on PREEMPT_RT, where it works as in an NMI; there the cells of preempt off,
+ *		irqs off and hardirq do so, too
  *
- * Each cell of the last five columns that is an interrupt is run twice: over code
- * that has nothing to do with kspan, and over code that is at work with the
- * CPU's cache. NMIs are also played by a trap. A call that may fail must not do
- * so here: there are free slots and pages, and nobody holds a lock.
+ * The cells of interrupts are run twice: over code that does not use kspan, and over code that
+ * uses the CPU's cache. A trap stands for an NMI, too. No call may fail here: there are free slots
+ * and pages, and no lock is held.
  */
 #include <linux/delay.h>
 #include <linux/kspan.h>
@@ -46,13 +45,13 @@
 #define LARGE	40000
 #define TINY	11
 #define BULK	7
-#define RESERVE	300	/* of a class that nothing else here uses */
+#define RESERVE	300	/* of a class that no other call uses */
 #define DIRT	0xd1
 
-/* With its end it is as large as the small objects. */
+/* With its final 0 the text is as large as the small objects. */
 static char text[SMALL];
 
-/* What a call works with: made and taken away by a task. */
+/* Objects for a call. A task makes them and frees what is left. */
 struct cell {
 	gfp_t gfp;
 	const char *wrong;
@@ -74,7 +73,7 @@ static void expect(struct cell *cell, bool truth, const char *what)
 		cell->wrong = what;
 }
 
-/* An object must be what was asked for; then it goes. */
+/* Check a new object, and free it. */
 static void used(struct cell *cell, void *p, size_t size)
 {
 	expect(cell, p, "no memory");
@@ -209,7 +208,7 @@ static void make_realloc_array(struct cell *cell)
 	cell->small = p ?: cell->small;
 }
 
-/* The class is nobody's but the reserve's: without it there would be a NULL. */
+/* No other call uses this class. So the object comes from the reserve, or not at all. */
 static void make_prefill(struct cell *cell)
 {
 	expect(cell, !kspan_prefill(RESERVE, 2, cell->gfp), "prefill");
@@ -249,7 +248,7 @@ static void make_mempool_free(struct cell *cell)
 	cell->small = NULL;
 }
 
-/* Of all kinds. */
+/* Free objects of all kinds in bulk. */
 static void make_free_bulk(struct cell *cell)
 {
 	swap(cell->bulk[1], cell->large);
@@ -385,7 +384,7 @@ static void empty_cell(struct cell *cell)
 	kspan_free_bulk(BULK, cell->bulk);
 }
 
-/* Whatever is asked for can be had without a lock that must be waited for. */
+/* Fill the caches, so that the calls need no lock that they must wait for. */
 static void warm(struct kunit *test)
 {
 	void *tiny[40];
@@ -504,7 +503,7 @@ static void every_call_under_a_raw_spinlock(struct kunit *test)
 	every_call(test, &context_raw_lock, GFP_ATOMIC);
 }
 
-/* More than magazines and depot hold, so that spans become empty. */
+/* More objects than the magazines and the depot hold, so that some spans are retired. */
 #define MANY	48
 
 struct many {
@@ -548,8 +547,8 @@ static struct context_job *job_of(struct kunit *test, void (*fn)(void *data), vo
 	return job;
 }
 
-/* Spans of one slot each; those that no magazine has room for go empty. */
-static void last_object_of_a_span_goes_in(struct kunit *test, const struct context *context)
+/* Each span has one slot. A span is retired when no magazine has room for its object. */
+static void last_object_of_a_span_is_freed_in(struct kunit *test, const struct context *context)
 {
 	struct many *many = kunit_kzalloc(test, sizeof(*many), GFP_KERNEL);
 	unsigned int class = kspan_size_class(KSPAN_MAX_SMALL), depot_bytes = kspan_depot_bytes;
@@ -567,8 +566,11 @@ static void last_object_of_a_span_goes_in(struct kunit *test, const struct conte
 	KUNIT_EXPECT_LE_MSG(test, after.spans, before.spans - MANY / 2, "%s", context->name);
 }
 
-/* At once where the page allocator may be called, else by work. */
-static void last_object_of_an_arena_goes_in(struct kunit *test, const struct context *context)
+/*
+ * The arena is released at once where the page allocator may be called. Otherwise a work item does
+ * it.
+ */
+static void last_object_of_an_arena_is_freed_in(struct kunit *test, const struct context *context)
 {
 	struct many many = { .n = 1 };
 	unsigned long before, soon;
@@ -594,39 +596,39 @@ static const struct context *const where_to_free[] = {
 	&context_softirq, &context_hardirq, &context_raw_lock,
 };
 
-static void last_object_of_a_span_goes_anywhere(struct kunit *test)
+static void last_object_of_a_span_is_freed_anywhere(struct kunit *test)
 {
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(where_to_free); i++)
-		last_object_of_a_span_goes_in(test, where_to_free[i]);
+		last_object_of_a_span_is_freed_in(test, where_to_free[i]);
 }
 
-static void last_object_of_an_arena_goes_anywhere(struct kunit *test)
+static void last_object_of_an_arena_is_freed_anywhere(struct kunit *test)
 {
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(where_to_free); i++)
-		last_object_of_an_arena_goes_in(test, where_to_free[i]);
+		last_object_of_an_arena_is_freed_in(test, where_to_free[i]);
 }
 
-/* An NMI leaves the spans to the next who comes by, here to the statistics. */
-static void last_object_of_a_span_goes_in_an_nmi(struct kunit *test)
+/* An NMI can't retire the spans. The next use of the heap does it, here the read of statistics. */
+static void last_object_of_a_span_is_freed_in_an_nmi(struct kunit *test)
 {
 	if (!context_has_nmi())
 		kunit_skip(test, "no way to send an NMI");
-	last_object_of_a_span_goes_in(test, &context_nmi);
+	last_object_of_a_span_is_freed_in(test, &context_nmi);
 	kspan_verify(test, &kspan_default_heap);
 }
 
-static void last_object_of_an_arena_goes_in_an_nmi(struct kunit *test)
+static void last_object_of_an_arena_is_freed_in_an_nmi(struct kunit *test)
 {
 	if (!context_has_nmi())
 		kunit_skip(test, "no way to send an NMI");
-	last_object_of_an_arena_goes_in(test, &context_nmi);
+	last_object_of_an_arena_is_freed_in(test, &context_nmi);
 }
 
-/* The pages of an arena that is in use, or waits for the work that gives it back. */
+/* The page of an arena that is in use, or that waits to be released by a work item. */
 static bool is_allocated(const void *p)
 {
 	return page_count(virt_to_page(p)) == KSPAN_PAGE_REFS;
@@ -640,7 +642,7 @@ static void free_and_look(void *data)
 	many->released = !is_allocated(many->object[0]);
 }
 
-/* The page allocator takes spinlocks, which are not for under a raw one. */
+/* The page allocator takes spinlocks, which a task must not take under a raw spinlock. */
 static void arena_is_released_after_the_raw_spinlock(struct kunit *test)
 {
 	struct many many = { .n = 1 };
@@ -659,7 +661,7 @@ static void arena_is_released_after_the_raw_spinlock(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, is_allocated(many.object[0]));
 }
 
-/* All that a reserve holds can be had where nothing else can. */
+/* Take all objects of a reserve, in a context where none can come from elsewhere. */
 static void take_reserve(void *data)
 {
 	struct many *many = data;
@@ -689,7 +691,7 @@ static void prefilled_objects_are_there(struct kunit *test, const struct context
 				     kspan_size_class(RESERVE));
 	kspan_kunit_settle();
 	if (context->column == IN_NMI) {
-		/* As if the NMI had interrupted whoever holds them. */
+		/* Hold the central lock, as if the NMI had interrupted its owner. */
 		raw_spin_lock_irqsave(&central->lock, flags);
 		context->start(job);
 		raw_spin_unlock_irqrestore(&central->lock, flags);
@@ -738,10 +740,10 @@ static struct kunit_case context_cases[] = {
 	KUNIT_CASE(every_call_in_an_nmi),
 	KUNIT_CASE(every_call_in_a_trap),
 	KUNIT_CASE(every_call_under_a_raw_spinlock),
-	KUNIT_CASE(last_object_of_a_span_goes_anywhere),
-	KUNIT_CASE(last_object_of_an_arena_goes_anywhere),
-	KUNIT_CASE(last_object_of_a_span_goes_in_an_nmi),
-	KUNIT_CASE(last_object_of_an_arena_goes_in_an_nmi),
+	KUNIT_CASE(last_object_of_a_span_is_freed_anywhere),
+	KUNIT_CASE(last_object_of_an_arena_is_freed_anywhere),
+	KUNIT_CASE(last_object_of_a_span_is_freed_in_an_nmi),
+	KUNIT_CASE(last_object_of_an_arena_is_freed_in_an_nmi),
 	KUNIT_CASE(arena_is_released_after_the_raw_spinlock),
 	KUNIT_CASE(prefilled_objects_are_there_everywhere),
 	{}

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Memory runs out at the k-th attempt to get some, for every k
+ * Memory runs out at attempt k to get some, for every k.
  *
- * A script of calls runs until it meets a failure. Whatever fails, fails as a
- * whole: NULL, and nothing has changed; what was allocated before is intact,
- * and when it is freed no page stays behind.
+ * A script of calls runs until one fails. A failed call must return NULL and change nothing.
+ * Earlier objects must be intact, and when they are freed no page may be left in use.
  */
 #include <linux/kspan.h>
 #include <linux/string.h>
@@ -28,13 +27,13 @@ static int fault_init(struct kunit *test)
 {
 	kspan_kunit_init(test);
 	kspan_kunit_needs_faults(test);
-	/* One node: no other one has free runs to help out with. */
+	/* Stay on one node. The others have no free runs that could serve this one. */
 	kspan_kunit_pin(test);
 	script = kunit_kzalloc(test, sizeof(*script), GFP_KERNEL);
 	return script ? 0 : -ENOMEM;
 }
 
-/* From 8 bytes to 1.3 MiB, 6 MiB in all, in a fixed order. */
+/* Sizes from 8 bytes to 1.3 MiB, 6 MiB in all, in a fixed order. */
 static size_t size_of_step(unsigned int step)
 {
 	static const size_t sizes[] = {
@@ -44,7 +43,7 @@ static size_t size_of_step(unsigned int step)
 	return sizes[step % ARRAY_SIZE(sizes)] + step / ARRAY_SIZE(sizes) * 8;
 }
 
-/* The next call of the script; it may enlarge what an earlier one got. */
+/* Make the next call of the script. Some calls enlarge an earlier object. */
 static bool take_step(unsigned int step)
 {
 	size_t size = size_of_step(step);
@@ -68,7 +67,7 @@ static bool take_step(unsigned int step)
 	return p;
 }
 
-/* Up to the first step that fails; returns whether there was none. */
+/* Run the script up to the first call that fails. Returns whether none failed. */
 static bool run_script(gfp_t gfp)
 {
 	memset(script, 0, sizeof(*script));
@@ -112,7 +111,7 @@ static void expect_nothing_held(struct kunit *test, unsigned int k)
 	KUNIT_EXPECT_EQ_MSG(test, stats.arenas, 0UL, "k = %u", k);
 }
 
-/* From the k-th arena on there is none: the script ends there. */
+/* Arena k and all later ones fail. The script ends there. */
 static void no_arena_from_the_kth_on(struct kunit *test)
 {
 	unsigned int k, failed = 1;
@@ -131,7 +130,7 @@ static void no_arena_from_the_kth_on(struct kunit *test)
 	KUNIT_EXPECT_GT(test, k, 3U);
 }
 
-/* Just the k-th: a second attempt may help, and if not the next call works. */
+/* Only arena k fails. A second attempt may help; if it does not, the next call must work. */
 static void one_arena_fails(struct kunit *test)
 {
 	unsigned int k, failed = 1;
@@ -149,8 +148,8 @@ static void one_arena_fails(struct kunit *test)
 }
 
 /*
- * The k-th allocation of any kind: arenas, and in debug kernels blocks of
- * pages, descriptors, bitmaps, leaves of the map and magazines.
+ * Allocation k of any kind fails: an arena, and on debug kernels blocks of pages, descriptors,
+ * bitmaps, leaves of the map and magazines.
  */
 static void any_allocation_fails(struct kunit *test)
 {

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Each allocation that a call makes fails in turn, for every call of the API
+ * Each allocation that a call makes fails in turn, for every call of the API.
  *
- * The first allocation fails, then the second one, up to where the call makes no
- * more: blocks of pages of every order, and what SLUB gives, as far as the kernel
- * can let them fail (CONFIG_FAILSLAB, CONFIG_FAIL_PAGE_ALLOC); elsewhere arenas.
- * That one may fail alone, which there often is a way around, or with all that come
- * after it. Each time the call succeeds all the same, or fails as a whole. Then
- * objects of others are intact, no object is left, and with what was made freed
- * there are as many pages and arenas as before.
+ * The first allocation fails, then the second one, and so on until the call makes no more. These
+ * are blocks of pages of every order, and objects of SLUB, if the kernel can let them fail
+ * (CONFIG_FAILSLAB, CONFIG_FAIL_PAGE_ALLOC). Otherwise they are arenas.
  *
- * The others' objects leave no free page, so that a call needs an arena of its own.
+ * An allocation fails alone, and the call may find another way. Or it fails with all that follow.
+ * Each time the call must succeed, or fail as a whole. Then objects of others must be intact, and
+ * no new object may be left. When the results are freed there must be as many pages and arenas as
+ * before.
+ *
+ * The objects of others leave no free page, so that a call needs an arena of its own.
  */
 #include <linux/debugfs.h>
 #include <linux/kspan.h>
@@ -21,15 +22,12 @@
 #include "context.h"
 #include "model.h"
 
-/* More allocations than that no call makes. */
+/* No call makes more allocations than this. */
 #define MAX_NTH		1000
 #define BULK		16
 #define WITNESSES	64
 
-/*
- * What the calls made; those that are not NULL are freed after each attempt, so a
- * call does not have to say how.
- */
+/* Results of the calls. All that are not NULL are freed after each attempt. */
 static struct {
 	struct kspan_heap *heap;
 	struct kspan_cache *cache;
@@ -53,10 +51,10 @@ static struct {
 
 /**
  * struct nth_call - a call of the API
- * @name:	what it is
- * @prepare:	makes what the call needs, of memory that is there; may be NULL
- * @call:	the call; whether it succeeded
- * @always:	it must
+ * @name:		shown in the log
+ * @prepare:	makes what the call needs, before any allocation fails; may be NULL
+ * @call:		makes the call, and returns whether it succeeded
+ * @always:	the call must succeed
  */
 struct nth_call {
 	const char *name;
@@ -65,7 +63,7 @@ struct nth_call {
 	bool always;
 };
 
-/* An object that is written to, all of it: it must be nobody else's. */
+/* Keep an object, and write all of it. No other object may change by that. */
 static bool filled(void *p, size_t size)
 {
 	made.p = p;
@@ -144,7 +142,7 @@ static bool mempool_alloc_element(gfp_t gfp)
 	return filled(kspan_mempool_alloc(gfp, (void *)500UL), 500);
 }
 
-/* All or nothing. */
+/* A bulk gets all objects or none. */
 static bool bulk(gfp_t gfp)
 {
 	made.n = kspan_alloc_bulk(1700, gfp, BULK, made.bulk);
@@ -165,14 +163,14 @@ static bool make_old(void)
 	return made.p;
 }
 
-/* The old object stays as it was where there is no new one. */
+/* When realloc() fails, the old object must stay as it was. */
 static bool grow(size_t size, gfp_t gfp)
 {
 	void *p = kspan_realloc(made.p, size, gfp);
 
 	if (p)
 		made.p = p;
-	/* A wrong pattern has the case fail in expect_old(). */
+	/* expect_old() fails the case if the pattern is wrong. */
 	return p;
 }
 
@@ -223,7 +221,7 @@ static bool free_rcu_mightsleep(gfp_t gfp)
 	return true;
 }
 
-/* Another class each time: what the reserve of a class once had it keeps. */
+/* Use another class each time, since the reserve of a class keeps what it once had. */
 static bool prefill(gfp_t gfp)
 {
 	static unsigned int n;
@@ -333,7 +331,7 @@ static bool make_region(void)
 	return region_create(GFP_KERNEL);
 }
 
-/* Objects of a region go with it, and its first chunk comes with it. */
+/* A region gets its first chunk when it is created, and frees its objects when it is destroyed. */
 static bool make_full_region(void)
 {
 	return make_region() && kspan_region_alloc(made.region, 30000, GFP_KERNEL);
@@ -446,7 +444,7 @@ static void name_of_call(const struct nth_call *call, char *name)
 
 KUNIT_ARRAY_PARAM(call, calls, name_of_call);
 
-/* Frees what a call made, and what was made for it. */
+/* Free the results of a call, and what was prepared for it. */
 static void undo(void)
 {
 	kspan_free(made.p);
@@ -466,9 +464,9 @@ static void undo(void)
 }
 
 /*
- * The kernel's own attributes: by default they spare whoever may wait, and single pages.
- * Where the n-th of all allocations of a task was to fail, and has, they make all others
- * of that task fail, if it is marked for it.
+ * The kernel's own fault attributes. By default they let no allocation fail that may wait, and no
+ * single page. With these values they let all allocations of a marked task fail, after fail_nth of
+ * that task has let one fail.
  */
 static struct knob {
 	const char *dir;
@@ -492,7 +490,7 @@ static struct knob {
 	{ "fail_page_alloc", "probability", sizeof(unsigned long), 100 },
 };
 
-/* What a file of debugfs stands for; NULL where there is no such file. */
+/* The variable behind a file of debugfs, or NULL without such a file. */
 static void *knob_address(const struct knob *knob)
 {
 	struct dentry *dir = debugfs_lookup(knob->dir, NULL), *file;
@@ -518,7 +516,7 @@ static void turn_knobs(void)
 		if (!knobs[i].at)
 			continue;
 		memcpy(&knobs[i].before, knobs[i].at, knobs[i].bytes);
-		/* Little-endian, as this is. */
+		/* The value's low bytes come first, as the kernel is little-endian. */
 		memcpy(knobs[i].at, &knobs[i].value, knobs[i].bytes);
 	}
 }
@@ -535,7 +533,7 @@ static void turn_knobs_back(void)
 }
 
 #ifdef CONFIG_FAULT_INJECTION
-/* The same of the module's own attribute, which not every kernel shows in debugfs. */
+/* Set the module's own attribute likewise. Not every kernel has it in debugfs. */
 static void turn_arena_knobs(bool on)
 {
 	kspan_fail_arena.task_filter = on;
@@ -543,7 +541,7 @@ static void turn_arena_knobs(bool on)
 	kspan_fail_arena.probability = on ? 100 : 0;
 }
 
-/* Mark the running task, or no longer. */
+/* Mark the running task, or remove the mark. */
 static void fail_the_rest(bool on)
 {
 	current->make_it_fail = on;
@@ -565,7 +563,7 @@ static void add_witness(void *p, size_t size)
 	witnesses.size[witnesses.n++] = size;
 }
 
-/* Objects of some sizes, and others that take what is left of their arenas. */
+/* Allocate objects of some sizes, and others that use up the rest of their arenas. */
 static void make_witnesses(struct kunit *test)
 {
 	static const size_t sizes[] = { 16, 80, 1000, 5000, 150000 };
@@ -579,12 +577,12 @@ static void make_witnesses(struct kunit *test)
 		KUNIT_ASSERT_NOT_NULL(test, p);
 		add_witness(p, sizes[i]);
 	}
-	/* What lies in magazines would be found before an arena is asked for. */
+	/* Drain the magazines. A call would get their objects before it needs an arena. */
 	kspan_kunit_settle();
 	for (size = KSPAN_MAX_SIZE; size >= KSPAN_PAGE_SIZE; size /= 2)
 		while (witnesses.n < WITNESSES && (p = kspan_malloc_nolock(size)))
 			add_witness(p, size);
-	/* What can't be filled becomes holes. */
+	/* Make holes of the pages that could not be used up. */
 	kspan_kunit_settle();
 	kspan_page_heap_release_all();
 	kspan_page_stats_read(&stats);
@@ -605,7 +603,7 @@ static void count_heap(struct kspan_heap *heap, void *n)
 	++*(unsigned int *)n;
 }
 
-/* What must be the same after an attempt as before it. */
+/* These must be the same after an attempt as before. */
 struct held {
 	struct kspan_page_stats pages;
 	unsigned int heaps;
@@ -638,14 +636,14 @@ static void expect_held(struct kunit *test, const struct held *before, unsigned 
 	check_witnesses(test);
 }
 
-/* A call that failed has left nothing behind, and the old object as it was. */
+/* A call that failed must leave no object, and the old one unchanged. */
 static void expect_nothing_done(struct kunit *test, const struct nth_call *call,
 				const struct held *before, unsigned int nth)
 {
 	struct held now;
 
 	KUNIT_EXPECT_FALSE_MSG(test, call->always, "nth = %u", nth);
-	/* Some of what kspan_prefill() was to get may be there. */
+	/* kspan_prefill() may leave some of the objects in the reserve. */
 	if (call->call == prefill)
 		return;
 	read_held(&now);
@@ -661,8 +659,8 @@ static void expect_old(struct kunit *test, const struct nth_call *call, unsigned
 }
 
 /*
- * The @nth allocation fails, and with @all those that follow; returns whether the call
- * came that far.
+ * Let allocation @nth fail, and with @all all that follow. Returns whether the call made that
+ * many.
  */
 static bool attempt(struct kunit *test, bool all, const struct held *at_first, unsigned int nth,
 		    unsigned int *nulls)
@@ -673,7 +671,7 @@ static bool attempt(struct kunit *test, bool all, const struct held *at_first, u
 
 	if (call->prepare) {
 		KUNIT_ASSERT_TRUE(test, call->prepare());
-		/* Of what was prepared nothing is left for the call. */
+		/* Leave no free object of the preparation to the call. */
 		kspan_kunit_settle();
 	}
 	read_held(&before);
@@ -705,7 +703,7 @@ static void each_allocation_of(struct kunit *test, bool all)
 		nth++;
 	KUNIT_EXPECT_LT(test, nth, MAX_NTH);
 	kunit_info(test, "%s: %u failures, %u of them gave NULL\n", call->name, nth - 1, nulls);
-	/* Else nothing was tried here. */
+	/* Otherwise the case has tried nothing. */
 	if (IS_ENABLED(CONFIG_FAILSLAB) && !call->always)
 		KUNIT_EXPECT_GT(test, nth, 1U);
 }

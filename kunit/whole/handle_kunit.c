@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Handles: what is left behind by a module, and what is destroyed twice.
+ * Handles: things that a module leaves behind, and things that it destroys twice.
  *
- * The module that goes is this one. It is there still, so that a function of its that is
- * called nevertheless does no more harm than to be counted.
+ * The cases pretend that this module is unloaded. It is still there, so a function of it that is
+ * called by mistake is counted, and does no other harm.
  */
 #include <linux/completion.h>
 #include <linux/kspan.h>
@@ -77,7 +77,7 @@ static const struct kspan_pool_ops sized_ops = {
 	.name = "left sized", .size = 64, .cap = LEFT,
 };
 
-/* No generation ends but by the case. */
+/* Only the case ends generations. */
 static int handle_init(struct kunit *test)
 {
 	kspan_kunit_init(test);
@@ -123,7 +123,10 @@ static void put_all(struct kspan_pool *pool, void **objects)
 		kspan_pool_put(pool, objects[i]);
 }
 
-/* What is in the pool can be got; what it can neither keep nor destroy is the case's to free. */
+/*
+ * The objects of the pool can be got, but no function of the module is called. So the case must
+ * free the objects that the pool can neither keep nor destroy.
+ */
 static void pool_calls_no_module_that_goes(struct kunit *test)
 {
 	struct kspan_pool *pool = make_pool(test, &pool_ops);
@@ -191,7 +194,7 @@ static void call_under_way_is_waited_for(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&calls.news), 1);
 }
 
-/* Objects that are constructed are to be had; none is constructed. */
+/* Constructed objects can be allocated, but no new one is constructed. */
 static void cache_calls_no_module_that_goes(struct kunit *test)
 {
 	struct kspan_cache *cache = kspan_cache_create("left cache", 64, 0, 0, construct);
@@ -229,7 +232,7 @@ static void heap_calls_no_module_that_goes(struct kunit *test)
 	kspan_heap_destroy(heap);
 }
 
-/* One of each kind. */
+/* One thing of each kind. */
 struct made {
 	struct kspan_heap *heap;
 	struct kspan_cache *cache;
@@ -239,7 +242,7 @@ struct made {
 	struct kspan_cpu_region *regions;
 };
 
-/* The reports name it. */
+/* Reports name this function as the call site. */
 static noinline struct made make_all(void)
 {
 	return (struct made) {
@@ -323,7 +326,7 @@ static void second_destruction_is_reported(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kspan_bad_frees() - all, 6ULL);
 }
 
-/* Of these nothing may be touched: one is no address of memory at all. */
+/* kspan must not read or write these addresses. One is not even memory. */
 static void what_never_was_is_reported(struct kunit *test)
 {
 	struct kspan_cache *cache = kspan_cache_create("cache", 64, 0, 0, NULL);
@@ -336,13 +339,13 @@ static void what_never_was_is_reported(struct kunit *test)
 	expect_reported(test, wild);
 	kspan_heap_destroy(&kspan_default_heap);
 	expect_reported(test, &kspan_default_heap);
-	/* A cache is no heap. */
+	/* A cache is not a heap. */
 	kspan_heap_destroy((struct kspan_heap *)cache);
 	expect_reported(test, cache);
 	KUNIT_EXPECT_EQ(test, kspan_cache_destroy(cache), 0);
 }
 
-/* A cache that is not destroyed is there still. */
+/* A failed destruction leaves the cache as it was. */
 static void cache_with_objects_can_be_destroyed_later(struct kunit *test)
 {
 	struct kspan_cache *cache = kspan_cache_create("busy", 64, 0, 0, NULL);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The whole against a plain oracle
+ * All of kspan against a simple model.
  *
- * Random calls, and beside them what a heap has to be: a tree of intervals
- * that do not meet, each with a size, a pattern and a class; and how many
- * objects of each class were allocated and are live. Objects that wait for a
- * grace period are out of the tree, but live until the next look at everything.
+ * Random calls are made, and a model has what a heap must have: a tree of disjoint intervals, each
+ * with a size, a pattern and a class; and the number of allocated and of live objects of each
+ * class. Objects that wait for a grace period are not in the tree, but count as live until the
+ * next comparison.
  */
 #include <linux/kspan.h>
 #include <linux/nodemask.h>
@@ -16,9 +16,9 @@
 #define OPERATIONS	100000
 #define SLOTS		1024
 #define MAX_SHIFT	17
-/* Operations between two looks at everything. */
+/* Operations between two comparisons of all counters. */
 #define INTERVAL	5000
-/* Objects at most that are allocated or freed at once. */
+/* Most objects that are allocated or freed in bulk. */
 #define BULK		24
 
 #define RCU_BLOCK	512	/* bytes of a block of pointers in free_rcu.c */
@@ -27,7 +27,7 @@ struct object {
 	struct rb_node node;
 	u8 *p;
 	size_t size;
-	size_t usable;		/* of a tiny one what was asked for */
+	size_t usable;		/* for a tiny object the size asked for */
 	unsigned int class;	/* 0: large; KSPAN_CLASS_TINY: tiny, not its block */
 	u32 tag;
 };
@@ -51,7 +51,7 @@ static u32 below(u32 n)
 	return kspan_kunit_below(&model->rnd, n);
 }
 
-/* Class 0 stands for large objects. */
+/* Class 0 is for large objects. */
 static unsigned int class_of(size_t usable)
 {
 	return usable <= KSPAN_MAX_SMALL ? kspan_size_class(usable) : 0;
@@ -118,7 +118,7 @@ static bool before(struct rb_node *a, const struct rb_node *b)
 	return rb_entry(a, struct object, node)->p < rb_entry(b, struct object, node)->p;
 }
 
-/* A live interval more; it must not meet any other. */
+/* Add a live interval. It must not meet any other. */
 static void insert(struct kunit *test, struct object *object)
 {
 	struct object *left, *right;
@@ -155,7 +155,7 @@ static void note(struct kunit *test, struct object *object, void *p, size_t size
 	model_stamp(p, size, object->tag);
 }
 
-/* The heap gave @p for @size bytes; it is what was promised, and nobody else's. */
+/* Take a new object of @size bytes into the model. It must be what the API promises. */
 static void take_in(struct kunit *test, struct object *object, void *p, size_t size)
 {
 	KUNIT_ASSERT_TRUE_MSG(test, IS_ALIGNED((unsigned long)p, kspan_kunit_align(size)),
@@ -166,7 +166,7 @@ static void take_in(struct kunit *test, struct object *object, void *p, size_t s
 	note(test, object, p, size, kspan_object_class(p));
 }
 
-/* As long as it is alone behind its start, a tiny object has more than this. */
+/* A tiny object may use more bytes as long as no other object lies behind it. */
 static void take_in_tiny(struct kunit *test, struct object *object, void *p, size_t size)
 {
 	KUNIT_ASSERT_TRUE_MSG(test, IS_ALIGNED((unsigned long)p, min_t(size_t, size & -size, 8)),
@@ -187,7 +187,7 @@ enum call {
 	MALLOC, ZALLOC, CALLOC, MALLOC_NODE, MALLOC_ARRAY, MEMDUP, ALIGNED, NOLOCK, TINY, NR_CALLS
 };
 
-/* A copy needs a source: any live object that is large enough, or none. */
+/* Copy the object of a random slot if it is large enough. Otherwise allocate one. */
 static void *copy(struct kunit *test, size_t size)
 {
 	struct object *source = &model->slots[below(SLOTS)];
@@ -212,7 +212,7 @@ static int random_node(void)
 	return NUMA_NO_NODE;
 }
 
-/* Any size that is rounded up to @size. */
+/* Allocate any size that is rounded up to @size. */
 static void *aligned(size_t size)
 {
 	size_t align = size & -size;
@@ -226,7 +226,7 @@ static void *call(struct kunit *test, enum call which, size_t size)
 	case ALIGNED:
 		return aligned(size);
 	case NOLOCK:
-		/* It may find nothing. */
+		/* kspan_malloc_nolock() may fail. */
 		return kspan_malloc_nolock(size) ?: kspan_malloc(size, model->gfp);
 	case TINY:
 		return kspan_tiny_alloc(size, model->gfp);
@@ -274,7 +274,7 @@ static void allocate(struct kunit *test, struct object *object)
 		take_in(test, object, p, size);
 }
 
-/* The object is nobody's any more; returns what is to be freed. */
+/* Take an object out of the model. Returns the pointer to free. */
 static void *let_go(struct kunit *test, struct object *object)
 {
 	void *p = object->p;
@@ -285,7 +285,7 @@ static void *let_go(struct kunit *test, struct object *object)
 	return p;
 }
 
-/* At the start of an object that is freed after a grace period. */
+/* Stands at the start of an object that is freed after a grace period. */
 struct doomed {
 	struct rcu_head rcu;
 };
@@ -304,7 +304,7 @@ static void release(struct kunit *test, struct object *object)
 		kspan_free(p);
 }
 
-/* Slots from a random one on, as many as are as wanted: free, or in use. */
+/* Find up to BULK slots, from a random one on, that are all free or all in use. */
 static unsigned int some_slots(struct object **slots, bool used)
 {
 	unsigned int n = 1 + below(BULK), first = below(SLOTS), found = 0, i;
@@ -330,7 +330,7 @@ static void allocate_bulk(struct kunit *test)
 		take_in(test, slots[i], p[i], size);
 }
 
-/* Of whatever sizes. */
+/* Free objects of different sizes in bulk. */
 static void release_bulk(struct kunit *test)
 {
 	struct object *slots[BULK];
@@ -342,7 +342,7 @@ static void release_bulk(struct kunit *test)
 	kspan_free_bulk(n, p);
 }
 
-/* It stayed where it was: a slot as a slot, a large object with other pages. */
+/* The object was resized in place: a small one within its slot, a large one with other pages. */
 static void take_in_place(struct kunit *test, struct object *object, size_t size)
 {
 	erase(object);
@@ -371,7 +371,7 @@ static void resize(struct kunit *test, struct object *object)
 	model_stamp(object->p, kept, object->tag);
 	p = kspan_realloc(object->p, size, model->gfp);
 	KUNIT_ASSERT_NOT_NULL(test, p);
-	/* A large object may also grow where it is. */
+	/* A large object may also grow in place. */
 	if (size <= usable || object->class)
 		KUNIT_ASSERT_EQ(test, p == object->p, size <= usable);
 	KUNIT_ASSERT_TRUE(test, model_stamped(p, kept, object->tag));
@@ -383,7 +383,7 @@ static void resize(struct kunit *test, struct object *object)
 	}
 }
 
-/* Phases of growth and of decay, so that spans and arenas come and go. */
+/* Phases of growth and of decay make the heap get and release spans and arenas. */
 static void operate(struct kunit *test, unsigned int i)
 {
 	struct object *object = &model->slots[below(SLOTS)];
@@ -406,7 +406,10 @@ static void operate(struct kunit *test, unsigned int i)
 	}
 }
 
-/* Live + cached + free = slots in every class, and each as the oracle has it. */
+/*
+ * Compare live objects and allocations of every class with the model. kspan_verify() checks that
+ * live + cached + free = slots.
+ */
 static void compare(struct kunit *test)
 {
 	unsigned int class;
@@ -415,7 +418,7 @@ static void compare(struct kunit *test)
 	for (class = 0; class < KSPAN_NR_CLASSES; class++) {
 		KUNIT_ASSERT_EQ_MSG(test, in_use_of(class), model->live_of_class[class],
 				    "class %u", class);
-		/* free_rcu has blocks of its own there, which are gone by now. */
+		/* free_rcu.c allocates blocks of this class, too. They have been freed by now. */
 		if (class == kspan_size_class(RCU_BLOCK))
 			KUNIT_ASSERT_GE(test, allocs_of(class) - model->allocs_before[class],
 					model->allocs_of_class[class]);
@@ -450,7 +453,7 @@ static void random_sequence_agrees_with_the_oracle(struct kunit *test)
 	release_all(test);
 }
 
-/* Less than what the calls would have cached: classes take it from each other. */
+/* The capacity is less than the calls would use, so classes take it from each other. */
 static void little_capacity_loses_nothing(struct kunit *test)
 {
 	u64 before = kspan_cpu_caches_events(&kspan_default_heap, KSPAN_STEAL);
@@ -467,8 +470,8 @@ static void little_capacity_loses_nothing(struct kunit *test)
 	KUNIT_EXPECT_GT(test, kspan_cpu_caches_events(&kspan_default_heap, KSPAN_STEAL), before);
 }
 
-/* Between two flushes everything may be anywhere; after one nothing is cached. */
-static void flushing_and_trimming_loses_nothing(struct kunit *test)
+/* Drain and trim now and then. No object may get lost. */
+static void draining_and_trimming_loses_nothing(struct kunit *test)
 {
 	unsigned int i;
 
@@ -483,7 +486,7 @@ static void flushing_and_trimming_loses_nothing(struct kunit *test)
 	release_all(test);
 }
 
-/* One after the other on every CPU: each finds what another has cached. */
+/* Move the task from CPU to CPU. Each finds objects that another one has cached. */
 static void moving_from_cpu_to_cpu_loses_nothing(struct kunit *test)
 {
 	unsigned int i, cpu = 0;
@@ -504,7 +507,7 @@ static void moving_from_cpu_to_cpu_loses_nothing(struct kunit *test)
 static struct kunit_case model_cases[] = {
 	KUNIT_CASE(random_sequence_agrees_with_the_oracle),
 	KUNIT_CASE(little_capacity_loses_nothing),
-	KUNIT_CASE(flushing_and_trimming_loses_nothing),
+	KUNIT_CASE(draining_and_trimming_loses_nothing),
 	KUNIT_CASE(moving_from_cpu_to_cpu_loses_nothing),
 	{}
 };

@@ -1,27 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Re-entry at every instruction
+ * Re-entry at every instruction.
  *
- * kspan's code runs through a story, again and again. Each time a hardware
- * breakpoint stands at another instruction, and the exception it raises is, to
- * kspan, an NMI: in_nmi() is true. There all calls are made that may be made in an
- * NMI, on the same classes.
+ * kspan's code runs through a story again and again. Each time a hardware breakpoint stands at
+ * another instruction. Its exception is an NMI to kspan: in_nmi() is true. The handler makes all
+ * calls that are allowed in an NMI, on the same classes.
  *
  *	story	malloc ... malloc ... free ... free
  *	             \                  \
  *	              +-- reenter()      +-- reenter()
  *
- * What the instructions are is found out, not listed: first the story is single
- * stepped, where it is in kspan's text or in ours. When it leaves both, a second
- * breakpoint at the return address waits for it, so nothing of the kernel's is
- * stepped through. An instruction is stopped at in the first story that has it.
+ * The suite finds the instructions by itself. First it single steps the story through kspan's text
+ * and its own. When the story leaves both, a second breakpoint waits at the return address, so
+ * that no code of the kernel is stepped through. The suite stops at each instruction in the first
+ * story that passes it.
  *
- * There is a second handler, for which the breakpoint only raises an interrupt: it comes
- * before that instruction, or as soon as interrupts are on. It frees a stale pointer, to
- * what the story is about to get, and allocates what may get the descriptor.
+ * A second handler only raises an interrupt, which comes before that instruction, or as soon as
+ * interrupts are on. The interrupt frees a stale pointer to the memory that the story will get,
+ * and allocates objects that may get the descriptor.
  *
- * perf owns the breakpoints, and so knows of them; their addresses are changed
- * behind its back, or each instruction would take milliseconds.
+ * perf owns the breakpoints. The suite changes their addresses without perf, since perf would take
+ * milliseconds for each instruction.
  */
 #include <linux/hw_breakpoint.h>
 #include <linux/irq_work.h>
@@ -36,28 +35,28 @@
 
 #include "context.h"
 
-#define SMALL	8192	/* four slots a span, eight objects a magazine */
+#define SMALL	8192	/* four slots in a span, eight objects in a magazine */
 #define MANY	22	/* more than two magazines hold */
-#define OTHER	2048	/* of a class that takes its capacity from them */
+#define OTHER	2048	/* of a class that takes capacity from that of SMALL */
 #define OTHERS	70	/* more than two magazines hold */
 #define WORDS	64	/* of a class with two words of bitmap */
 #define LARGE	50000
 #define TINY	5
 #define RESERVE	300
-#define VISITS	3	/* re-entries per run of a story */
+#define VISITS	3	/* re-entries in a run of a story */
 #define KEPT	(4 * VISITS)
 #define DIRT	0xd1
 
 /*
- * Every instruction but where the kernel's own checks make each run of a story
- * take tens of milliseconds: there it is a sample, another one each time.
+ * Interrupt every instruction. Where checks of a debug kernel make a run take tens of
+ * milliseconds, interrupt a sample, another one each time.
  */
 #define STRIDE	(IS_ENABLED(CONFIG_KASAN) ? 61 : \
 		 IS_ENABLED(CONFIG_PROVE_LOCKING) || IS_ENABLED(CONFIG_KCSAN) ? 11 : 1)
 
 #if defined(CONFIG_HAVE_HW_BREAKPOINT) && defined(CONFIG_X86)
 
-/* With the detectors of a debug kernel it takes more than 20000. */
+/* With all checks of a debug kernel a story has more than 20000 steps. */
 #define MAX_STEPS	60000
 #define OUTSIDE_MAX	12
 
@@ -68,12 +67,12 @@ struct text {
 
 struct breakpoint {
 	struct perf_event *event;
-	int index;	/* of its debug register */
+	int index;	/* number of its debug register */
 };
 
-/* kspan's, and ours. */
+/* The text of kspan, and of this module. */
 static struct text kspan_text, own_text;
-/* What is known of an instruction, a byte for each of kspan's text. */
+/* State of each instruction, a byte for each byte of kspan's text. */
 #define FOUND		1
 #define INTERRUPTED	2
 static u8 *known;
@@ -81,12 +80,12 @@ static unsigned long *steps;
 static unsigned int nr_steps, sample;
 static struct breakpoint target, way_back;
 
-/* The state of a run: objects for the handler, and what it leaves. */
+/* State of a run: objects that the handler frees, and objects that it allocates. */
 static struct {
 	struct task_struct *task;
 	bool tracing;
 	bool stepping;
-	unsigned int outside;	/* instructions since it left */
+	unsigned int outside;	/* instructions since the story left both texts */
 	unsigned long way_back;
 	unsigned int visits;
 	void (*visit)(unsigned int visit);
@@ -107,7 +106,7 @@ static void expect(bool truth, const char *what)
 		run.wrong = what;
 }
 
-/* What was allocated inside is freed outside, by the task. */
+/* Keep an object that the handler allocated. The task frees it later. */
 static void keep(void *p, size_t size)
 {
 	if (!p) {
@@ -141,7 +140,10 @@ static void reenter(unsigned int visit)
 		kspan_free_bulk(ARRAY_SIZE(bulk), bulk);
 }
 
-/* A pointer to what was freed, which the story gets next; and what others get meanwhile. */
+/*
+ * A pointer to a freed object, whose memory the story gets next; and objects that the interrupt
+ * allocates.
+ */
 static struct {
 	void *p;
 	bool freed;
@@ -149,7 +151,7 @@ static struct {
 	void *others[4];
 } stale;
 
-/* More pages than the story has: none is put where that was. */
+/* These objects have more pages than the story's, so none gets its old place. */
 static void free_stale(struct irq_work *work)
 {
 	u64 bad = kspan_bad_frees();
@@ -162,7 +164,7 @@ static void free_stale(struct irq_work *work)
 		stale.others[i] = kspan_malloc(2 * LARGE, GFP_ATOMIC | __GFP_NOWARN);
 }
 
-/* As in context.c: one of the hard kind may not take the locks of SLUB, which kmemleak does. */
+/* lockdep does not let a hard irq_work take SLUB's locks, as kmemleak does. See context.c. */
 static struct irq_work stale_work =
 	__IRQ_WORK_INIT(free_stale, IS_ENABLED(CONFIG_PREEMPT_RT) ? IRQ_WORK_HARD_IRQ : 0);
 
@@ -177,7 +179,7 @@ static bool is_in(const struct text *text, unsigned long addr)
 	return addr - text->start < text->end - text->start;
 }
 
-/* 0 is nowhere. */
+/* Move a breakpoint; 0 turns it off. */
 static void move(const struct breakpoint *breakpoint, unsigned long addr)
 {
 	set_debugreg(addr, breakpoint->index);
@@ -200,7 +202,10 @@ static void note_step(unsigned long addr)
 	steps[nr_steps++] = addr;
 }
 
-/* Out of both texts; short ways are gone along, as a retpoline's is. */
+/*
+ * The story is outside of both texts. Step along a short way, like that of a retpoline. Otherwise
+ * wait at the return address.
+ */
 static void trace_outside(struct pt_regs *regs)
 {
 	if (!run.outside++)
@@ -211,7 +216,7 @@ static void trace_outside(struct pt_regs *regs)
 	move(&way_back, run.way_back);
 }
 
-/* Go on to the next instruction, or to where the outer world returns to. */
+/* Step to the next instruction, or to the return from code outside of both texts. */
 static void trace(struct pt_regs *regs)
 {
 	regs->flags |= X86_EFLAGS_TF;
@@ -254,7 +259,7 @@ static void start_stepping(void)
 	asm volatile("pushfq\n\torq %0, (%%rsp)\n\tpopfq" : : "i" (X86_EFLAGS_TF) : "memory", "cc");
 }
 
-/* Objects of the same kinds as the stories', for reenter() to free. */
+/* Make objects of the stories' kinds, which reenter() frees. */
 static void prepare(struct kunit *test)
 {
 	unsigned int i;
@@ -277,7 +282,7 @@ static void clean_up(void)
 {
 	unsigned int i;
 
-	/* What nobody came by to free. */
+	/* Free the objects that no re-entry has freed. */
 	for (i = run.visits; i < VISITS; i++) {
 		kspan_free(run.small[i]);
 		kspan_free(run.words[i]);
@@ -304,7 +309,7 @@ static void check(const u8 *p, size_t size, unsigned int tag)
 	expect(!p || !memchr_inv(p, tag, size), "contents of the story's object");
 }
 
-/* Fast paths, magazines, depot, new spans; spans that become empty. */
+/* Fast paths, magazines, depot, new spans, and spans that are retired. */
 static void small_story(void)
 {
 	size_t size = SMALL;
@@ -325,7 +330,7 @@ static void small_story(void)
 	kspan_free(p[0]);
 }
 
-/* Each of two classes grows when the other one has all the capacity. */
+/* Two classes take all capacity from each other in turn. */
 static void adapt_story(void)
 {
 	u8 *p[OTHERS];
@@ -342,7 +347,7 @@ static void adapt_story(void)
 	small_story();
 }
 
-/* Of many slots a span, with bitmaps of their own. */
+/* A class with many slots in a span, and so a bitmap outside of the descriptor. */
 static void bulk_story(void)
 {
 	void *p[70];
@@ -356,7 +361,7 @@ static void bulk_story(void)
 	kspan_free_bulk(ARRAY_SIZE(p), p);
 }
 
-/* Runs are cut, and coalesce. */
+/* Runs are split, and coalesce. */
 static void large_story(void)
 {
 	void *p = kspan_malloc(LARGE, GFP_KERNEL), *q = kspan_malloc(65536, GFP_KERNEL);
@@ -389,7 +394,7 @@ static void realloc_story(void)
 	kspan_free_sensitive(p);
 }
 
-/* Blocks that are opened, filled, left, and emptied. */
+/* Tiny blocks are opened, filled, closed and freed. */
 static void tiny_story(void)
 {
 	static const u8 sizes[] = { 5, 8, 3, 1, 15, 2, 4, 7, 9, 12, 6 };
@@ -448,7 +453,7 @@ static void free_in_trap(void *object)
 	kspan_free(object);
 }
 
-/* An NMI comes while the cache is busy: others complete what it did. */
+/* An NMI comes while the cache is busy. Other code completes its frees. */
 static void deferred_story(void)
 {
 	static struct context_job job;
@@ -473,7 +478,7 @@ static void deferred_story(void)
 	bulk_story();
 }
 
-/* The CPU's cache is busy for whoever asks: slot by slot, of new spans, too. */
+/* The CPU's cache is busy for all callers. They get and free single slots, of new spans, too. */
 static void busy_story(void)
 {
 	struct kspan_cpu_cache *cache;
@@ -498,7 +503,7 @@ static void busy_story(void)
 	kspan_cpu_cache_leave(cache);
 }
 
-/* Arenas come and go. */
+/* Arenas are allocated and released. */
 static void arena_story(void)
 {
 	void *p = kspan_malloc(3 << 20, GFP_KERNEL), *q = kspan_malloc(3 << 20, GFP_KERNEL);
@@ -527,7 +532,7 @@ static bool symbol_at(unsigned long addr, const char *module, struct text *symbo
 	return true;
 }
 
-/* The symbols of a module that lie side by side with one of its functions. */
+/* Find the text of a module: the symbols side by side with one of its functions. */
 static void find_text(const void *function, const char *module, struct text *text)
 {
 	struct text symbol;
@@ -561,7 +566,7 @@ static int open_breakpoint(struct breakpoint *breakpoint, unsigned long addr,
 	return 0;
 }
 
-/* perf has chosen the register. */
+/* Find the debug register that perf has chosen. */
 static int find_register(struct breakpoint *breakpoint, unsigned long addr)
 {
 	unsigned long value;
@@ -574,7 +579,7 @@ static int find_register(struct breakpoint *breakpoint, unsigned long addr)
 	return -ENODEV;
 }
 
-/* Both first: to open one may have perf write the registers of all. */
+/* Open both breakpoints before either is moved: perf may write all registers when it opens one. */
 static int open_breakpoints(void)
 {
 	unsigned long addr = (unsigned long)nowhere;
@@ -649,7 +654,7 @@ static void tell_traced(void (*story)(void))
 	story();
 	WRITE_ONCE(run.tracing, false);
 	barrier();
-	/* The step behind it ended the stepping. */
+	/* The single step behind this write ends the stepping. */
 	WRITE_ONCE(run.stepping, false);
 	move(&way_back, 0);
 	run.task = NULL;
@@ -703,7 +708,7 @@ struct books {
 	u64 bad;
 };
 
-/* At all from @first on that were not interrupted before; returns how many were. */
+/* Interrupt all steps from @first on that were not interrupted before. Returns how many were. */
 static unsigned int interrupt_all(struct kunit *test, unsigned int first, void (*story)(void),
 				  bool cold, const struct books *books)
 {
@@ -724,9 +729,9 @@ static unsigned int interrupt_all(struct kunit *test, unsigned int first, void (
 }
 
 /*
- * A story takes other ways when nothing is cached and there is no arena, as at
- * first. That costs more to bring about, so it is done only for what else is
- * not passed.
+ * A story takes other paths when nothing is cached and there is no arena, as at first. It takes
+ * long to make it so. So only steps that the warm story does not pass are interrupted in the cold
+ * one.
  */
 static void interrupt_each_step(struct kunit *test, void (*story)(void))
 {
@@ -738,7 +743,7 @@ static void interrupt_each_step(struct kunit *test, void (*story)(void))
 	clear_state();
 	trace_story(test, story, true);
 	trace_story(test, story, false);
-	/* With what the stories before had, and did not come by again. */
+	/* Begin with the steps of earlier stories that were not passed again there. */
 	warm = interrupt_all(test, 0, story, false, &books);
 	cold = interrupt_all(test, first, story, true, &books);
 	expect_all_is_well(test, 0, books.live, books.bad);
@@ -814,7 +819,7 @@ static void arenas(struct kunit *test)
 	interrupt_each_step(test, arena_story);
 }
 
-/* What the stories of stale pointers get, and from where. */
+/* The object that a story of stale pointers gets, and its heap. */
 static struct {
 	struct kspan_heap *heap;
 	void *p;
@@ -830,7 +835,7 @@ static void get_large_of_heap(void)
 	got.p = kspan_heap_malloc(got.heap, LARGE, GFP_KERNEL);
 }
 
-/* As was free before; its address is the stale pointer. */
+/* Run the story and free its object. The stale pointer has the address that the story gets next. */
 static void free_what_is_next(void (*story)(void))
 {
 	story();
@@ -838,7 +843,7 @@ static void free_what_is_next(void (*story)(void))
 	kspan_free(got.p);
 }
 
-/* Returns whether the stale pointer was freed while the story was told. */
+/* Returns whether the stale pointer was freed during the story. */
 static bool free_stale_at(struct kunit *test, unsigned long addr, void (*story)(void))
 {
 	unsigned int i;
@@ -849,7 +854,7 @@ static bool free_stale_at(struct kunit *test, unsigned long addr, void (*story)(
 	tell_interrupted(story, addr);
 	irq_work_sync(&stale_work);
 	KUNIT_EXPECT_PTR_EQ_MSG(test, got.p, stale.p, "%pS", (void *)addr);
-	/* If not, it was the story's object already, which is free now. */
+	/* Unless the stale free hit the story's new object, that object is still live. */
 	if (!stale.freed || stale.refused)
 		kspan_free(got.p);
 	for (i = 0; stale.freed && i < ARRAY_SIZE(stale.others); i++)
@@ -857,14 +862,17 @@ static bool free_stale_at(struct kunit *test, unsigned long addr, void (*story)(
 	return stale.freed;
 }
 
-/* The object that is given out is the one that was free, whoever frees that, too. */
+/*
+ * The story must get the object that was free before, even if a stale pointer to it is freed
+ * meanwhile.
+ */
 static void free_stale_at_each_step(struct kunit *test, void (*story)(void))
 {
 	unsigned int refused = 0, accepted = 0, i;
 	void *behind;
 
 	story();
-	/* Nothing of other sizes fits where it was. */
+	/* This object keeps those of other sizes from the place of the story's. */
 	behind = kspan_malloc(LARGE, GFP_KERNEL);
 	kspan_free(got.p);
 	free_what_is_next(story);
@@ -884,7 +892,7 @@ static void free_stale_at_each_step(struct kunit *test, void (*story)(void))
 		KUNIT_EXPECT_GT(test, accepted, 0U);
 }
 
-/* kmemleak would hear of an object twice, and give up. */
+/* kmemleak turns itself off when it is told of an object twice. */
 static void not_with_kmemleak(struct kunit *test)
 {
 	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
@@ -919,8 +927,8 @@ static void stale_pointer_to_one_of_a_heap(struct kunit *test)
 #define FIRST_OF(function)	((const void *)(function))
 
 /*
- * Not kspan_depot_put_full(): it is for a CPU without a second magazine, which a story may
- * have by the time that it is told again.
+ * These functions must have been interrupted. kspan_depot_put_full() is not among them: only a CPU
+ * without a second magazine calls it, and a story may have one when it runs again.
  */
 static const void *const passed[] = {
 	FIRST_OF(__kspan_malloc), FIRST_OF(kspan_malloc_class), FIRST_OF(kspan_free),
@@ -941,7 +949,7 @@ static const void *const passed[] = {
 	FIRST_OF(kspan_large_alloc), FIRST_OF(kspan_large_free), FIRST_OF(kspan_arena_alloc),
 };
 
-/* The stories have passed all that they are for. */
+/* The stories must have passed all functions of the list. */
 static void all_paths_were_passed(struct kunit *test)
 {
 	unsigned int done = 0, i;
@@ -950,7 +958,7 @@ static void all_paths_were_passed(struct kunit *test)
 		done += known[steps[i] - kspan_text.start] == INTERRUPTED;
 	kunit_info(test, "interrupted at %u of %u instructions\n", done, nr_steps);
 	KUNIT_EXPECT_LT(test, nr_steps, (unsigned int)MAX_STEPS);
-	/* Now and then a story takes another way than when it was traced. */
+	/* A story may take another path than when it was traced. */
 	KUNIT_EXPECT_GE(test, done, nr_steps / STRIDE * 8 / 10);
 	for (i = 0; i < ARRAY_SIZE(passed); i++) {
 		unsigned long offset = (unsigned long)passed[i] - kspan_text.start;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The consistency check itself: it sees what was broken on purpose. */
+/* The consistency check must find what is broken on purpose. */
 #include <linux/kspan.h>
 
 #include "kspan_kunit.h"
 
 static struct kspan_finding found;
 
-/* Break a field, look, mend it. */
+/* Break a field, check the heap, and restore the field. */
 #define BREAK(test, field, bad, finding)			\
 do {								\
 	typeof(field) good = (field);				\
@@ -18,7 +18,7 @@ do {								\
 	KUNIT_EXPECT_STREQ(test, found.what, finding);		\
 } while (0)
 
-/* A live object; @span is set to the span it lies in. */
+/* Make a live object. @span is set to its span. */
 static void *live(struct kunit *test, size_t size, struct kspan_span **span)
 {
 	void *p = kspan_malloc(size, GFP_KERNEL);
@@ -125,7 +125,7 @@ static void sees_wrong_free_pages(struct kunit *test)
 	kspan_free(p);
 }
 
-/* An object in the open block of the CPU, with the mark at 8. */
+/* Make an object in the CPU's open block, with the mark at 8. */
 static void *live_tiny(struct kunit *test, struct kspan_span **span, struct kspan_tiny **tiny)
 {
 	void *p = kspan_tiny_alloc(3, GFP_KERNEL), *q = kspan_tiny_alloc(4, GFP_KERNEL);
@@ -139,7 +139,7 @@ static void *live_tiny(struct kunit *test, struct kspan_span **span, struct kspa
 	return p;
 }
 
-/* Bits of the word that a block's objects are in. */
+/* The word with the bits of a block's objects. */
 static unsigned long *starts_of(struct kspan_span *span, const void *block)
 {
 	return &span->starts[((unsigned long)block - span->start) / BITS_PER_LONG];
@@ -156,7 +156,7 @@ static void sees_tiny_objects_in_free_blocks(struct kunit *test)
 	kspan_free(p);
 }
 
-/* A block was freed into a magazine that came with the second one. */
+/* Cache a block in a magazine, which the CPU gets by the second one. */
 static void sees_tiny_objects_in_cached_blocks(struct kunit *test)
 {
 	struct kspan_span *span;

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kspan_bench - kspan beside SLUB, in the same boot and through the same loop
+ * kspan_bench - kspan beside SLUB, in the same boot and through the same loop.
  *
- * Loading the module runs the benchmark and prints a line per measurement. All
- * costs are in TSC ticks, to 1/100, the minimum of the rounds, an empty loop
- * subtracted. Under QEMU's -icount shift=0 a tick is an instruction. User Mode
- * Linux gives nanoseconds.
+ * Loading the module runs the benchmark and prints a line for each measurement. All costs are in
+ * TSC ticks, to 1/100. They are the minimum of the rounds, without the cost of an empty loop. Under
+ * QEMU's -icount shift=0 a tick is an instruction. Under User Mode Linux costs are nanoseconds.
  *
- * what=pairs: kspan_malloc() and kspan_free() beside kmalloc() and kfree(), a
- * line per pattern, size and n, per alloc+free pair:
+ * what=pairs: kspan_malloc() and kspan_free() beside kmalloc() and kfree(). There is a line for
+ * each pattern, size and n, with the cost of an allocation and its free:
  *
  *	kspan-bench: pattern=hot size=64 n=1000 kspan=61.00 slub=179.00 ratio=0.34
  *
@@ -20,41 +19,41 @@
  *
  * what=large: the same for 33 KiB to 1 MiB, beside kmalloc() and alloc_pages().
  *
- * what=churn: n objects live (default 8192), of sizes log-uniform from 8 to size; a
- * random one is freed and another allocated in its place. The mean of all rounds.
+ * what=churn: n objects are live (default 8192), of sizes from 8 to size, as many in each octave.
+ * A random one is freed, and another allocated in its place. The cost is the mean of all rounds.
  *
- * what=scaling: hot and fifo while ever more objects are held, a line with held=, the
- * size of these, and live=, how many they are.
+ * what=scaling: hot and fifo while ever more objects are held. held= is their size, live= their
+ * number.
  *
- * what=calls: each call beside its counterpart, a line per call and size; what
- * is measured of a call stands in calls[]:
+ * what=calls: each call beside its counterpart, a line for each call and size. calls[] has the
+ * measured part of each call:
  *
  *	kspan-bench: call=zalloc peer=kzalloc size=64 batch=1 kspan=... slub=... ratio=...
  *
- * Costs are per object. Where there is no counterpart, slub and ratio are "-".
+ * Costs are per object. Without a counterpart slub and ratio are "-".
  *
- * what=heaps: pattern=cache,... beside kmem_cache, heap,... beside kmalloc(), life,... of an
- * empty heap, and destroy, which is the end of n objects at once beside the free of each.
+ * what=heaps: pattern=cache,... beside kmem_cache; heap,... beside kmalloc(); life,... of an empty
+ * heap; and destroy, which ends n objects at once, beside the free of each.
  *
- * what=memory: what objects take beside what was asked for; memory.c says of which.
+ * what=memory: the memory that objects take, beside their requested bytes. See memory.c.
  *
- * what=region: n objects of a region, allocated and released by a mark, or with the
- * region made and destroyed for them (pattern=region_once); the peer frees each.
+ * what=region: n objects of a region. They are allocated and released by a mark, or the region is
+ * created and destroyed for them (pattern=region_once). The peer frees each.
  *
  * what=worst: the longest single allocation and free, pattern=worst_alloc and worst_free.
  *
- * what=reclaim: requests that fail at a limit, and drop_caches; reclaim.c says more.
+ * what=reclaim: requests that fail at a limit, and drop_caches. See reclaim.c.
  *
- * what=stretch: the longest time with interrupts or preemption off, stretch.c says of what.
+ * what=stretch: the longest time with interrupts or preemption off. See stretch.c.
  *
- * what=rest: what is kept when everything was freed, on many CPUs
+ * what=rest: the memory that is kept when all objects were freed, on many CPUs
  *
- * what=remote, what=parallel: two CPUs and more; parallel.c says what is measured.
+ * what=remote, what=parallel: two CPUs and more. See parallel.c.
  *
- * what=pool: object pools and fixed pools; pool.c says beside what.
+ * what=pool: object pools and fixed pools. See pool.c.
  *
- * what=profile: the pairs again, once each, for tools/bench/profile.py to read the
- * instructions off QEMU's log.
+ * what=profile: the pairs again, once each. tools/bench/profile.py reads their instructions from
+ * QEMU's log.
  *
  * Parameters: what, rounds, seed, and the lists pattern, size, n.
  */
@@ -107,7 +106,7 @@ FREE(slub_free) { kfree(p); }
 ALLOC(kspan_alloc) { return kspan_malloc(size, gfp); }
 FREE(kspan_give) { kspan_free(p); }
 
-/* The cost of the loop and of the wrappers alone. */
+/* These cost as much as the loop and the wrappers alone. */
 ALLOC(empty_alloc) { return &rounds; }
 FREE(empty_free) { barrier(); }
 
@@ -129,7 +128,7 @@ u64 run_hot(const struct allocator *a, const struct load *load)
 	return ticks() - start;
 }
 
-/* Long runs are interrupted: each piece is timed, allocations and frees apart. */
+/* The timer interrupts long runs. So each piece is timed by itself, allocations and frees apart. */
 u64 run_batch(const struct allocator *a, const struct load *load)
 {
 	struct stopwatch allocs = { }, frees = { };
@@ -171,7 +170,7 @@ u64 fastest(run_fn run, const struct allocator *a, const struct load *load)
 	return best;
 }
 
-/* Under User Mode Linux: nanoseconds that took a number of ticks. */
+/* Under User Mode Linux: the nanoseconds of a number of ticks. */
 static u64 known_ns = 1, known_ticks = 1;
 
 static void calibrate(void)
@@ -196,7 +195,7 @@ u64 per_object(u64 cost, u64 none, u64 nr_objects)
 	return div64_u64(units_of(max(cost, none) - none), nr_objects);
 }
 
-/* Leaves half of the memory to everything else. */
+/* Whether so many bytes of objects leave enough memory for everything else. */
 bool fits_in_memory(u64 bytes)
 {
 	return bytes < (u64)totalram_pages() * PAGE_SIZE / 4 * 3;
@@ -218,7 +217,7 @@ struct number ratio_of(u64 ours, u64 theirs)
 			 div64_u64(ours * 100, max_t(u64, theirs, 1)));
 }
 
-/* The order in which a batch of @pattern is freed, up to the next call. */
+/* The order in which a batch of @pattern is freed. It is valid until the next call. */
 const u32 *make_order(const struct pattern *pattern, unsigned int batch)
 {
 	struct rnd_state rnd;
@@ -361,7 +360,10 @@ static int __init bench_init(void)
 
 	if (err)
 		return err;
-	/* SLUB draws the order of each new slab: until then at 10000 instructions. */
+	/*
+	 * SLUB draws the order of the objects of each new slab. Before the random numbers are
+	 * ready that takes 10000 instructions.
+	 */
 	err = wait_for_random_bytes();
 	if (err)
 		return err;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * kspan_bench - what the measurements share: allocators, loops, rounds, numbers
- */
+/* kspan_bench - what the measurements share: allocators, loops, rounds, numbers. */
 #ifndef KSPAN_BENCH_H
 #define KSPAN_BENCH_H
 
@@ -24,13 +22,13 @@ struct allocator {
 	void (*free)(const void *p);
 };
 
-/* Wrappers of one shape for all calls, so that one empty loop stands for all. */
+/* The wrappers of all calls have one form, so that one empty loop stands for all. */
 #define ALLOC(name)	static noinline void *(name)(size_t size, gfp_t gfp)
 #define FREE(name)	static noinline void name(const void *p)
 
 extern const struct allocator empty, slub, kspan;
 
-/* Parameters. A list that was not given is empty. */
+/* Parameters. A list that is not set is empty. */
 extern unsigned int rounds, seed;
 extern unsigned int counts[MAX_LIST], nr_counts;
 extern unsigned int sizes[MAX_LIST], nr_sizes;
@@ -38,12 +36,12 @@ extern char *patterns[MAX_LIST];
 extern unsigned int nr_patterns;
 
 /**
- * struct load - what a run does
- * @size:	of each object
+ * struct load - the work of a run
+ * @size:	bytes of each object
  * @gfp:	of each allocation
- * @loops:	objects in all, a multiple of @batch
- * @batch:	objects allocated before the first of them is freed
- * @order:	the order in which these are freed
+ * @loops:	number of all objects, a multiple of @batch
+ * @batch:	objects that are allocated before the first of them is freed
+ * @order:	the order in which a batch is freed
  */
 struct load {
 	size_t size;
@@ -53,7 +51,7 @@ struct load {
 	const u32 *order;
 };
 
-/* User Mode Linux has no get_cycles(), and the processor's TSC. */
+/* User Mode Linux has no get_cycles(), but can read the processor's TSC. */
 static inline u64 ticks(void)
 {
 #ifdef CONFIG_UML
@@ -68,10 +66,10 @@ static inline u64 ticks(void)
 
 /**
  * struct stopwatch - ticks of pieces of work
- * @ticks:	of those that count
- * @objects:	of these
+ * @ticks:	of the pieces that count
+ * @objects:	of the pieces that count
  * @start:	of the current piece
- * @jiffies:	then: a piece in which the timer interrupt came does not count
+ * @jiffies:	at @start: a piece that the timer interrupted does not count
  */
 struct stopwatch {
 	u64 ticks;
@@ -99,7 +97,7 @@ static inline void watch_stop(struct stopwatch *watch, unsigned int nr_objects)
 	watch->objects += nr_objects;
 }
 
-/* Ticks that @nr_objects would have taken, U64_MAX if no piece counts. */
+/* Ticks for @nr_objects at the speed of the pieces that count; U64_MAX if none counts. */
 u64 watch_total(const struct stopwatch *watch, u64 nr_objects);
 
 typedef u64 (*run_fn)(const struct allocator *a, const struct load *load);
@@ -111,10 +109,10 @@ u64 run_hot(const struct allocator *a, const struct load *load);
 u64 run_batch(const struct allocator *a, const struct load *load);
 u64 fastest(run_fn run, const struct allocator *a, const struct load *load);
 
-/* What remains of @cost above the empty loop's, in 1/100 of the unit per object. */
+/* The cost without that of the empty loop, in 1/100 of the unit per object. */
 u64 per_object(u64 cost, u64 none, u64 nr_objects);
 
-/* 1/100 of the unit: ticks, or under User Mode Linux nanoseconds. */
+/* In 1/100 of the unit: ticks, or nanoseconds under User Mode Linux. */
 u64 units_of(u64 ticks);
 
 /* "12.34", or "-" for U64_MAX. */
@@ -127,7 +125,7 @@ struct number ratio_of(u64 ours, u64 theirs);
 
 /**
  * struct pattern - an order of allocations and frees
- * @name:	as it is printed and asked for
+ * @name:	for output and parameters
  * @run:	the loop
  * @gfp:	of the allocations, besides GFP_KERNEL
  * @order:	in which a batch is freed
@@ -143,7 +141,7 @@ const u32 *make_order(const struct pattern *pattern, unsigned int batch);
 const struct pattern *find_pattern(const char *name);
 bool fits_in_memory(u64 bytes);
 
-/* Makes and runs a load of @pattern, of @n objects at a time. */
+/* Measures a load of @pattern with @n objects at a time. */
 typedef void (*measure_fn)(const struct pattern *pattern, const struct load *load);
 void measure(measure_fn fn, const struct pattern *pattern, unsigned int size, unsigned int n);
 

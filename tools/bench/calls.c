@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * what=calls: each call beside its counterpart
- */
+/* what=calls: each call beside its counterpart. */
 #include "bench.h"
 
 #include <linux/kernel.h>
@@ -13,7 +11,7 @@
 #define MAX_TEXT	1024
 #define CROWD		32
 
-/* Of n, where it is not given. */
+/* Loops when n is not set. */
 #define LOOPS		1000
 
 ALLOC(slub_alloc) { return kmalloc(size, gfp); }
@@ -23,15 +21,15 @@ FREE(kspan_give) { kspan_free(p); }
 FREE(empty_free) { barrier(); }
 
 /**
- * struct fixture - what a measurement of a call finds ready
- * @ours:	object of the size, of kspan
- * @theirs:	the same of SLUB
- * @cache:	of the size
- * @our_pool:	of elements of the size, of kspan
- * @their_pool:	the same of SLUB
- * @batch:	objects of a bulk call
- * @crowd:	objects of kspan of the size, between which are gaps of the size
- * @text:	a string that takes the size with its end
+ * struct fixture - what the calls of a measurement use
+ * @ours:		object of the size, of kspan
+ * @theirs:		object of the size, of SLUB
+ * @cache:		for objects of the size
+ * @our_pool:	elements of the size, of kspan
+ * @their_pool:	elements of the size, of SLUB
+ * @batch:		objects of a bulk call
+ * @crowd:		objects of the size, of kspan, with gaps of the size between them
+ * @text:		a string that takes the size with its final 0
  */
 static struct fixture {
 	void *ours;
@@ -97,7 +95,10 @@ ALLOC(s_strndup) { return kstrndup(fixture.text, size - 1, gfp); }
 ALLOC(k_asprintf) { return kspan_asprintf(gfp, "%s.%zu", fixture.text, size); }
 ALLOC(s_asprintf) { return kasprintf(gfp, "%s.%zu", fixture.text, size); }
 
-/* In place; then moving, by 16 KiB and to the double size, with malloc and free. */
+/*
+ * realloc() in place; then with a move, by 16 KiB, and to the double size. These include malloc
+ * and free.
+ */
 ALLOC(k_realloc) { return kspan_realloc(fixture.ours, size - 4, gfp); }
 ALLOC(s_realloc) { return krealloc(fixture.theirs, size - 4, gfp); }
 ALLOC(k_realloc_move) { return kspan_realloc(kspan_malloc(size, gfp), 4 * size, gfp); }
@@ -116,7 +117,7 @@ ALLOC(k_bulk)
 	return kspan_alloc_bulk(size, gfp, fixture.batch, objects) ? objects : NULL;
 }
 
-/* Returns an int or, in 7.3, a bool. */
+/* kmem_cache_alloc_bulk() returns an int, or a bool since 7.3. */
 ALLOC(s_bulk)
 {
 	return kmem_cache_alloc_bulk(fixture.cache, gfp, fixture.batch, objects) ? objects : NULL;
@@ -144,7 +145,7 @@ ALLOC(s_singly)
 	return objects;
 }
 
-/* The free alone. */
+/* Time the free only. */
 static u64 run_free(const struct allocator *a, const struct load *load)
 {
 	unsigned int i;
@@ -163,16 +164,16 @@ static u64 run_free(const struct allocator *a, const struct load *load)
 
 /**
  * struct call - a call and its counterpart
- * @name:	of the call, without kspan_, and what of it is measured
- * @peer:	name of the counterpart
- * @run:	loop
- * @kspan:	the call
- * @slub:	the counterpart; none where its alloc is NULL
- * @sizes:	up to the first 0
- * @align:	of the objects of the fixture's cache
- * @weight:	how many times fewer loops than n
- * @bulk:	measured for several objects at once
- * @crowded:	whether there is a crowd: an object has no free pages behind it
+ * @name:		of the call, without kspan_, and of what is measured
+ * @peer:		name of the counterpart
+ * @run:		the loop
+ * @kspan:		the call
+ * @slub:		the counterpart; there is none if its alloc is NULL
+ * @sizes:		up to the first 0
+ * @align:		of the objects of the fixture's cache
+ * @weight:		n is divided by this
+ * @bulk:		measured for several objects at once
+ * @crowded:	a crowd keeps free pages from the end of an object
  */
 struct call {
 	const char *name;
@@ -272,7 +273,7 @@ static const struct call calls[] = {
 	  { k_tiny, kspan_give }, { slub_alloc, slub_free }, TINY_SIZES },
 };
 
-/* Gaps that fit an object exactly are what the next ones get. */
+/* The next objects get the gaps, which fit them exactly. */
 static void make_crowd(size_t size)
 {
 	unsigned int i;

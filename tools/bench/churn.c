@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * what=churn: many live objects of mixed sizes, one of which is replaced at a time
- */
+/* what=churn: many live objects of mixed sizes, of which one is replaced at a time. */
 #include "bench.h"
 
 #include <linux/kernel.h>
@@ -11,10 +9,10 @@
 
 #define STEPS	65536U
 #define LEAST	8
-/* Live objects, where n is not given. */
+/* Live objects when n is not set. */
 #define LIVE	8192
 
-/* Drawn before, so that drawing is not measured. */
+/* The steps are drawn before, so that drawing is not measured. */
 static struct step {
 	u32 place;
 	u32 size;
@@ -22,7 +20,7 @@ static struct step {
 
 static void **live;
 
-/* As many sizes between 8 and 16 as between 1024 and 2048. */
+/* Draw as many sizes between 8 and 16 as between 1024 and 2048. */
 static u32 draw_size(struct rnd_state *rnd, u32 most)
 {
 	u32 size = LEAST << prandom_u32_state(rnd) % (ilog2(most / LEAST) + 1);
@@ -42,7 +40,7 @@ static void draw_steps(u32 most, unsigned int nr_live)
 	}
 }
 
-/* All steps, after as many that bring the heap to where it stays. */
+/* Time all steps. Do them once before, so that the heap is in its usual state. */
 static u64 churn(const struct allocator *a, unsigned int nr_live)
 {
 	struct stopwatch watch = { };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * what=heaps: typed caches beside kmem_cache, private heaps beside kmalloc(), and the
- * end of many objects at once beside the free of each
+ * what=heaps: typed caches beside kmem_cache, private heaps beside kmalloc(), and the end of many
+ * objects at once beside the free of each.
  */
 #include "bench.h"
 
@@ -94,7 +94,7 @@ static void compare_bulk(const struct pattern *pattern, const struct load *load)
 	kspan_cache_destroy(our_cache);
 }
 
-/* Ticks of the end of @n objects of a heap: with it, or one by one. */
+/* Ticks to end @n objects of a heap: by its destruction, or one by one. */
 static u64 end_of_heap(size_t size, unsigned int n, void **p, bool each)
 {
 	unsigned int i;
@@ -115,7 +115,7 @@ static u64 end_of_heap(size_t size, unsigned int n, void **p, bool each)
 	start = ticks();
 	for (i = 0; each && i < n; i++)
 		kspan_free(p[i]);
-	/* What is told of live objects is part of a destruction with such. */
+	/* A destruction with live objects includes their report. */
 	kspan_heap_destroy(heap);
 	return ticks() - start;
 }

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * what=memory: what objects take, beside what was asked for
+ * what=memory: the memory that objects take, beside their requested bytes.
  *
- * kspan and SLUB do the same by turns, each from a state in which all that nobody uses
- * was given back. Objects of random sizes are allocated (reading=filled), random ones are
- * replaced by new ones, ten times as many as there are (churned), a random nine of ten are
- * freed (freed), both allocators give back what they can (shrunk), and after all is freed
- * once more (empty):
+ * kspan and SLUB do the same work by turns. Each begins when both have released all that is not in
+ * use. Objects of random sizes are allocated (reading=filled). Random ones are replaced by new
+ * ones, ten times as many as there are (churned). A random nine of ten are freed (freed). Both
+ * allocators release what they can (shrunk), and once more after all is freed (empty):
  *
  *	kspan-bench: pattern=uniform reading=filled n=... requested=... kspan_held=... ...
  *
@@ -17,14 +16,13 @@
  *	mixed		1 byte to 128 KiB, as many in each octave
  *	large		33 KiB to 1 MiB, uniform
  *
- * pattern=drift: a long churn of objects of 32 MiB in all, whose sizes are within an
- * octave that wanders from 16 bytes to 16 KiB and back, five times: what is held then
- * must not creep.
+ * pattern=drift: a long churn of objects of 32 MiB in all, whose sizes are within an octave. The
+ * octave wanders from 16 bytes to 16 KiB and back, five times. The held bytes must not grow from
+ * cycle to cycle.
  *
- * Amounts are in KiB, means of the repeats, each of which has a seed of its own; low and
- * high are the extremes of the ratio. What is held is what the system has less of free
- * pages than before, those in per-CPU lists counted. What the allocators tell of
- * themselves stands beside it.
+ * Amounts are in KiB, means of the repeats, each of which has its own seed. low and high are the
+ * extremes of the ratio. Held are the free pages that the system has less than before; pages on
+ * the lists of CPUs count as free. Beside it stand the allocators' own statistics.
  *
  * The work moves from CPU to CPU, so that the caches of all take part.
  */
@@ -59,17 +57,17 @@ MODULE_PARM_DESC(operations, "of memory's drift (default 10000000)");
 
 /* Operations before the work moves to the next CPU. */
 #define SLICE		1024U
-/* Of each object, in the mean, by churn. */
+/* Times that churn replaces each object, in the mean. */
 #define REPLACEMENTS	10
-/* Wanderings of drift, up and down, and readings in each. */
+/* Cycles of drift, up and down, and readings in each. */
 #define CYCLES		5U
 #define CYCLE_SAMPLES	10U
 #define NR_SAMPLES	(CYCLES * CYCLE_SAMPLES)
-/* The lowest octave of drift, and how many it wanders. */
+/* The lowest octave of drift, and the number of octaves. */
 #define DRIFT_LEAST	16U
 #define DRIFT_OCTAVES	10U
 /*
- * Drift's objects in the mean: it stays as many bytes in each octave, so this is the
+ * Mean size of drift's objects. Drift allocates as many bytes in each octave, so this is the
  * harmonic mean, 1.5 * 16 * 10 * ln(2) / (1 - 1 / 1024).
  */
 #define DRIFT_MEAN	166U
@@ -117,7 +115,7 @@ static const struct sizes known[] = {
 
 static const struct sizes drift = { "drift", draw_uniform, DRIFT_LEAST, 2 * DRIFT_LEAST, 32 };
 
-/* The live objects, in no order, and what was asked for of all. */
+/* The live objects, in no order, and their requested bytes. */
 static struct object {
 	void *p;
 	u32 size;
@@ -127,12 +125,12 @@ static u32 nr_live;
 static u64 requested;
 
 /**
- * struct reading - what is held at some point, in bytes
- * @nr_objects:	that are live
- * @requested:	of these
- * @held:	free pages that the system has less than at the start
- * @slabs:	pages of SLUB that it has more
- * @memory:	what kspan tells
+ * struct reading - memory that is held at some point, in bytes
+ * @nr_objects:	live objects
+ * @requested:	their requested bytes
+ * @held:		free pages that the system has less than at the start
+ * @slabs:		pages of SLUB that it has more than at the start
+ * @memory:		statistics of kspan
  */
 struct reading {
 	u64 nr_objects;
@@ -142,7 +140,7 @@ struct reading {
 	struct kspan_memory memory;
 };
 
-/* Free pages, and those of SLUB, at the start. */
+/* Free pages, and pages of SLUB, at the start. */
 static struct {
 	long free;
 	long slabs;
@@ -181,7 +179,10 @@ static void add_reading(struct reading *sum, const struct reading *reading)
 	sum->memory.metadata += reading->memory.metadata;
 }
 
-/* Descriptors of spans go by RCU to slabs, which go by RCU to the page allocator. */
+/*
+ * RCU frees descriptors of spans to their slabs, and then slabs to the page allocator. So wait
+ * twice.
+ */
 static void settle(void)
 {
 	kspan_trim();
@@ -238,7 +239,7 @@ static u64 bytes_wanted(const struct sizes *sizes)
 	return (u64)(total ?: sizes->megabytes) * SZ_1M;
 }
 
-/* How many objects of a pattern there will be. */
+/* Number of objects of a pattern. */
 static u32 count_objects(const struct sizes *sizes, u32 with_seed)
 {
 	u64 bytes = 0, wanted = bytes_wanted(sizes);
@@ -307,7 +308,7 @@ static void show_no_memory(const struct sizes *sizes)
 	       sizes->name, nr_live, requested / SZ_1M, bytes_wanted(sizes) / SZ_1M);
 }
 
-/* The life of the objects of a pattern: a reading at each of its stations. */
+/* Allocate, replace and free the objects of a pattern, with a reading at each point. */
 static int live_through(const struct sizes *sizes, const struct allocator *a, u32 with_seed,
 			u32 n, struct reading *readings)
 {
@@ -337,7 +338,7 @@ static int live_through(const struct sizes *sizes, const struct allocator *a, u3
 	return err;
 }
 
-/* U64_MAX where there is nothing to divide by. */
+/* U64_MAX if @b is 0. */
 static u64 thousandths_of(u64 a, u64 b)
 {
 	return b ? div64_u64(a * 1000 + b / 2, b) : U64_MAX;
@@ -360,11 +361,11 @@ static struct number quotient(u64 a, u64 b)
 }
 
 /**
- * struct result - both at one station of the life of a pattern's objects
- * @ours:	sum of the repeats' readings of kspan
- * @theirs:	of SLUB
- * @low:	the lowest ratio of a repeat's two readings, in thousandths
- * @high:	the highest
+ * struct result - both allocators at one point of a pattern
+ * @ours:	sum of the readings of kspan
+ * @theirs:	sum of the readings of SLUB
+ * @low:	lowest ratio of two readings, in thousandths
+ * @high:	highest ratio of two readings, in thousandths
  */
 struct result {
 	struct reading ours;
@@ -376,7 +377,7 @@ struct result {
 static void add_result(struct result *result, const struct reading *ours,
 		       const struct reading *theirs)
 {
-	/* Where all is freed there is noise only. */
+	/* When all objects are freed the ratio is only noise. */
 	u64 ratio = thousandths_of(ours->held, ours->requested ? theirs->held : 0);
 
 	add_reading(&result->ours, ours);
@@ -385,7 +386,7 @@ static void add_result(struct result *result, const struct reading *ours,
 	result->high = ratio == U64_MAX ? ratio : max(result->high, ratio);
 }
 
-/* @of is what the line is of, the means of @n readings. */
+/* Print the means of @n readings. @of is the begin of the line. */
 static void show_result(const char *of, const struct result *result, unsigned int n)
 {
 	const struct reading *ours = &result->ours, *theirs = &result->theirs;
@@ -425,7 +426,7 @@ static int compare_once(const struct sizes *sizes, u32 with_seed, struct result 
 	err = make_room(sizes, n);
 	if (err)
 		return err;
-	/* Each is the first every other time. */
+	/* Each allocator is the first one every second time. */
 	if (with_seed % 2)
 		err = live_through(sizes, &kspan, with_seed, n, ours) ?:
 		      live_through(sizes, &slub, with_seed, n, theirs);
@@ -455,7 +456,7 @@ static int compare(const struct sizes *sizes)
 	return err;
 }
 
-/* Where the octave of drift is, after so many of all bytes. */
+/* The least size of drift when @bytes of @all have been allocated. */
 static u32 drift_least(u64 bytes, u64 all)
 {
 	/* In 1/1024 of an octave, up and down. */
@@ -474,9 +475,9 @@ static u32 draw_drift(struct rnd_state *rnd, u64 bytes, u64 all)
 
 /**
  * struct sample - a reading of drift
- * @reading:	the reading
- * @operations:	allocations until then, those of the first objects left out
- * @least:	the least size at that time
+ * @reading:	memory that is held
+ * @operations:	allocations before it, without those of the first objects
+ * @least:	least size at that time
  */
 struct sample {
 	struct reading reading;
@@ -491,7 +492,7 @@ static void take_sample(struct sample *sample, u64 done, u32 least)
 	sample->least = least;
 }
 
-/* What is allocated takes the place of random ones, for as long as bytes are left. */
+/* New objects replace random ones, until all bytes are used up. */
 static int wander(const struct allocator *a, struct rnd_state *rnd, struct sample *samples)
 {
 	u64 all = (u64)operations * DRIFT_MEAN, bytes = 0, done = 0;
@@ -525,7 +526,7 @@ static int start_drift(const struct allocator *a, struct rnd_state *rnd)
 	return err;
 }
 
-/* @ends: readings after all is over: shrunk, and empty. */
+/* @ends: readings after the end: shrunk, and empty. */
 static int drift_through(const struct allocator *a, struct sample *samples, struct reading *ends)
 {
 	struct rnd_state rnd;
@@ -561,7 +562,7 @@ static void show_samples(const struct sample *ours, const struct sample *theirs)
 	}
 }
 
-/* The most that was held in a cycle, the first of which is 0. */
+/* The most bytes held in a cycle. The first cycle is 0. */
 static u64 peak_of(const struct sample *samples, unsigned int cycle)
 {
 	u64 peak = 0;
@@ -655,7 +656,7 @@ static int check_parameters(void)
 		pr_err("repeats=0: must be above 0\n");
 		return -EINVAL;
 	}
-	/* Else a sample would be of less than what is live. */
+	/* With fewer operations there would be less between two samples than is live. */
 	if (operations < NR_SAMPLES * SLICE) {
 		pr_err("operations=%u: must be %u at least\n", operations, NR_SAMPLES * SLICE);
 		return -EINVAL;

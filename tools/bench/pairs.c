@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * what=pairs and what=profile: an allocation with its free, by pattern and size
- */
+/* what=pairs and what=profile: an allocation and its free, by pattern and size. */
 #include "bench.h"
 
 #include <linux/gfp.h>
@@ -47,7 +45,7 @@ static bool wanted(const struct pattern *pattern)
 	return !nr_patterns;
 }
 
-/* Objects of a run: at least 1000, so that small batches are run several times. */
+/* A run has at least 1000 objects, so small batches are run several times. */
 void measure(measure_fn fn, const struct pattern *pattern, unsigned int size, unsigned int n)
 {
 	struct load load = {
@@ -81,7 +79,9 @@ static void each_pair(measure_fn fn, const unsigned int *usual, unsigned int nr_
 	for (i = 0; i < to_size; i++)
 		for (j = 0; j < ARRAY_SIZE(known); j++)
 			for (k = 0; k < to_n; k++)
-				/* Nothing is allocated n times where each is freed at once. */
+				/*
+				 * The pattern hot frees each object at once, so n does not matter.
+				 */
 				if (wanted(&known[j]) && (known[j].run != run_hot || !k))
 					measure(fn, &known[j], size[i], n[k]);
 }
@@ -109,7 +109,7 @@ int run_pairs(void)
 	return 0;
 }
 
-/* What kmalloc() takes for large objects. */
+/* The page allocator, which kmalloc() calls for large objects. */
 static unsigned int page_order;
 
 ALLOC(pages_alloc)
@@ -146,9 +146,8 @@ int run_large(void)
 }
 
 /*
- * A profile: what runs between these two was asked for, and nothing else. They are
- * found by name in the log of instructions, so their code must differ; the lines are
- * printed in the same order.
+ * A profile reads the instructions between these two functions. They are found by name in the log
+ * of instructions, so their code must differ. Lines are printed in the same order.
  */
 static noinline __noclone void bench_window_begin(void)
 {
@@ -165,10 +164,10 @@ static void show_window(const struct pattern *pattern, const struct load *load,
 {
 	unsigned int i;
 
-	/* Caches and spans as they are in the middle of a long run. */
+	/* Bring caches and spans into the state of a long run. */
 	for (i = 0; i < rounds; i++)
 		pattern->run(a, load);
-	/* No other task in between, nor the same one elsewhere. */
+	/* Keep other tasks away, and this one on its CPU. */
 	sched_set_fifo(current);
 	migrate_disable();
 	bench_window_begin();

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * what=remote and what=parallel: several CPUs at once
+ * what=remote and what=parallel: several CPUs at once.
  *
- * remote	one CPU allocates, another one frees, with a ring between them
- * parallel	all CPUs allocate and free objects of one size, PIECE at a time
+ *	remote		one CPU allocates, another one frees, with a ring between them
+ *	parallel	all CPUs allocate and free objects of one size, PIECE at a time
  *
- * kspan and SLUB take turns, as the speed of an emulated CPU changes from one
- * second to the next; the median and the quartiles of the turns' ratios are printed.
- * Costs are nanoseconds of the whole per object.
+ * kspan and SLUB take turns, because the speed of an emulated CPU changes from one second to the
+ * next. The median and the quartiles of the ratios of turns are printed. Costs are nanoseconds of
+ * all CPUs together per object.
  */
 #include "bench.h"
 
@@ -25,11 +25,11 @@ module_param(turns, uint, 0444);
 MODULE_PARM_DESC(turns, "of each allocator in remote and parallel, at least 10 (default 15)");
 
 #define MAX_TURNS	100
-/* Objects of a turn and a CPU. */
+/* Objects of each CPU in a turn. */
 #define TURN		100000
 #define RING		1024
 
-/* Objects on their way, each place is NULL or what was put there last. */
+/* Objects on their way. A place is NULL once consume() has taken its object. */
 static void *ring[RING];
 
 static struct {
@@ -60,7 +60,10 @@ static void produce(void)
 		}
 		while (READ_ONCE(ring[i % RING]))
 			cond_resched();
-		/* The object is complete before consume() sees it. */
+		/*
+		 * Pairs with smp_load_acquire() in consume(): the object is complete before it is
+		 * seen.
+		 */
 		smp_store_release(&ring[i % RING], p);
 	}
 }
@@ -71,7 +74,7 @@ static void consume(void)
 	void *p;
 
 	for (i = 0; i < TURN; i++) {
-		/* Pairs with the release in produce(). */
+		/* Pairs with smp_store_release() in produce(). */
 		while (!(p = smp_load_acquire(&ring[i % RING])))
 			cond_resched();
 		WRITE_ONCE(ring[i % RING], NULL);
@@ -93,7 +96,7 @@ static void alloc_and_free(void)
 	}
 }
 
-/* All begin when the last one is there. */
+/* All threads begin when the last one has arrived. */
 static int run_worker(void *data)
 {
 	struct worker *worker = data;
@@ -109,7 +112,7 @@ static int run_worker(void *data)
 	return 0;
 }
 
-/* Nanoseconds that the threads took, 0 if they could not be made. */
+/* Nanoseconds of a turn; 0 if the threads could not be made. */
 static u64 run_turn(const struct allocator *a, size_t size, struct worker *workers,
 		    unsigned int nr_workers)
 {
@@ -156,7 +159,7 @@ static int compare_numbers(const void *a, const void *b)
 
 static u64 costs[2][MAX_TURNS], ratios[MAX_TURNS];
 
-/* The first turns fill the caches. */
+/* The first turn fills the caches, and does not count. */
 static int take_turns(const char *name, size_t size, struct worker *workers,
 		      unsigned int nr_workers, u64 nr_objects)
 {
@@ -166,7 +169,7 @@ static int take_turns(const char *name, size_t size, struct worker *workers,
 	atomic_set(&turn.failed, 0);
 	for (i = -1; i < (int)turns; i++) {
 		for (j = 0; j < 2; j++) {
-			/* Neither of the two is always the first one. */
+			/* Each allocator is the first one every second time. */
 			int which = (i ^ j) & 1;
 			u64 ns = run_turn(both[which], size, workers, nr_workers);
 

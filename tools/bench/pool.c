@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * what=pool: pools beside making each object anew
+ * what=pool: pools beside a new object each time.
  *
  *	pool_lists	an object pool: get and put, beside allocating, initialising
  *			and freeing an object: half of it are list heads, and a lock
  *	pool_memset	the same, and the other half is zeroed
  *	fixed_pool	a fixed pool: alloc and free
  *
- * hot and, with n above 1, fifo. The column slub has the peer, also where that is
- * kspan_malloc(). Of a memset each byte or word may count as an instruction.
+ * The patterns are hot and, with n above 1, fifo. The column slub has the peer, even if that is
+ * kspan_malloc(). A memset may count as an instruction for each byte or word.
  */
 #include "bench.h"
 
@@ -21,7 +21,7 @@
 #define BATCH	16
 
 struct thing {
-	spinlock_t lock;	/* nobody takes it */
+	spinlock_t lock;	/* never taken */
 	unsigned int users;
 	struct list_head lists[];
 };
@@ -145,7 +145,7 @@ int run_pool(void)
 
 	for (i = 0; i < to_size; i++)
 		for (zeroing = 0; zeroing < 2; zeroing++) {
-			/* A lock and a list in half of it. */
+			/* Half of the object has a lock and a list. */
 			if (size[i] < 4 * sizeof(struct thing) || !set_up(size[i], zeroing))
 				continue;
 			run_both(compare_objects, size[i]);

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * what=calls, the frees after a grace period: the call, and what it causes
- */
+/* what=calls, frees after a grace period: the call, and the work that follows it. */
 #include "bench.h"
 
 #include <linux/cpumask.h>
@@ -13,7 +11,7 @@
 #include <linux/tracepoint.h>
 #include <linux/workqueue.h>
 
-/* Objects queued, where n is not given. */
+/* Objects queued when n is not set. */
 #define QUEUED		1000
 
 ALLOC(slub_alloc) { return kmalloc(size, gfp); }
@@ -31,9 +29,9 @@ FREE(s_rcu_mightsleep) { kfree_rcu_mightsleep(p); }
 #endif
 
 /*
- * Freeing is done by work items and in RCU's softirq, some time later. Between
- * the tracepoints at their begin and end the ticks are counted; other work that
- * runs meanwhile is subtracted by a wait in which nothing was queued.
+ * Work items and RCU's softirq free the objects later. Ticks are counted between the tracepoints
+ * at their begin and end. The ticks of a wait in which nothing was queued are subtracted, as they
+ * are other work's.
  */
 static unsigned int depth;
 static u64 entered;
@@ -73,7 +71,7 @@ static void softirq_end(void *data, unsigned int vec)
 		leave_deferred();
 }
 
-/* Begins come last, so that none is counted whose end is missed. */
+/* The tracepoints of begins are registered last, so no begin is counted without its end. */
 static struct probe {
 	const char *name;
 	void *function;
@@ -118,7 +116,7 @@ static bool add_probes(void)
 	return true;
 }
 
-/* SLUB's objects wait up to 5 s before a grace period is asked for. */
+/* SLUB's objects wait up to 5 s before a grace period starts. */
 static void wait_for_frees(void)
 {
 	kspan_barrier();

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * what=reclaim: what it costs to give memory back, and to have none
+ * what=reclaim: the cost to release memory, and to have none.
  *
  *	limit_heap	a request that fails at the limit of a private heap of n MiB
  *	limit_hard	a request that fails at kspan's hard_limit, with n MiB in use
- *	drop_caches	"echo 2 >/proc/sys/vm/drop_caches" while n MiB are allocated, a tenth
- *			of them was freed at random, and the last tenth as well, and some
- *			seconds have passed; the peer has as many objects of kmalloc(). kspan
- *			gives back what it kept, SLUB has kept nothing that it could
- *	drop_again	the same once more, when there is nothing left to give back
+ *	drop_caches	"echo 2 >/proc/sys/vm/drop_caches". Before it n MiB are allocated, a tenth
+ *			of them is freed at random, and the last tenth as well, and some seconds
+ *			pass. The peer has as many objects of kmalloc(). kspan releases what it
+ *			kept; SLUB has kept nothing that it could release.
+ *	drop_again	the same once more, when there is nothing left to release
  *
- * Of failing requests the mean of some hundred; there is no peer.
+ * The cost of failing requests is the mean of some hundred. They have no peer.
  */
 #include "bench.h"
 
@@ -30,7 +30,7 @@ static struct kspan_heap *heap;
 
 ALLOC(by_heap) { return kspan_heap_malloc(heap, size, gfp); }
 
-/* struct held - objects: what they are allocated by, and where they are */
+/* struct held - objects, and the allocator that they are of */
 struct held {
 	const struct allocator *allocator;
 	unsigned long n;
@@ -85,7 +85,7 @@ static void hold_close(struct held *held)
 	vfree(held->object);
 }
 
-/* Log-uniform, 64 to 8192 bytes. */
+/* A random size from 64 to 8192 bytes, as many in each octave. */
 static size_t random_size(struct rnd_state *rnd)
 {
 	size_t octave = 64UL << (prandom_u32_state(rnd) % 7);
@@ -93,7 +93,7 @@ static size_t random_size(struct rnd_state *rnd)
 	return octave + prandom_u32_state(rnd) % octave;
 }
 
-/* Objects of @size, or of mixed sizes if that is 0, until one fails or so much is held. */
+/* Allocate objects of @size, or of mixed sizes if it is 0, until one fails or @bytes are held. */
 static void hold(struct held *held, size_t size, gfp_t gfp, u64 bytes)
 {
 	struct rnd_state rnd;
@@ -113,7 +113,7 @@ static void hold(struct held *held, size_t size, gfp_t gfp, u64 bytes)
 	}
 }
 
-/* A tenth at random, and the last tenth. */
+/* Free a tenth at random, and the last tenth. */
 static void let_go(struct held *held)
 {
 	unsigned long i, kept = 0;
@@ -160,7 +160,7 @@ static void fail_at_limit_of_heap(unsigned int mib, size_t size)
 		return;
 	if (hold_open(&held, &allocator, (unsigned long)mib * (SZ_1M / 256))) {
 		hold(&held, 1024, GFP_KERNEL | __GFP_NOWARN, U64_MAX);
-		/* What is left over serves smaller ones. */
+		/* The rest up to the limit serves smaller objects. */
 		hold(&held, size, GFP_KERNEL | __GFP_NOWARN, U64_MAX);
 		show("limit_heap", size, mib, cost_of_failures(&allocator, size), U64_MAX);
 		hold_close(&held);
@@ -191,7 +191,7 @@ static u64 cost_of_drop(void)
 	return write_file(DROP_CACHES, "2") ? U64_MAX : per_object(ticks() - start, 0, 1);
 }
 
-/* What the first time costs, and the next. */
+/* The cost of the first drop, and of the next ones. */
 static void costs_of_drops(const struct allocator *allocator, unsigned int mib, u64 costs[2])
 {
 	struct held held;
@@ -200,10 +200,10 @@ static void costs_of_drops(const struct allocator *allocator, unsigned int mib, 
 		return;
 	hold(&held, 0, GFP_KERNEL, (u64)mib * SZ_1M);
 	let_go(&held);
-	/* At rest, and not just when the scavenger looks. */
+	/* Wait until the objects are at rest, at a time when the scavenger does not look. */
 	msleep(5300);
 	costs[0] = cost_of_drop();
-	/* Of three, as others run, too. */
+	/* Take the least of three, as other tasks run, too. */
 	costs[1] = min(cost_of_drop(), min(cost_of_drop(), cost_of_drop()));
 	hold_close(&held);
 }
@@ -214,7 +214,7 @@ static void drop_caches(unsigned int mib)
 
 	if (!fits_in_memory((u64)mib * SZ_1M))
 		return;
-	/* What others keep goes before. */
+	/* Drop the caches of others before. */
 	if (write_file(DROP_CACHES, "2")) {
 		pr_info("left out: %s, which this kernel has not\n", DROP_CACHES);
 		return;

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * what=region: objects that go together, beside kmalloc() and kfree() of each
- */
+/* what=region: objects that are freed together, beside kmalloc() and kfree() of each. */
 #include "bench.h"
 
 #include <linux/kernel.h>
@@ -13,7 +11,7 @@ FREE(no_free) { barrier(); }
 
 static const struct allocator of_region = { region_alloc, no_free };
 
-/* Where there is a region: what stands before the first object, and after the last. */
+/* For a region: what is done before the first object, and after the last. */
 static struct kspan_region_mark mark;
 
 static void take_mark(void)

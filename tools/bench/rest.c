@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * what=rest: what kspan keeps when everything was freed, on many CPUs
+ * what=rest: the memory that kspan keeps when all objects were freed, on many CPUs.
  *
- * Every CPU in turn allocates and frees some objects of many sizes of the default heap, of
- * four private heaps, and of one with a limit of 1 MiB. A line right after that, and one
- * for each second from then on, when nothing is in use but what the scavenger has not given
- * back yet:
+ * Every CPU in turn allocates and frees some objects of many sizes, of the default heap, of four
+ * private heaps, and of one with a limit of 1 MiB. There is a line right after that, and one for
+ * each second from then on. Nothing is in use then, but the scavenger has not released all yet:
  *
  *	kspan-bench: pattern=rest cpus=64 after=0 arenas=... cached=... metadata=... limited=...
  *
- * arenas, cached and metadata are KiB; limited are the objects of 512 bytes that a CPU got
- * from the limited heap when all others had used it.
+ * arenas, cached and metadata are KiB. limited are the objects of 512 bytes that a CPU gets from
+ * the limited heap when all others have used it.
  */
 #include "bench.h"
 
@@ -57,7 +56,7 @@ static long use_all(void *unused)
 	return 0;
 }
 
-/* Of what a heap of 1 MiB may hold, whatever others keep. */
+/* Objects that a heap with 1 MiB can serve, while the caches of other CPUs keep some. */
 static unsigned int fill_limited(void)
 {
 	unsigned int n, i;

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * what=scaling: whether the cost of an operation grows with what is held besides
- */
+/* what=scaling: whether an operation costs more when more objects are held. */
 #include "bench.h"
 
 #include <linux/kernel.h>
@@ -10,7 +8,7 @@
 #include <linux/sizes.h>
 #include <linux/vmalloc.h>
 
-/* Every GAP-th object is freed again, so that there are spans with holes. */
+/* Every GAP-th object is freed again, so that spans have gaps. */
 #define GAP	16
 
 static unsigned int live[MAX_LIST];
@@ -21,7 +19,7 @@ MODULE_PARM_DESC(live, "objects held by scaling, a list (default 1000 to 1000000
 static const struct pattern hot = { "hot", run_hot };
 static const struct pattern fifo = { "fifo", run_batch };
 
-/* What was measured of each load while @slub held objects, then @kspan. */
+/* Costs of each load while objects of SLUB are held, and then of kspan. */
 static struct {
 	const struct allocator *now;
 	unsigned int nr_costs, nr_shown;
@@ -119,7 +117,7 @@ int run_scaling(void)
 			measure_with(64, n[i]);
 		else
 			pr_info("left out for want of memory: %u objects of 64 bytes held\n", n[i]);
-	/* Arenas of 4 MiB, four objects in each. */
+	/* Arenas of 4 MiB, with four objects in each. */
 	for (arenas = 1; arenas <= 4096 && fits_in_memory((u64)arenas * SZ_4M); arenas *= 4)
 		measure_with(SZ_1M, 4 * arenas);
 	return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* SLUB gives back what kmalloc() does not need. */
+/* Have SLUB release all slabs that kmalloc() does not need. */
 #ifndef KSPAN_SHRINK_KMALLOC_H
 #define KSPAN_SHRINK_KMALLOC_H
 

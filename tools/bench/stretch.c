@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * what=stretch: the longest time with interrupts or preemption off
+ * what=stretch: the longest time with interrupts or preemption off.
  *
- * Of patterns that are hard on whatever is done at once: in kspan.ko as KSPAN_STRETCH=1
- * builds it, which notes that. A line per pattern, where= the function in which it ended:
+ * The patterns are hard on all code that works in one go. kspan.ko notes the time when it is built
+ * with KSPAN_STRETCH=1. There is a line for each pattern, with the function in which the time
+ * ended:
  *
  *	kspan-bench: pattern=trim size=256 n=262144 kspan=3120 limit=4000 where=...
  *
- * Objects of a pattern hold each other in a list, so that there can be many. Not
- * measured: what the kernel does on its own, and the page allocator, which kspan calls
- * with preemption on.
+ * Not measured are the kernel's own work, and the page allocator, which kspan calls with
+ * preemption on.
  */
 #include "bench.h"
 
@@ -22,7 +22,7 @@
 #include <linux/umh.h>
 #include <linux/vmalloc.h>
 
-/* Instructions with interrupts or preemption off, in anything at all. */
+/* Most instructions with interrupts or preemption off, in any operation. */
 #define LIMIT	4000
 
 #ifdef KSPAN_STRETCH
@@ -45,7 +45,7 @@ static void end(const char *name, size_t size, unsigned int n)
 		longest.ticks, LIMIT, (void *)longest.from, (void *)longest.to);
 }
 
-/* A process that reads or writes a file of kspan's. */
+/* A process that reads or writes a file of kspan. */
 static int shell(const char *command)
 {
 	char *argv[5] = { }, *envp[2] = { };
@@ -69,7 +69,7 @@ static void *alloc_of(size_t size)
 	return heap ? kspan_heap_malloc(heap, size, GFP_KERNEL) : kspan_malloc(size, GFP_KERNEL);
 }
 
-/* As many as there are, or @n. */
+/* Allocate @n objects, or as many as there are. */
 static unsigned int fill(void **p, unsigned int n, size_t size)
 {
 	unsigned int i;
@@ -94,7 +94,10 @@ static void shuffle(void **p, unsigned int n)
 	}
 }
 
-/* Of each @group the first stays, and is moved to the front; all go for a @group of 0. */
+/*
+ * Free all objects but the first of each @group, and move those to the front. A @group of 0 frees
+ * all.
+ */
 static unsigned int thin(void **p, unsigned int n, unsigned int group)
 {
 	unsigned int i, kept = 0;
@@ -110,7 +113,7 @@ static unsigned int thin(void **p, unsigned int n, unsigned int group)
 	return kept;
 }
 
-/* Log-uniform from 8 bytes to 64 KiB. */
+/* A random size from 8 bytes to 64 KiB, as many in each octave. */
 static size_t some_size(void)
 {
 	unsigned int shift = 3 + prandom_u32_state(&rnd) % 13;
@@ -170,7 +173,7 @@ static void bulk(void **p, unsigned int most)
 	}
 }
 
-/* One of 64 is left; then all is filled again. */
+/* Free all objects but one of 64, and allocate as many again. */
 static void sparse(void **p, unsigned int most)
 {
 	static const unsigned int sizes_of[] = { 16, 64, 512, 2048, 8192, 20480 };
@@ -187,7 +190,7 @@ static void sparse(void **p, unsigned int most)
 	}
 }
 
-/* Whatever class misses, it takes its capacity from others. */
+/* Classes miss in turn, and take their capacity from others. */
 static void steal(void **p, unsigned int most)
 {
 	unsigned int round, size, n;
@@ -199,7 +202,7 @@ static void steal(void **p, unsigned int most)
 			n = fill(p, n, size);
 			shuffle(p, n);
 			thin(p, n, 0);
-			/* Arenas go back by way of a work item. */
+			/* A work item releases arenas. */
 			msleep(20);
 		}
 	end("steal", 0, 3);
@@ -223,7 +226,7 @@ static void trim(void **p, unsigned int most)
 
 static int scavenge(void)
 {
-	/* A look of its own each, until nothing is left. */
+	/* Have the scavenger look by itself until nothing is left. */
 	return shell("cd /sys/module/kspan/parameters; echo 50 >scavenge_ms; sleep 3") ?:
 	       shell("echo 1000 >/sys/module/kspan/parameters/scavenge_ms");
 }
@@ -255,7 +258,10 @@ static void shrink(void **p, unsigned int most)
 	kspan_trim();
 }
 
-/* While much is held, in many arenas with many free runs, of many heaps. */
+/*
+ * Read the files while many objects are held, in many arenas with many free runs, and by many
+ * heaps.
+ */
 static void stats(void **p, unsigned int most)
 {
 	static const char *const files[] = {
@@ -290,7 +296,7 @@ static void stats(void **p, unsigned int most)
 	kspan_trim();
 }
 
-/* A private heap with all that is in it: half of the objects freed before. */
+/* Make a private heap with many objects, and free half of them. */
 static void fill_heap(void **p, unsigned int most, unsigned int flags)
 {
 	unsigned int n;
@@ -327,7 +333,7 @@ static void destroy(void **p, unsigned int most)
 	heap = NULL;
 }
 
-/* Requests that fail at the heap's limit; what the CPU keeps is tried for each. */
+/* Requests fail at the heap's limit. Each one tries to use what the CPU keeps. */
 static void limit(void **p, unsigned int most)
 {
 	unsigned int n, i;
@@ -347,7 +353,7 @@ static void limit(void **p, unsigned int most)
 	heap = NULL;
 }
 
-/* With KSPAN_TYPESAFE_BY_RCU the pages of a cache go after a grace period, by a work item. */
+/* With KSPAN_TYPESAFE_BY_RCU a work item frees the pages of a cache after a grace period. */
 static void wait_for_spans(u64 bytes)
 {
 	struct kspan_memory memory;
@@ -391,7 +397,7 @@ static void caches(void **p, unsigned int most)
 	typed(p, most, 8192, KSPAN_TYPESAFE_BY_RCU, "typesafe");
 }
 
-/* What an NMI frees is returned by others. */
+/* Free an object as an NMI does. Others complete the free. */
 static void free_in_nmi(void *p)
 {
 	unsigned long flags;
@@ -413,7 +419,7 @@ static void deferred(void **p, unsigned int most)
 		for (i = 0; i < ARRAY_SIZE(sizes_of); i++) {
 			n = fill(p, min_t(unsigned int, 10000, SZ_64M / sizes_of[i]), sizes_of[i]);
 			shuffle(p, n);
-			/* Inside, where interrupts are off for our own sake, nobody looks. */
+			/* Nothing is measured here, as this function itself has interrupts off. */
 			for (j = 0; j < n; j++)
 				free_in_nmi(p[j]);
 			begin();
@@ -426,7 +432,7 @@ static void deferred(void **p, unsigned int most)
 	heap = NULL;
 }
 
-/* Each object twice, so that the second free is found with its magazine. */
+/* Free some objects twice. The second free is found when the magazine is returned. */
 static void wrong(void **p, unsigned int most)
 {
 	unsigned int i, n;
@@ -462,7 +468,7 @@ static void rcu(void **p, unsigned int most)
 	end("rcu", 64, n);
 }
 
-/* Per object it is to cost the same for many as for few. */
+/* The cost per object must be the same for many as for few. */
 static void prefill(void **p, unsigned int most)
 {
 	static const unsigned int many[] = { 1000, 40000 };
@@ -475,7 +481,7 @@ static void prefill(void **p, unsigned int most)
 		if (kspan_prefill(64, many[i], GFP_KERNEL))
 			return;
 		filled = ticks() - start;
-		/* Without what the CPU has, all of it is from the reserve. */
+		/* All objects but those that the CPU has come from the reserve. */
 		start = ticks();
 		for (j = 0; j < many[i]; j++)
 			p[j] = kspan_malloc_nolock(64);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the system has free, and what SLUB has of it, as exactly as it is known. */
+/* Free pages of the system, and pages of SLUB, as exactly as they are known. */
 #ifndef KSPAN_SYSTEM_PAGES_H
 #define KSPAN_SYSTEM_PAGES_H
 
@@ -16,7 +16,7 @@ static long zone_free_pages(struct zone *zone)
 	return pages;
 }
 
-/* Free pages, with those on the lists of the CPUs. */
+/* Free pages, with those on the lists of CPUs. */
 static long system_free_pages(void)
 {
 	long pages = 0;
@@ -32,7 +32,7 @@ static long system_free_pages(void)
 	return pages;
 }
 
-/* Pages of a counter, with what CPUs have not added yet. */
+/* Pages of a counter, with those that CPUs have not added yet. */
 static long exact_node_pages(struct pglist_data *node, enum node_stat_item item)
 {
 	long pages = atomic_long_read(&node->vm_stat[item]);

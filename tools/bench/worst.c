@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * what=worst: the longest single allocation and the longest single free
+ * what=worst: the longest single allocation and the longest single free.
  *
- * Of n that are allocated and freed in random order: the median over the rounds of the
- * longest in each. What the timer interrupted does not count, and other interrupts
- * do not come in every other round. Preemption is off for no longer than that, as
- * an operation leaves it as it was; stretch.c says for how long.
+ * n objects are allocated and freed in random order. The result is the median over the rounds of
+ * the longest operation in each. An operation that the timer interrupted does not count. Other
+ * interrupts come in fewer than half of the rounds, so they do not change the median. An operation
+ * leaves preemption as it was, so preemption is off for no longer than this. stretch.c measures
+ * for how long.
  */
 #include "bench.h"
 

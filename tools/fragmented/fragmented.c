@@ -1,34 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kspan_fragmented - kspan beside kmalloc() where free memory is in small blocks
+ * kspan_fragmented - kspan beside kmalloc() where free memory is in small blocks.
  *
- * Loading the module runs it. For each state (memory.c), each kind of gfp flags and each
- * size: the state is made, kmalloc() serves what it can, and all is freed; the same of
- * kspan. Callers who may not wait ask until they get NULL. Callers who may ask for what is
- * there for sure, since they would not get NULL but have somebody killed; where there is
- * nothing for sure they ask with __GFP_NORETRY, until they get NULL. A line a cell:
+ * Loading the module runs it. For each state (memory.c), each kind of gfp flags and each size it
+ * makes the state, has kmalloc() serve as many objects as it can, and frees all. Then it does the
+ * same with kspan. Requests that can't wait go on until one gets NULL. Requests that can wait ask
+ * only for memory that is surely there: they would not get NULL, but have the OOM killer called.
+ * If no memory is surely there, they use __GFP_NORETRY and go on until one gets NULL. A line for
+ * each cell:
  *
  *	kspan-fragmented: pattern=fragmented order=1 gfp=atomic size=64 kspan=9216 slub=9210
  *		ratio=1.00 kspan_ticks=... slub_ticks=... kspan_slowest=... slub_slowest=...
  *		kspan_oom=0 slub_oom=0 asked=... kspan_lists=... slub_lists=...
  *		kspan_free=... slub_free=... larger=0
  *
- *	order		no free block is larger
- *	kspan, slub	KiB that were served
+ *	order		order of the largest free block
+ *	kspan, slub	KiB served
  *	ratio		"-" if both served none
  *	ticks, slowest	of all requests, and of one; a tick of the TSC, which is an
  *			instruction under QEMU's -icount. A request that the timer interrupted
  *			counts if it took very long.
- *	oom		the OOM killer was called: the module then gives back a large block,
- *			and the cell ends
- *	asked		KiB that were asked for, 0: until there was NULL
- *	lists		pages in the lists of the CPU after the last request: they come there in
- *			batches, and a request that finds the zone below its watermark gets
- *			none of them
- *	free		pages of the state that each found
- *	larger		free blocks in it that are too large: somebody else's doing
+ *	oom		calls of the OOM killer: the module then frees a large block, and the
+ *			cell ends
+ *	asked		KiB to serve, 0: until a request gets NULL
+ *	lists		pages on the lists of the CPU after the last request. The lists are filled
+ *			in batches, and a request that finds the zone below its watermark gets no
+ *			page of them.
+ *	free		free pages of the state that each allocator found
+ *	larger		free blocks in it that are too large: others have freed them
  *
- * Nothing is written down but in the objects: each has the address of the one before.
+ * The module keeps no array of the objects: each has the address of the one before.
  */
 #define pr_fmt(fmt) "kspan-fragmented: " fmt
 
@@ -95,9 +96,9 @@ static noinline void *kspan_alloc(size_t size, gfp_t gfp)
 static const struct allocator slub = { slub_alloc, kfree };
 static const struct allocator kspan = { kspan_alloc, kspan_free };
 
-/* Times that the OOM killer was called in a cell, and nobody else had something for it. */
+/* Calls of the OOM killer in a cell that found no other callback with memory to free. */
 static unsigned int ooms, calls;
-/* Others who have something go on having it? */
+/* Bound for calls in which other callbacks claim to have freed memory. */
 #define MAX_CALLS	16U
 
 static int before_kill(struct notifier_block *block, unsigned long unused, void *freed)
@@ -111,17 +112,17 @@ static int before_kill(struct notifier_block *block, unsigned long unused, void 
 	return NOTIFY_OK;
 }
 
-/* After those of others. */
+/* Called after the callbacks of others. */
 static struct notifier_block oom_block = { .notifier_call = before_kill, .priority = -1000 };
 
 /**
- * struct outcome - what came of a cell
- * @bytes:	that were served
- * @ticks:	of all requests
- * @slowest:	of one
- * @ooms:	calls of the OOM killer
- * @in_lists:	pages that were in the lists of the CPU after the last request
- * @state:	what was free before
+ * struct outcome - what one allocator did in a cell
+ * @bytes:		bytes served
+ * @ticks:		ticks of all requests
+ * @slowest:	ticks of the slowest request
+ * @ooms:		calls of the OOM killer
+ * @in_lists:	pages on the list of the CPU after the last request
+ * @state:		free memory before
  */
 struct outcome {
 	u64 bytes;
@@ -133,8 +134,8 @@ struct outcome {
 };
 
 /*
- * A request that the timer interrupted is told from one that works for long by this many
- * ticks: what the interrupt, or the emulator, adds is less.
+ * A request that took more ticks than this counts even if the timer interrupted it. The interrupt,
+ * or the emulator, adds less.
  */
 #define LONG_TICKS	(20 * 1000 * 1000ULL)
 
@@ -154,8 +155,9 @@ static void *timed_alloc(const struct allocator *a, size_t size, gfp_t gfp,
 }
 
 /*
- * Until @asked bytes are served, or there is NULL, or the OOM killer was called. Of those who
- * may not wait nobody lets kswapd run, which would give more or less to one or the other.
+ * Serve objects until @asked bytes are served, a request gets NULL, or the OOM killer was called.
+ * With flags that can't wait, kswapd must not run meanwhile, since it would favour one of the
+ * allocators.
  */
 static void *serve(const struct allocator *a, size_t size, gfp_t gfp, u64 asked,
 		   struct outcome *outcome)
@@ -201,7 +203,7 @@ static int free_all(const struct allocator *a, void **newest, u64 objects)
 	return -EIO;
 }
 
-/* Both give back what they can. */
+/* Let both allocators release all that they can. */
 static int settle(void)
 {
 	struct kspan_memory memory;
@@ -218,12 +220,12 @@ static int settle(void)
 }
 
 /**
- * struct cell - what is asked for
- * @order:	no free block is larger
- * @size:	of an object
- * @name:	of the flags
- * @gfp:	these
- * @asked:	bytes that are asked for; U64_MAX: until there is NULL
+ * struct cell - the requests of a cell
+ * @order:		order of the largest free block
+ * @size:		bytes of an object
+ * @name:		of @gfp
+ * @gfp:		flags of each request
+ * @asked:		bytes to serve; U64_MAX: until a request gets NULL
  */
 struct cell {
 	unsigned int order;
@@ -265,7 +267,7 @@ static void show(const struct cell *cell, const struct outcome *ours,
 	u64 ratio = theirs->bytes ? div64_u64(ours->bytes * 100, theirs->bytes) : 0;
 	char text[24] = "-";
 
-	/* Where kmalloc() serves none there is no figure for more. */
+	/* When kmalloc() serves no object there is no ratio. */
 	if (theirs->bytes)
 		snprintf(text, sizeof(text), "%llu.%02u", div_u64(ratio, 100),
 			 (unsigned int)(ratio % 100));
@@ -281,8 +283,8 @@ static void show(const struct cell *cell, const struct outcome *ours,
 }
 
 /*
- * What the page allocator keeps back for high orders, some MiB in whole page blocks, may be
- * there for one run and not for the other. Who serves less in truth does so again.
+ * The page allocator keeps some MiB in whole page blocks for high orders, in one run perhaps and
+ * not in the other. So repeat a cell in which kspan serves less.
  */
 #define TRIES	3
 

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the files of the module for fragmented memory share. */
+/* Declarations for the files of the module for fragmented memory. */
 #ifndef KSPAN_FRAGMENTED_H
 #define KSPAN_FRAGMENTED_H
 
 #include <linux/types.h>
 
-/* No state has a block above it: the largest that SLUB asks for, and then wants smaller ones. */
+/*
+ * No state has a free block of this order or above. SLUB asks for order 3 at most, and then for
+ * smaller blocks.
+ */
 #define FRAGMENTED_ORDERS	4U
 
 /**
- * struct fragmented_state - what of the main zone is free
+ * struct fragmented_state - free memory of the main zone
  * @pages:	free pages, in blocks of any order
- * @blocks:	blocks by order
- * @larger:	blocks of a higher order
+ * @blocks:	free blocks by order
+ * @larger:	free blocks of higher orders
  */
 struct fragmented_state {
 	unsigned long pages;

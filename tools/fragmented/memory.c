@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Memory whose free blocks are small, and stay so
+ * Memory whose free blocks are small, and stay so.
  *
- * The module takes every free page, and gives some back: of 2^(n + 1) aligned pages all but
- * the last, so that free blocks are of order 0...n, and none finds its buddy. What it keeps
- * can be neither moved nor reclaimed. The groups lie far apart. A state is made anew from
- * all that is free, so what somebody left elsewhere does not matter, as long as he left it.
+ * The module takes every free page, and frees some: of each 2^(n + 1) aligned pages all but the
+ * last. So free blocks are of order 0...n, and none has a free buddy. The other pages can be
+ * neither moved nor reclaimed. The groups lie far apart. Each state is made of all free pages
+ * again, so pages that others have freed meanwhile do no harm.
  *
- *	order 1:	f f f x  . . . .  . . . .  f f f x	f free, x and . kept
+ *	order 1:  f f f x  . . . .  . . . .  f f f x	f free, x and . taken
  *
- * That is of the main zone, the one with most pages. In the others some single pages are
- * free, a little more than what wakes kswapd.
+ * This is done in the main zone, the one with most pages. In the others some single pages are
+ * free, a few more than the watermark that wakes kswapd.
  *
- * Pages must not wait in the lists of the CPU: those that were there are taken with the
- * others, as blocks of all orders and mobilities are asked for, and a page goes to the
- * buddy allocator at once while the lock of the list is held.
+ * No page may wait on the list of the CPU. The module takes the pages there by requests for blocks
+ * of all orders and mobilities. Pages that it frees bypass the list, because it holds the list's
+ * lock.
  */
 #include <linux/bitmap.h>
 #include <linux/gfp.h>
@@ -28,13 +28,13 @@
 
 #include "fragmented.h"
 
-/* Pages that relief gives back at once. */
+/* Pages that relief frees at once. */
 #define RELIEF_PAGES	1024UL
 
-/* A bit per page frame: the module has it. */
+/* A bit for each page frame, set while the module has the page. */
 static unsigned long *ours;
 static unsigned long end_pfn, wanted;
-/* First of the pages that are whole for fragmented_relieve(), 0 for none. */
+/* First of the pages that fragmented_relieve() can free in one block; 0 for none. */
 static unsigned long relief;
 
 static struct pglist_data *the_node(void)
@@ -63,7 +63,7 @@ static void take_blocks(gfp_t gfp, unsigned int order)
 	}
 }
 
-/* With reserves a larger block would make the kernel reserve some more of its kind. */
+/* Use no reserves for larger blocks: the kernel would reserve more blocks of that kind then. */
 static void take_mobilities(gfp_t gfp, unsigned int order)
 {
 	gfp |= __GFP_NOWARN;
@@ -72,12 +72,12 @@ static void take_mobilities(gfp_t gfp, unsigned int order)
 	take_blocks(gfp | __GFP_MOVABLE, order);
 }
 
-/* Below all watermarks in the end, and without waking anybody. */
+/* Take all pages, below all watermarks, without waking kswapd. */
 static void take_all(void)
 {
 	unsigned int order;
 
-	/* Blocks that are in the lists of the CPU. */
+	/* Blocks on the list of the CPU. */
 	for (order = FRAGMENTED_ORDERS - 1; order; order--)
 		take_mobilities(__GFP_NOMEMALLOC, order);
 	take_mobilities(__GFP_MEMALLOC | __GFP_HIGH, 0);
@@ -91,7 +91,7 @@ static void give_pages(unsigned long pfn, unsigned long n)
 	}
 }
 
-/* A group that is the module's, at @pfn or above it; 0 for none. */
+/* A group at @pfn or above that the module has; 0 for none. */
 static unsigned long next_group(struct zone *zone, unsigned long pfn, unsigned long pages)
 {
 	unsigned long end = min(zone_end_pfn(zone), end_pfn);
@@ -104,7 +104,7 @@ static unsigned long next_group(struct zone *zone, unsigned long pfn, unsigned l
 	return 0;
 }
 
-/* Groups of 2^(order + 1) pages lose all but one, far apart, until @target pages are free. */
+/* Free all pages but one of groups of 2^(order + 1), far apart, until @target pages are free. */
 static void thin(struct zone *zone, unsigned int order, unsigned long target)
 {
 	unsigned long pages = 2UL << order, pfn, flags, i = 0, groups = 0, chosen;
@@ -140,12 +140,11 @@ static void read_state(struct zone *zone, struct fragmented_state *state)
 }
 
 /**
- * fragmented_make() - have free blocks of order 0...@order and no others
- * @order:	of the largest, below FRAGMENTED_ORDERS
- * @state:	is what is free then
+ * fragmented_make() - make free blocks of order 0...@order, and no others
+ * @order:	of the largest blocks, below FRAGMENTED_ORDERS
+ * @state:	set to the free blocks
  *
- * Nobody else gets a page until then, so nobody else may run.
- *
+ * No other task may run meanwhile, as it could take pages.
  * Context: task, one CPU.
  */
 void fragmented_make(unsigned int order, struct fragmented_state *state)
@@ -165,10 +164,11 @@ void fragmented_make(unsigned int order, struct fragmented_state *state)
 }
 
 /**
- * fragmented_pages_for() - what a caller who may wait is sure to get
- * @state:	what is free
- * @order:	of the blocks that he needs
- * Return: pages, of which he can have three quarters without a look at reserves.
+ * fragmented_pages_for() - pages that a caller that may wait will get
+ * @state:	free blocks
+ * @order:	least order of the blocks that the caller needs
+ *
+ * Return: pages, of which three quarters can be had without a look at reserves.
  */
 unsigned long fragmented_pages_for(const struct fragmented_state *state, unsigned int order)
 {
@@ -181,7 +181,8 @@ unsigned long fragmented_pages_for(const struct fragmented_state *state, unsigne
 }
 
 /**
- * fragmented_pages_in_lists() - free pages of the main zone that the CPU keeps
+ * fragmented_pages_in_lists() - free pages of the main zone on the list of this CPU
+ *
  * Return: pages, which are in no block.
  */
 unsigned int fragmented_pages_in_lists(void)
@@ -190,7 +191,8 @@ unsigned int fragmented_pages_in_lists(void)
 }
 
 /**
- * fragmented_relieve() - give a large block back, before somebody is killed
+ * fragmented_relieve() - free a large block, before the OOM killer kills a task
+ *
  * Return: pages.
  */
 unsigned long fragmented_relieve(void)
@@ -204,7 +206,8 @@ unsigned long fragmented_relieve(void)
 
 /**
  * fragmented_begin() - prepare for fragmented_make()
- * @free_pages:	how many are to be free in each state
+ * @free_pages:	free pages of each state
+ *
  * Return: 0 or -ENOMEM.
  */
 int fragmented_begin(unsigned long free_pages)
@@ -216,7 +219,7 @@ int fragmented_begin(unsigned long free_pages)
 }
 
 /**
- * fragmented_end() - give everything back
+ * fragmented_end() - free all pages
  */
 void fragmented_end(void)
 {

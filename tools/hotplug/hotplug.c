@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kspan_hotplug - objects of kspan's where memory came later, or lies far away
+ * kspan_hotplug - objects of kspan in memory that was added later, or lies far away.
  *
- *	serve	"COUNT SIZE normal|nofail ADDRESS" is written: COUNT objects are
- *		allocated, filled, checked and freed. -ENOMEM if kspan had none, -ENODATA if
- *		none of them was at ADDRESS or above it, which is physical; -EIO if one was
- *		not as it was left. A line of the log says what came of it.
- *	hold	MiB of memory below 4 GiB that nobody has until the module goes
+ *	serve	"COUNT SIZE normal|nofail ADDRESS" allocates, fills, checks and frees COUNT objects.
+ *		-ENOMEM: kspan had none. -ENODATA: no object was at the physical ADDRESS or
+ *		above. -EIO: an object had changed. The log has a line with the result.
+ *	hold	MiB of memory below 4 GiB that the module holds until it is unloaded
  */
 #define pr_fmt(fmt) "kspan-hotplug: " fmt
 
@@ -26,7 +25,7 @@ static LIST_HEAD(held);
 
 static bool take_page(void)
 {
-	/* It is there for GFP_DMA32 that no page of new memory is. */
+	/* GFP_DMA32 memory is low, so it is none of the memory that was added. */
 	struct page *page = alloc_pages(GFP_DMA32 | __GFP_NOWARN | __GFP_NORETRY |
 					__GFP_DIRECT_RECLAIM | __GFP_KSWAPD_RECLAIM, 0);
 
@@ -66,11 +65,11 @@ static void give_held(void)
 }
 
 /**
- * struct order - what is to be served
+ * struct order - a request to serve objects
  * @count:	objects
  * @size:	bytes of each
  * @gfp:	flags
- * @above:	some are to be at this physical address or above it
+ * @above:	some objects must be at this physical address or above
  */
 struct order {
 	unsigned int count;
@@ -79,7 +78,7 @@ struct order {
 	u64 above;
 };
 
-/* The tag of an object is at both of its ends. */
+/* The tag stands at both ends of an object. */
 static void stamp(u64 *p, unsigned int size, u64 tag)
 {
 	p[0] = tag;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kspan_hog - take all memory there is, hold on to it, let go, and again
+ * kspan_hog - take all memory there is, hold it, free it, and begin again.
  *
  * Usage: kspan_hog LEAVE_KB MOST_KB HOLD_MS REST_MS ROUNDS
  *
- * In each round memory is touched, a page at a time, until no more than LEAVE_KB
- * is free, or MOST_KB is taken. For HOLD_MS whatever gets free is taken, too; then
- * all of it goes, for REST_MS. A line per round tells how much it was. Whoever has
- * to be killed for memory, it is to be this.
+ * In each round the process touches memory, page by page, until no more than LEAVE_KB is free, or
+ * it has MOST_KB. For HOLD_MS it also takes memory that gets free. Then it frees all, and rests
+ * for REST_MS. It prints a line with the amount for each round. The OOM killer should choose this
+ * process first.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Looked at /proc/meminfo after so many bytes. */
+/* Bytes between two reads of /proc/meminfo. */
 #define STEP	(256UL << 10)
 #define LARGEST	1000000UL
 
@@ -64,7 +64,7 @@ static void sleep_ms(unsigned long ms)
 	nanosleep(&pause, NULL);
 }
 
-/* Touches memory from @from on while more than @leave_kb is free; returns where it ended. */
+/* Touch memory from @from on while more than @leave_kb is free. Returns where it ended. */
 static size_t grow(char *memory, size_t from, size_t size, unsigned long leave_kb)
 {
 	size_t step;
@@ -144,7 +144,7 @@ int main(int argc, char **argv)
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (memory == MAP_FAILED)
 		die("cannot map as much as the machine has");
-	/* Page by page: a huge one would have to be found first. */
+	/* Take single pages: the kernel would first have to find a huge one. */
 	madvise(memory, size, MADV_NOHUGEPAGE);
 	for (round = 1; round <= rounds; round++) {
 		take_and_hold(memory, size, leave_kb, hold_ms, round);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One user: objects that come and go in waves, each full of a pattern
+ * One user: it allocates and frees objects in waves, each full of a pattern.
  *
- * A user takes memory until it gets none, or has what it may, and then gives
- * some of it back: there is always somebody who wants what another one leaves.
- * The pattern of no two objects is the same, so that one that was given away
- * twice, or while it was in use, is found when it is freed.
+ * A user takes memory until a request fails, or until it has its share. Then it frees some, so
+ * there is always a user that wants what others free. No two objects have the same pattern. So an
+ * object with two owners, or one that was handed out while in use, is found when it is freed.
  */
 #define pr_fmt(fmt) "kspan-pressure: " fmt
 
@@ -18,7 +17,7 @@
 #include "pressure.h"
 
 #define SMALLEST	8
-/* Lines in the log; the count goes on. */
+/* Most lines in the log. The counter has all. */
 #define MAX_REPORTS	20
 
 atomic_long_t pressure_nr_broken;
@@ -45,7 +44,7 @@ static void report(const struct pressure_object *object, size_t offset)
 		       object->size, (unsigned long)object->p, object->tag, offset);
 }
 
-/* The first wrong byte is reported. */
+/* Report the first wrong byte. */
 static void check(const struct pressure_object *object)
 {
 	size_t i, n = object->size / sizeof(u64), usable = kspan_size(object->p);
@@ -68,10 +67,10 @@ static void check(const struct pressure_object *object)
 }
 
 /**
- * pressure_user_init() - make a user of nothing yet
+ * pressure_user_init() - make a user that has no objects yet
  * @user:	zeroed
  * @kind:	how it allocates
- * @id:		what tells it from the others
+ * @id:		tells its patterns from those of others
  */
 void pressure_user_init(struct pressure_user *user, const struct pressure_kind *kind,
 			unsigned int id)
@@ -83,8 +82,9 @@ void pressure_user_init(struct pressure_user *user, const struct pressure_kind *
 }
 
 /**
- * pressure_size() - how large the next object is to be
- * @user: whose object it is
+ * pressure_size() - choose the size of the next object
+ * @user:	the user that will have it
+ *
  * Return: bytes, each power of two as likely as any other.
  */
 size_t pressure_size(struct pressure_user *user)
@@ -106,11 +106,12 @@ static void count_failure(struct pressure_counts *counts, size_t size)
 }
 
 /**
- * pressure_alloc() - allocate an object, and fill it
- * @user:	who
- * @slot:	where it goes, which is empty
+ * pressure_alloc() - allocate an object and fill it
+ * @user:	gets the object
+ * @slot:	empty slot for it
  * @size:	bytes
- * Return: whether there is one.
+ *
+ * Return: true if there is an object.
  */
 bool pressure_alloc(struct pressure_user *user, unsigned int slot, size_t size)
 {
@@ -125,7 +126,7 @@ bool pressure_alloc(struct pressure_user *user, unsigned int slot, size_t size)
 	}
 	object->size = size;
 	object->tag = user->tag;
-	/* Each word of the pattern has a number of its own. */
+	/* Each word of a pattern has its own number. */
 	user->tag += size / sizeof(u64) + 1;
 	stamp(object);
 	user->live += size;
@@ -134,9 +135,9 @@ bool pressure_alloc(struct pressure_user *user, unsigned int slot, size_t size)
 }
 
 /**
- * pressure_free() - check an object, and free it
- * @user:	who
- * @slot:	where it is, if there is one
+ * pressure_free() - check an object and free it
+ * @user:	has the object
+ * @slot:	its slot, which may be empty
  */
 void pressure_free(struct pressure_user *user, unsigned int slot)
 {
@@ -152,8 +153,8 @@ void pressure_free(struct pressure_user *user, unsigned int slot)
 }
 
 /**
- * pressure_free_all() - check and free all that a user has
- * @user: who
+ * pressure_free_all() - check and free all objects of a user
+ * @user:	has no objects afterwards
  */
 void pressure_free_all(struct pressure_user *user)
 {
@@ -163,7 +164,7 @@ void pressure_free_all(struct pressure_user *user)
 		pressure_free(user, slot);
 }
 
-/* For two seconds of four all but a few are content with nothing, and somebody else gets it. */
+/* In two of four seconds most users have a limit of 0, so that the other users get their memory. */
 static size_t limit_of(const struct pressure_user *user)
 {
 	size_t share = READ_ONCE(pressure_mib) * SZ_1M / 16 * user->kind->share;
@@ -174,8 +175,8 @@ static size_t limit_of(const struct pressure_user *user)
 }
 
 /**
- * pressure_operate() - do the next thing
- * @user: a task
+ * pressure_operate() - do the next operation of a user
+ * @user:	a task
  */
 void pressure_operate(struct pressure_user *user)
 {

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kspan_pressure - kspan while memory is scarce
+ * kspan_pressure - kspan while memory is scarce.
  *
- * Somebody in user space takes all memory there is (hog.c); users of kspan go on
- * meanwhile, with all the flags there are. Everything is asked for by writing to
- * files in /sys/kernel/debug/kspan_pressure:
+ * A process (hog.c) takes all memory there is. Users of kspan go on meanwhile, with all kinds of
+ * gfp flags. Files in /sys/kernel/debug/kspan_pressure control the module:
  *
- *	fill	so many MiB are allocated, and freed: kspan may keep them
- *	small	so many MiB of objects of up to 1 KiB are allocated, and freed
- *	sparse	the same, but of 64 objects one stays; 0 frees those
- *	atomic	1 takes all pages that GFP_ATOMIC gives, one after another, and frees them
- *	run	1 starts the users, 0 stops them and frees all they have
- *	check	1 has a look at every layer of the heap; -EBUSY while users run
- *	stats	what was done, name: value
+ *	fill	allocates so many MiB, and frees them: kspan may keep them
+ *	small	the same with objects of up to 1 KiB
+ *	sparse	the same, but one of 64 objects stays; 0 frees those
+ *	atomic	1 takes all pages that GFP_ATOMIC gets, and frees them
+ *	run	1 starts the users, 0 stops them and frees all their objects
+ *	check	1 checks every layer of the heap; -EBUSY while users run
+ *	stats	counters, as name: value
  *
- * What is wrong is in the kernel's log. Nobody else may use kspan meanwhile.
+ * Errors are in the kernel's log. No other code may use kspan meanwhile.
  */
 #define pr_fmt(fmt) "kspan-pressure: " fmt
 
@@ -45,7 +44,7 @@ module_param_cb(mib, &mib_ops, &pressure_mib, 0644);
 MODULE_PARM_DESC(mib, "MiB that all users may hold together, 16...4096 (default 32)");
 
 static struct dentry *directory;
-/* Of those who write to files. */
+/* Serialises writes to the files. */
 static DEFINE_MUTEX(mutex);
 static bool runs;
 
@@ -64,22 +63,22 @@ static const struct pressure_kind small_filler = {
 	"small", by_malloc, GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN, SZ_1K, 0
 };
 
-/* Who has the objects, up to the first that is not there. */
+/* The users that have the objects, up to the first that is NULL. */
 struct fill {
 	const struct pressure_kind *kind;
 	struct pressure_user **users;
 	unsigned int max;
 };
 
-/* Of 64 objects one, of those that asked for it last. */
+/* The objects that stay, one of 64, of the last write to the file sparse. */
 static struct fill sparse;
 
-/* The user that the next object goes to; the one before has no empty slot. */
+/* Make the user of the next objects. The slots of the previous one are all full. */
 static struct pressure_user *next_filler(struct fill *fill, unsigned int n)
 {
 	struct pressure_user *user = kvzalloc(sizeof(*user), GFP_KERNEL);
 
-	/* No user that runs has this number. */
+	/* No running user has this number. */
 	if (user)
 		pressure_user_init(user, fill->kind, 1024 + n);
 	fill->users[n] = user;
@@ -108,7 +107,7 @@ static int fill(struct fill *fill, size_t bytes)
 static int fill_open(struct fill *fill, const struct pressure_kind *kind, size_t bytes)
 {
 	fill->kind = kind;
-	/* The objects of each come to more than a MiB, small ones to more than 256 KiB. */
+	/* The objects of each user have more than 1 MiB in sum, small ones more than 256 KiB. */
 	fill->max = bytes / SZ_256K;
 	fill->users = kvcalloc(fill->max, sizeof(*fill->users), GFP_KERNEL);
 	return fill->users ? 0 : -ENOMEM;
@@ -202,13 +201,13 @@ static int sparse_set(void *unused, u64 value)
 }
 DEFINE_DEBUGFS_ATTRIBUTE(sparse_fops, NULL, sparse_set, "%llu\n");
 
-/* Pages that the last taker of all had. */
+/* Pages that take_all_atomic() got last. */
 static unsigned long atomic_pages;
 
 /*
- * What others get at once: nobody on this CPU comes between, so the memory is there or it
- * is not. With PREEMPT_RT the page allocator's locks sleep, and somebody may; with KASAN it
- * takes so long that others must. A page has the address of the one before.
+ * Take all pages that GFP_ATOMIC gets, and free them. No other task runs on this CPU before all
+ * are taken, unless PREEMPT_RT makes the page allocator's locks sleep. With KASAN it takes so long
+ * that others must run. Each page has the address of the one before.
  */
 static unsigned long take_all_atomic(void)
 {

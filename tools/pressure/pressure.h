@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the files of the pressure module share. */
+/* Declarations for the files of the pressure module. */
 #ifndef KSPAN_PRESSURE_H
 #define KSPAN_PRESSURE_H
 
@@ -11,17 +11,17 @@
 struct seq_file;
 struct task_struct;
 
-/* Most objects that a user has. */
+/* Most objects of a user. */
 #define PRESSURE_OBJECTS	4096
 
-/* Bytes for a user whose requests must not fail: the OOM killer would be busy. */
+/* Most bytes of a user whose requests must not fail. With more the OOM killer would be busy. */
 #define PRESSURE_LITTLE		SZ_1M
 
 /**
  * struct pressure_object - an object in use
  * @p:		the object, NULL for none
  * @size:	bytes
- * @tag:	what its pattern starts from; no two objects have the same
+ * @tag:		start of its pattern; no two objects have the same
  */
 struct pressure_object {
 	void *p;
@@ -31,11 +31,11 @@ struct pressure_object {
 
 /**
  * struct pressure_kind - a way to allocate
- * @name:	in tables
+ * @name:	for tables
  * @alloc:	the call
- * @gfp:	its flags
- * @max:	bytes of the largest object
- * @share:	of what all may hold, in 16ths; 0 for PRESSURE_LITTLE
+ * @gfp:		its flags
+ * @max:		bytes of the largest object
+ * @share:	of the bytes that all users may hold, in 16ths; 0 for PRESSURE_LITTLE
  */
 struct pressure_kind {
 	const char *name;
@@ -46,12 +46,12 @@ struct pressure_kind {
 };
 
 /**
- * struct pressure_counts - what was done
- * @allocs:	objects that were allocated
- * @frees:	objects that were freed
- * @failed:	requests for small objects that got NULL
- * @failed_large: requests for large ones, of many pages in a row, that did
- * @smallest:	bytes of the smallest request that did, 0 for none
+ * struct pressure_counts - counters of a user
+ * @allocs:		objects that were allocated
+ * @frees:		objects that were freed
+ * @failed:		requests for small objects that got NULL
+ * @failed_large:	requests for large objects, of many pages in a row, that got NULL
+ * @smallest:		bytes of the smallest of all these requests, 0 for none
  */
 struct pressure_counts {
 	u64 allocs;
@@ -62,17 +62,17 @@ struct pressure_counts {
 };
 
 /**
- * struct pressure_user - who allocates and frees, in one context of one CPU or task
- * @kind:	how
- * @task:	who it is, NULL for an interrupt
- * @inside:	in a call of kspan's that allocates
- * @growing:	allocates, until something fails or it has all that it may; else it frees
- * @target:	bytes that it shrinks to
+ * struct pressure_user - a task, or a context of one CPU, that allocates and frees
+ * @kind:	how it allocates
+ * @task:	the task; NULL for an interrupt
+ * @inside:	the task is in a call of kspan that allocates
+ * @growing:	it allocates until a request fails or its limit is reached; otherwise it frees
+ * @target:	bytes that it frees down to
  * @live:	bytes that it holds
- * @rnd:	its random numbers
- * @tag:	of its newest object
- * @counts:	what it did; read by others
- * @objects:	what it has
+ * @rnd:		its random numbers
+ * @tag:		of its newest object
+ * @counts:	others read them
+ * @objects:	its slots
  */
 struct pressure_user {
 	const struct pressure_kind *kind;
@@ -87,10 +87,10 @@ struct pressure_user {
 	struct pressure_object objects[PRESSURE_OBJECTS];
 };
 
-/* pressure.c: MiB that all users may hold */
+/* pressure.c: MiB that all users together may hold */
 extern unsigned int pressure_mib;
 
-/* objects.c: patterns, and what one user does */
+/* objects.c: patterns, and the operations of one user */
 extern atomic_long_t pressure_nr_broken;
 
 void pressure_user_init(struct pressure_user *user, const struct pressure_kind *kind,
@@ -100,7 +100,7 @@ void pressure_free(struct pressure_user *user, unsigned int slot);
 void pressure_free_all(struct pressure_user *user);
 void pressure_operate(struct pressure_user *user);
 
-/* Uniform below @n. */
+/* A random number below @n. */
 static inline u32 pressure_below(struct pressure_user *user, u32 n)
 {
 	return ((u64)prandom_u32_state(&user->rnd) * n) >> 32;
@@ -108,7 +108,7 @@ static inline u32 pressure_below(struct pressure_user *user, u32 n)
 
 size_t pressure_size(struct pressure_user *user);
 
-/* users.c: all of them */
+/* users.c: all users */
 int pressure_users_init(void);
 void pressure_users_exit(void);
 int pressure_users_start(void);
@@ -117,7 +117,7 @@ bool pressure_current_is_inside(void);
 void pressure_users_show(struct seq_file *m);
 const char *pressure_users_wrong(void);
 
-/* probes.c: what memory reclaim does */
+/* probes.c: calls of memory reclaim */
 void pressure_probes_init(void);
 void pressure_probes_exit(void);
 void pressure_probes_show(struct seq_file *m);

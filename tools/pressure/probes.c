@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What memory reclaim does, and in whose name
+ * Probes of memory reclaim.
  *
- * Probes count how often the page allocator turned to direct reclaim while a
- * user was in a call of kspan's, and how often that came back to kspan, to its
- * shrinker: what holds a lock across the page allocator dies there.
+ * They count how often the page allocator began direct reclaim while a user was in a call of
+ * kspan, and how often reclaim called kspan's shrinker from there. If kspan held a lock across a
+ * call of the page allocator, this would be a deadlock.
  */
 #define pr_fmt(fmt) "kspan-pressure: " fmt
 
@@ -16,11 +16,11 @@
 #include "pressure.h"
 
 /**
- * struct probe - a function that is watched
- * @kprobe:	the probe
- * @name:	in the table
- * @inside:	calls by those who were in a call of kspan's
- * @others:	calls by others
+ * struct probe - a function that is probed
+ * @kprobe:	its probe
+ * @name:	for the table
+ * @inside:	calls by a task that was in a call of kspan
+ * @others:	all other calls
  */
 struct probe {
 	struct kprobe kprobe;
@@ -52,7 +52,7 @@ static struct probe probes[] = {
 	PROBE("shrink_scan", "kspan_shrink_scan"),
 };
 
-/* A function that is not there is not called. */
+/* A kernel may lack the function. Then it is not called either. */
 static void open_probe(struct probe *probe)
 {
 	int err = register_kprobe(&probe->kprobe);
@@ -63,7 +63,9 @@ static void open_probe(struct probe *probe)
 	probe->kprobe.symbol_name = NULL;
 }
 
-/** pressure_probes_init() - watch what there is */
+/**
+ * pressure_probes_init() - probe all functions that the kernel has
+ */
 void pressure_probes_init(void)
 {
 	unsigned int i;
@@ -72,7 +74,9 @@ void pressure_probes_init(void)
 		open_probe(&probes[i]);
 }
 
-/** pressure_probes_exit() - watch no longer */
+/**
+ * pressure_probes_exit() - remove the probes
+ */
 void pressure_probes_exit(void)
 {
 	unsigned int i;
@@ -83,8 +87,8 @@ void pressure_probes_exit(void)
 }
 
 /**
- * pressure_probes_show() - how often what was called
- * @m: where to
+ * pressure_probes_show() - print the counters
+ * @m:	output file
  */
 void pressure_probes_show(struct seq_file *m)
 {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who allocates: a thread for each kind of request that a task makes, and on each
- * CPU a timer, which is a softirq, and the interrupt that it asks for. One more
- * thread has kspan give back what nobody uses.
+ * All users: a thread for each kind of request that a task can make, and on each CPU a timer,
+ * which is a softirq, and a hardirq that the timer raises. One more thread trims kspan.
  */
 #define pr_fmt(fmt) "kspan-pressure: " fmt
 
@@ -26,7 +25,7 @@
 #define CACHE_SIZE	1000
 /* Most objects of a burst. */
 #define BURST		256
-/* Interrupts pause for so many times as long as they took. */
+/* Interrupts pause for this many times as long as they took. */
 #define REST		4
 
 static struct kspan_heap *heap;
@@ -49,7 +48,7 @@ static void *by_cache(size_t size, gfp_t gfp)
 
 #define MAY_FAIL	(__GFP_NORETRY | __GFP_NOWARN)
 
-/* What tasks ask for. Only the first may call the OOM killer. */
+/* Kinds of requests of tasks. Only the first kind may call the OOM killer. */
 static const struct pressure_kind task_kinds[] = {
 	{ "kernel", by_malloc, GFP_KERNEL | __GFP_NOWARN, SZ_256K, 0 },
 	{ "noretry", by_malloc, GFP_KERNEL | MAY_FAIL, SZ_256K, 5 },
@@ -70,10 +69,10 @@ static const struct pressure_kind hardirq_kind = {
 
 /**
  * struct pressure_cpu - the interrupts of a CPU
- * @softirq:	a user in @timer
- * @hardirq:	a user in @work
- * @timer:	calls the softirq's, and asks for the other
- * @work:	calls the hardirq's
+ * @softirq:	user that @timer runs
+ * @hardirq:	user that @work runs
+ * @timer:	queues @work, too
+ * @work:	an irq_work
  */
 struct pressure_cpu {
 	struct pressure_user softirq;
@@ -88,10 +87,10 @@ static struct pressure_cpu *cpus;
 static bool running;
 
 /**
- * pressure_current_is_inside() - whether the running task is in a call of kspan's
+ * pressure_current_is_inside() - whether the running task is in a call of kspan
  *
  * Context: any.
- * Return: whether it is one of ours, and allocates.
+ * Return: true if it is one of the users, and allocates.
  */
 bool pressure_current_is_inside(void)
 {
@@ -113,7 +112,7 @@ static int thread(void *data)
 			pressure_operate(user);
 			cond_resched();
 		}
-		/* Others want to run too. */
+		/* Let other tasks run, too. */
 		usleep_range(500, 1500);
 	}
 	pressure_free_all(user);
@@ -129,7 +128,7 @@ static int trim_thread(void *unused)
 	return 0;
 }
 
-/* What was allocated in the last burst goes, and a new one comes. */
+/* Free the objects of the last burst, and allocate a new one. */
 static void burst(struct pressure_user *user)
 {
 	unsigned int i, n = 1 + pressure_below(user, BURST);
@@ -147,7 +146,7 @@ static void timer_handler(struct timer_list *timer)
 
 	burst(&c->softirq);
 	irq_work_queue(&c->work);
-	/* However slow the machine is, interrupts leave the tasks room. */
+	/* On a slow machine, too, interrupts must leave time for tasks. */
 	mod_timer(timer, jiffies + 1 + HZ / 50 + nsecs_to_jiffies(REST * (local_clock() - start)));
 }
 
@@ -165,7 +164,7 @@ static void destroy_heaps(void)
 }
 
 /**
- * pressure_users_init() - have all users ready
+ * pressure_users_init() - prepare all users
  *
  * Return: 0 or -ENOMEM.
  */
@@ -192,7 +191,9 @@ int pressure_users_init(void)
 	return 0;
 }
 
-/** pressure_users_exit() - undo pressure_users_init(); nobody has an object */
+/**
+ * pressure_users_exit() - undo pressure_users_init(); no user may have an object
+ */
 void pressure_users_exit(void)
 {
 	destroy_heaps();
@@ -201,8 +202,9 @@ void pressure_users_exit(void)
 }
 
 /**
- * pressure_users_start() - let all of them work
- * Return: 0 or an error; -EBUSY while they do.
+ * pressure_users_start() - start all users
+ *
+ * Return: 0 or an error; -EBUSY when they run already.
  */
 int pressure_users_start(void)
 {
@@ -248,7 +250,9 @@ static void stop_interrupts(void)
 	}
 }
 
-/** pressure_users_stop() - have all stop, and free what they have */
+/**
+ * pressure_users_stop() - stop all users, and free their objects
+ */
 void pressure_users_stop(void)
 {
 	unsigned int i;
@@ -289,8 +293,8 @@ static void show(struct seq_file *m, const char *name, const struct pressure_cou
 }
 
 /**
- * pressure_users_show() - what each kind did
- * @m: where to
+ * pressure_users_show() - print the counters of each kind
+ * @m:	output file
  */
 void pressure_users_show(struct seq_file *m)
 {
@@ -308,11 +312,11 @@ void pressure_users_show(struct seq_file *m)
 }
 
 /**
- * pressure_users_wrong() - what is not right, when nobody works
+ * pressure_users_wrong() - check the heaps when no user runs
  *
- * Nobody else may use kspan meanwhile.
+ * No other code may use kspan meanwhile.
  *
- * Return: what it is, or NULL.
+ * Return: the first error, or NULL.
  */
 const char *pressure_users_wrong(void)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kspan_find_inconsistency() in this module too. An object file can be part of
- * one module only, as it carries the module's name.
+ * Build kunit/verify.c into this module, too. An object file carries the name of its module, so it
+ * can be part of one module only.
  */
 #include "../../kunit/verify.c"

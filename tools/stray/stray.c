@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kspan_stray - kfree() and put_page() of what is kspan's
+ * kspan_stray - kfree() and put_page() of kspan's objects.
  *
- * Loading the module has objects allocated, and does to some of them what nobody may do:
- * kfree(), put_page(), and get_page() with put_page(). They are of 8 KiB at the first page
- * of an arena and in the middle of one, small, and large. Then it takes pages from the page
- * allocator and writes to all of them. No object may have changed in the end, and each is
- * to be freed as ever. Lines of the log are "name=value", where
+ * Loading the module allocates objects, and misuses some of them: by kfree(), by put_page(), and
+ * by get_page() with put_page(). These objects have 8 KiB, at the first page of an arena and in
+ * the middle of one, or are small, or large. Then the module takes pages from the page allocator
+ * and writes all of them. No object may have changed in the end, and kspan must be able to free
+ * each. The log has lines "name=value":
  *
- *	strays		references that were taken from pages of kspan's
+ *	strays		references that were taken from pages of kspan
  *	sendable	pages of objects that sendpage_ok() would let pass
- *	broken		objects that are not as they were left
+ *	broken		objects that have changed
  *	refused		objects that kspan_owns() does not know any more
- *	left		bytes of arenas when all is freed
+ *	left		bytes of arenas when all objects are freed
  *
- * kspan has to be loaded with arena_growth=0: an arena has 4 MiB then.
+ * kspan must be loaded with arena_growth=0: an arena has 4 MiB then.
  */
 #define pr_fmt(fmt) "kspan-stray: " fmt
 
@@ -29,15 +29,15 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
-/* MiB that are taken from the page allocator. */
+/* MiB that the module takes from the page allocator. */
 #define TAKEN		64UL
 
 /**
- * struct kind - objects of a size
- * @name:	of the kind
- * @size:	of an object
- * @count:	objects of 3 arenas, or so
- * @objects:	these
+ * struct kind - objects of one size
+ * @name:	for the log
+ * @size:	bytes of an object
+ * @count:	objects of about three arenas
+ * @objects:	the objects
  */
 struct kind {
 	const char *name;
@@ -115,7 +115,7 @@ static unsigned int count_refused(const struct kind *kind)
 	return refused;
 }
 
-/* Whether an object is the first of its arena, which has 4 MiB. */
+/* Find an object that is the first of its arena, which has 4 MiB, or one that is not. */
 static void *find_object(const struct kind *kind, bool first)
 {
 	unsigned int i;
@@ -126,7 +126,7 @@ static void *find_object(const struct kind *kind, bool first)
 	return NULL;
 }
 
-/* kfree() takes a reference from the page, or warns and leaves it, by the kernel. */
+/* kfree() may take a reference of the page, or warn and leave it. This depends on the kernel. */
 static unsigned int misuse(const char *where, void *p)
 {
 	struct page *page = virt_to_page(p);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Objects, and the tables they are exchanged in
+ * Objects, and the tables that exchange them.
  *
- *	slots	objects with a label, which says all that must be true of them
- *	tiny	objects that a label does not fit in; the table knows their size
- *	rcu	objects with a label that are read while they may be replaced, and
- *		so are freed after a grace period only
+ *	slots	objects with a label, which tells all that must be true of them
+ *	tiny	objects that are too small for a label; the table knows their size
+ *	rcu	objects with a label. Readers look at them while others replace them, so they are
+ *		freed after a grace period.
  *
- * A slot changes by xchg() alone. Whoever gets an object out of it owns it,
- * checks it and frees it, in whatever context and on whatever CPU that is.
+ * Slots change by xchg() only. The worker that gets an object out of a slot owns it, checks it and
+ * frees it, in any context and on any CPU.
  */
 #define pr_fmt(fmt) "kspan-stress: " fmt
 
@@ -22,14 +22,14 @@
 
 #include "stress.h"
 
-/* A pattern is 64-bit words: EDGE of them at either end, every STRIDE-th between. */
+/* A pattern consists of 64-bit words: EDGE of them at either end, and every STRIDE-th between. */
 #define EDGE		256
 #define STRIDE		8
 #define LABEL_BYTES	sizeof(struct stress_label)
-/* Lines in the log; the count goes on. */
+/* Most lines in the log. The counter has all. */
 #define MAX_REPORTS	100
 #define ADDRESS_SHIFT	4
-/* Few, so that readers and writers meet. */
+/* The slots are few, so that readers and writers meet. */
 #define RCU_SLOTS	32
 
 static struct stress_label **slots;
@@ -40,10 +40,10 @@ static unsigned int window;
 atomic_long_t stress_nr_broken;
 
 /**
- * stress_broken() - report that something is not as it must be
- * @what:	what it is
- * @p:		the object
- * @size:	its size
+ * stress_broken() - report an error of an object
+ * @what:	the error
+ * @p:		address of the object
+ * @size:	its bytes
  * @expected:	value expected
  * @found:	value found
  */
@@ -58,7 +58,7 @@ void stress_broken(const char *what, const void *p, size_t size, u64 expected, u
 		pr_err("broken: what else is found is counted only\n");
 }
 
-/* Returns whether @found is @expected, and reports it if not. */
+/* Report @found if it is not @expected. Returns whether it is. */
 bool stress_same(const char *what, const void *p, size_t size, u64 expected, u64 found)
 {
 	if (likely(expected == found))
@@ -69,7 +69,8 @@ bool stress_same(const char *what, const void *p, size_t size, u64 expected, u64
 
 /**
  * stress_align() - alignment that a request is promised
- * @size: bytes, not 0
+ * @size:	bytes, not 0
+ *
  * Return: bytes.
  */
 size_t stress_align(size_t size)
@@ -92,7 +93,7 @@ static u8 byte_pattern(u32 tag, size_t offset)
 	return tag * 7 + offset + 1;
 }
 
-/* The word that carries a pattern after word @i of @n. */
+/* The next word after @i of @n that is part of the pattern. */
 static size_t next_word(size_t i, size_t n)
 {
 	if (i + 1 < EDGE || i + 1 + EDGE >= n)
@@ -102,11 +103,11 @@ static size_t next_word(size_t i, size_t n)
 
 /**
  * stress_stamp() - write label and pattern
- * @worker:	whose tag
+ * @worker:	its tag is used
  * @p:		the object
- * @size:	bytes, at least those of a label
+ * @size:	bytes, enough for a label
  * @align:	alignment that the object was promised
- * @from:	offset that the pattern starts at, a multiple of 8
+ * @from:	offset of the pattern, a multiple of 8
  */
 void stress_stamp(struct stress_worker *worker, void *p, size_t size, size_t align, size_t from)
 {
@@ -126,10 +127,10 @@ void stress_stamp(struct stress_worker *worker, void *p, size_t size, size_t ali
 }
 
 /**
- * stress_check_label() - whether an object is what it says
- * @label: the object
- * Return: whether its label and what kspan says of it are right; if not, it was
- * reported.
+ * stress_check_label() - check the label of an object, and kspan_size()
+ * @label:	start of the object
+ *
+ * Return: true if they are right. Otherwise it was reported.
  */
 bool stress_check_label(const struct stress_label *label)
 {
@@ -143,11 +144,12 @@ bool stress_check_label(const struct stress_label *label)
 }
 
 /**
- * stress_check_pattern() - whether the contents of an object are intact
- * @label:	the object, with a label that is right
- * @from:	as when it was stamped
+ * stress_check_pattern() - check the contents of an object
+ * @label:	start of the object, with a label that is right
+ * @from:	as for stress_stamp()
  * @limit:	offset to check up to
- * Return: whether they are; if not, it was reported.
+ *
+ * Return: true if they are right. Otherwise it was reported.
  */
 bool stress_check_pattern(const struct stress_label *label, size_t from, size_t limit)
 {
@@ -170,7 +172,10 @@ bool stress_check_pattern(const struct stress_label *label, size_t from, size_t 
 	return true;
 }
 
-/* Address and size in one word. kmemleak can't see through it, so it is no help here. */
+/*
+ * Address and size in one word. kmemleak can't recognise such an address, so it can't be used
+ * here.
+ */
 static u64 tiny_encode(const void *p, size_t size)
 {
 	return ((unsigned long)p - PAGE_OFFSET) << ADDRESS_SHIFT | size;
@@ -207,7 +212,7 @@ static void tiny_check(unsigned int slot, const u8 *p, size_t size)
 			return;
 }
 
-/* What was in a slot of the tiny table, checked; NULL for nothing. */
+/* Take the object out of a slot of the table tiny, and check it; NULL for none. */
 static void *tiny_exchange(unsigned int slot, u64 word, size_t *size)
 {
 	void *p = tiny_decode(xchg(&tiny_slots[slot], word), size);
@@ -217,7 +222,7 @@ static void *tiny_exchange(unsigned int slot, u64 word, size_t *size)
 	return p;
 }
 
-/* The same of the table of labelled objects. */
+/* Take the object out of a slot of the table slots, and check it; NULL for none. */
 static void *label_exchange(unsigned int slot, struct stress_label *label, size_t *size)
 {
 	struct stress_label *old = xchg(&slots[slot], label);
@@ -233,13 +238,13 @@ static void *label_exchange(unsigned int slot, struct stress_label *label, size_
 }
 
 /**
- * stress_put() - give an object to whoever takes it
- * @worker:	who has it
+ * stress_put() - put an object into a table, for any worker
+ * @worker:	has the object
  * @p:		the object
- * @size:	its size, not 0
+ * @size:	its bytes, not 0
  * @align:	alignment it was promised
  *
- * What was there is freed.
+ * The object that was there is freed.
  */
 void stress_put(struct stress_worker *worker, void *p, size_t size, size_t align)
 {
@@ -256,9 +261,10 @@ void stress_put(struct stress_worker *worker, void *p, size_t size, size_t align
 }
 
 /**
- * stress_take() - take an object, if there is one where this looks
- * @worker:	who wants one
- * @size:	set to its size; 0 when that is not known
+ * stress_take() - take an object out of a random slot
+ * @worker:	gets the object
+ * @size:	set to its bytes; 0 when they are not known
+ *
  * Return: the object, checked; or NULL.
  */
 void *stress_take(struct stress_worker *worker, size_t *size)
@@ -286,10 +292,10 @@ static bool free_after_grace_period(struct stress_worker *worker, void *p, size_
 }
 
 /**
- * stress_dispose() - free an object in one of the ways there are
- * @worker:	who owns it
+ * stress_dispose() - free an object in a random way
+ * @worker:	owns the object
  * @p:		the object, checked; or NULL
- * @size:	its size, 0 for unknown
+ * @size:	its bytes, 0 for unknown
  */
 void stress_dispose(struct stress_worker *worker, void *p, size_t size)
 {
@@ -298,7 +304,7 @@ void stress_dispose(struct stress_worker *worker, void *p, size_t size)
 	if (!p)
 		return;
 	worker->counts.frees++;
-	/* Whoever has this object too will find the label wrong. */
+	/* A second owner of this object will find a wrong label. */
 	if (size >= LABEL_BYTES)
 		((struct stress_label *)p)->tag = 0;
 	if (how == 0)
@@ -308,8 +314,8 @@ void stress_dispose(struct stress_worker *worker, void *p, size_t size)
 }
 
 /**
- * stress_replace_rcu() - publish an object, and free what was there
- * @worker:	who has it
+ * stress_replace_rcu() - publish an object, and free the one that was there
+ * @worker:	has the object
  * @object:	stamped behind its rcu_head; or NULL
  */
 void stress_replace_rcu(struct stress_worker *worker, struct stress_rcu_object *object)
@@ -334,10 +340,10 @@ static bool check_rcu_object(const struct stress_rcu_object *object)
 
 /**
  * stress_read_rcu() - check an object that others may replace meanwhile
- * @worker: who reads
+ * @worker:	the reader
  *
- * A grace period must not end before this has: the object stays as it is, and
- * does not become another one either.
+ * No grace period ends during the check. So the object must stay unchanged, and must not become
+ * another one.
  */
 void stress_read_rcu(struct stress_worker *worker)
 {
@@ -349,7 +355,7 @@ void stress_read_rcu(struct stress_worker *worker)
 	if (object) {
 		first = object->label;
 		check_rcu_object(object);
-		/* Long enough for others to free and allocate. */
+		/* Wait long enough for others to free and allocate. */
 		if (worker->context == STRESS_TASK)
 			udelay(stress_below(worker, 100));
 		stress_same("tag of one that is read", object, first.size, first.tag,
@@ -360,8 +366,8 @@ void stress_read_rcu(struct stress_worker *worker)
 }
 
 /**
- * stress_set_window() - say how many slots are to be filled
- * @n: slots of each table, 1...stress_live; others only get empty
+ * stress_set_window() - choose how many slots are filled
+ * @n:	slots of each table, 1...stress_live; no object is put into the others
  */
 void stress_set_window(unsigned int n)
 {
@@ -369,8 +375,8 @@ void stress_set_window(unsigned int n)
 }
 
 /**
- * stress_free_all() - empty the tables
- * @worker: who frees, a task
+ * stress_free_all() - free the objects of all tables
+ * @worker:	a task
  */
 void stress_free_all(struct stress_worker *worker)
 {
@@ -396,6 +402,7 @@ void stress_free_all(struct stress_worker *worker)
 
 /**
  * stress_tables_init() - make empty tables
+ *
  * Return: 0 or -ENOMEM.
  */
 int stress_tables_init(void)
@@ -409,7 +416,9 @@ int stress_tables_init(void)
 	return -ENOMEM;
 }
 
-/** stress_tables_exit() - free the tables, which are empty */
+/**
+ * stress_tables_exit() - free the tables, which are empty
+ */
 void stress_tables_exit(void)
 {
 	kvfree(slots);

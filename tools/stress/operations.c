@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the workers do: every call of the API, wherever it is allowed
+ * Operations of the workers: every call of the API, wherever it is allowed.
  *
- * An operation is drawn by weight from those of the worker's context. What an
- * allocation gave is checked for all that was promised, and then gets a pattern
- * and goes to the tables.
+ * A worker draws an operation by weight from those of its context. It checks that a new object is
+ * what the API promises, gives it a pattern, and puts it into a table.
  */
 #define pr_fmt(fmt) "kspan-stress: " fmt
 
@@ -32,8 +31,8 @@
 #define BULK_BYTES	(256 << 10)
 
 /*
- * The class that kspan_prefill() is tried with. Nobody else takes from it by
- * kspan_malloc_nolock(), so that what is promised of it can be expected.
+ * The size for kspan_prefill(). No other operation takes objects of its class by
+ * kspan_malloc_nolock(). So the reserve must have what was promised.
  */
 #define PREFILL_SIZE	112
 #define PREFILL_OBJECTS	32
@@ -41,11 +40,11 @@
 /**
  * struct request - an allocation
  * @size:	bytes
- * @gfp:	flags, of those that the context allows
- * @align:	alignment it is promised
- * @usable:	kspan_size() it is promised, 0 for at least @size
- * @zeroed:	it is promised to be zero
- * @must:	it may not fail
+ * @gfp:		flags that the context allows
+ * @align:	alignment that is promised
+ * @usable:	kspan_size() that is promised, 0 for at least @size
+ * @zeroed:	zeroed memory is promised
+ * @must:	the request may not fail
  */
 struct request {
 	size_t size;
@@ -57,12 +56,11 @@ struct request {
 };
 
 /**
- * struct choice - what may be drawn
- * @alloc:	a way to allocate, which changes the request where it asks for
- *		something else
- * @run:	an operation
- * @weight:	how often, beside the others
- * @contexts:	where
+ * struct choice - an operation or a call that may be drawn
+ * @alloc:	a way to allocate; it changes the request if it asks for other things
+ * @run:		an operation
+ * @weight:	how often, in proportion to the others
+ * @contexts:	where it is allowed
  */
 struct choice {
 	union {
@@ -73,18 +71,21 @@ struct choice {
 	unsigned int contexts;
 };
 
-/* What is copied by kspan_memdup() and the like: of no byte 0. */
+/* kspan_memdup() and similar calls copy this. It has no byte 0. */
 static u8 source[SOURCE_BYTES + 1];
 
 static DEFINE_MUTEX(prefill_mutex);
-/* So many calls of kspan_malloc_nolock(PREFILL_SIZE) will succeed. */
+/* Number of calls of kspan_malloc_nolock(PREFILL_SIZE) that must succeed. */
 static atomic_t guaranteed;
 
-/* Beside the default heap: one without a limit, one that is often at it, a typed cache. */
+/*
+ * Besides the default heap: a heap without a limit, one that is often at its limit, and a typed
+ * cache.
+ */
 static struct kspan_heap *heap, *limited_heap;
 static struct kspan_cache *cache;
 
-/* A size that is a class's, too, so that all objects of it have the same usable size. */
+/* This is also the size of a class, so that all objects have the same usable size. */
 #define CACHE_SIZE	144
 
 static gfp_t random_gfp(struct stress_worker *worker, bool *must)
@@ -114,7 +115,7 @@ static size_t exact_class_size(struct stress_worker *worker)
 	return kspan_size_classes[class].size;
 }
 
-/* At most a page or three more than some pages of kspan's. */
+/* About a multiple of kspan's page. */
 static size_t large_size(struct stress_worker *worker)
 {
 	return (5 + stress_below(worker, 8)) * KSPAN_PAGE_SIZE - 1 + stress_below(worker, 3);
@@ -124,7 +125,7 @@ static size_t random_size(struct stress_worker *worker)
 {
 	unsigned int how = stress_below(worker, 256), shift;
 
-	/* Class sizes and large ones take their time to be checked. */
+	/* Objects of class sizes and large ones take long to check. */
 	if (how < 16 && worker->context <= STRESS_SOFTIRQ)
 		return exact_class_size(worker);
 	if (how == 16)
@@ -179,7 +180,7 @@ static void *by_constant(struct stress_worker *worker, struct request *request)
 	}
 }
 
-/* With __GFP_THISNODE no other node will do, and the node may not even exist. */
+/* With __GFP_THISNODE the object must be of that node. The node may not exist. */
 static void *by_malloc_node(struct stress_worker *worker, struct request *request)
 {
 	int node = (int)stress_below(worker, nr_node_ids + 1) - 1;
@@ -193,7 +194,7 @@ static void *by_malloc_node(struct stress_worker *worker, struct request *reques
 	return p;
 }
 
-/* Elements of up to 64 bytes, and as many as make about the size. */
+/* Split the size into elements of up to 64 bytes. Returns the size of an element. */
 static size_t split(struct stress_worker *worker, struct request *request)
 {
 	size_t element = 1 + stress_below(worker, min_t(size_t, request->size, 64));
@@ -346,7 +347,7 @@ static const struct choice allocators[] = {
 	{ .alloc = by_asprintf, .weight = 1, .contexts = NOT_IN_NMI },
 };
 
-/* One of those of the worker's context. */
+/* Draw one of the choices for the worker's context. */
 static const struct choice *draw(struct stress_worker *worker, const struct choice *choices,
 				 unsigned int n)
 {
@@ -365,7 +366,7 @@ static const struct choice *draw(struct stress_worker *worker, const struct choi
 	}
 }
 
-/* All that was promised of a new object. */
+/* Check all that is promised of a new object. */
 static void check_new(const void *p, const struct request *request)
 {
 	size_t usable = kspan_size(p), size = request->size;
@@ -373,20 +374,20 @@ static void check_new(const void *p, const struct request *request)
 
 	stress_same("alignment of a new one", p, size, 0,
 		    (unsigned long)p & (request->align - 1));
-	/* Where no span was to be had it may have pages of its own. */
+	/* The object may have pages of its own, if there was no span. */
 	if (request->usable && usable % PAGE_SIZE)
 		stress_same("kspan_size() of a new one", p, size, request->usable, usable);
 	else
 		stress_same("kspan_size() of a new one", p, size, max(size, usable), usable);
 	if (!request->zeroed)
 		return;
-	/* Behind a tiny object may be another. */
+	/* Another object may lie behind a tiny one. */
 	bad = memchr_inv(p, 0, request->usable ? usable : size);
 	if (bad)
 		stress_broken("zeroed byte", bad, size, 0, *(u8 *)bad);
 }
 
-/* Counts what a call gave; returns whether it gave an object. */
+/* Count the result of a call. Returns whether it is an object. */
 static bool got(struct stress_worker *worker, const void *p, const struct request *request)
 {
 	if (p) {
@@ -426,7 +427,7 @@ static void do_free(struct stress_worker *worker)
 	stress_dispose(worker, p, size);
 }
 
-/* The newest object of a magazine, again and again. */
+/* Allocate and free the newest object of a magazine. */
 static void do_alloc_and_free(struct stress_worker *worker)
 {
 	struct request request;
@@ -474,7 +475,7 @@ static void do_free_bulk(struct stress_worker *worker)
 	kspan_free_bulk(taken, worker->objects);
 }
 
-/* How the object after kspan_realloc() must look. */
+/* Check an object after kspan_realloc(). */
 static void check_resized(const void *p, const struct request *request,
 			  const struct stress_label *old, size_t old_usable)
 {
@@ -489,7 +490,7 @@ static void check_resized(const void *p, const struct request *request,
 	    stress_same("label of a resized one", p, request->size, 0,
 			memcmp(p, old, sizeof(*old))))
 		stress_check_pattern(p, LABEL_BYTES, kept);
-	/* The room of a tiny object depends on its neighbours. */
+	/* The usable size of a tiny object depends on its neighbours. */
 	kept = min(old_usable, request->size);
 	if (!request->zeroed || old->size < LABEL_BYTES || kept >= usable)
 		return;
@@ -522,7 +523,7 @@ static void do_realloc(struct stress_worker *worker)
 	request.zeroed = !stress_below(worker, 4);
 	if (request.zeroed)
 		request.gfp |= __GFP_ZERO;
-	/* Often a little more or less, which may be done in place. */
+	/* Often ask for a little more or less, which kspan may do in place. */
 	if (size && stress_below(worker, 2))
 		request_size(&request, size / 2 + 1 + stress_below(worker, size));
 	if (size >= LABEL_BYTES)
@@ -545,7 +546,7 @@ static void do_realloc(struct stress_worker *worker)
 	stress_put(worker, new, request.size, request.align);
 }
 
-/* The object stays, in another slot. */
+/* Move an object to another slot. */
 static void do_check(struct stress_worker *worker)
 {
 	size_t size, align = 1;
@@ -587,8 +588,8 @@ static void do_rcu_replace(struct stress_worker *worker)
 }
 
 /*
- * Whoever was told that an object is guaranteed may not have taken it yet: one
- * per worker, who don't count in what is guaranteed from now on.
+ * A worker may have counted an object as guaranteed, and not taken it yet. So have a spare object
+ * for each worker.
  */
 static void do_prefill(struct stress_worker *worker)
 {
@@ -622,7 +623,7 @@ static void do_nothing(struct stress_worker *worker)
 	size_t none = 0;
 	void *p;
 
-	/* Not a constant to the compiler. */
+	/* Hide the value from the compiler. */
 	OPTIMIZER_HIDE_VAR(none);
 	p = kspan_malloc(none, GFP_ATOMIC);
 	stress_same("address", p, 0, (unsigned long)ZERO_SIZE_PTR, (unsigned long)p);
@@ -631,7 +632,7 @@ static void do_nothing(struct stress_worker *worker)
 	kspan_free(NULL);
 }
 
-/* A heap from its beginning to its end, with objects in it. */
+/* Create a heap, use it, and destroy it with objects in it. */
 static void do_heap(struct stress_worker *worker)
 {
 	struct kspan_heap *own = kspan_heap_create("stress own", SZ_2M, 0);
@@ -650,7 +651,7 @@ static void do_heap(struct stress_worker *worker)
 		if (p && stress_below(worker, 2))
 			kspan_free(p);
 	}
-	/* Else its end would tell of them. */
+	/* The destruction would report these objects. */
 	kspan_heap_reset(own);
 	kspan_heap_destroy(own);
 }
@@ -672,8 +673,8 @@ static const struct choice operations[] = {
 };
 
 /**
- * stress_operate() - do one of the operations
- * @worker: who does it, in his context
+ * stress_operate() - do one operation
+ * @worker:	runs in its context
  */
 void stress_operate(struct stress_worker *worker)
 {
@@ -682,8 +683,8 @@ void stress_operate(struct stress_worker *worker)
 }
 
 /**
- * stress_housekeep() - what concerns the heap as a whole
- * @worker: a task that is bound to no CPU
+ * stress_housekeep() - do an operation on a whole heap
+ * @worker:	a task that is bound to no CPU
  */
 void stress_housekeep(struct stress_worker *worker)
 {
@@ -712,14 +713,15 @@ void stress_housekeep(struct stress_worker *worker)
 		do_heap(worker);
 		break;
 	default:
-		/* Few objects at times, so that arenas come and go. */
+		/* Have few objects at times, so that arenas are released. */
 		stress_set_window(1 + (stress_live - 1) / (1 + stress_below(worker, 8)));
 	}
 	worker->counts.operations++;
 }
 
 /**
- * stress_operations_init() - make heaps, fill what is copied
+ * stress_operations_init() - create the heaps, and fill the source of copies
+ *
  * Return: 0 or -ENOMEM.
  */
 int stress_operations_init(void)
@@ -755,8 +757,8 @@ static void check_heap(struct kspan_heap *checked, struct kspan_finding *finding
 }
 
 /**
- * stress_operations_exit() - free what was put by, destroy the heaps
- * @finding: set to what is wrong with these, which have no object any more
+ * stress_operations_exit() - drain the reserve, and destroy the heaps
+ * @finding:	set to an error in the heaps, which have no objects any more
  */
 void stress_operations_exit(struct kspan_finding *finding)
 {

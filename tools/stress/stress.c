@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kspan_stress - all calls at once, on all CPUs, in all contexts
+ * kspan_stress - all calls at once, on all CPUs, in all contexts.
  *
- * Loading the module starts the workers and returns. They stop by themselves
- * after a time, and the module idles then. CPUs may come and go meanwhile, and
- * memory may get scarce. Unloading stops what still works, frees every object,
- * checks every layer of the heap, and says in the kernel's log:
+ * Loading the module starts the workers and returns. They stop by themselves after a time, and the
+ * module idles then. CPUs may come and go meanwhile, and memory may get scarce. Unloading the
+ * module stops workers that still run, frees every object, checks every layer of the heap, and
+ * logs the result:
  *
  *	kspan-stress: N operations (task a, softirq b, hardirq c, nmi d), ...
  *	kspan-stress: verdict ok
  *
- * or "verdict FAILED: " and why. Nobody else may use kspan meanwhile, or his
- * objects are taken for leaks.
+ * or "verdict FAILED: " and the reason. No other code may use kspan meanwhile: its objects would
+ * be taken for leaks.
  *
- * How far it is: /sys/kernel/debug/kspan_stress.
+ * /sys/kernel/debug/kspan_stress shows the progress.
  */
 #define pr_fmt(fmt) "kspan-stress: " fmt
 
@@ -48,13 +48,15 @@ MODULE_PARM_DESC(live,
 
 static const char * const context_names[] = { "task", "softirq", "hardirq", "nmi" };
 
-/* In seconds since boot, which jiffies lag behind where ticks get lost; 0 for now. */
+/* In seconds since boot; 0 to stop now. jiffies would lag when ticks are lost. */
 static time64_t end;
 static struct dentry *file;
 static struct kspan_stats before;
 static u64 bad_frees_before;
 
-/** stress_time_left() - whether to go on */
+/**
+ * stress_time_left() - whether workers go on
+ */
 bool stress_time_left(void)
 {
 	return ktime_get_seconds() < READ_ONCE(end);
@@ -100,11 +102,11 @@ static int stress_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(stress);
 
-/* Return what is cached, and what NMIs left behind, and empty arenas. */
+/* Complete the frees that NMIs left, drain the caches, and release empty arenas. */
 static void settle(struct kspan_stats *stats)
 {
 	kspan_barrier();
-	/* Typed caches for readers under RCU that were destroyed. */
+	/* Wait for typed caches for readers under RCU that were destroyed. */
 	kspan_private_settle();
 	kspan_heap_drain(&kspan_default_heap);
 	kspan_stats_read(stats);
@@ -155,14 +157,14 @@ static int __init stress_init(void)
 }
 module_init(stress_init);
 
-/* What differs is why, unless there was something before. */
+/* Note a difference as the reason, unless there is one already. */
 static void same(char *why, size_t size, const char *what, u64 found, u64 expected)
 {
 	if (found != expected && !*why)
 		snprintf(why, size, "%s: %llu instead of %llu", what, found, expected);
 }
 
-/* Why the run has failed, empty if it has not. */
+/* Set @why to the reason why the run has failed, or leave it empty. */
 static void judge(char *why, size_t size, const struct stress_counts *sums,
 		  const struct stress_counts *total)
 {

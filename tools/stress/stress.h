@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the files of the stress module share. */
+/* Declarations for the files of the stress module. */
 #ifndef KSPAN_STRESS_H
 #define KSPAN_STRESS_H
 
@@ -22,8 +22,8 @@ enum stress_context {
 #define STRESS_BULK	100
 
 /**
- * struct stress_counts - what was done
- * @operations:	how many there were
+ * struct stress_counts - counters of a worker
+ * @operations:	operations done
  * @allocs:	objects that were allocated
  * @frees:	objects that were freed
  * @failed:	requests that got NULL
@@ -36,17 +36,17 @@ struct stress_counts {
 };
 
 /**
- * struct stress_worker - who works in one context of one CPU
- * @rnd:	its random numbers
- * @context:	which context
- * @max_shift:	its objects are below 2^@max_shift bytes, a few excepted
+ * struct stress_worker - a worker in one context of one CPU
+ * @rnd:		its random numbers
+ * @context:	its context
+ * @max_shift:	most objects are below 2^@max_shift bytes
  * @max_bulk:	most objects of one bulk call
- * @tag:	of the object it made last
- * @counts:	what it did; read by others
+ * @tag:		of its newest object
+ * @counts:	others read them
  * @objects:	for bulk calls
  * @text:	for strings
  *
- * Contexts don't nest in themselves, so a worker needs no lock.
+ * A context does not nest in itself, so a worker needs no lock.
  */
 struct stress_worker {
 	struct rnd_state rnd;
@@ -59,7 +59,7 @@ struct stress_worker {
 	char text[256];
 };
 
-/* Uniform below @n. */
+/* A random number below @n. */
 static inline u32 stress_below(struct stress_worker *worker, u32 n)
 {
 	return ((u64)prandom_u32_state(&worker->rnd) * n) >> 32;
@@ -72,9 +72,9 @@ extern unsigned long long stress_seed;
 
 bool stress_time_left(void);
 
-/* objects.c: patterns, tables and what is wrong with them */
+/* objects.c: patterns, tables, and errors in them */
 
-/* At the start of every object of at least this size. */
+/* Stands at the start of every object that has room for it. */
 struct stress_label {
 	u32 size;
 	u32 tag;
@@ -82,7 +82,7 @@ struct stress_label {
 	u32 check;
 };
 
-/* How much of an object is kspan_free_rcu()'s, behind the label. */
+/* kspan_free_rcu() uses the rcu_head, which stands behind the label. */
 struct stress_rcu_object {
 	struct stress_label label;
 	struct rcu_head rcu;
@@ -109,7 +109,7 @@ void stress_replace_rcu(struct stress_worker *worker, struct stress_rcu_object *
 void stress_read_rcu(struct stress_worker *worker);
 void stress_free_all(struct stress_worker *worker);
 
-/* operations.c: calls of kspan's */
+/* operations.c: calls of kspan */
 void stress_operate(struct stress_worker *worker);
 void stress_housekeep(struct stress_worker *worker);
 struct kspan_finding;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who works, and in which context
+ * Workers, and their contexts.
  *
- *	task		a thread per CPU, and one for all that keeps house
- *	softirq		a timer per CPU
- *	hardirq		an hrtimer per CPU
- *	NMI		an NMI handler, called by IPIs that the threads send
+ *	task		a thread on each CPU, and one for housekeeping
+ *	softirq		a timer on each CPU
+ *	hardirq		an hrtimer on each CPU
+ *	NMI		an NMI handler; the threads send the NMIs
  *
- * The threads are smpboot's: parked while their CPU is offline, and its timers
- * are stopped with them. Interrupts leave the tasks room however slow the
- * machine is: they pause for REST times as long as they took.
+ * The threads are smpboot threads: they are parked while their CPU is offline, and its timers are
+ * stopped with them. Interrupts leave time for tasks on a slow machine, too: they pause for REST
+ * times as long as they took.
  */
 #define pr_fmt(fmt) "kspan-stress: " fmt
 
@@ -41,10 +41,10 @@
 
 /**
  * struct stress_cpu - the workers of a CPU
- * @workers:	one per context
- * @timer:	calls the softirq's
- * @hrtimer:	calls the hardirq's
- * @nmi_pending: an NMI was sent that did not arrive yet
+ * @workers:	one for each context
+ * @timer:	runs the worker of softirqs
+ * @hrtimer:	runs the worker of hardirqs
+ * @nmi_pending:	an NMI was sent and has not been handled yet
  * @nmi_next:	no NMI is sent before this time
  */
 struct stress_cpu {
@@ -60,8 +60,8 @@ static struct stress_worker *housekeeper;
 static struct task_struct *housekeeper_task;
 
 /*
- * Nanoseconds to pause for after work that began at @start. What the host did
- * meanwhile is taken for work, up to a limit.
+ * Nanoseconds to pause after work that began at @start. Time that the host took counts as work, up
+ * to a limit.
  */
 static u64 rest_after(u64 start)
 {
@@ -96,16 +96,15 @@ static enum hrtimer_restart hrtimer_handler(struct hrtimer *timer)
 	if (!stress_time_left())
 		return HRTIMER_NORESTART;
 	operate(worker, HRTIMER_OPERATIONS);
-	/* Of any length, so that it meets all that threads do. */
+	/* The pause has a random length, so that interrupts meet all that threads do. */
 	pause = NSEC_PER_MSEC / 10 + stress_below(worker, NSEC_PER_MSEC) + rest_after(start);
 	hrtimer_forward_now(timer, ns_to_ktime(pause));
 	return HRTIMER_RESTART;
 }
 
 /*
- * On PREEMPT_RT only a hard timer is a hardirq. Elsewhere all are, and of a hard
- * one lockdep would want what only PREEMPT_RT needs: to keep away from the locks
- * of the page allocator.
+ * On PREEMPT_RT only hard timers are hardirqs. Elsewhere all are. There lockdep would forbid hard
+ * ones to take the locks of the page allocator.
  */
 #define HARDIRQ_MODE	(IS_ENABLED(CONFIG_PREEMPT_RT) ? HRTIMER_MODE_REL_PINNED_HARD :	\
 							 HRTIMER_MODE_REL_PINNED)
@@ -124,8 +123,8 @@ static void prepare_hrtimer(struct hrtimer *timer)
 static bool nmis;
 
 /*
- * At most one NMI of ours is on its way to a CPU, so that none is lost by being
- * merged with another, and the mark tells ours from those of others.
+ * At most one NMI of this module is on its way to a CPU. So none is lost by being merged with
+ * another, and the mark tells it from NMIs of others.
  */
 static int nmi_handler(unsigned int type, struct pt_regs *regs)
 {
@@ -140,7 +139,7 @@ static int nmi_handler(unsigned int type, struct pt_regs *regs)
 	return NMI_HANDLED;
 }
 
-/* To any CPU, this one included. */
+/* Send an NMI to any CPU, perhaps to this one. */
 static void send_nmi(struct stress_worker *worker)
 {
 	unsigned int cpu = stress_below(worker, nr_cpu_ids);
@@ -148,7 +147,7 @@ static void send_nmi(struct stress_worker *worker)
 
 	if (!nmis)
 		return;
-	/* While this can't be preempted, no CPU goes offline. */
+	/* No CPU goes offline while preemption is off. */
 	preempt_disable();
 	if (cpu_online(cpu)) {
 		c = per_cpu_ptr(cpus, cpu);
@@ -159,7 +158,9 @@ static void send_nmi(struct stress_worker *worker)
 	preempt_enable();
 }
 
-/** stress_has_nmis() - whether NMIs are part of it */
+/**
+ * stress_has_nmis() - whether there are workers in NMIs
+ */
 bool stress_has_nmis(void)
 {
 	return nmis;
@@ -173,7 +174,7 @@ static void start_nmis(void)
 		pr_info("NMIs are left out: there is no local APIC to send them by\n");
 }
 
-/* Nobody sends any more; what was sent must find its handler. */
+/* No thread sends NMIs any more. Wait for those that were sent, as the handler must get them. */
 static void stop_nmis(void)
 {
 	unsigned int cpu, tries = 1000;
@@ -223,14 +224,14 @@ static void thread(unsigned int cpu)
 	send_nmi(worker);
 }
 
-/* On the CPU itself, which is new or comes back. */
+/* Start the timers of a CPU, from a thread on it. */
 static void start_timers(unsigned int cpu)
 {
 	struct stress_cpu *c = per_cpu_ptr(cpus, cpu);
 
-	/* Others want to run too, such as what takes CPUs offline. */
+	/* Let other tasks run, such as those that take CPUs offline. */
 	set_user_nice(current, 10);
-	/* One that reached the CPU when it was dead is gone. */
+	/* An NMI that was sent to the CPU while it was dead is lost. */
 	atomic_set(&c->nmi_pending, 0);
 	if (!stress_time_left())
 		return;
@@ -275,7 +276,7 @@ static int housekeeper_thread(void *unused)
 	return 0;
 }
 
-/* @id tells its random numbers and tags from those of others. */
+/* @id makes random numbers and tags that others do not have. */
 static void worker_init(struct stress_worker *worker, enum stress_context context,
 			unsigned int id)
 {
@@ -314,7 +315,8 @@ static void free_workers(void)
 }
 
 /**
- * stress_workers_start() - let everybody work
+ * stress_workers_start() - start all workers
+ *
  * Return: 0 or an error.
  */
 int stress_workers_start(void)
@@ -346,8 +348,9 @@ fail:
 }
 
 /**
- * stress_workers_stop() - have everybody stop, and nothing of theirs be under way
- * Return: a worker for what is left to do.
+ * stress_workers_stop() - stop all workers, and wait for what is under way
+ *
+ * Return: a worker for the work that is left.
  */
 struct stress_worker *stress_workers_stop(void)
 {
@@ -358,8 +361,8 @@ struct stress_worker *stress_workers_stop(void)
 }
 
 /**
- * stress_visit_workers() - visit all workers
- * @fn: called for each, when they were stopped
+ * stress_visit_workers() - visit all workers, which have been stopped
+ * @fn:	called for each
  */
 void stress_visit_workers(stress_worker_fn fn)
 {
@@ -372,7 +375,9 @@ void stress_visit_workers(stress_worker_fn fn)
 	fn(housekeeper);
 }
 
-/** stress_workers_exit() - free the workers */
+/**
+ * stress_workers_exit() - free the workers
+ */
 void stress_workers_exit(void)
 {
 	free_workers();
@@ -387,9 +392,9 @@ static void add(const struct stress_worker *worker, struct stress_counts *sum)
 }
 
 /**
- * stress_sum() - what was done in a context, over all CPUs
- * @context:	which
- * @sum:	what it is added to
+ * stress_sum() - add up the counters of a context over all CPUs
+ * @context:	any
+ * @sum:	the counters are added to it
  */
 void stress_sum(enum stress_context context, struct stress_counts *sum)
 {

@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kspan_wrong - wrong pointers of every kind, on all CPUs, in all contexts
+ * kspan_wrong - wrong pointers of every kind, on all CPUs, in all contexts.
  *
- * The workers are those of kspan_stress. Most of what they do is to give kspan pointers
- * that are no object of the caller's: what was freed before, what lies inside of an object
- * or is misaligned, what was never kspan's, what is no memory at all. In between they
- * churn: they allocate and free objects of all kinds, so that spans, arenas, heaps and
- * holes come and go beneath the pointers, and note the addresses for others to misuse.
+ * The workers are those of kspan_stress. Most operations pass pointers to kspan that are no object
+ * of the caller: to objects that were freed, into objects, misaligned ones, to memory that was
+ * never kspan's, and to no memory at all. In between the workers allocate and free objects of all
+ * kinds, so that spans, arenas, heaps and holes come and go beneath the pointers. They note the
+ * addresses for others to misuse.
  *
- * A wrong pointer may hit an object that is live again, which no allocator can tell; and one
- * into a page of small objects may be handed out before it is found. So
- * objects that are churned hold nothing, and nobody minds when they are freed by others;
- * and there are two modes, as kspan itself keeps what regions and kspan_free_rcu() need
- * in the default heap:
+ * A wrong pointer may hit an object that is live again. No allocator can tell. A wrong pointer
+ * into a page of small objects may be handed out before it is found. So the objects that workers
+ * allocate have no contents, and others may free them. And there are two modes, because kspan
+ * itself keeps memory for regions and kspan_free_rcu() in the default heap:
  *
- *	frees	stale pointers are freed, too; no regions, no kspan_free_rcu()
- *	looks	stale pointers are only looked at; what is freed are pointers that can't
- *		become objects meanwhile
+ *	frees	Stale pointers are freed, too. There are no regions, and no kspan_free_rcu().
+ *	looks	Stale pointers are only looked at. The pointers that are freed can't become
+ *		objects meanwhile.
  *
- * Objects that stand by are live all the time. They must stay what they are, to the last
- * byte. Whatever is certain to be refused must have been counted in the end.
+ * Bystanders are objects that are live all the time. No byte of them may change. Every free that
+ * is surely refused must be counted in the end.
  *
  *	kspan-wrong: N wrong frees, M wrong looks (task a, softirq b, hardirq c, nmi d)
  *	kspan-wrong: verdict ok
@@ -55,20 +54,23 @@ static bool looks;
 module_param(looks, bool, 0444);
 MODULE_PARM_DESC(looks, "whether stale pointers are only looked at, not freed (default N)");
 
-/* workers.c asks for them. */
+/* Parameters that workers.c reads. */
 unsigned int stress_max_shift = 16;
 unsigned int stress_live = 16;
 
-/* Pointers that are misused in an operation. */
+/* Pointers that an operation misuses. */
 #define BURST		16
-/* Addresses of what was freed lately. */
+/* Addresses of objects that were freed lately. */
 #define STALE		4096
 /* Objects that a worker keeps for a while. */
 #define KEPT		24
 #define CACHE_SIZE	208
 #define BYSTANDERS	48
 
-/* Of spans with bitmaps of a word and of several, of one page and of more, and of runs. */
+/*
+ * Sizes of spans with bitmaps of one word and of several, of spans of one page and of more, and of
+ * large objects.
+ */
 static const unsigned int churned_sizes[] = {
 	8, 16, 64, 192, 512, 1024, 2048, 4096, 8192, 16384, 16384, 16384, 24576, 32768,
 	40960, 65536, 131072,
@@ -82,7 +84,7 @@ static struct dentry *file;
 static struct kspan_stats before;
 static u64 foreign_before, region_before, interior_before;
 
-/* Wrong frees that can't be anything else, by what they are to be counted as. */
+/* Wrong frees that can be counted as one kind only, by kind. */
 static atomic64_t sure_foreign, sure_region, sure_interior;
 
 struct bystander {
@@ -92,7 +94,7 @@ struct bystander {
 };
 
 static struct bystander bystanders[BYSTANDERS];
-/* Of these: a large object, a tiny one of 5 bytes, in either heap. */
+/* Some of the bystanders: a large object and a tiny one of 5 bytes, in each heap. */
 static struct bystander *large_ones[2], *tiny_ones[2];
 static struct kspan_region *region;
 static u8 *region_object;
@@ -133,7 +135,7 @@ static bool make_bystander(unsigned int i, void *p, unsigned int size)
 	return true;
 }
 
-/* Objects of all kinds, which nobody touches. */
+/* Make objects of all kinds that no worker frees. */
 static bool make_bystanders(void)
 {
 	unsigned int i, n = 0, size;
@@ -199,7 +201,7 @@ static void note_stale(struct stress_worker *worker, const void *p)
 	WRITE_ONCE(stale[stress_below(worker, STALE)], (unsigned long)p);
 }
 
-/* Something that was freed, or lies around that; not the start of what stands by. */
+/* An address of a freed object, or one near it, but not the start of a bystander. */
 static unsigned long stale_address(struct stress_worker *worker)
 {
 	unsigned long addr = READ_ONCE(stale[stress_below(worker, STALE)]);
@@ -218,7 +220,7 @@ static unsigned long stale_address(struct stress_worker *worker)
 	return is_bystander(addr) ? addr + 1 : addr;
 }
 
-/* What never was kspan's: each is refused at once. */
+/* An address that was never kspan's. A free of it is refused at once. */
 static unsigned long foreign_address(struct stress_worker *worker)
 {
 	u32 random = prandom_u32_state(&worker->rnd);
@@ -236,7 +238,7 @@ static unsigned long foreign_address(struct stress_worker *worker)
 	case 4:
 		return BIT(63) + ((unsigned long)random << 20) + random;
 	case 5:
-		/* The direct map goes on, memory does not. */
+		/* The direct map goes on beyond the end of memory. */
 		return PAGE_OFFSET + BIT(45) + ((unsigned long)random << 8);
 	case 6:
 		return (unsigned long)foreign_address + random % 64;
@@ -249,7 +251,7 @@ static unsigned long foreign_address(struct stress_worker *worker)
 	}
 }
 
-/* Addresses that are sure to be refused, and how. */
+/* An address that is surely refused. @sure is set to the counter of its kind. */
 static unsigned long sure_address(struct stress_worker *worker, atomic64_t **sure)
 {
 	const struct bystander *b;
@@ -267,7 +269,7 @@ static unsigned long sure_address(struct stress_worker *worker, atomic64_t **sur
 		b = large_ones[stress_below(worker, 2)];
 		return (unsigned long)b->p + 8 + stress_below(worker, b->size / 8 - 1) * 8;
 	case 2:
-		/* Told as double frees, as others are. */
+		/* These count as double frees, together with others. */
 		*sure = NULL;
 		b = tiny_ones[stress_below(worker, 2)];
 		return (unsigned long)b->p + 1 + stress_below(worker, 4);
@@ -304,15 +306,17 @@ static void free_by(struct stress_worker *worker, void *p)
 }
 
 /*
- * To a large size: what a magazine hands out may be a wrong pointer that was pushed, and here
- * it would be written to.
+ * Resize to a large size only. A magazine may hold a wrong pointer that was pushed, and realloc()
+ * would write to that as a new object.
  */
 static void resize_wrongly(struct stress_worker *worker, void *p)
 {
 	if (worker->context == STRESS_NMI)
 		return;
 	worker->counts.frees++;
-	/* Should it have hit something, that is ours to free as any other. */
+	/*
+	 * The pointer may have hit a live object. Then the result is free for this worker to free.
+	 */
 	p = kspan_realloc(p, (5 + stress_below(worker, 12)) * KSPAN_PAGE_SIZE,
 			  GFP_ATOMIC | __GFP_NOWARN);
 	if (p) {
@@ -329,7 +333,7 @@ static void look(struct stress_worker *worker, const void *p)
 		kspan_owns(p);
 }
 
-/* Frees of what is sure to be refused; each is counted. */
+/* Free addresses that are surely refused. Each must be counted. */
 static void free_surely(struct stress_worker *worker)
 {
 	void *many[3];
@@ -401,7 +405,10 @@ static void *allocate(struct stress_worker *worker)
 	}
 }
 
-/* One that was kept is freed, one is kept instead; runs of them, so that spans get empty. */
+/*
+ * Free kept objects and keep new ones. Workers do so with all of them in a row at times, so that
+ * spans are retired.
+ */
 static void churn(struct stress_worker *worker)
 {
 	unsigned int n = worker->context == STRESS_TASK ? KEPT : 4, i;
@@ -421,7 +428,10 @@ static void churn(struct stress_worker *worker)
 	}
 }
 
-/* More objects of 16 KiB, of a page, or of a run than magazines take: spans come and go. */
+/*
+ * Allocate and free more objects of 16 KiB, of a page, or of five pages than magazines take. So
+ * spans are made and retired.
+ */
 static void churn_spans(struct stress_worker *worker)
 {
 	static const unsigned int sizes[] = { 16384, 8192, 40960 };
@@ -441,7 +451,10 @@ static void churn_spans(struct stress_worker *worker)
 	worker->counts.allocs += ARRAY_SIZE(p);
 }
 
-/** stress_operate() - misuse some pointers, or churn */
+/**
+ * stress_operate() - misuse some pointers, or allocate and free
+ * @worker:	runs in its context
+ */
 void stress_operate(struct stress_worker *worker)
 {
 	unsigned int i;
@@ -465,7 +478,7 @@ static unsigned int churned_size(struct stress_worker *worker)
 	return churned_sizes[stress_below(worker, ARRAY_SIZE(churned_sizes))];
 }
 
-/* A heap from its beginning to its end, or to the end of its objects. */
+/* Create a heap, use it, and end it by a reset and a destruction. */
 static void churn_heap(struct stress_worker *worker)
 {
 	struct kspan_heap *own = kspan_heap_create("wrong own", 0, 0);
@@ -506,7 +519,7 @@ static void churn_region(struct stress_worker *worker)
 	kspan_region_destroy(r);
 }
 
-/* Spans with a single object each get hollow, and their pages go. */
+/* Spans with few objects become hollow, and their pages are released. */
 static void churn_hollow(struct stress_worker *worker)
 {
 	unsigned int n = 256, size = stress_below(worker, 2) ? 2048 : 1024, i;
@@ -527,7 +540,10 @@ static void churn_hollow(struct stress_worker *worker)
 	kvfree(p);
 }
 
-/** stress_housekeep() - what a task that is bound to no CPU does */
+/**
+ * stress_housekeep() - do an operation on a whole heap
+ * @worker:	a task that is bound to no CPU
+ */
 void stress_housekeep(struct stress_worker *worker)
 {
 	struct kspan_stats stats;
@@ -606,14 +622,14 @@ static int wrong_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(wrong);
 
-/* Return what is cached, and what NMIs left behind, and empty arenas. */
+/* Complete the frees that NMIs left, drain the caches, and release empty arenas. */
 static void settle(struct kspan_stats *stats)
 {
 	kspan_barrier();
-	/* Typed caches for readers under RCU that were destroyed. */
+	/* Wait for typed caches for readers under RCU that were destroyed. */
 	kspan_private_settle();
 	kspan_heap_drain(&kspan_default_heap);
-	/* Heaps that were destroyed go by work items. */
+	/* Wait for the work items of heaps that were destroyed. */
 	rcu_barrier();
 	kspan_stats_read(stats);
 	kspan_page_heap_release_all();
@@ -700,7 +716,10 @@ static void same(char *why, size_t size, const char *what, u64 found, u64 expect
 		snprintf(why, size, "%s: %llu instead of %llu", what, found, expected);
 }
 
-/* What is sure is counted; of what is not sure, some may be counted as the same. */
+/*
+ * All sure frees must be counted. Some that are not sure may be counted as the same kind, if stale
+ * pointers are freed.
+ */
 static void count_least(char *why, size_t size, const char *what, u64 found, u64 least)
 {
 	if ((found < least || (looks && found != least)) && !*why)
@@ -748,7 +767,7 @@ static void judge(char *why, size_t size, const struct stress_counts *sums)
 	check_heap(&kspan_default_heap, why, size);
 	kspan_heap_drain(heap);
 	check_heap(heap, why, size);
-	/* Whoever frees what is in its spans has it in a magazine. */
+	/* A wrong free in the spans of this heap may lie in a magazine. */
 	kspan_heap_drain(bystander_heap);
 	check_heap(bystander_heap, why, size);
 	kspan_heap_drain((struct kspan_heap *)cache);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The contexts of kspan_stress in kspan_wrong, too. An object file can be part of one
- * module only, as it carries the module's name.
+ * Build workers.c into kspan_wrong, too. An object file carries the name of its module, so it can
+ * be part of one module only.
  */
 #include "workers.c"
