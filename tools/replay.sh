@@ -212,7 +212,7 @@ main() {
 	[ $# -eq 0 ] || die "usage: tools/replay.sh [table | rst | tsv | curves]"
 	check_traces
 	# shellcheck disable=SC2086
-	need_packages -:zlib1g-dev $KSPAN_NEEDS_BUILD $KSPAN_NEEDS_BOOT
+	need_packages $KSPAN_NEEDS_REPLAY $KSPAN_NEEDS_BUILD $KSPAN_NEEDS_BOOT
 	for kernel in $KERNELS; do
 		run "$kernel"
 	done
