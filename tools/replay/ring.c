@@ -130,7 +130,8 @@ static void take_alloc(struct raws *to, struct tep_record *record, const struct 
 	uint64_t bytes = get(record, format->bytes);
 
 	/* An interrupt may find any task running. */
-	if (tep_data_pid(tep, record) == getpid() && !(tep_data_flags(tep, record) & IN_INTERRUPT)) {
+	if (tep_data_pid(tep, record) == getpid() &&
+	    !(tep_data_flags(tep, record) & IN_INTERRUPT)) {
 		own++;
 		return;
 	}
