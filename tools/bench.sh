@@ -245,9 +245,9 @@ profile() {
 	echo "the whole profile: $out/profile.txt"
 }
 
-# tables COMMAND...: what is tabulated by tools/bench/tables.py
+# tables COMMAND...: what is tabulated by tools/tables.py
 tables() {
-	python3 "$KSPAN_TOP/tools/bench/tables.py" "$@"
+	python3 "$KSPAN_TOP/tools/tables.py" "$@"
 }
 
 # The kernel's own documentation, in English.
