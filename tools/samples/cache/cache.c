@@ -40,6 +40,8 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/hash.h>
+/* rculist_nulls.h of 6.1 needs it. */
+#include <linux/rculist.h>
 #include <linux/rculist_nulls.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
