@@ -40,7 +40,8 @@
 #
 # KERNEL= names one kernel (default: all three; words: 6.12), BENCH= parameters
 # of the module, for example BENCH="n=1000 rounds=5"; modinfo kspan_bench lists
-# them. BENCH_KSPAN= are those of kspan.ko: BENCH_KSPAN=exact_frees=0. INIT_ON_ALLOC=1 boots with init_on_alloc=1. MEM= is the guest's memory in
+# them. BENCH_KSPAN= are those of kspan.ko: BENCH_KSPAN=exact_frees=0. INIT_ON_ALLOC=1 boots
+# with init_on_alloc=1. MEM= is the guest's memory in
 # MiB. SILENCE= is how many seconds a guest may print nothing (1800), TIMEOUT= how many it
 # may take in all. The raw lines are kept under the cache, where the last line says.
 set -euo pipefail
@@ -169,31 +170,31 @@ print_results() {
 	case $what in
 	calls)
 		echo "$kernel, $unit of each call per object, loop subtracted"
-		show call call peer size batch kspan slub ratio <"$file" ;;
+		tables show call call peer size batch kspan slub ratio <"$file" ;;
 	memory)
 		echo "$kernel, KiB requested and held, their quotients, the ratio of what both hold and"
 		echo "its extremes; cached objects and metadata in per cent of kspan's arenas"
 		grep -v 'reading=\(sample\|peak\)' "$file" |
-			show pattern pattern reading n requested kspan_held slub_held kspan slub \
+			tables show pattern pattern reading n requested kspan_held slub_held kspan slub \
 				ratio low high cached_share metadata_share
 		echo "the most that was held in each wandering of drift, and beside the first one's"
 		grep 'reading=peak' "$file" |
-			show pattern cycle kspan_held slub_held kspan slub ratio creep slub_creep ;;
+			tables show pattern cycle kspan_held slub_held kspan slub ratio creep slub_creep ;;
 	fragmented)
 		grep -q '^pattern=' "$file" || die "the benchmark printed nothing; see $file"
 		echo "$kernel, KiB served where no free block is larger than of an order, and their ratio;"
 		echo "instructions of all requests, and of the slowest; calls of the OOM killer"
-		show pattern order gfp size kspan slub ratio kspan_ticks slub_ticks kspan_slowest \
+		tables show pattern order gfp size kspan slub ratio kspan_ticks slub_ticks kspan_slowest \
 			slub_slowest kspan_oom slub_oom <"$file" ;;
 	stretch)
 		echo "$kernel, the most instructions with interrupts or preemption off"
-		show pattern pattern size n kspan limit where <"$file" ;;
+		tables show pattern pattern size n kspan limit where <"$file" ;;
 	*)
 		[ "$what" != scaling ] || columns+=' held live'
 		! one_of "$what" remote parallel || columns+=' q1 q3'
 		echo "$kernel, $what, $unit per alloc+free pair, loop subtracted"
 		# shellcheck disable=SC2086
-		show pattern $columns <"$file" ;;
+		tables show pattern $columns <"$file" ;;
 	esac
 	echo "raw lines: $file"
 }
@@ -213,7 +214,7 @@ rest() {
 		--append "lpj=4000000 tsc=reliable"
 	echo
 	echo "stock $kernel, KiB that kspan keeps, seconds after everything was freed"
-	show pattern pattern cpus heaps after arenas cached metadata limited <"$out/results.log"
+	tables show pattern pattern cpus heaps after arenas cached metadata limited <"$out/results.log"
 	echo "raw lines: $out/results.log"
 }
 
@@ -239,32 +240,14 @@ profile() {
 	echo "$kernel, instructions per operation (an alloc and its free), loop subtracted;"
 	echo "locked instructions and lock acquisitions per 1000 operations; off: the longest"
 	echo "stretch of instructions with preemption or interrupts off"
-	show pattern pattern size n kspan slub ratio kspan_locked slub_locked \
+	tables show pattern pattern size n kspan slub ratio kspan_locked slub_locked \
 		kspan_acquired slub_acquired kspan_off slub_off <"$out/locks.log"
 	echo "the whole profile: $out/profile.txt"
 }
 
-# show KEY COLUMN...: the lines of key=value that begin with KEY, made a table.
-show() {
-	local key=$1
-	shift
-	awk -v key="$key" -v columns="$*" '
-		function width(name) { return name == "call" || name == "peer" ? -27 : \
-				length(name) > 8 ? -length(name) : -9 }
-		function line(cell, i, text) {
-			for (i = 1; i <= n; i++) text = text sprintf("%*s ", width(name[i]), cell[i])
-			sub(/ +$/, "", text)
-			print text
-		}
-		BEGIN { n = split(columns, name); line(name) }
-		index($0, key "=") == 1 {
-			for (i = 1; i <= NF; i++) {
-				split($i, pair, "=")
-				value[pair[1]] = substr($i, length(pair[1]) + 2)
-			}
-			for (i = 1; i <= n; i++) cell[i] = value[name[i]]
-			line(cell)
-		}'
+# tables COMMAND...: what is tabulated by tools/tables.py
+tables() {
+	python3 "$KSPAN_TOP/tools/tables.py" "$@"
 }
 
 # The kernel's own documentation, in English.
@@ -286,136 +269,8 @@ words() {
 	rm -rf "$out/payload"
 	echo
 	echo "$kernel, the distinct words of its Documentation/, those of 1 to 16 bytes"
-	show_words "$out/results.log"
+	tables words "$out/results.log"
 	echo "raw lines: $out/results.log"
-}
-
-# Bytes per word: the words, the slots in use, the pages of the spans, and these
-# with descriptors and bitmaps. A span has two bits a slot; one of tiny objects
-# one more, and a bit per byte.
-show_words() {
-	grep '^words=' "$1" || die "the benchmark printed nothing; see $1"
-	awk '
-		{
-			for (i = 1; i <= NF; i++) {
-				split($i, pair, "=")
-				value[pair[1]] = pair[2]
-			}
-		}
-		/^words=/ { short = value["short"]; text = value["short_bytes"] }
-		/^store=/ {
-			store = value["store"]
-			bits = 2 * value["slots"]
-			if (value["class"] == "tiny") bits += value["slots"] + 8192 * value["spans"]
-			slots[store] += value["in_use"] * value["slot"]
-			pages[store] += value["spans"] * 8192
-			meta[store] += value["spans"] * value["descriptor"] + bits / 8
-			print
-		}
-		END {
-			printf "%-8s %8s %8s %8s %14s\n", "store", "text", "slots", "pages", "with_metadata"
-			split("malloc tiny", name)
-			for (i = 1; i <= 2; i++)
-				printf "%-8s %8.2f %8.2f %8.2f %14.2f\n", name[i], text / short, \
-					slots[name[i]] / short, pages[name[i]] / short, \
-					(pages[name[i]] + meta[name[i]]) / short
-		}' "$1"
-}
-
-# rst WHAT COLUMN...: a table of the last runs, kernels side by side.
-rst() {
-	local kernel what=$1
-	shift
-	for kernel in $KSPAN_KERNELS; do
-		sed -n "s/^$1=/kernel=$kernel &/p" "$KSPAN_CACHE/bench/$kernel-$what/results.log"
-	done | awk -v kernels="$KSPAN_KERNELS" -v columns="$*" '
-		function put(text) {
-			if (length(text) > width[col]) width[col] = length(text)
-			cell[row, col++] = text
-		}
-		function number(text, j) {
-			if (text !~ /[0-9]/) return "-"
-			return j < 3 ? sprintf("%.0f", text) : text
-		}
-		BEGIN {
-			row = col = 0
-			nk = split(kernels, kernel)
-			nc = split(columns, column)
-			for (i = 1; i <= nc; i++) put(column[i])
-			for (i = 1; i <= nk; i++) { put(kernel[i]); put("SLUB"); put("ratio") }
-		}
-		{
-			for (i = 1; i <= NF; i++) {
-				eq = index($i, "=")
-				value[substr($i, 1, eq - 1)] = substr($i, eq + 1)
-			}
-			id = ""
-			for (i = 1; i <= nc; i++) id = id " " value[column[i]]
-			if (!(id in seen)) { seen[id] = ++n; ids[n] = id }
-			cost[id, value["kernel"]] = value["kspan"] " " value["slub"] " " value["ratio"]
-		}
-		END {
-			for (row = 1; row <= n; row++) {
-				col = 0
-				m = split(ids[row], word)
-				for (i = 1; i <= m; i++) put(word[i])
-				for (i = 1; i <= nk; i++) {
-					split(cost[ids[row], kernel[i]], word)
-					for (j = 1; j <= 3; j++) put(number(word[j], j))
-				}
-			}
-			for (col = 0; col < nc + 3 * nk; col++) {
-				bar = sprintf("%*s", width[col], "")
-				gsub(/ /, "=", bar)
-				rule = rule (col ? "  " : "") bar
-			}
-			for (row = 0; row <= n; row++) {
-				if (row < 2) print rule
-				text = ""
-				for (col = 0; col < nc + 3 * nk; col++)
-					text = text sprintf("%*s  ", (col ? 1 : -1) * width[col], cell[row, col])
-				sub(/ +$/, "", text)
-				print text
-			}
-			print rule
-		}'
-}
-
-# Every line of the last runs: which kernel, on what, and all columns there are.
-tsv() {
-	local dir name kernel rest what on
-	local columns="what pattern order gfp call peer size n batch held live kspan slub ratio q1 q3"
-	columns+=" reading cycle sample operations requested kspan_held slub_held low high"
-	columns+=" creep slub_creep arenas spans cached metadata cached_share metadata_share"
-	columns+=" slub_slabs kspan_locked slub_locked kspan_acquired slub_acquired kspan_off slub_off"
-	columns+=" kspan_ticks slub_ticks kspan_slowest slub_slowest kspan_oom slub_oom"
-	printf 'kernel\ton\tinit_on_alloc'
-	printf '\t%s' $columns
-	echo
-	for dir in "$KSPAN_CACHE"/bench/*/; do
-		name=$(basename "$dir") init=0 on=icount
-		kernel=${name%%-*} rest=${name#*-}
-		one_of "$kernel" $KSPAN_KERNELS && [ "$rest" != "$name" ] || continue
-		case $rest in *-init) init=1 rest=${rest%-init} ;; esac
-		case $rest in *-*) on=${rest#*-} rest=${rest%%-*} ;; esac
-		what=$rest
-		[ "$what" != words ] || continue
-		{ cat "$dir/results.log" "$dir/locks.log" 2>/dev/null || :; } | tr -d '\r\000' |
-			awk -v start="$kernel\t$on\t$init" -v what="$what" -v columns="$columns" '
-			BEGIN { n = split(columns, column) }
-			!/^(pattern|call)=/ { next }
-			{
-				delete value
-				for (i = 1; i <= NF; i++) {
-					eq = index($i, "=")
-					value[substr($i, 1, eq - 1)] = substr($i, eq + 1)
-				}
-				value["what"] = what
-				line = start
-				for (i = 1; i <= n; i++) line = line "\t" value[column[i]]
-				print line
-			}'
-	done
 }
 
 main() {
@@ -433,15 +288,8 @@ main() {
 	one_of "$INIT_ON_ALLOC" 0 1 || die "INIT_ON_ALLOC=$INIT_ON_ALLOC must be 0 or 1."
 	[ -z "${KERNEL:-}" ] || check_kernel "$KERNEL"
 	case ${1:-} in
-	tables)
-		rst pairs pattern size n
-		echo
-		rst calls call peer size batch
-		for what in large churn; do echo; rst $what pattern size n peer; done
-		echo
-		rst scaling pattern size n held live
-		return ;;
-	tsv) tsv; return ;;
+	tables) tables rst $KSPAN_KERNELS; return ;;
+	tsv) tables tsv $KSPAN_KERNELS; return ;;
 	esac
 	[ $# -eq 0 ] || die "usage: tools/bench.sh [tables | tsv]"
 	# shellcheck disable=SC2086

@@ -4,58 +4,103 @@
 
 Usage: tools/ktap.py SOURCE [--kselftest] LOG
 
-The parser is the kernel's, of the source tree SOURCE. LOG is a kernel log with KUnit's KTAP,
-or, with --kselftest, what the kernel's kselftest runner printed (each test's own KTAP stands
-behind "# "). Prints "SUITE PASSED FAILED SKIPPED" a line. A case that was planned and
-never reported counts as failed, and so does a suite that failed while all its cases passed.
-Exit 0 if all passed, 1 if one failed, 2 if there was none.
+The parser is the kernel's own, tools/testing/kunit/kunit_parser.py of the source tree SOURCE.
+LOG is a kernel log with KUnit's KTAP, or, with --kselftest, what the kernel's kselftest runner
+printed. Prints "SUITE PASSED FAILED SKIPPED" a line; the parser's report goes to stderr.
+Exit 0 if all cases passed, 1 if one failed, 2 if there was none.
+
+These are failures too: a case or a suite that was planned and has no result, a suite that
+failed while all its cases passed, a suite or a log without a plan, a result beyond the plan.
 """
 import contextlib
-import io
+import inspect
 import os
 import re
 import sys
 
 STAMP = re.compile(r'^(<\d+>)?\[ *\d+\.\d+\](\[ *[TC]\d+\])? ')
-NESTED = re.compile(r'^(?:# )+')
-TESTS = re.compile(r'^(ok|not ok) (\d+) selftests: (?:\S+: )?(\S+).*?(# SKIP.*)?$')
+VERSION = re.compile(r' *(KTAP version 1|TAP version 14)$')
+SUITE = re.compile(r' {4}# Subtest: ')
+NESTED = re.compile(r'((?:# )+)( *(?:(?:not )?ok \d+|1\.\.\d+|K?TAP version|# Subtest).*)')
+PROGRAM = re.compile(r'((?:not )?ok \d+) selftests: (?:\S+: )?(\S+).*?( # SKIP.*)?$')
+RESULT = re.compile(r' *(not )?ok \d+')
+PLAN = re.compile(r'1\.\.\d+')
 
 
 def kunit(lines):
-    """What follows the first version line: the stamps of a kernel log are no part of it."""
-    lines = [STAMP.sub('', line) for line in lines]
-    for i, line in enumerate(lines):
-        if line.strip() in ('KTAP version 1', 'TAP version 14'):
-            # Up to 6.5 a module's suites have none above them.
-            return lines[i:] if line[0] != ' ' else ['KTAP version 1'] + lines[i:]
-    return []
+    """The KTAP documents of a kernel log. The parser takes one, and stops where its plan ends."""
+    lines = lines[next((i for i, line in enumerate(lines) if VERSION.match(line)), len(lines)):]
+    # Up to 6.5 the suites of a module stand alone, without version and plan above them.
+    if lines and lines[0][0] == ' ':
+        lines[:0] = ['KTAP version 1', '1..%d' % sum(bool(SUITE.match(line)) for line in lines)]
+    starts = [i for i, line in enumerate(lines) if VERSION.match(line) and line[0] != ' ']
+    return [lines[start:end] for start, end in zip(starts, starts[1:] + [len(lines)])]
 
 
 def kselftest(lines):
-    """A level of "# " is a level of subtests; a program's version and plan open it."""
-    made = ['TAP version 13']
-    for line in (STAMP.sub('', line) for line in lines):
+    """The runner's own results, and those of its programs, which have "# " before them.
+
+    The parser takes "# " for a note, and the words after a program's result for its name. Up to
+    6.4 it takes no notes before a plan.
+    """
+    document, notes = ['TAP version 13'], []
+    for line in lines:
         nested = NESTED.match(line)
-        if nested and re.match(r' *((not )?ok \d+|1\.\.\d+|K?TAP version|# Subtest)', line[nested.end():]):
-            made.append('    ' * (len(nested.group()) // 2) + line[nested.end():])
-        elif TESTS.match(line):
-            made.append(TESTS.sub(r'\1 \2 \3 \4', line).rstrip())
-        elif re.match(r'1\.\.\d+', line) and len(made) == 1:
-            made.append(line)
-    return made if len(made) > 1 else []
+        program = PROGRAM.match(line)
+        if nested:
+            line = '    ' * nested[1].count('#') + nested[2]
+        elif program:
+            line = f'{program[1]} {program[2]}{program[3] or ""}'
+        elif line.startswith('# '):
+            notes.append(line)
+            continue
+        elif not PLAN.match(line):
+            continue
+        if RESULT.match(line):
+            document += notes
+            notes = []
+        document.append(line)
+    return [document] if len(document) > 1 else []
 
 
-def row(parser, suite):
-    """A suite without cases is a case itself; one that failed has a failed case at least."""
+def fine(test):
+    """Not only by its cases: a test's own result counts, too."""
+    return test.ok_status() and not test.counts.errors and all(map(fine, test.subtests))
+
+
+def row(suite):
     counts = suite.counts
-    failed = counts.failed + counts.crashed
-    fine = suite.status in (parser.TestStatus.SUCCESS, parser.TestStatus.SKIPPED)
-    if not counts.passed + failed + counts.skipped:
+    if not counts.total():
         counts.add_status(suite.status)
-        failed = counts.failed + counts.crashed
-    if not failed and (counts.errors or not fine):
+    failed = counts.failed + counts.crashed
+    if not failed and (not fine(suite) or suite.subtests and suite.expected_count is None):
         failed = 1
     return suite.name, counts.passed, failed, counts.skipped
+
+
+def rows_of(parser, document):
+    """What the parser finds in a document, and what it does not mind: see the top."""
+    lines = iter(document)
+    parse = parser.parse_run_tests
+    # Up to 6.14 it has one printer for all.
+    printer = [parser.Printer()] if len(inspect.signature(parse).parameters) > 1 else []
+    try:
+        test = parse(lines, *printer)
+    except ValueError as why:       # A log that ends in a result may be more than it can take.
+        print(why, file=sys.stderr)
+        return [('parser-gave-up', 0, 1, 0)]
+    rows = [row(suite) for suite in test.subtests if suite.name]
+    lost = sum(not suite.name for suite in test.subtests)
+    if lost:
+        rows.append(('suites-that-never-ran', 0, lost, 0))
+    beyond = sum(bool(parser.TEST_RESULT.match(line)) for line in lines)
+    if beyond:
+        rows.append(('results-beyond-the-plan', 0, beyond, 0))
+    if test.expected_count is None:
+        rows.append(('no-plan', 0, 1, 0))
+    if test.counts.errors and not any(failed for _, _, failed, _ in rows):
+        rows.append(('errors-in-the-log', 0, 1, 0))
+    return rows
 
 
 def main():
@@ -66,25 +111,20 @@ def main():
         arguments.remove('--kselftest')
     if len(arguments) != 2:
         sys.exit(__doc__)
+    with open(arguments[1], errors='replace') as log:
+        text = log.read().replace('\r', '').replace('\0', '')
+    documents = read([STAMP.sub('', line) for line in text.split('\n')])
     sys.path.insert(0, os.path.join(arguments[0], 'tools/testing/kunit'))
     sys.dont_write_bytecode = True
-    with open(arguments[1], errors='replace') as log:
-        lines = read(log.read().replace('\r', '').replace('\0', '').split('\n'))
-    if not lines:
-        return 2
     # Its printer takes the standard output as it is when it is imported.
-    with contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stdout(sys.stderr):
         import kunit_parser as parser
-        test = parser.parse_run_tests(lines)
-    rows = [row(parser, suite) for suite in test.subtests if suite.name]
-    lost = sum(not suite.name for suite in test.subtests)
-    if lost or (test.counts.errors and not any(failed for _, _, failed, _ in rows)):
-        rows.append(('suites-that-never-ran', 0, lost or 1, 0))
-    for line in rows:
-        print(*line)
-    if not any(sum(line[1:]) for line in rows):
+        rows = [found for document in documents for found in rows_of(parser, document)]
+    for found in rows:
+        print(*found)
+    if not any(sum(found[1:]) for found in rows):
         return 2
-    return 1 if any(line[2] for line in rows) else 0
+    return 1 if any(found[2] for found in rows) else 0
 
 
 if __name__ == '__main__':

@@ -59,7 +59,7 @@ main() {
 			die "TRACE=$trace is no trace that is made here." "Valid: TRACE=${TRACES// / | }"
 	done
 	# shellcheck disable=SC2086
-	need_packages gcc:gcc make:make -:libc6-dev -:zlib1g-dev $KSPAN_NEEDS_BOOT
+	need_packages gcc:gcc make:make -:libc6-dev $KSPAN_NEEDS_REPLAY $KSPAN_NEEDS_BOOT
 	stock=$("$KSPAN_TOP/tools/stock.sh" "$kernel")
 	make_payload
 	"$KSPAN_TOP/tools/qemu.sh" --kernel "$stock/vmlinuz" --guest record.sh --payload "$OUT/payload" \

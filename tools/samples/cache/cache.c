@@ -39,28 +39,19 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/fs.h>
 #include <linux/hash.h>
-#include <linux/miscdevice.h>
-#include <linux/module.h>
+/* rculist_nulls.h of 6.1 needs it. */
+#include <linux/rculist.h>
 #include <linux/rculist_nulls.h>
 #include <linux/refcount.h>
-#include <linux/sched/signal.h>
-#include <linux/seq_file.h>
 #include <linux/spinlock.h>
-#include <linux/string.h>
-#include <linux/uaccess.h>
 
 #include <linux/kspan.h>
 
-/* A writer that fills the memory gets an errno: it must not wake the OOM killer. */
-#define FLOW_GFP	(GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+#include "../lines.h"
 
 #define FLOW_BITS	10
 #define FLOW_BUCKETS	BIT(FLOW_BITS)
-
-/* Bytes of a line with its end, at most. */
-#define FLOW_LINE	32
 
 /* Flows that are freed at a time. */
 #define FLOW_BATCH	32
@@ -86,18 +77,6 @@ struct flow {
 struct flow_bucket {
 	spinlock_t lock;	/* for changes to the chain */
 	struct hlist_nulls_head chain;
-};
-
-/**
- * struct flow_file - one open file
- * @lock:	held by the writer
- * @len:	bytes in @line
- * @line:	one whose end was not written yet
- */
-struct flow_file {
-	struct mutex lock;	/* one writer at a time */
-	size_t len;
-	char line[FLOW_LINE];
 };
 
 static struct flow_bucket flow_table[FLOW_BUCKETS];
@@ -189,7 +168,7 @@ static struct flow *flow_lookup_or_begin(u32 addr)
 
 	if (flow)
 		return flow;
-	new = kspan_cache_alloc(flow_cache, FLOW_GFP);
+	new = kspan_cache_alloc(flow_cache, LINES_GFP);
 	if (!new)
 		return NULL;
 
@@ -262,14 +241,16 @@ static int flow_packet(u32 addr, u64 bytes)
 	return 0;
 }
 
-static int flow_take_line(char *line)
+static int flow_take_line(struct lines *lines)
 {
+	const char *line = lines->line;
 	u8 byte[4];
 	u32 bytes;
 	u32 addr;
 	int end = 0;
 
-	if (sscanf(line, "%hhu.%hhu.%hhu.%hhu %n", &byte[0], &byte[1], &byte[2], &byte[3],
+	if (lines->len == LINES_MAX ||
+	    sscanf(line, "%hhu.%hhu.%hhu.%hhu %n", &byte[0], &byte[1], &byte[2], &byte[3],
 		   &end) != 4 || !end)
 		return -EINVAL;
 	addr = byte[0] << 24 | byte[1] << 16 | byte[2] << 8 | byte[3];
@@ -280,48 +261,9 @@ static int flow_take_line(char *line)
 	return kstrtou32(line + end, 10, &bytes) ? -EINVAL : flow_packet(addr, bytes);
 }
 
-/* Takes @n new bytes, up to the end of a line; returns how many or an error. */
-static ssize_t flow_take(struct flow_file *ff, const char __user *from, size_t n)
-{
-	char *end, *at = ff->line + ff->len;
-	int err;
-
-	if (copy_from_user(at, from, n))
-		return -EFAULT;
-	end = memchr(at, '\n', n);
-	if (end) {
-		*end = 0;
-		err = flow_take_line(ff->line);
-		if (err != -ENOMEM)
-			ff->len = 0;
-		return err ?: end + 1 - at;
-	}
-	ff->len += n;
-	if (ff->len < FLOW_LINE)
-		return n;
-	ff->len = 0;
-	return -EINVAL;
-}
-
 static ssize_t flow_write(struct file *file, const char __user *from, size_t len, loff_t *ppos)
 {
-	struct seq_file *m = file->private_data;
-	struct flow_file *ff = m->private;
-	ssize_t taken = 0;
-	size_t done = 0;
-
-	if (mutex_lock_interruptible(&ff->lock))
-		return -ERESTARTSYS;
-	while (done < len && taken >= 0) {
-		taken = flow_take(ff, from + done, min(len - done, FLOW_LINE - ff->len));
-		if (taken > 0)
-			done += taken;
-		if (taken > 0 && signal_pending(current))
-			taken = -ERESTARTSYS;
-		cond_resched();
-	}
-	mutex_unlock(&ff->lock);
-	return done ? done : taken;
+	return lines_write(file, from, len, flow_take_line);
 }
 
 /* Reading: an entry of the file is a bucket. */
@@ -372,33 +314,7 @@ static const struct seq_operations flow_seq_ops = {
 
 static int flow_open(struct inode *inode, struct file *file)
 {
-	struct flow_file *ff;
-	struct seq_file *m;
-	int err;
-
-	ff = kspan_zalloc(sizeof(*ff), FLOW_GFP);
-	if (!ff)
-		return -ENOMEM;
-	mutex_init(&ff->lock);
-
-	/* misc_open() left its device there, seq_open() wants it empty. */
-	file->private_data = NULL;
-	err = seq_open(file, &flow_seq_ops);
-	if (err) {
-		kspan_free(ff);
-		return err;
-	}
-	m = file->private_data;
-	m->private = ff;
-	return 0;
-}
-
-static int flow_release(struct inode *inode, struct file *file)
-{
-	struct seq_file *m = file->private_data;
-
-	kspan_free(m->private);
-	return seq_release(inode, file);
+	return lines_open(file, &flow_seq_ops, sizeof(struct lines));
 }
 
 static const struct file_operations flow_fops = {
@@ -407,7 +323,7 @@ static const struct file_operations flow_fops = {
 	.read = seq_read,
 	.write = flow_write,
 	.llseek = seq_lseek,
-	.release = flow_release,
+	.release = lines_release,
 };
 
 static struct miscdevice flow_device = {

@@ -46,26 +46,15 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/delay.h>
-#include <linux/fs.h>
 #include <linux/jhash.h>
 #include <linux/mempool.h>
-#include <linux/miscdevice.h>
-#include <linux/module.h>
 #include <linux/rculist.h>
 #include <linux/rhashtable.h>
-#include <linux/sched/signal.h>
-#include <linux/seq_file.h>
-#include <linux/string.h>
-#include <linux/uaccess.h>
 #include <linux/workqueue.h>
 
 #include <linux/kspan.h>
 
-/* A writer that fills the memory gets an errno: it must not wake the OOM killer. */
-#define GLUE_GFP	(GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
-
-/* Bytes of a line with its end. */
-#define GLUE_LINE	1024
+#include "../lines.h"
 
 /* Requests that can be under way when there is no memory. */
 #define GLUE_RESERVE	4
@@ -91,24 +80,20 @@ struct glue_pair {
 
 /**
  * struct glue_file - one open file
- * @lock:	held by who writes, and by who reads
+ * @lines:	its lock is held by who writes, and by who reads
  * @wanted:	key of the last "get", or NULL
  * @err:	of a request
- * @len:	bytes in @line
- * @line:	one whose end was not written yet
  */
 struct glue_file {
-	struct mutex lock;	/* one writer or reader at a time */
+	struct lines lines;
 	char *wanted;
 	int err;
-	size_t len;
-	char line[GLUE_LINE];
 };
 
 struct glue_request {
 	struct work_struct work;
 	struct glue_file *file;
-	char line[GLUE_LINE];
+	char line[LINES_MAX];
 };
 
 static struct workqueue_struct *glue_workqueue;
@@ -150,7 +135,7 @@ static struct glue_pair *glue_pair_create(const char *key, const char *value)
 	size_t key_size = strlen(key) + 1, value_size = strlen(value) + 1;
 	struct glue_pair *pair;
 
-	pair = kspan_malloc(sizeof(*pair) + key_size + value_size, GLUE_GFP);
+	pair = kspan_malloc(sizeof(*pair) + key_size + value_size, LINES_GFP);
 	if (!pair)
 		return NULL;
 	memcpy(pair->key, key, key_size);
@@ -280,13 +265,13 @@ static void glue_submit(struct glue_file *gf)
 	request = mempool_alloc(glue_requests, GFP_KERNEL);
 	INIT_WORK(&request->work, glue_carry_out);
 	request->file = gf;
-	strscpy(request->line, gf->line, sizeof(request->line));
+	strscpy(request->line, gf->lines.line, sizeof(request->line));
 	queue_work(glue_workqueue, &request->work);
 }
 
 static int glue_want(struct glue_file *gf, const char *key)
 {
-	char *wanted = kspan_strdup(key, GLUE_GFP);
+	char *wanted = kspan_strdup(key, LINES_GFP);
 
 	if (!wanted)
 		return -ENOMEM;
@@ -295,64 +280,30 @@ static int glue_want(struct glue_file *gf, const char *key)
 	return 0;
 }
 
-/* The line in @gf->line is complete. */
-static int glue_take_line(struct glue_file *gf)
+static int glue_take_line(struct lines *lines)
 {
+	struct glue_file *gf = container_of(lines, struct glue_file, lines);
 	char *args;
 
-	gf->len = 0;
-	args = glue_after(gf->line, "get");
+	if (lines->len == LINES_MAX)
+		return -EMSGSIZE;
+	args = glue_after(lines->line, "get");
 	if (args && *args)
 		return glue_want(gf, args);
-	args = args ?: glue_after(gf->line, "set") ?: glue_after(gf->line, "del");
+	args = args ?: glue_after(lines->line, "set") ?: glue_after(lines->line, "del");
 	if (!args || !*args || *args == ' ')
 		return -EINVAL;
 	glue_submit(gf);
 	return 0;
 }
 
-/* Takes @n new bytes, up to the end of a line; returns how many or an error. */
-static ssize_t glue_take(struct glue_file *gf, const char __user *from, size_t n)
-{
-	char *end, *at = gf->line + gf->len;
-	int err;
-
-	if (copy_from_user(at, from, n))
-		return -EFAULT;
-	end = memchr(at, '\n', n);
-	if (end) {
-		*end = 0;
-		err = glue_take_line(gf);
-		return err ?: end + 1 - at;
-	}
-	gf->len += n;
-	if (gf->len < GLUE_LINE)
-		return n;
-	gf->len = 0;
-	return -EMSGSIZE;
-}
-
 static ssize_t glue_write(struct file *file, const char __user *from, size_t len, loff_t *ppos)
 {
-	struct seq_file *m = file->private_data;
-	struct glue_file *gf = m->private;
-	ssize_t taken = 0;
-	size_t done = 0;
+	ssize_t taken = lines_write(file, from, len, glue_take_line);
 
-	if (mutex_lock_interruptible(&gf->lock))
-		return -ERESTARTSYS;
-	while (done < len && taken >= 0) {
-		taken = glue_take(gf, from + done, min(len - done, GLUE_LINE - gf->len));
-		if (taken > 0)
-			done += taken;
-		if (taken > 0 && signal_pending(current))
-			taken = -ERESTARTSYS;
-		cond_resched();
-	}
-	mutex_unlock(&gf->lock);
 	/* What is read next is read from its beginning. */
 	*ppos = 0;
-	return done ? done : taken;
+	return taken;
 }
 
 /* Reading */
@@ -369,7 +320,7 @@ static void *glue_seq_start(struct seq_file *m, loff_t *pos)
 {
 	struct glue_file *gf = m->private;
 
-	mutex_lock(&gf->lock);
+	mutex_lock(&gf->lines.lock);
 	rcu_read_lock();
 	if (gf->wanted)
 		return *pos ? NULL : glue_wanted(gf);
@@ -392,7 +343,7 @@ static void glue_seq_stop(struct seq_file *m, void *v)
 	struct glue_file *gf = m->private;
 
 	rcu_read_unlock();
-	mutex_unlock(&gf->lock);
+	mutex_unlock(&gf->lines.lock);
 }
 
 static int glue_seq_show(struct seq_file *m, void *v)
@@ -425,32 +376,13 @@ static ssize_t glue_read(struct file *file, char __user *to, size_t len, loff_t 
 
 static int glue_open(struct inode *inode, struct file *file)
 {
-	struct glue_file *gf;
-	struct seq_file *m;
-	int err;
-
-	gf = kspan_zalloc(sizeof(*gf), GLUE_GFP);
-	if (!gf)
-		return -ENOMEM;
-	mutex_init(&gf->lock);
-
-	/* misc_open() left its device there, seq_open() wants it empty. */
-	file->private_data = NULL;
-	err = seq_open(file, &glue_seq_ops);
-	if (err) {
-		kspan_free(gf);
-		return err;
-	}
-	m = file->private_data;
-	m->private = gf;
-	return 0;
+	return lines_open(file, &glue_seq_ops, sizeof(struct glue_file));
 }
 
 /* Each close() of the file. */
 static int glue_flush(struct file *file, fl_owner_t id)
 {
-	struct seq_file *m = file->private_data;
-	struct glue_file *gf = m->private;
+	struct glue_file *gf = lines_of(file);
 
 	flush_workqueue(glue_workqueue);
 	return xchg(&gf->err, 0);
@@ -459,17 +391,14 @@ static int glue_flush(struct file *file, fl_owner_t id)
 /* The last one. */
 static int glue_release(struct inode *inode, struct file *file)
 {
-	struct seq_file *m = file->private_data;
-	struct glue_file *gf = m->private;
+	struct glue_file *gf = lines_of(file);
 
-	if (gf->len) {
-		gf->line[gf->len] = 0;
-		glue_take_line(gf);
-	}
+	gf->lines.line[gf->lines.len] = 0;
+	if (gf->lines.len)
+		glue_take_line(&gf->lines);
 	flush_workqueue(glue_workqueue);
 	kspan_free(gf->wanted);
-	kspan_free(gf);
-	return seq_release(inode, file);
+	return lines_release(inode, file);
 }
 
 static const struct file_operations glue_fops = {

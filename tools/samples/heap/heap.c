@@ -34,22 +34,11 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/fs.h>
 #include <linux/list.h>
-#include <linux/miscdevice.h>
-#include <linux/module.h>
-#include <linux/sched/signal.h>
-#include <linux/seq_file.h>
-#include <linux/string.h>
-#include <linux/uaccess.h>
 
 #include <linux/kspan.h>
 
-/* A writer that fills the memory gets an errno: it must not wake the OOM killer. */
-#define DOCS_GFP	(GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
-
-/* Bytes of a line; a longer one becomes several. */
-#define DOCS_LINE	1024
+#include "../lines.h"
 
 static unsigned int limit_kib = 1024;
 static unsigned int evicted;
@@ -79,18 +68,14 @@ struct document {
 
 /**
  * struct docs_file - one open file
- * @lock:	held by the writer
+ * @lines:	the line that is written; a longer one becomes two
  * @doc:	its document, if that is of @generation, or NULL
  * @generation:	docs_generation when @doc was made
- * @len:	bytes in @line
- * @line:	one whose end was not written yet
  */
 struct docs_file {
-	struct mutex lock;	/* one writer at a time */
+	struct lines lines;
 	struct document *doc;
 	unsigned int generation;
-	size_t len;
-	char line[DOCS_LINE];
 };
 
 static DEFINE_MUTEX(docs_lock);
@@ -145,7 +130,7 @@ static void *docs_alloc(size_t size)
 
 	do {
 		before = evicted;
-		p = kspan_heap_zalloc(docs_heap, size, DOCS_GFP);
+		p = kspan_heap_zalloc(docs_heap, size, LINES_GFP);
 	} while (!p && evicted != before);
 	return p;
 }
@@ -166,65 +151,29 @@ static struct document *docs_get(struct docs_file *df)
 	return df->doc;
 }
 
-/* Adds the first @len bytes of @df->line as a line. */
-static int docs_add_line(struct docs_file *df, size_t len)
+static int docs_add_line(struct lines *lines)
 {
+	struct docs_file *df = container_of(lines, struct docs_file, lines);
 	struct document *doc;
 	struct line *line;
 
 	mutex_lock(&docs_lock);
 	doc = docs_get(df);
-	line = doc ? docs_alloc(sizeof(*line) + len + 1) : NULL;
+	line = doc ? docs_alloc(sizeof(*line) + lines->len + 1) : NULL;
 	if (line) {
-		memcpy(line->text, df->line, len);
+		memcpy(line->text, lines->line, lines->len);
 		*doc->last = line;
 		doc->last = &line->next;
 		doc->nr_lines++;
-		doc->bytes += len + 1;
+		doc->bytes += lines->len + 1;
 	}
 	mutex_unlock(&docs_lock);
 	return line ? 0 : -ENOMEM;
 }
 
-/* Takes @n new bytes, up to the end of a line; returns how many or an error. */
-static ssize_t docs_take(struct docs_file *df, const char __user *from, size_t n)
-{
-	char *end, *at = df->line + df->len;
-	int err;
-
-	if (copy_from_user(at, from, n))
-		return -EFAULT;
-	end = memchr(at, '\n', n);
-	if (!end && df->len + n < DOCS_LINE) {
-		df->len += n;
-		return n;
-	}
-	err = docs_add_line(df, end ? end - df->line : DOCS_LINE);
-	if (err)
-		return err;
-	df->len = 0;
-	return end ? end + 1 - at : n;
-}
-
 static ssize_t docs_write(struct file *file, const char __user *from, size_t len, loff_t *ppos)
 {
-	struct seq_file *m = file->private_data;
-	struct docs_file *df = m->private;
-	ssize_t taken = 0;
-	size_t done = 0;
-
-	if (mutex_lock_interruptible(&df->lock))
-		return -ERESTARTSYS;
-	while (done < len && taken >= 0) {
-		taken = docs_take(df, from + done, min(len - done, DOCS_LINE - df->len));
-		if (taken > 0)
-			done += taken;
-		if (taken > 0 && signal_pending(current))
-			taken = -ERESTARTSYS;
-		cond_resched();
-	}
-	mutex_unlock(&df->lock);
-	return done ? done : taken;
+	return lines_write(file, from, len, docs_add_line);
 }
 
 /* Reading */
@@ -264,34 +213,14 @@ static const struct seq_operations docs_seq_ops = {
 
 static int docs_open(struct inode *inode, struct file *file)
 {
-	struct docs_file *df;
-	struct seq_file *m;
-	int err;
-
-	/* Not from the heap: a reset would take it away. */
-	df = kspan_zalloc(sizeof(*df), DOCS_GFP);
-	if (!df)
-		return -ENOMEM;
-	mutex_init(&df->lock);
-
-	/* misc_open() left its device there, seq_open() wants it empty. */
-	file->private_data = NULL;
-	err = seq_open(file, &docs_seq_ops);
-	if (err) {
-		kspan_free(df);
-		return err;
-	}
-	m = file->private_data;
-	m->private = df;
-	return 0;
+	return lines_open(file, &docs_seq_ops, sizeof(struct docs_file));
 }
 
 static int docs_release(struct inode *inode, struct file *file)
 {
-	struct seq_file *m = file->private_data;
-	struct docs_file *df = m->private;
+	struct docs_file *df = lines_of(file);
 
-	if (df->len && docs_add_line(df, df->len))
+	if (df->lines.len && docs_add_line(&df->lines))
 		pr_warn_ratelimited("lost the last line of a document\n");
 
 	mutex_lock(&docs_lock);
@@ -302,8 +231,7 @@ static int docs_release(struct inode *inode, struct file *file)
 			doc_free(df->doc);
 	}
 	mutex_unlock(&docs_lock);
-	kspan_free(df);
-	return seq_release(inode, file);
+	return lines_release(inode, file);
 }
 
 static const struct file_operations docs_fops = {
