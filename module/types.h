@@ -395,7 +395,8 @@ static_assert(KSPAN_ARENA_SIZE / PAGE_SIZE <= U16_MAX);
  * @object:	the objects, newest last
  *
  * @count and @cap stand right before @object. So the word before the first object is never an
- * object's address, and the fast path may compare an object with the newest entry of an empty magazine.
+ * object's address, and the fast path may compare an object with the newest entry of an empty
+ * magazine.
  */
 struct kspan_magazine {
 	union {

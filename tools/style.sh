@@ -66,6 +66,8 @@ not_our_own() {
 			continue ;;
 		tools/replay/*CAMELCASE*|tools/replay/*STRCPY*|tools/replay/*DEFINED_ATTRIBUTE_MACRO*|tools/replay/*EMBEDDED_FUNCTION_NAME*|tools/replay/*BIT_MACRO*)
 			continue ;;
+		module/base/kunit_export.h:*LINUX_VERSION_CODE*|module/base/kunit_export.h:*CONSTANT_COMPARISON*)
+			continue ;;
 		module/base/context.h:*MACRO_ARG_*|module/pages/page_heap.c:*MACRO_ARG_REUSE*|module/include/linux/kspan*.h:*MACRO_ARG_*)
 			continue ;;
 		module/include/linux/kspan*.h:*SUSPECT_CODE_INDENT*)

@@ -53,8 +53,8 @@ static bool resize_large(const void *p, size_t old, size_t size, gfp_t gfp)
 	if (want_init_on_free())
 		wipe_held(p, keep, old);
 	/*
-	 * kmemleak knows an object by its size: register it anew. It must forget the old size before
-	 * others get the pages that the object leaves.
+	 * kmemleak knows an object by its size: register it anew. It must forget the old size
+	 * before others get the pages that the object leaves.
 	 */
 	kmemleak_free(p);
 	done = kspan_large_resize((unsigned long)p, size, kspan_gfp_here(gfp));

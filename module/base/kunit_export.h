@@ -13,7 +13,7 @@
 #include <linux/module.h>
 #include <linux/version.h>
 
-/* A namespace is a string since 6.13, and was a bare word before. */
+/* A namespace is a string since 6.13, and was a bare word before: no macro tells which. */
 #if !IS_ENABLED(CONFIG_KUNIT)
 /* A declaration without effect: it needs the semicolon that stands behind the macro. */
 #define KSPAN_EXPORT_FOR_KUNIT(symbol)	\

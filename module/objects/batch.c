@@ -47,9 +47,9 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_central_take);
  * the first address is not that of a slot that is out.
  */
 static __always_inline unsigned int return_some_locked(struct kspan_span *span, void **slots,
-						     unsigned int n, u64 magic,
-						     unsigned long word_bytes,
-						     struct list_head *retired)
+						       unsigned int n, u64 magic,
+						       unsigned long word_bytes,
+						       struct list_head *retired)
 {
 	unsigned long start = span->start;
 	/* The same computation as in kspan_slot_index(), size_class.h. */
@@ -103,8 +103,8 @@ static noinline void note_wrong(struct kspan_given *given, struct kspan_span *sp
  * Return: how many addresses of @slots were handled, the first ones; at least one.
  */
 unsigned int kspan_batch_return_locked(struct kspan_central *central, void **slots,
-				     unsigned int n, struct kspan_given *given,
-				     unsigned int *steps)
+				       unsigned int n, struct kspan_given *given,
+				       unsigned int *steps)
 {
 	const struct kspan_size_class *sc = central->sc;
 	unsigned long word_bytes = 64UL * sc->size;
@@ -163,8 +163,8 @@ void kspan_batch_finish(struct kspan_central *central, void **slots, struct kspa
  * Return: how many addresses of @slots were handled, the first ones; at least one.
  */
 unsigned int kspan_central_return_some(struct kspan_central *central, void **slots,
-				     unsigned int n, unsigned int *steps,
-				     struct list_head *retired)
+				       unsigned int n, unsigned int *steps,
+				       struct list_head *retired)
 {
 	struct kspan_given given;
 	unsigned long flags;
@@ -195,8 +195,8 @@ void kspan_central_return(struct kspan_central *central, void **slots, unsigned 
 	for (; n; n -= done, slots += done) {
 		steps = KSPAN_STEPS;
 		done = kspan_central_return_some(central, slots,
-					       min_t(unsigned int, n, KSPAN_MAGAZINE_MAX), &steps,
-					       NULL);
+						 min_t(unsigned int, n, KSPAN_MAGAZINE_MAX), &steps,
+						 NULL);
 	}
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_central_return);

@@ -19,16 +19,16 @@ struct kspan_given {
 };
 
 unsigned int kspan_batch_return_locked(struct kspan_central *central, void **slots,
-				     unsigned int n, struct kspan_given *given,
-				     unsigned int *steps);
+				       unsigned int n, struct kspan_given *given,
+				       unsigned int *steps);
 void kspan_batch_finish(struct kspan_central *central, void **slots, struct kspan_given *given,
 			struct list_head *retired);
 
 unsigned int kspan_central_take(struct kspan_central *central, void **slots, unsigned int n,
 				gfp_t gfp);
 unsigned int kspan_central_return_some(struct kspan_central *central, void **slots,
-				     unsigned int n, unsigned int *steps,
-				     struct list_head *retired);
+				       unsigned int n, unsigned int *steps,
+				       struct list_head *retired);
 void kspan_central_return(struct kspan_central *central, void **slots, unsigned int n);
 
 #endif /* KSPAN_BATCH_H */

@@ -123,8 +123,8 @@ bool kspan_central_detach_locked(struct kspan_span *span, struct list_head *reti
 void kspan_central_retire_locked(struct kspan_span *span, struct list_head *retired);
 
 /* central_trim.c */
-unsigned long kspan_central_retire_detached(struct kspan_central *central, struct list_head *detached,
-				    bool dropped);
+unsigned long kspan_central_retire_detached(struct kspan_central *central,
+					    struct list_head *detached, bool dropped);
 unsigned long kspan_central_trim(struct kspan_central *central, bool rcu, unsigned long most);
 bool kspan_central_keeps(struct kspan_central *central);
 unsigned long kspan_central_drop(struct kspan_central *central);
@@ -177,7 +177,7 @@ kspan_central_own_span(struct kspan_central *central, unsigned long addr)
  */
 static __always_inline void
 kspan_central_return_word_locked(struct kspan_span *span, unsigned int word, u64 slots,
-			       unsigned int n, struct list_head *retired)
+				 unsigned int n, struct list_head *retired)
 {
 	struct kspan_central *central = span->central;
 	bool was_full = span->used == span->nslots;

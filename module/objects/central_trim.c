@@ -62,8 +62,8 @@ static void forget_objects(struct kspan_span *span)
  * Context: task, softirq, hardirq.
  * Return: how many pages the spans had, in units of KSPAN_PAGE_SIZE.
  */
-unsigned long kspan_central_retire_detached(struct kspan_central *central, struct list_head *detached,
-				    bool dropped)
+unsigned long kspan_central_retire_detached(struct kspan_central *central,
+					    struct list_head *detached, bool dropped)
 {
 	struct kspan_span *span;
 	unsigned long pages = 0;

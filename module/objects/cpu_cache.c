@@ -330,7 +330,7 @@ bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 			load(cache, class, mag);
 		} else if (kspan_is_magazine(cache->class[class].loaded)) {
 			mag = kspan_depot_spill(central, cache->class[class].loaded, &steps,
-						   &cache->retired);
+						&cache->retired);
 			reload_only(cache, class, mag);
 			cache->events[KSPAN_SPILL]++;
 		}

@@ -97,7 +97,7 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_drain);
  * objects. Returns whether it may have more.
  */
 static bool return_some_of_class(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
-		       unsigned int class, bool *any)
+				 unsigned int class, bool *any)
 {
 	struct kspan_central *central = kspan_heap_central(heap, cache->nid, class);
 	struct kspan_cpu_class *of_class = &cache->class[class];

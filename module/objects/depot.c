@@ -365,8 +365,8 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_central_load);
  * Return: the magazine.
  */
 struct kspan_magazine *kspan_depot_spill(struct kspan_central *central,
-					    struct kspan_magazine *full, unsigned int *steps,
-					    struct list_head *retired)
+					 struct kspan_magazine *full, unsigned int *steps,
+					 struct list_head *retired)
 {
 	unsigned int count = full->count, done = 0;
 	struct kspan_magazine *empty;

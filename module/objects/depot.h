@@ -28,8 +28,8 @@ struct kspan_magazine *kspan_central_load(struct kspan_central *central,
 					  struct kspan_magazine *empty, unsigned int n,
 					  unsigned int *steps, gfp_t gfp);
 struct kspan_magazine *kspan_depot_spill(struct kspan_central *central,
-					    struct kspan_magazine *full, unsigned int *steps,
-					    struct list_head *retired);
+					 struct kspan_magazine *full, unsigned int *steps,
+					 struct list_head *retired);
 
 bool kspan_depot_holds(struct kspan_central *central, const void *object);
 void kspan_depot_return_magazine(struct kspan_central *central, struct kspan_magazine *mag);

@@ -73,25 +73,25 @@ struct trimming {
  * wait for a grace period: there, nothing is done.
  */
 static void trim_central_for_request(struct kspan_heap *heap, struct kspan_central *central,
-			    struct trimming *giving)
+				     struct trimming *trimming)
 {
 	unsigned long pages;
 
 	if (!kspan_central_keeps(central) || (heap->private->flags & KSPAN_TYPESAFE_BY_RCU))
 		return;
-	giving->any |= kspan_glance(central->nr_depot_objects);
-	kspan_depot_return(central, giving->magazines);
-	pages = kspan_central_trim(central, false, giving->want - giving->pages);
-	giving->pages += pages;
-	giving->any |= pages;
+	trimming->any |= kspan_glance(central->nr_depot_objects);
+	kspan_depot_return(central, trimming->magazines);
+	pages = kspan_central_trim(central, false, trimming->want - trimming->pages);
+	trimming->pages += pages;
+	trimming->any |= pages;
 }
 
-static bool trimmed_enough(const struct trimming *giving)
+static bool trimmed_enough(const struct trimming *trimming)
 {
-	return giving->pages >= giving->want;
+	return trimming->pages >= trimming->want;
 }
 
-static void trim_centrals_for_request(struct kspan_heap *heap, struct trimming *giving)
+static void trim_centrals_for_request(struct kspan_heap *heap, struct trimming *trimming)
 {
 	struct kspan_central *central;
 	unsigned int class;
@@ -100,8 +100,8 @@ static void trim_centrals_for_request(struct kspan_heap *heap, struct trimming *
 	for_each_set_bit(class, heap->private->used, KSPAN_NR_CLASSES) {
 		for_each_node(nid) {
 			central = kspan_heap_central(heap, nid, class);
-			if (central && !trimmed_enough(giving))
-				trim_central_for_request(heap, central, giving);
+			if (central && !trimmed_enough(trimming))
+				trim_central_for_request(heap, central, trimming);
 		}
 	}
 }
@@ -115,7 +115,7 @@ static void trim_centrals_for_request(struct kspan_heap *heap, struct trimming *
 static bool trim_for_request(struct kspan_heap *heap, size_t size, gfp_t gfp)
 {
 	bool waits = gfpflags_allow_blocking(gfp);
-	struct trimming giving = {
+	struct trimming trimming = {
 		.want = waits ? ULONG_MAX : DIV_ROUND_UP(size, KSPAN_PAGE_SIZE),
 		.magazines = waits ? UINT_MAX : KSPAN_TRIM_MAGAZINES,
 	};
@@ -124,16 +124,16 @@ static bool trim_for_request(struct kspan_heap *heap, size_t size, gfp_t gfp)
 
 	/* First what takes least: to free it, no CPU cache need be emptied. */
 	if (!waits)
-		trim_centrals_for_request(heap, &giving);
-	if (trimmed_enough(&giving))
+		trim_centrals_for_request(heap, &trimming);
+	if (trimmed_enough(&trimming))
 		return true;
 	/* This is a hint only: the task may move to another CPU meanwhile. */
 	for_each_set_bit(class, heap->private->used, KSPAN_NR_CLASSES)
 		holds |= kspan_cpu_cache_holds(raw_cpu_ptr(heap->cpu), class);
 	if (holds)
-		giving.any |= kspan_cpu_cache_return_objects(heap);
-	trim_centrals_for_request(heap, &giving);
-	return giving.any;
+		trimming.any |= kspan_cpu_cache_return_objects(heap);
+	trim_centrals_for_request(heap, &trimming);
+	return trimming.any;
 }
 
 /**

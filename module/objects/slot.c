@@ -117,7 +117,8 @@ static enum kspan_slot_state seal_slot(const struct kspan_central *central, unsi
 }
 
 /* Free one slot that is out. */
-static void return_slot_locked(struct kspan_span *span, unsigned int index, struct list_head *retired)
+static void return_slot_locked(struct kspan_span *span, unsigned int index,
+			       struct list_head *retired)
 {
 	lockdep_assert_held(&span->central->lock);
 	kspan_central_return_word_locked(span, index / 64, BIT_ULL(index % 64), 1, retired);

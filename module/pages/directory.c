@@ -57,7 +57,7 @@ static struct page *page_of_pointers(const void *pointer)
 		((const void **)page_address(page))[i] = pointer;
 	if (!page)
 		return NULL;
-	/* kmemleak does not know pages: without this, it takes what the page points to for leaked. */
+	/* kmemleak does not know pages, and would take what the page points to for leaked. */
 	kmemleak_alloc(page_address(page), PAGE_SIZE, 0, GFP_KERNEL);
 	atomic_long_add(PAGE_SIZE, &kspan_map_memory);
 	return page;

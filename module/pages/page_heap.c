@@ -57,6 +57,7 @@ static bool arena_less(struct rb_node *a, const struct rb_node *b)
 void kspan_page_heap_report_idle(struct kspan_page_heap *ph, unsigned long idle)
 {
 	long pages = (long)(idle - ph->reported) << KSPAN_PAGE_ORDER;
+
 	mod_node_page_state(NODE_DATA(ph->nid), NR_KERNEL_MISC_RECLAIMABLE, pages);
 	if (unlikely(idle > ph->reported && kspan_is_short(ph->nid, idle)))
 		kspan_scavenger_hurry();

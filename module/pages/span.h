@@ -142,7 +142,7 @@ static inline void kspan_span_clear_bits(struct kspan_span *span, unsigned int w
  * @n:		number of these bits, at least one
  */
 static inline void kspan_span_return(struct kspan_span *span, unsigned int word, u64 slots,
-				   unsigned int n)
+				     unsigned int n)
 {
 	kspan_span_clear_bits(span, word, slots);
 	span->used -= n;

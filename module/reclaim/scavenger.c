@@ -50,8 +50,8 @@
 /* Pages that the scavenger leaves to every node: as many as the smallest arena has. */
 #define KSPAN_RETAIN_LEAST	((unsigned long)KSPAN_ARENA_LEAST)
 /*
- * Nanoseconds of a look that count for the pause. A look ends soon after its deadline; one that took
- * longer than this waited for a processor.
+ * Nanoseconds of a look that count for the pause. A look ends soon after its deadline; one that
+ * took longer than this waited for a processor.
  */
 #define KSPAN_LOOK_MOST		(40 * NSEC_PER_MSEC)
 /* Spans that a look may search for pages without an object. */
