@@ -276,7 +276,7 @@ def check_debugfs():
         if section(text, name) is None:
             lacks(f'{path}: there is no section "{name}"')
 
-    keys = re.findall(r'show\(m, "(\w+)",', code)
+    keys = re.findall(r'show_u64\(m, "(\w+)",', code)
     compare(path, 'the key of stats', keys, rows_of(section(text, 'stats') or ''))
 
     for table, version, rest in re.findall(r'"# kspan (\w+) (v\d+): ([^"\n]*?)\\n"', code):

@@ -51,7 +51,7 @@
  * @var_or_type: a type, or a variable of the type, which is not evaluated
  * @...:	gfp flags as for kspan_malloc(); GFP_KERNEL if left out
  *
- * Like kmalloc_obj(): kspan_obj(struct foo) or kspan_obj(*foo, GFP_ATOMIC).
+ * Like kmalloc_obj(): ``kspan_obj(struct foo)`` or ``kspan_obj(*foo, GFP_ATOMIC)``.
  *
  * Context: as kspan_malloc().
  * Return: a pointer to the type, to be freed by kspan_free(); NULL if there is no memory.
