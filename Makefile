@@ -4,7 +4,7 @@
 
 KDIR	?= /lib/modules/$(shell uname -r)/build
 PREFIX	?= /usr/local
-VERSION	= $(shell sed -n 's/^MODULE_VERSION("\(.*\)");.*/\1/p' module/main.c 2>/dev/null)
+VERSION	= $(shell sed -n 's/^MODULE_VERSION."\([^"]*\)".*/\1/p' module/main.c 2>/dev/null)
 
 # Given on the command line, these reach the tools through the environment.
 export KERNEL FLAVOUR MATRIX MINUTES KSRC INPUT SAMPLE JOBS SILENCE TIMEOUT
