@@ -12,7 +12,7 @@
 # PLAN says which suites run on which kernel; MATRIX=all runs all of them on all
 # kernels and flavours there are. KERNEL= or FLAVOUR= alone keeps the kernels that
 # match; both name one kernel. A suite that the plan has on none of the kernels
-# kept runs on each of them.
+# kept runs on each of them, if a suite or a kernel was named.
 #
 # The last line counts the test cases that ran: "N passed, N failed". Exit 0 only
 # if something ran and nothing failed. JOBS= is how many guests may run at a time
@@ -46,10 +46,11 @@ MINUTES=${MINUTES:-1}
 MANY_CPUS=(--cpus 64 --nodes 2 --mem 4096 --append "lpj=4000000 tsc=reliable nmi_watchdog=0")
 # The cases that judge init_on_alloc= and init_on_free=. 6.1 can't choose: it runs all.
 INIT_CASES='kunit.filter_glob=*.*init_*'
-STYLE='' SUITES=() RUNNER=none
+STYLE='' NAMED='' SUITES=() RUNNER=none
 declare -A BOOTS
 
 choose_suites() {
+	NAMED=$*
 	[ $# -gt 0 ] || set -- style kselftest kunit stress pressure fragmented hotplug stray speed runner \
 		${MATRIX:+ports rust}
 	local suite
@@ -114,6 +115,7 @@ choose_boots() {
 		for entry in $(matrix); do
 			! planned "$entry" "$suite" || kept+=" $entry"
 		done
+		[ -n "$kept$NAMED${KERNEL:-}${FLAVOUR:-}" ] || continue
 		for entry in ${kept:-$(matrix)}; do
 			# Flavours dm and rust are for the ports and for Rust alone, and have what
 			# they need.
