@@ -314,21 +314,35 @@ def check_debugfs():
 
 # --- architecture.rst
 
-def check_files():
-    """Each file of module/, without its suffix, has a sentence in the page."""
-    path = 'Documentation/architecture.rst'
-    said = re.findall(r'^``([\w/]+)``\n    \S', read(path), re.M)
+def files_to_describe():
+    """Name in the page to files: of module/ and kunit/ without the suffix, of tools/ with it."""
     there = {}
     for name in TEXTS:
         there.setdefault(re.sub(r'^module/(.*)\.[ch]$', r'\1', name), []).append(name)
+    for top in ('kunit', 'tools'):
+        for directory, _, names in os.walk(os.path.join(TOP, top)):
+            for name in names:
+                path = os.path.relpath(os.path.join(directory, name), TOP)
+                # A sample's demo.sh has its sentence with the sample.
+                if re.search(r'(?<!\.mod)\.(c|h|sh|py|rs)$', name) and \
+                        not re.match(r'tools/samples/\w+/demo\.sh$', path):
+                    key = re.sub(r'\.[ch]$', '', path) if top == 'kunit' else path
+                    there.setdefault(key, []).append(path)
+    return there
+
+
+def check_files():
+    path = 'Documentation/architecture.rst'
+    said = re.findall(r'^``([\w/.-]+)``\n    \S', read(path), re.M)
+    there = files_to_describe()
     for name, files in sorted(there.items()):
         if name not in said:
             lacks(f'{path}: {" and ".join(files)} has no sentence; add one as\n'
                   f'\t``{name}``\n\t    does this and that.')
     for name in said:
-        if name not in there:
-            lacks(f'{path}: there is no module/{name}.c or .h any more; take its sentence away')
-    return len(TEXTS)
+        if name not in there and not os.path.isfile(os.path.join(TOP, name)):
+            lacks(f'{path}: there is no {name} any more; take its sentence away')
+    return sum(len(files) for files in there.values())
 
 
 def main():
@@ -343,7 +357,7 @@ def main():
     if missing:
         sys.exit(f'kspan: error: the documentation lacks {len(missing)} things that the code has')
     print(f'kspan: the documentation has {exports} exported calls, {parameters} parameters, '
-          f'{keys} files and keys of debugfs, {files} files of the module', file=sys.stderr)
+          f'{keys} files and keys of debugfs, {files} files', file=sys.stderr)
 
 
 main()
