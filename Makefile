@@ -90,9 +90,11 @@ manycpus:
 speed:
 	@tools/check.sh speed
 
-# Hours. That the benchmarks run at all is what is seen of them.
+# Hours. That the benchmarks run at all is what is seen of them. The demo is the only one that
+# builds for stock kernels.
 check-all:
 	@MATRIX=all tools/check.sh
+	@tools/demo.sh
 	@MATRIX= KERNEL=6.12 FLAVOUR=plain MINUTES=$(or $(MINUTES),2) tools/check.sh manycpus
 	@KERNEL=6.12 BENCH="rounds=2 n=16,64 size=64,4096" tools/bench.sh
 	@KERNEL=6.12 BENCH_WHAT=fragmented tools/bench.sh

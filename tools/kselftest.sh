@@ -40,7 +40,8 @@ build() {
 		tail -n 20 "$work/build.log" >&2
 		die "building the selftests for $kernel failed." "The log: $work/build.log"
 	fi
-	if grep -E 'warning:' "$work/build.log" >&2; then
+	# Of kspan-replay: see its Makefile.
+	if grep 'warning:' "$work/build.log" | grep -v "warning: Using 'dlopen' in static" >&2; then
 		die "the selftests built with the warnings above; none is allowed." \
 		    "The log: $work/build.log"
 	fi

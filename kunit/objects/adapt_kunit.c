@@ -1156,6 +1156,36 @@ static void alloc_and_free(struct kspan_heap *from, size_t size, unsigned int n)
 		kspan_free(objects[i]);
 }
 
+/* A CPU without capacity is refused. The budget must note that, so that depots are looked at. */
+static void first_refusal_of_a_cpu_is_noted(struct kunit *test)
+{
+	struct kspan_heap *own = kspan_heap_create("refused", 0, 0);
+
+	KUNIT_ASSERT_NOT_NULL(test, own);
+	own->budget.most = 1;
+	alloc_and_free(own, A, 4);
+	KUNIT_EXPECT_TRUE(test, own->budget.exhausted);
+	kspan_heap_destroy(own);
+}
+
+/* A CPU keeps no large object, but still has drawn what it kept: a drain must return that. */
+static void drawn_for_large_objects_is_returned(struct kunit *test)
+{
+	struct kspan_cpu_cache *here = per_cpu_ptr(kspan_default_heap.cpu, kspan_kunit_pin(test));
+	void *p;
+
+	kspan_large_cache_bytes = SZ_1M;
+	kspan_heap_drain(&kspan_default_heap);
+	p = kspan_malloc(SZ_256K, GFP_KERNEL);
+	kspan_free(p);
+	p = kspan_malloc(SZ_256K, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, here->large.count, 0U);
+	KUNIT_EXPECT_GT(test, here->large.drawn, 0U);
+	kspan_heap_drain(&kspan_default_heap);
+	KUNIT_EXPECT_EQ(test, here->large.drawn, 0U);
+	kspan_free(p);
+}
+
 /* A depot that nobody uses any more must make room in the budget for another one of the heap. */
 static void depots_that_rest_make_room_for_others(struct kunit *test)
 {
@@ -1212,6 +1242,8 @@ static struct kunit_case adapt_cases[] = {
 	KUNIT_CASE(classes_make_room_for_large_objects),
 	KUNIT_CASE(large_objects_make_room_for_classes),
 	KUNIT_CASE(object_too_large_to_keep_takes_nothing),
+	KUNIT_CASE(first_refusal_of_a_cpu_is_noted),
+	KUNIT_CASE(drawn_for_large_objects_is_returned),
 	KUNIT_CASE(depots_that_rest_make_room_for_others),
 	KUNIT_CASE(limited_heap_has_magazines),
 	KUNIT_CASE(budget_is_a_share_of_the_limit),

@@ -200,14 +200,15 @@ static bool draw_for(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 
 	if (likely(kspan_budget_try(&heap->budget, more)))
 		return true;
-	kspan_budget_want(&heap->budget, held_by(cache) + bytes);
 	kspan_large_cache_return_budget(&cache->large);
 	if (kspan_budget_try(&heap->budget, more))
 		return true;
+	kspan_budget_want(&heap->budget, held_by(cache) + bytes);
 	/* What the budget lacks, the scavenger may get from caches that rest. */
 	kspan_scavenger_wake();
+	/* No other class has any to lose. This draw tells that the budget refuses. */
 	if (cache->capacity == capacity_of(heap, class, old))
-		return false;
+		return kspan_budget_draw(&heap->budget, more);
 	capacity_make_room(heap, cache, class, bytes, cache->capacity, steps);
 	return kspan_budget_draw(&heap->budget, more);
 }
@@ -225,15 +226,18 @@ static bool draw_for(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
  */
 void kspan_capacity_feed_large(struct kspan_heap *heap, struct kspan_cpu_cache *cache)
 {
-	unsigned int bytes = cache->large.lacks << KSPAN_PAGE_SHIFT, steps = KSPAN_STEPS;
-	unsigned int before = cache->capacity;
+	unsigned int lacks = cache->large.lacks, before = cache->capacity, steps = KSPAN_STEPS;
 
 	cache->large.lacks = 0;
 	kspan_budget_want(&heap->budget, held_by(cache));
 	if (cache->capacity > cache->large.drawn << KSPAN_PAGE_SHIFT)
-		capacity_make_room(heap, cache, 0, bytes, before, &steps);
-	/* Draw at once: another CPU may have the capacity by the next free. */
-	kspan_large_cache_draw(&cache->large, (before - cache->capacity) >> KSPAN_PAGE_SHIFT);
+		capacity_make_room(heap, cache, 0, lacks << KSPAN_PAGE_SHIFT, before, &steps);
+	/*
+	 * Draw at once: another CPU may have the capacity by the next free. A class may have lost
+	 * more than the object needs.
+	 */
+	kspan_large_cache_draw(&cache->large,
+			       min(lacks, (before - cache->capacity) >> KSPAN_PAGE_SHIFT));
 }
 
 /**

@@ -67,6 +67,7 @@ static void drain_classless(struct kspan_cpu_cache *cache)
 	cache->own_bytes = 0;
 	kspan_tiny_close(&cache->tiny);
 	kspan_large_cache_drain(&cache->large);
+	WRITE_ONCE(cache->drain_large, false);
 }
 
 static void drain_cache(struct kspan_heap *heap, struct kspan_cpu_cache *cache)

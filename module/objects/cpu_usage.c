@@ -81,7 +81,8 @@ bool kspan_cpu_cache_holds_any(const struct kspan_heap *heap, unsigned int cpu)
 	const struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
 	unsigned int class;
 
-	if (kspan_glance(cache->tiny.block) || READ_ONCE(cache->large.count) ||
+	/* What it has drawn for large objects, others lack even if it keeps none now. */
+	if (kspan_glance(cache->tiny.block) || READ_ONCE(cache->large.drawn) ||
 	    READ_ONCE(cache->capacity))
 		return true;
 	for (class = 1; class < heap->nr_classes; class++)

@@ -81,6 +81,8 @@ void kspan_large_cache_return_budget(struct kspan_large_cache *cache)
 {
 	unsigned int unused = cache->drawn - min(cache->pages, cache->drawn);
 
+	if (!unused)
+		return;
 	kspan_budget_return(&kspan_no_budget, (unsigned long)unused << KSPAN_PAGE_SHIFT);
 	WRITE_ONCE(cache->drawn, cache->drawn - unused);
 }

@@ -3,6 +3,8 @@
 #ifndef KSPAN_BLOCK_H
 #define KSPAN_BLOCK_H
 
+/* 6.1 does not include it in fault-inject.h. */
+#include <linux/types.h>
 #include <linux/fault-inject.h>
 
 #include "base/context.h"

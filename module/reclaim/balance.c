@@ -38,10 +38,12 @@ static unsigned int balance_round = 1;
  *
  *	left		private heaps that were left to the next look
  *	deadline	time in nanoseconds when the look has to end
+ *	done		private heaps that were visited
  *	all		the budget of all heaps has refused
  */
 struct balance_visit {
 	unsigned int left;
+	unsigned int done;
 	u64 deadline;
 	bool all;
 };
@@ -60,10 +62,12 @@ static bool must_balance(struct kspan_heap *heap, struct balance_visit *visit)
 	if (!READ_ONCE(heap->budget.exhausted) &&
 	    !(visit->all && heap->private->balanced != balance_round))
 		return false;
-	if (ktime_get_ns() >= visit->deadline) {
+	/* One at least, or a look that is late from the beginning would leave all. */
+	if (visit->done && ktime_get_ns() >= visit->deadline) {
 		visit->left++;
 		return false;
 	}
+	visit->done++;
 	heap->private->balanced = balance_round;
 	return true;
 }
@@ -82,25 +86,40 @@ static void balance_heap(struct kspan_heap *heap, void *data)
 	}
 }
 
+/* Some heaps were left to the next look: it comes, even if no budget refuses any more. */
+static void balance_go_on(struct work_struct *work, bool all)
+{
+	if (all)
+		WRITE_ONCE(kspan_budget.exhausted, true);
+	if (READ_ONCE(kspan_scavenge_ms))
+		queue_delayed_work(kspan_scavenger_workqueue, to_delayed_work(work),
+				   msecs_to_jiffies(READ_ONCE(balance_ms)));
+}
+
 static void balance(struct work_struct *work)
 {
 	unsigned int ms = least_ms();
 	u64 start = ktime_get_ns();
 	struct balance_visit visit = {
 		.deadline = start + (u64)ms * NSEC_PER_MSEC / KSPAN_SCAVENGE_SHARE,
-		.all = READ_ONCE(kspan_budget.exhausted),
 	};
 
 	/*
 	 * Watch from before the look on: a refusal from now on queues the next balance, as this one
 	 * may have passed those depots already. This look serves a refusal just before.
 	 */
-	WRITE_ONCE(kspan_budget.exhausted, false);
 	kspan_budget_watch(true);
+	/* Pairs with smp_mb() in budget_tell() of budget.c. */
+	smp_mb();
+	visit.all = READ_ONCE(kspan_budget.exhausted);
+	if (visit.all)
+		WRITE_ONCE(kspan_budget.exhausted, false);
 	kspan_visit_heaps(balance_heap, &visit);
-	if (visit.all && !visit.left)
-		balance_round++;
 	WRITE_ONCE(balance_ms, kspan_scavenge_pause(ms, ktime_get_ns() - start));
+	if (visit.left)
+		balance_go_on(work, visit.all);
+	else if (visit.all)
+		balance_round++;
 }
 
 static DECLARE_DELAYED_WORK(balance_work, balance);
