@@ -73,7 +73,7 @@ void kspan_budget_watch(bool on)
 static void budget_tell(struct kspan_budget *budget)
 {
 	WRITE_ONCE(budget->exhausted, true);
-	/* Pairs with smp_mb() in balance() of balance.c: it sees the refusal, or is queued again. */
+	/* Pairs with smp_mb() in balance(), balance.c: it sees the refusal, or is queued again. */
 	smp_mb();
 	if (READ_ONCE(told))
 		return;
