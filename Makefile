@@ -4,7 +4,6 @@
 
 KDIR	?= /lib/modules/$(shell uname -r)/build
 PREFIX	?= /usr/local
-VERSION	= $(shell sed -n 's/^MODULE_VERSION."\([^"]*\)".*/\1/p' module/main.c 2>/dev/null)
 
 # Given on the command line, these reach the tools through the environment.
 export KERNEL FLAVOUR MATRIX MINUTES KSRC INPUT SAMPLE JOBS SILENCE TIMEOUT
@@ -48,7 +47,7 @@ install: modules
 	@echo "  KBUILD_EXTRA_SYMBOLS := $(PREFIX)/src/kspan/\$$(KERNELRELEASE)/Module.symvers"
 
 dkms-install:
-	tools/dkms-install.sh $(or $(VERSION),0) $(if $(filter-out file,$(origin KDIR)),$(KDIR))
+	tools/dkms-install.sh $(if $(filter-out file,$(origin KDIR)),$(KDIR))
 
 demo:
 	@tools/demo.sh

@@ -16,13 +16,12 @@ sys.path.insert(0, os.path.join(KERNEL, 'Documentation', 'sphinx'))
 
 
 def version_of_module():
-    with open(os.path.join(TOP, 'module', 'main.c'), encoding='utf-8') as file:
-        found = re.search(r'MODULE_VERSION\("([^"]*)"\)', file.read())
-    return found.group(1) if found else 'unknown'
+    with open(os.path.join(TOP, 'dkms.conf'), encoding='utf-8') as file:
+        return re.search(r'^PACKAGE_VERSION="(.*)"$', file.read(), re.M).group(1)
 
 
 project = 'kspan'
-author = 'the authors of kspan'
+author = 'the kspan developers'
 copyright = author
 version = release = version_of_module()
 

@@ -375,9 +375,5 @@ module_exit(kspan_exit);
 
 MODULE_DESCRIPTION("General-purpose heap for modules, built as the Go runtime's allocator is");
 MODULE_LICENSE("GPL");
-/* In a git checkout Kbuild adds the commit. */
-#ifndef KSPAN_COMMIT
-#define KSPAN_COMMIT ""
-#endif
 MODULE_AUTHOR("The kspan developers");
-MODULE_VERSION("0.1" KSPAN_COMMIT);
+MODULE_VERSION(KSPAN_VERSION);

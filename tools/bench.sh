@@ -177,6 +177,7 @@ print_results() {
 		grep -v 'reading=\(sample\|peak\)' "$file" |
 			tables show pattern pattern reading n requested kspan_held slub_held kspan slub \
 				ratio low high cached_share metadata_share
+		grep -q 'reading=peak' "$file" || return 0
 		echo "the most that was held in each wandering of drift, and beside the first one's"
 		grep 'reading=peak' "$file" |
 			tables show pattern cycle kspan_held slub_held kspan slub ratio creep slub_creep ;;

@@ -18,7 +18,7 @@ set -euo pipefail
 
 # Only what make compiles; a build in the checkout leaves no trace here.
 copy_sources() {
-	local to=$1 parts=("$KSPAN_TOP/Kbuild" "$KSPAN_TOP/module")
+	local to=$1 parts=("$KSPAN_TOP/Kbuild" "$KSPAN_TOP/dkms.conf" "$KSPAN_TOP/module")
 	[ ! -d "$KSPAN_TOP/kunit" ] || parts+=("$KSPAN_TOP/kunit")
 	mkdir -p "$to"
 	# By content, and without its time: make then sees what changed.
@@ -27,7 +27,7 @@ copy_sources() {
 		--filter='P Module.symvers' --filter='P modules.order' \
 		--filter='P *.log' --filter='P .module-common*' \
 		--include='*/' --include='*.c' --include='*.h' --include='*.S' \
-		--include='Kbuild' --exclude='*' \
+		--include='Kbuild' --include='dkms.conf' --exclude='*' \
 		"${parts[@]}" "$to/"
 	# Kbuild takes every sample there is: none of another checkout may be left.
 	rsync -rlp --checksum --delete --prune-empty-dirs \

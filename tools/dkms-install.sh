@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Register, build and install kspan with DKMS.
-# Usage: tools/dkms-install.sh VERSION [KDIR]     (make dkms-install [KDIR=DIR])
+# Usage: tools/dkms-install.sh [KDIR]     (make dkms-install [KDIR=DIR])
 #
 # Without KDIR it is built for the running kernel. DESTDIR= only lays out the
 # source tree, for a packager.
@@ -14,14 +14,14 @@ copy_tree() {
 	rm -rf "$to"
 	mkdir -p "$to"
 	cd "$KSPAN_TOP"
-	cp -r --parents Kbuild Makefile COPYING module tools "$to/"
+	cp -r --parents Kbuild Makefile COPYING dkms.conf module tools "$to/"
 	[ ! -d kunit ] || cp -r kunit "$to/"
 	find "$to" \( -name '*.o' -o -name '*.ko' -o -name '*.mod*' -o -name '.*.cmd' \) -delete
-	sed "s/@VERSION@/$VERSION/" dkms.conf >"$to/dkms.conf"
 }
 
-[ $# -eq 1 ] || [ $# -eq 2 ] || die "usage: tools/dkms-install.sh VERSION [KDIR]"
-VERSION=$1 KDIR=${2:-}
+[ $# -le 1 ] || die "usage: tools/dkms-install.sh [KDIR]"
+KDIR=${1:-}
+VERSION=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"$/\1/p' "$KSPAN_TOP/dkms.conf")
 if [ -n "$KDIR" ]; then
 	KERNEL_RELEASE=$(sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' "$KDIR/include/generated/utsrelease.h" 2>/dev/null) ||
 		die "KDIR=$KDIR holds no configured kernel build." \

@@ -10,7 +10,7 @@
 # the first page. kernel-doc comes from the fetched kernel source; KERNEL= says which (6.12).
 #
 # Documentation/sphinx/generate.py fails when the documentation lacks something that the code
-# has: a key of debugfs, a parameter, a file of module/, an exported call's kernel-doc.
+# has: a key of debugfs, a parameter, a file, an exported call's kernel-doc.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 

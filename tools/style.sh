@@ -68,7 +68,7 @@ not_our_own() {
 			continue ;;
 		module/base/kunit_export.h:*LINUX_VERSION_CODE*|module/base/kunit_export.h:*CONSTANT_COMPARISON*)
 			continue ;;
-		module/base/context.h:*MACRO_ARG_*|module/pages/page_heap.c:*MACRO_ARG_REUSE*|module/include/linux/kspan*.h:*MACRO_ARG_*)
+		module/base/context.h:*MACRO_ARG_*|module/include/linux/kspan*.h:*MACRO_ARG_*)
 			continue ;;
 		module/include/linux/kspan*.h:*SUSPECT_CODE_INDENT*)
 			sed -n "${line}p" "$file" | grep -q '^DEFINE_FREE' && continue ;;

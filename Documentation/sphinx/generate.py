@@ -32,9 +32,6 @@ TITLES = {
 # Generated tables of sizes: no call is declared there.
 LEFT_OUT = {'kspan_size_class'}
 
-# Of the public headers, what has no comment that could be shown.
-undescribed = []
-
 missing = []
 
 
@@ -62,16 +59,19 @@ TEXTS = {path: read(path) for path in sources()}
 # --- kernel-doc
 
 def kernel_docs():
-    """Name to (file, text of a comment of one line, or None)."""
+    """
+    Name to (file, text of the comment, whether it is one line). The name of a structure has its
+    keyword before it, as a function may have the same name.
+    """
     docs = {}
     for path, text in TEXTS.items():
-        for found in re.finditer(r'^/\*\*\n \* (?:(?:struct|union|enum) )?(\w+)(?:\(\))?\s+- ',
-                                 text, re.M):
-            docs.setdefault(found.group(1), (path, None))
+        for found in re.finditer(r'^/\*\*\n \* ((?:(?:struct|union|enum) )?\w+)(?:\(\))?\s+- .*?\*/',
+                                 text, re.M | re.S):
+            docs.setdefault(found.group(1), (path, found.group(), False))
         # kernel-doc passes over these.
-        for found in re.finditer(r'^/\*\* (?:(?:struct|union|enum) )?(\w+)(?:\(\))?\s+- (.*?) ?\*/\n',
+        for found in re.finditer(r'^/\*\* ((?:(?:struct|union|enum) )?\w+)(?:\(\))?\s+- (.*?) ?\*/\n',
                                  text, re.M):
-            docs.setdefault(found.group(1), (path, found.group(2)))
+            docs.setdefault(found.group(1), (path, found.group(2), True))
     return docs
 
 
@@ -94,7 +94,7 @@ def declared(text):
         if define:
             names_of_line = [define.group(1)]
         elif not re.match('#|DEFINE_FREE', line) and depth == 0:
-            names_of_line = re.findall(r'\b(?:struct|union|enum)\s+(\w+)\s*\{', line) + \
+            names_of_line = re.findall(r'\b((?:struct|union|enum) \w+)\s*\{', line) + \
                 re.findall(r'\b((?:__)?(?:devm_)?kspan\w*)\s*\(', line)
         for name in names_of_line:
             if name not in names:
@@ -154,16 +154,24 @@ def write_header_page(stem, text):
                       f'   Calls :c:func:`__{name}`, which has the description.', '']
             continue
         if name not in DOCS:
-            if re.match(r'(devm_)?kspan_', name):
-                undescribed.append(name)
+            other = re.search(r'^#define %s\s+(\w+)$' % name, text, re.M)
+            if other and other.group(1) in DOCS:
+                lines += [f'.. c:macro:: {name}', '',
+                          f'   Another name of :c:func:`{other.group(1)}`.', '']
+            elif re.match(r'(devm_)?kspan_', name):
+                lacks(f'{INCLUDE}/{stem}.h: {name} is declared and has no kernel-doc')
             continue
-        path, short = DOCS[name]
-        if short is None:
-            lines += [f'.. kernel-doc:: {path}', f'   :identifiers: {name}', '']
+        path, doc, short = DOCS[name]
+        if not short:
+            directive = [f'.. kernel-doc:: {path}', f'   :identifiers: {name.split()[-1]}', '']
+            # To Sphinx a structure and a function of one name are one thing.
+            if ' ' in name and name.split()[-1] in DOCS:
+                directive = ['.. c:namespace-push:: types', ''] + directive + ['.. c:namespace-pop::', '']
+            lines += directive
             continue
         proto = prototype(name)
         lines += [f'.. c:function:: {proto}' if proto else f'.. c:macro:: {name}', '',
-                  f'   {sentence(short)}', '']
+                  f'   {sentence(doc)}', '']
     with open(os.path.join(OUT, 'calls', stem + '.rst'), 'w', encoding='utf-8') as file:
         file.write('\n'.join(lines) + '\n')
 
@@ -196,18 +204,22 @@ def write_reference():
 
 
 def check_exports():
-    names, short = {}, []
+    """Each exported call says where it may be called, and what it returns."""
+    names = {}
     for path, text in TEXTS.items():
-        for found in re.finditer(r'^EXPORT_SYMBOL(?:_GPL)?\((\w+)\)', text, re.M):
-            names[found.group(1)] = path
+        # Not in a module that is for users: see base/stretch.h.
+        if path != 'module/base/stretch.c':
+            for found in re.finditer(r'^EXPORT_SYMBOL(?:_GPL)?\((\w+)\)', text, re.M):
+                names[found.group(1)] = path
     for name, path in sorted(names.items()):
-        if name not in DOCS:
-            lacks(f'{path}: {name}() is exported and has no kernel-doc')
-        elif DOCS[name][1] is not None:
-            short.append(name)
-    if short:
-        print('kspan: note: the comment of these exported calls is one line, so their arguments '
-              'are not described:\n       ' + ' '.join(short), file=sys.stderr)
+        if name not in DOCS or DOCS[name][2]:
+            lacks(f'{path}: {name}() is exported and has no kernel-doc of its arguments')
+            continue
+        doc = DOCS[name][1]
+        if '\n * Context: ' not in doc:
+            lacks(f'{path}: the kernel-doc of {name}() has no "Context:"')
+        if '\n * Return: ' not in doc and not (prototype(name) or 'void ').startswith('void '):
+            lacks(f'{path}: the kernel-doc of {name}() has no "Return:"')
     return len(names)
 
 
@@ -302,21 +314,35 @@ def check_debugfs():
 
 # --- architecture.rst
 
-def check_files():
-    """Each file of module/, without its suffix, has a sentence in the page."""
-    path = 'Documentation/architecture.rst'
-    said = re.findall(r'^``([\w/]+)``\n    \S', read(path), re.M)
+def files_to_describe():
+    """Name in the page to files: of module/ and kunit/ without the suffix, of tools/ with it."""
     there = {}
     for name in TEXTS:
         there.setdefault(re.sub(r'^module/(.*)\.[ch]$', r'\1', name), []).append(name)
+    for top in ('kunit', 'tools'):
+        for directory, _, names in os.walk(os.path.join(TOP, top)):
+            for name in names:
+                path = os.path.relpath(os.path.join(directory, name), TOP)
+                # A sample's demo.sh has its sentence with the sample.
+                if re.search(r'(?<!\.mod)\.(c|h|sh|py|rs)$', name) and \
+                        not re.match(r'tools/samples/\w+/demo\.sh$', path):
+                    key = re.sub(r'\.[ch]$', '', path) if top == 'kunit' else path
+                    there.setdefault(key, []).append(path)
+    return there
+
+
+def check_files():
+    path = 'Documentation/architecture.rst'
+    said = re.findall(r'^``([\w/.-]+)``\n    \S', read(path), re.M)
+    there = files_to_describe()
     for name, files in sorted(there.items()):
         if name not in said:
             lacks(f'{path}: {" and ".join(files)} has no sentence; add one as\n'
                   f'\t``{name}``\n\t    does this and that.')
     for name in said:
-        if name not in there:
-            lacks(f'{path}: there is no module/{name}.c or .h any more; take its sentence away')
-    return len(TEXTS)
+        if name not in there and not os.path.isfile(os.path.join(TOP, name)):
+            lacks(f'{path}: there is no {name} any more; take its sentence away')
+    return sum(len(files) for files in there.values())
 
 
 def main():
@@ -326,15 +352,12 @@ def main():
     parameters = check_parameters()
     keys = check_debugfs()
     files = check_files()
-    if undescribed:
-        print('kspan: note: no kernel-doc, so not in the reference:\n       ' + ' '.join(undescribed),
-              file=sys.stderr)
     for text in missing:
         print(text, file=sys.stderr)
     if missing:
         sys.exit(f'kspan: error: the documentation lacks {len(missing)} things that the code has')
     print(f'kspan: the documentation has {exports} exported calls, {parameters} parameters, '
-          f'{keys} files and keys of debugfs, {files} files of the module', file=sys.stderr)
+          f'{keys} files and keys of debugfs, {files} files', file=sys.stderr)
 
 
 main()

@@ -137,6 +137,8 @@ static noinline void *alloc_slow(struct kspan_fixed_pool *pool, unsigned int fir
  * kspan_fixed_pool_alloc() - take a block
  * @pool: pool from kspan_fixed_pool_create() or kspan_fixed_pool_create_over()
  *
+ * The block is not initialised, unless the kernel was booted with init_on_alloc=1.
+ *
  * Context: any, NMI included.
  * Return: the block; NULL only if all blocks are out.
  */

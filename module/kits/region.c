@@ -131,7 +131,7 @@ static noinline void *alloc_object(struct kspan_region_body *r, size_t size, siz
  * If memory has to be initialised, every object is allocated here, so this is to be fast, too.
  *
  * Context: as kspan_region_alloc().
- * Return: the object or NULL.
+ * Return: the object, aligned to 8; NULL if there is no memory, and @r is as it was.
  */
 void *kspan_region_alloc_slow(struct kspan_region *r, size_t size, gfp_t gfp)
 {
@@ -152,7 +152,7 @@ EXPORT_SYMBOL_GPL(kspan_region_alloc_slow);
  * @gfp:	as for kspan_malloc()
  *
  * Context: as kspan_region_alloc().
- * Return: the object, aligned to 8, or NULL.
+ * Return: the object, aligned to 8; NULL if there is no memory, and @r is as it was.
  */
 void *kspan_region_zalloc(struct kspan_region *r, size_t size, gfp_t gfp)
 {
@@ -171,7 +171,8 @@ EXPORT_SYMBOL_GPL(kspan_region_zalloc);
  * object gets a chunk of its own, with a length that is a multiple of @align.
  *
  * Context: as kspan_region_alloc().
- * Return: the object, aligned to @align and at least to 8, or NULL.
+ * Return: the object, aligned to @align and at least to 8; NULL if there is no memory, or if @align
+ * is not allowed, which the log tells.
  */
 void *kspan_region_alloc_aligned(struct kspan_region *r, size_t size, size_t align, gfp_t gfp)
 {
@@ -193,7 +194,7 @@ EXPORT_SYMBOL_GPL(kspan_region_alloc_aligned);
  * @gfp:	as for kspan_malloc()
  *
  * Context: as kspan_region_alloc().
- * Return: the copy or NULL.
+ * Return: the copy, aligned to 8; NULL if there is no memory.
  */
 void *kspan_region_memdup(struct kspan_region *r, const void *src, size_t len, gfp_t gfp)
 {
@@ -258,6 +259,8 @@ EXPORT_SYMBOL_GPL(kspan_region_reset);
 /**
  * kspan_region_trim() - give chunks without objects back to the heap
  * @r: region that nobody else uses meanwhile
+ *
+ * A region without an object gives back all its chunks.
  *
  * Context: as kspan_region_release().
  */

@@ -18,7 +18,7 @@
  *
  * The caller gets the first slot of a new span; the others serve the next refills.
  *
- * The reserves of the system are no step of the ladder: what they give is no slot. malloc.c
+ * The reserves of the system are no step of the ladder: what they give is no slot. alloc.c
  * asks for them when the ladder has failed.
  *
  * Context: as the gfp flags say.

@@ -3,7 +3,7 @@
  * Hooks: how lower layers call the scavenger and reclaim
  *
  * A file calls no file above its own. So the calls that lower layers need are declared here,
- * and reclaim.c, which is above them, fills them in: an irq work that wakes the scavenger, and
+ * and reclaim/, which is above them, fills them in: an irq work that wakes the scavenger, and
  * the two functions of kspan_relief.
  *
  * Context: any, NMI included, except for kspan_relief, which may sleep.
@@ -33,7 +33,7 @@ void kspan_scavenger_hurry(void)
 	irq_work_queue(&kspan_scavenger_irq_work);
 }
 
-/* What kspan_relief does until reclaim.c fills it in. */
+/* What kspan_relief does until relief.c fills it in. */
 static bool nothing(int nid, unsigned int npages, gfp_t gfp)
 {
 	return false;

@@ -36,7 +36,7 @@ static inline void kspan_span_set_state(struct kspan_span *span, enum kspan_span
 	/*
 	 * A CPU that sees the state must see the span's fields. Pairs with smp_load_acquire()
 	 * in kspan_map_small_span() of page_heap.h, kspan_span_central() of lookup.h, the lookup
-	 * in lookup.c, and own_span() of central.c.
+	 * in lookup.c, and kspan_central_own_span() of central.h.
 	 */
 	smp_store_release(&span->state, state);
 }

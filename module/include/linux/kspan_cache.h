@@ -54,9 +54,18 @@ struct kspan_cache *__kspan_cache_create(const char *name, unsigned int size, un
  */
 #define kspan_cache_create(name, size, align, flags, ctor)			\
 	kspan_cache_create_for(name, size, align, (__force unsigned long)(flags), ctor)
-/*
- * Internal: kspan_cache_create() with flags as a number. kspan_cache_create() is a macro
- * because SLUB's flags have a type of their own.
+/**
+ * kspan_cache_create_for() - kspan_cache_create() with flags as a number
+ * @name:	as for kspan_cache_create()
+ * @size:	as for kspan_cache_create()
+ * @align:	as for kspan_cache_create()
+ * @flags:	as for kspan_cache_create()
+ * @ctor:	as for kspan_cache_create()
+ *
+ * Call kspan_cache_create() instead. That is a macro, as SLUB's flags have a type of their own.
+ *
+ * Context: task; sleeps.
+ * Return: as kspan_cache_create().
  */
 static inline struct kspan_cache *__must_check
 kspan_cache_create_for(const char *name, unsigned int size, unsigned int align,

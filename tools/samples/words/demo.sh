@@ -17,6 +17,8 @@ demo() {
 	show cat $DEBUGFS/stats
 	step "the ten busiest lines of $DEBUGFS/classes"
 	busiest $DEBUGFS/classes
+	show cat $DEBUGFS/heaps
+	show head -n 5 $DEBUGFS/map
 }
 
 run_demo words
