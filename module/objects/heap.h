@@ -84,7 +84,7 @@ extern struct kspan_heap kspan_default_heap;
  * @reserves:	objects set aside by kspan_heap_prefill(); NULL before its first call
  * @seen:	number of the scavenger's last round through all heaps in which it looked at
  *		this one
- * @balanced:	the same of balance()
+ * @balanced:	number of the last round of balance.c in which the heap was served
  * @work:	frees the heap after a grace period
  */
 struct kspan_private {

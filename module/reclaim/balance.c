@@ -36,13 +36,15 @@ static unsigned int balance_round = 1;
 /*
  * What the visits to all heaps have in common.
  *
- *	left		private heaps that were left to the next look
+ *	left		private heaps that were left to the next look of this round
+ *	again		private heaps whose budget has refused since this round served them
+ *	done		private heaps that this look served
  *	deadline	time in nanoseconds when the look has to end
- *	done		private heaps that were visited
  *	all		the budget of all heaps has refused
  */
 struct balance_visit {
 	unsigned int left;
+	unsigned int again;
 	unsigned int done;
 	u64 deadline;
 	bool all;
@@ -57,11 +59,17 @@ static unsigned int least_ms(void)
 /* Whether the heap's depots are to be reaped in this look. */
 static bool must_balance(struct kspan_heap *heap, struct balance_visit *visit)
 {
+	bool exhausted = READ_ONCE(heap->budget.exhausted);
+
 	if (!heap->private)
 		return visit->all;
-	if (!READ_ONCE(heap->budget.exhausted) &&
-	    !(visit->all && heap->private->balanced != balance_round))
+	if (!exhausted && !visit->all)
 		return false;
+	/* Once in a round, or heaps that are refused all the time would leave no time for others. */
+	if (heap->private->balanced == balance_round) {
+		visit->again += exhausted;
+		return false;
+	}
 	/* One at least, or a look that is late from the beginning would leave all. */
 	if (visit->done && ktime_get_ns() >= visit->deadline) {
 		visit->left++;
@@ -86,7 +94,10 @@ static void balance_heap(struct kspan_heap *heap, void *data)
 	}
 }
 
-/* Some heaps were left to the next look: it comes, even if no budget refuses any more. */
+/*
+ * Some heaps were left to another look. Queue it, as it may be that no budget refuses any more. @all:
+ * the budget of all heaps has refused, and not all heaps were served.
+ */
 static void balance_go_on(struct work_struct *work, bool all)
 {
 	if (all)
@@ -116,9 +127,9 @@ static void balance(struct work_struct *work)
 		WRITE_ONCE(kspan_budget.exhausted, false);
 	kspan_visit_heaps(balance_heap, &visit);
 	WRITE_ONCE(balance_ms, kspan_scavenge_pause(ms, ktime_get_ns() - start));
-	if (visit.left)
-		balance_go_on(work, visit.all);
-	else if (visit.all)
+	if (visit.left || visit.again)
+		balance_go_on(work, visit.all && visit.left);
+	if (!visit.left)
 		balance_round++;
 }
 
