@@ -206,10 +206,9 @@ static bool draw_for(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 	kspan_budget_want(&heap->budget, held_by(cache) + bytes);
 	/* What the budget lacks, the scavenger may get from caches that rest. */
 	kspan_scavenger_wake();
-	/* No other class has any to lose. This draw tells that the budget refuses. */
-	if (cache->capacity == capacity_of(heap, class, old))
-		return kspan_budget_draw(&heap->budget, more);
-	capacity_make_room(heap, cache, class, bytes, cache->capacity, steps);
+	if (cache->capacity != capacity_of(heap, class, old))
+		capacity_make_room(heap, cache, class, bytes, cache->capacity, steps);
+	/* If the budget refuses again, this draw notes that. */
 	return kspan_budget_draw(&heap->budget, more);
 }
 
