@@ -103,8 +103,8 @@ static void check_map_of_run(struct check *check, struct kspan_span *span)
 		}
 		same(check, "map entry", addr, id(*kspan_map_entry(addr)), entry ? id(span) : 0);
 		/* The scavenger may be about to free a span of a private heap. */
-		if (span->state == KSPAN_SPAN_DETACHED &&
-		    kspan_kunit_page_class(addr) == span->class)
+		if (span->state == KSPAN_SPAN_DETACHED && span->class == KSPAN_CLASS_PRIVATE &&
+		    kspan_kunit_page_class(addr) == KSPAN_CLASS_PRIVATE)
 			continue;
 		same(check, "class of page", addr, kspan_kunit_page_class(addr),
 		     kspan_span_is_small(span->state) && span->class != KSPAN_CLASS_TINY ?

@@ -26,6 +26,9 @@ static struct kspan_cpu_cache *cache;
 static void **objects;
 static u8 *classes;
 
+/* What a case keeps all heaps from drawing; adapt_exit() returns it. */
+static struct kspan_budget nobody;
+
 static int adapt_init(struct kunit *test)
 {
 	kspan_kunit_init(test);
@@ -38,6 +41,12 @@ static int adapt_init(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 2 * A * kspan_kunit_cap(kspan_size_class(A)), FULL);
 	KUNIT_EXPECT_EQ(test, 2 * B * kspan_kunit_cap(kspan_size_class(B)), FULL);
 	return 0;
+}
+
+static void adapt_exit(struct kunit *test)
+{
+	kspan_budget_return(&nobody, atomic_long_read(&nobody.drawn));
+	kspan_kunit_exit(test);
 }
 
 static struct kspan_central *central_of(unsigned int class)
@@ -1020,17 +1029,24 @@ static void share_of_memory_bounds_all_caches(struct kunit *test)
 	KUNIT_EXPECT_GT(test, bounded, 0L);
 }
 
-static struct kspan_budget nobody;
-
-/* Draw all of the budget but @bytes, for no heap. Returns the bytes drawn. */
-static unsigned long leave_of_budget(struct kunit *test, unsigned long bytes)
+/* Leave @bytes of the budget of all heaps to draw, whatever memory the machine has. */
+static void make_budget_scarce(struct kunit *test, unsigned long bytes)
 {
-	unsigned long taken;
+	unsigned long drawn = atomic_long_read(&kspan_budget.drawn);
 
-	kspan_cache_share = 5;
-	taken = kspan_budget_most() - atomic_long_read(&kspan_budget.drawn) - bytes;
-	KUNIT_ASSERT_TRUE(test, kspan_budget_draw(&nobody, taken));
-	return taken;
+	kspan_large_cache_bytes = SZ_1M;
+	kspan_cpu_cache_bytes = SZ_1M;
+	for (kspan_cache_share = 5; kspan_budget_most() < drawn + bytes; kspan_cache_share++)
+		KUNIT_ASSERT_LT(test, kspan_cache_share, 1000U);
+	KUNIT_ASSERT_TRUE(test, kspan_budget_draw(&nobody, kspan_budget_most() - drawn - bytes));
+}
+
+/* Leave nothing of the budget of all heaps to draw. */
+static void exhaust_budget(struct kunit *test)
+{
+	unsigned long drawn = atomic_long_read(&kspan_budget.drawn);
+
+	KUNIT_ASSERT_TRUE(test, kspan_budget_draw(&nobody, kspan_budget_most() - drawn));
 }
 
 static void use_small(struct kunit *test, size_t most)
@@ -1065,11 +1081,8 @@ static void use_large(struct kunit *test, size_t size, unsigned int times)
 static void classes_make_room_for_large_objects(struct kunit *test)
 {
 	struct kspan_cpu_cache *here = per_cpu_ptr(kspan_default_heap.cpu, kspan_kunit_pin(test));
-	unsigned long taken;
 
-	kspan_large_cache_bytes = SZ_1M;
-	kspan_cpu_cache_bytes = SZ_1M;
-	taken = leave_of_budget(test, SZ_1M);
+	make_budget_scarce(test, SZ_1M);
 	use_small(test, 8192);
 	KUNIT_EXPECT_GT(test, here->capacity, (unsigned int)SZ_128K);
 	KUNIT_EXPECT_GT(test, (unsigned long)atomic_long_read(&kspan_budget.drawn) + SZ_128K,
@@ -1079,7 +1092,6 @@ static void classes_make_room_for_large_objects(struct kunit *test)
 	KUNIT_EXPECT_LE(test, (unsigned long)atomic_long_read(&kspan_budget.drawn),
 			kspan_budget_most());
 	kspan_verify(test, &kspan_default_heap);
-	kspan_budget_return(&nobody, taken);
 }
 
 /*
@@ -1089,13 +1101,10 @@ static void classes_make_room_for_large_objects(struct kunit *test)
 static void large_objects_make_room_for_classes(struct kunit *test)
 {
 	struct kspan_cpu_cache *here = per_cpu_ptr(kspan_default_heap.cpu, kspan_kunit_pin(test));
-	unsigned long taken;
 	unsigned int wait;
 	void *p[2];
 
-	kspan_large_cache_bytes = SZ_1M;
-	kspan_cpu_cache_bytes = SZ_1M;
-	taken = leave_of_budget(test, SZ_512K);
+	make_budget_scarce(test, SZ_512K);
 	p[0] = kspan_malloc(SZ_256K, GFP_KERNEL);
 	p[1] = kspan_malloc(SZ_256K - KSPAN_PAGE_SIZE, GFP_KERNEL);
 	kspan_free(p[0]);
@@ -1116,26 +1125,53 @@ static void large_objects_make_room_for_classes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, here->large.count, 0U);
 	KUNIT_EXPECT_GT(test, here->capacity, 0U);
 	kspan_verify(test, &kspan_default_heap);
-	kspan_budget_return(&nobody, taken);
+}
+
+/* A class that loses capacity may lose more than the CPU may keep of large objects. */
+static void large_objects_take_no_more_than_they_may(struct kunit *test)
+{
+	struct kspan_cpu_cache *here = per_cpu_ptr(kspan_default_heap.cpu, kspan_kunit_pin(test));
+	size_t size = KSPAN_MAX_SMALL + KSPAN_PAGE_SIZE;
+
+	make_budget_scarce(test, SZ_1M);
+	kspan_large_cache_bytes = size;
+	use_small(test, 8192);
+	exhaust_budget(test);
+	use_large(test, size, 100);
+	KUNIT_EXPECT_EQ(test, here->large.count, 1U);
+	KUNIT_EXPECT_EQ(test, (size_t)here->large.drawn << KSPAN_PAGE_SHIFT, size);
+}
+
+/* The object that gives way to another one makes room for it in the budget, too. */
+static void full_large_cache_draws_no_more(struct kunit *test)
+{
+	struct kspan_cpu_cache *here = per_cpu_ptr(kspan_default_heap.cpu, kspan_kunit_pin(test));
+	void *p[KSPAN_LARGE_CACHED + 1];
+	unsigned int i;
+
+	kspan_large_cache_bytes = SZ_1M;
+	kspan_heap_drain(&kspan_default_heap);
+	for (i = 0; i < ARRAY_SIZE(p); i++)
+		p[i] = kspan_malloc(SZ_64K, GFP_KERNEL);
+	for (i = 0; i < ARRAY_SIZE(p); i++)
+		kspan_free(p[i]);
+	KUNIT_EXPECT_EQ(test, here->large.count, (unsigned int)KSPAN_LARGE_CACHED);
+	KUNIT_EXPECT_EQ(test, here->large.drawn, here->large.pages);
 }
 
 /* An object that is too large to be kept takes no bytes from the classes. */
 static void object_too_large_to_keep_takes_nothing(struct kunit *test)
 {
 	struct kspan_cpu_cache *here = per_cpu_ptr(kspan_default_heap.cpu, kspan_kunit_pin(test));
-	unsigned long taken;
 	unsigned int before;
 
-	kspan_large_cache_bytes = SZ_1M;
-	kspan_cpu_cache_bytes = SZ_1M;
-	taken = leave_of_budget(test, SZ_512K);
+	make_budget_scarce(test, SZ_512K);
 	use_small(test, 4096);
 	before = here->capacity;
 	KUNIT_EXPECT_GT(test, before, 0U);
 	use_large(test, SZ_2M, 20);
 	KUNIT_EXPECT_EQ(test, here->capacity, before);
 	KUNIT_EXPECT_EQ(test, here->large.drawn, 0U);
-	kspan_budget_return(&nobody, taken);
 }
 
 static unsigned int nr_full(struct kspan_heap *from, size_t size)
@@ -1184,6 +1220,48 @@ static void drawn_for_large_objects_is_returned(struct kunit *test)
 	kspan_heap_drain(&kspan_default_heap);
 	KUNIT_EXPECT_EQ(test, here->large.drawn, 0U);
 	kspan_free(p);
+}
+
+static void refuse(struct kunit *test, struct kspan_heap *from)
+{
+	KUNIT_EXPECT_FALSE(test, kspan_budget_draw(&from->budget, SZ_1M));
+}
+
+/*
+ * Two heaps have much to look at, and a look has 10 microseconds. The budget of one of them refuses
+ * all the time. The other one must be looked at, too.
+ */
+static void heap_that_is_always_refused_leaves_time_for_others(struct kunit *test)
+{
+	struct kspan_heap *heaps[2];
+	unsigned int i, k, wait;
+	size_t size;
+
+	for (i = 0; i < 2; i++) {
+		heaps[i] = kspan_heap_create("refused", 0, 0);
+		KUNIT_ASSERT_NOT_NULL(test, heaps[i]);
+		for (size = 8; size <= KSPAN_MAX_SMALL; size += max_t(size_t, size / 8, 8))
+			kspan_free(kspan_heap_malloc(heaps[i], size, GFP_KERNEL));
+		heaps[i]->budget.most = 1;
+	}
+	kspan_scavenge_ms = 20;
+	kspan_scavenger_restart();
+	for (i = 0; i < 2; i++) {
+		refuse(test, heaps[!i]);
+		for (k = 0; k < 5; k++) {
+			refuse(test, heaps[i]);
+			usleep_range(500, 1000);
+		}
+		for (wait = 0; wait < 2000 && READ_ONCE(heaps[!i]->budget.exhausted); wait++) {
+			refuse(test, heaps[i]);
+			usleep_range(500, 1000);
+		}
+		KUNIT_EXPECT_FALSE(test, heaps[!i]->budget.exhausted);
+	}
+	kspan_scavenge_ms = 0;
+	kspan_scavenger_restart();
+	for (i = 0; i < 2; i++)
+		kspan_heap_destroy(heaps[i]);
 }
 
 /* A depot that nobody uses any more must make room in the budget for another one of the heap. */
@@ -1241,9 +1319,12 @@ static struct kunit_case adapt_cases[] = {
 	KUNIT_CASE(cpu_yields_what_others_want),
 	KUNIT_CASE(classes_make_room_for_large_objects),
 	KUNIT_CASE(large_objects_make_room_for_classes),
+	KUNIT_CASE(large_objects_take_no_more_than_they_may),
+	KUNIT_CASE(full_large_cache_draws_no_more),
 	KUNIT_CASE(object_too_large_to_keep_takes_nothing),
 	KUNIT_CASE(first_refusal_of_a_cpu_is_noted),
 	KUNIT_CASE(drawn_for_large_objects_is_returned),
+	KUNIT_CASE(heap_that_is_always_refused_leaves_time_for_others),
 	KUNIT_CASE(depots_that_rest_make_room_for_others),
 	KUNIT_CASE(limited_heap_has_magazines),
 	KUNIT_CASE(budget_is_a_share_of_the_limit),
@@ -1263,7 +1344,7 @@ static struct kunit_case adapt_cases[] = {
 static struct kunit_suite adapt_suite = {
 	.name = "kspan_adapt",
 	.init = adapt_init,
-	.exit = kspan_kunit_exit,
+	.exit = adapt_exit,
 	.test_cases = adapt_cases,
 };
 

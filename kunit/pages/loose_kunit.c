@@ -104,9 +104,12 @@ static void statistics_have_them(struct kunit *test)
 	unsigned int i;
 	int nid;
 
-	/* A peak is the highest value since the module was loaded. Let it begin here. */
-	for_each_node(nid)
-		kspan_page_heap(nid)->peak = 0;
+	/* The peak is the highest value since the module was loaded. Let it begin here. */
+	for_each_node(nid) {
+		struct kspan_page_heap *ph = kspan_page_heap(nid);
+
+		ph->peak = (ph->pages << KSPAN_PAGE_ORDER) + ph->loose_pages;
+	}
 	kspan_stats_read(&before);
 	for (i = 0; i < ARRAY_SIZE(p); i++) {
 		allow_pages(1);
