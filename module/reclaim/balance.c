@@ -65,7 +65,7 @@ static bool must_balance(struct kspan_heap *heap, struct balance_visit *visit)
 		return visit->all;
 	if (!exhausted && !visit->all)
 		return false;
-	/* Once in a round, or heaps that are refused all the time would leave no time for others. */
+	/* Once a round, or heaps that are refused all the time would leave no time for others. */
 	if (heap->private->balanced == balance_round) {
 		visit->again += exhausted;
 		return false;
@@ -95,8 +95,8 @@ static void balance_heap(struct kspan_heap *heap, void *data)
 }
 
 /*
- * Some heaps were left to another look. Queue it, as it may be that no budget refuses any more. @all:
- * the budget of all heaps has refused, and not all heaps were served.
+ * Some heaps were left to another look. Queue it, as it may be that no budget refuses any more.
+ * @all: the budget of all heaps has refused, and not all heaps were served.
  */
 static void balance_go_on(struct work_struct *work, bool all)
 {
