@@ -318,6 +318,23 @@ static void check_spares(struct check *check, struct kspan_page_heap *ph)
 	same(check, "spares", id(ph), count, ph->nr_spares);
 }
 
+static unsigned long kept_pages(struct kspan_page_heap *ph)
+{
+	return atomic_long_read(&ph->kept) >> KSPAN_PAGE_ORDER;
+}
+
+/* Pages of the kernel's size in spans without an object of the default heap. */
+static unsigned long pages_of_empty_spans(int nid)
+{
+	unsigned long pages = 0;
+	unsigned int class;
+
+	for (class = 1; class < KSPAN_NR_CLASSES; class++)
+		pages += (unsigned long)kspan_heap_central(&kspan_default_heap, nid, class)->nr_empty *
+			 kspan_size_classes[class].pages;
+	return pages << KSPAN_PAGE_ORDER;
+}
+
 static void check_page_sums(struct check *check, struct kspan_page_heap *ph,
 			    const struct page_sums *sums)
 {
@@ -336,7 +353,11 @@ static void check_page_sums(struct check *check, struct kspan_page_heap *ph,
 	      ph->empty_pages <= (unsigned long)kspan_arena_reserve * KSPAN_ARENA_PAGES ||
 	      ph->pages - min(ph->pages, ph->keep) <= KSPAN_ARENA_PAGES);
 	holds(check, "what the kernel knows", id(ph),
-	      abs((long)(ph->pages - ph->used - ph->reported)) <= 2 * KSPAN_REPORT_STEP);
+	      abs((long)(ph->pages - ph->used + kept_pages(ph) - ph->reported)) <=
+	      2 * KSPAN_REPORT_STEP);
+	if (check->heap == &kspan_default_heap)
+		same(check, "pages that classes keep", id(ph), atomic_long_read(&ph->kept),
+		     pages_of_empty_spans(ph->nid));
 }
 
 /* Loose spans of a node, and the large ones of them, counted by the map. */
@@ -487,7 +508,7 @@ static void check_loose(struct check *check, struct kspan_span *span)
 /* Check the spans of one list of a locked central. Returns how many. */
 static unsigned long check_list(struct check *check, struct kspan_central *central,
 				struct list_head *list, bool full, unsigned long *out,
-				unsigned long *base_pages)
+				unsigned long *base_pages, unsigned int *empty)
 {
 	struct kspan_span *span;
 	unsigned long count = 0;
@@ -504,12 +525,14 @@ static unsigned long check_list(struct check *check, struct kspan_central *centr
 		*base_pages += kspan_span_own_base_pages(span);
 		same(check, "span is on the list of full ones", span->start,
 		     full, span->used == span->nslots);
-		/* A private heap keeps spans without an object, at the end of the list. */
+		/* Spans without an object are at the end of the list. Hollow ones do not stay. */
 		holds(check, "span in use has a slot out", span->start,
-		      span->used || (central->account && !span->gone_pages));
+		      span->used || (!span->gone_pages &&
+				     (central->account || !kspan_span_is_loose(span))));
 		holds(check, "spans without a slot out are the last", span->start,
 		      !unused || !span->used);
 		unused = !span->used;
+		*empty += unused;
 		check_slots(check, span);
 		*out += span->used;
 		count++;
@@ -520,9 +543,12 @@ static unsigned long check_list(struct check *check, struct kspan_central *centr
 static void check_spans(struct check *check, struct kspan_central *central)
 {
 	unsigned long out = 0, base_pages = 0, spans;
+	unsigned int empty = 0;
 
-	spans = check_list(check, central, &central->partial, false, &out, &base_pages);
-	spans += check_list(check, central, &central->full, true, &out, &base_pages);
+	spans = check_list(check, central, &central->partial, false, &out, &base_pages, &empty);
+	spans += check_list(check, central, &central->full, true, &out, &base_pages, &empty);
+	same(check, "spans without an object", id(central), central->nr_empty, empty);
+	holds(check, "least of these", id(central), central->empty_low <= empty);
 	same(check, "pages of central", id(central), central->base_pages, base_pages);
 	same(check, "spans of central", id(central), spans, central->nr_spans);
 	same(check, "spans of central in arenas", id(central),

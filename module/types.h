@@ -137,7 +137,8 @@
  *  4. If the depot has no empty one, the oldest objects of the older magazine are returned to the
  *     bitmaps of their spans, as many as may be done with preemption off (KSPAN_STEPS). A wrong
  *     free is found here at the latest.
- *  5. The pages of a span without an object are returned to the page heap.
+ *  5. A span without an object stays with its class for a while, within bounds (empty.c). Then its
+ *     pages are returned to the page heap.
  *  6. An arena without a used page is returned to buddy.
  *
  * Large objects take no magazine. The few that a CPU of the default heap freed last stay with that

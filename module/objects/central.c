@@ -25,6 +25,7 @@
 #include "base/kunit_export.h"
 #include "objects/central.h"
 #include "objects/seal.h"
+#include "pages/hooks.h"
 
 /**
  * kspan_central_init() - make an empty central
@@ -68,6 +69,8 @@ unsigned int kspan_central_take_locked(struct kspan_central *central, void **slo
 
 	lockdep_assert_held(&central->lock);
 	while (left && spans-- && (span = kspan_central_first_partial(central))) {
+		if (!span->used)
+			kspan_central_uncount_empty(central, span);
 		left -= kspan_span_take(span, slots, left);
 		if (span->used == span->nslots)
 			list_move(&span->list, &central->full);
@@ -108,32 +111,46 @@ bool kspan_central_detach_locked(struct kspan_span *span, struct list_head *reti
 		return false;
 	}
 	list_move(&span->list, retired);
+	if (!span->used)
+		kspan_central_uncount_empty(span->central, span);
 	span->central->nr_spans--;
 	span->central->base_pages -= kspan_span_own_base_pages(span);
 	kspan_central_note_gone(span->central);
 	return true;
 }
 
+/* Whether a class of the default heap keeps a span without an object; see empty.c. */
+static bool keeps_empty(const struct kspan_central *central, const struct kspan_span *span)
+{
+	const struct kspan_page_heap *ph = kspan_page_heap(central->nid);
+	unsigned long most = READ_ONCE(ph->kept_most), kept = atomic_long_read(&ph->kept);
+
+	lockdep_assert_held(&central->lock);
+	if (kspan_span_is_loose(span) || kept > most ||
+	    (unsigned long)central->nr_empty * central->sc->pages > (most - kept) >> KSPAN_PAGE_ORDER)
+		return false;
+	/* Nothing but the scavenger gives the span back if all rests from now on. */
+	kspan_scavenger_wake();
+	return true;
+}
+
 /**
  * kspan_central_retire_locked() - handle a span whose last object was freed
- * @span:	the caller holds the lock of its central
+ * @span:	counted as empty; the caller holds the lock of its central
  * @retired:	receives the span if it is to be freed
  *
- * A span of the default heap leaves the central. A private heap keeps its span, at the end
- * of the partial list, so that slots are taken from all others first; only a hollow span
- * leaves.
+ * A private heap keeps its span, and so does the default heap within bounds, at the end of the
+ * partial list, so that slots are taken from all others first. A hollow span leaves the central.
  */
 void kspan_central_retire_locked(struct kspan_span *span, struct list_head *retired)
 {
-	struct kspan_account *account = span->central->account;
+	struct kspan_central *central = span->central;
 
-	lockdep_assert_held(&span->central->lock);
-	if (!account)
-		kspan_central_detach_locked(span, retired);
-	else if (!span->gone_pages)
-		list_move_tail(&span->list, &span->central->partial);
+	lockdep_assert_held(&central->lock);
+	if (!span->gone_pages && (central->account || keeps_empty(central, span)))
+		list_move_tail(&span->list, &central->partial);
 	else if (kspan_central_detach_locked(span, retired))
-		kspan_account_uncharge(account, kspan_span_nr_pages(span));
+		kspan_account_uncharge(central->account, kspan_span_nr_pages(span));
 }
 
 /**
@@ -227,6 +244,7 @@ void kspan_central_adopt_locked(struct kspan_central *central, struct list_head 
 		kspan_map_set_class(span);
 		central->nr_spans++;
 		central->base_pages += span->base_pages;
+		kspan_central_count_empty(central, span);
 	}
 	/* A private heap has its spans without an object at the end of the list. */
 	if (central->account)

@@ -40,6 +40,8 @@ struct kspan_heap;
  * @deferred:	spans with a slot that an NMI freed; lock-free
  * @nr_spans:	spans on @partial and @full
  * @base_pages:	pages of these spans, in units of PAGE_SIZE
+ * @nr_empty:	spans without an object, at the end of @partial
+ * @empty_low:	lowest value of @nr_empty since the scavenger's last visit
  * @hollow_next: address of the span where the next kspan_central_hollow() starts, or 0
  * @nr_out:	slots that are out: cached + live
  * @nr_depot_full: magazines on @depot_full
@@ -74,6 +76,8 @@ struct kspan_central {
 	struct llist_head deferred;
 	unsigned long nr_spans;
 	unsigned long base_pages;
+	unsigned int nr_empty;
+	unsigned int empty_low;
 	unsigned long hollow_next;
 	unsigned long nr_out;
 	unsigned int nr_depot_full;
@@ -148,6 +152,25 @@ static inline unsigned int kspan_central_usable(const struct kspan_central *cent
 	return central->seal_at ?: central->sc->size;
 }
 
+/* A span has no object any more, or is new and has none yet. The caller holds the lock. */
+static inline void kspan_central_count_empty(struct kspan_central *central,
+					     const struct kspan_span *span)
+{
+	central->nr_empty++;
+	if (!central->account)
+		atomic_long_add(span->base_pages, &kspan_page_heap(central->nid)->kept);
+}
+
+/* A span that had no object gets one, or leaves the central. The caller holds the lock. */
+static inline void kspan_central_uncount_empty(struct kspan_central *central,
+					       const struct kspan_span *span)
+{
+	central->nr_empty--;
+	central->empty_low = min(central->empty_low, central->nr_empty);
+	if (!central->account)
+		atomic_long_sub(span->base_pages, &kspan_page_heap(central->nid)->kept);
+}
+
 static inline struct kspan_span *kspan_central_first_partial(struct kspan_central *central)
 {
 	return list_first_entry_or_null(&central->partial, struct kspan_span, list);
@@ -186,8 +209,10 @@ kspan_central_return_word_locked(struct kspan_span *span, unsigned int word, u64
 	central->nr_out -= n;
 	if (was_full)
 		list_move(&span->list, &central->partial);
-	if (!span->used)
+	if (!span->used) {
+		kspan_central_count_empty(central, span);
 		kspan_central_retire_locked(span, retired);
+	}
 }
 
 #endif /* KSPAN_CENTRAL_H */

@@ -19,18 +19,19 @@
 #include "objects/seal.h"
 
 /*
- * Detach some spans, KSPAN_STEPS at most, from the end of the list @from on. Unless @all is set,
- * stop at the first span that has an object: those without one are at the end. Returns how many
- * spans were added to @detached.
+ * Detach some spans, @most and KSPAN_STEPS at most, from the end of the list @from on. Unless @all
+ * is set, stop at the first span that has an object: those without one are at the end. Returns how
+ * many spans were added to @detached.
  */
 static unsigned long detach_some(struct kspan_central *central, struct list_head *from, bool all,
-				 struct list_head *detached)
+				 unsigned long most, struct list_head *detached)
 {
 	unsigned long n = 0, flags;
 	struct kspan_span *span;
 
+	most = min_t(unsigned long, most, KSPAN_STEPS);
 	raw_spin_lock_irqsave(&central->lock, flags);
-	while (n < KSPAN_STEPS && !list_empty(from)) {
+	while (n < most && !list_empty(from)) {
 		span = list_last_entry(from, struct kspan_span, list);
 		if (span->used && !all)
 			break;
@@ -85,10 +86,10 @@ unsigned long kspan_central_retire_detached(struct kspan_central *central,
 
 /**
  * kspan_central_trim() - free the spans without an object
- * @central:	of a private heap; the caller does not hold its lock
+ * @central:	the caller does not hold its lock
  * @rcu:	wait for a grace period before the spans are freed
- * @most:	stop after so many pages or a few more, in units of KSPAN_PAGE_SIZE; with @rcu,
- *		all spans without an object are freed
+ * @most:	stop after so many pages, or the span that makes it more, in units of
+ *		KSPAN_PAGE_SIZE; with @rcu, all spans without an object are freed
  *
  * Context: task, softirq, hardirq; with @rcu, task, and it sleeps.
  * Return: how many pages were freed, in units of KSPAN_PAGE_SIZE.
@@ -99,7 +100,9 @@ unsigned long kspan_central_trim(struct kspan_central *central, bool rcu, unsign
 	LIST_HEAD(detached);
 
 	kspan_central_merge_all(central);
-	while (pages < most && detach_some(central, &central->partial, false, &detached)) {
+	while (pages < most &&
+	       detach_some(central, &central->partial, false,
+			   rcu ? ULONG_MAX : 1 + (most - pages - 1) / central->sc->pages, &detached)) {
 		if (rcu) {
 			cond_resched();
 			continue;
@@ -126,23 +129,12 @@ unsigned long kspan_central_trim(struct kspan_central *central, bool rcu, unsign
  * @central: its lock is not needed
  *
  * Context: any.
- * Return: whether there are objects in the depot, or a private heap's span without an object. The
+ * Return: whether there are objects in the depot, or spans without an object. The
  * answer may be outdated when the caller gets it.
  */
 bool kspan_central_keeps(struct kspan_central *central)
 {
-	struct list_head *last;
-	bool keeps;
-
-	if (kspan_glance(central->nr_depot_objects))
-		return true;
-	/* The span may be freed meanwhile. RCU keeps its descriptor readable as one. */
-	rcu_read_lock();
-	last = kspan_glance(central->partial.prev);
-	keeps = last != &central->partial &&
-		!kspan_glance(list_entry(last, struct kspan_span, list)->used);
-	rcu_read_unlock();
-	return keeps;
+	return kspan_glance(central->nr_depot_objects) || kspan_glance(central->nr_empty);
 }
 
 /**
@@ -162,8 +154,8 @@ unsigned long kspan_central_drop(struct kspan_central *central)
 	while (kspan_glance(central->nr_spans)) {
 		LIST_HEAD(detached);
 
-		if (detach_some(central, &central->full, true, &detached) ||
-		    detach_some(central, &central->partial, true, &detached))
+		if (detach_some(central, &central->full, true, ULONG_MAX, &detached) ||
+		    detach_some(central, &central->partial, true, ULONG_MAX, &detached))
 			kspan_central_retire_detached(central, &detached, true);
 		/* A span with a late free by an NMI can't be detached before it is merged. */
 		kspan_central_merge_all(central);
@@ -264,6 +256,7 @@ unsigned long kspan_central_reset(struct kspan_central *central)
 			central->nr_out -= span->used;
 			out += span->used;
 			kspan_span_clear(span);
+			kspan_central_count_empty(central, span);
 			list_move_tail(&span->list, &central->partial);
 			if (span->gone_pages)
 				kspan_central_retire_locked(span, &hollow);

@@ -42,6 +42,8 @@ static void merge_word(struct kspan_span *span, unsigned int word, u64 slots)
 		return;
 	kspan_span_return(span, word, out, hweight64(out));
 	central->nr_out -= hweight64(out);
+	if (!span->used)
+		kspan_central_count_empty(central, span);
 	if (was_full)
 		list_move(&span->list, &central->partial);
 }
@@ -51,9 +53,13 @@ static void merge_recounted(struct kspan_span *span)
 {
 	struct kspan_central *central = span->central;
 	bool was_full = span->used == span->nslots;
+	unsigned int freed;
 
 	lockdep_assert_held(&central->lock);
-	central->nr_out -= kspan_span_recount(span);
+	freed = kspan_span_recount(span);
+	central->nr_out -= freed;
+	if (freed && !span->used)
+		kspan_central_count_empty(central, span);
 	if (was_full && span->used < span->nslots)
 		list_move(&span->list, &central->partial);
 }

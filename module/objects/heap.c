@@ -119,12 +119,15 @@ static void drain_depots(struct kspan_heap *heap)
 	struct kspan_central *central;
 	unsigned int i = 0;
 
-	while ((central = kspan_heap_next_central(heap, &i)))
+	while ((central = kspan_heap_next_central(heap, &i))) {
 		kspan_depot_drain(central);
+		if (!heap->private)
+			kspan_central_trim(central, false, ULONG_MAX);
+	}
 }
 
 /**
- * kspan_heap_drain() - return all cached objects to their spans
+ * kspan_heap_drain() - return all cached objects to their spans, and retire empty spans
  * @heap:	any heap; CPUs may go on using it
  *
  * Context: task; sleeps.

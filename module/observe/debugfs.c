@@ -60,6 +60,7 @@ static int stats_show(struct seq_file *m, void *unused)
 	show_u64(m, "HeapPeak", stats.heap_peak);
 	show_u64(m, "HeapHoles", stats.heap_holes);
 	show_u64(m, "HeapLoose", stats.heap_loose);
+	show_u64(m, "HeapEmpty", stats.heap_empty);
 	show_u64(m, "MSpanInuse", stats.mspan_inuse);
 	show_u64(m, "MSpanSys", stats.mspan_sys);
 	show_u64(m, "MCacheSys", stats.mcache_sys);

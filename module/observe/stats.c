@@ -128,6 +128,7 @@ static void add_page_heap(struct kspan_page_heap *ph, struct kspan_page_stats *s
 	stats->holes += ph->holes;
 	stats->released += (ph->released << KSPAN_PAGE_ORDER) + ph->loose_released;
 	stats->loose += ph->loose_pages;
+	stats->kept += atomic_long_read(&ph->kept);
 	stats->large.spans += ph->large;
 	stats->large.allocs += ph->large_allocs;
 	stats->large_pages += ph->large_pages;
@@ -458,6 +459,7 @@ void kspan_stats_read(struct kspan_stats *total)
 	total->frees += pages.large.frees;
 	total->heap_objects = total->mallocs - total->frees;
 	total->heap_loose = (u64)pages.loose << PAGE_SHIFT;
+	total->heap_empty = (u64)pages.kept << PAGE_SHIFT;
 	total->heap_sys = ((u64)pages.pages << KSPAN_PAGE_SHIFT) + total->heap_loose;
 	total->heap_inuse = ((u64)pages.used << KSPAN_PAGE_SHIFT) + total->heap_loose;
 	total->heap_idle = total->heap_sys - total->heap_inuse;

@@ -38,6 +38,7 @@ struct kspan_page_stats {
 	unsigned long peak;
 	unsigned long holes;
 	unsigned long loose;	/* in pages of the kernel */
+	unsigned long kept;	/* in empty spans, in pages of the kernel */
 	u64 released;
 	struct kspan_class_stats large;
 	unsigned long large_pages;	/* pages of live large objects */
@@ -108,6 +109,7 @@ struct kspan_stats {
 	u64 heap_peak;
 	u64 heap_holes;
 	u64 heap_loose;
+	u64 heap_empty;
 	u64 mspan_inuse;
 	u64 mspan_sys;
 	u64 mcache_sys;

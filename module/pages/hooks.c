@@ -3,8 +3,8 @@
  * Hooks: how lower layers call the scavenger and reclaim
  *
  * A file calls no file above its own. So the calls that lower layers need are declared here,
- * and reclaim/, which is above them, fills them in: an irq work that wakes the scavenger, and
- * the two functions of kspan_relief.
+ * and objects/ and reclaim/, which are above them, fill them in: an irq work that wakes the
+ * scavenger, and the functions of kspan_relief.
  *
  * Context: any, NMI included, except for kspan_relief, which may sleep.
  */
@@ -33,10 +33,14 @@ void kspan_scavenger_hurry(void)
 	irq_work_queue(&kspan_scavenger_irq_work);
 }
 
-/* What kspan_relief does until relief.c fills it in. */
+/* What kspan_relief does until empty.c and relief.c fill it in. */
 static bool nothing(int nid, unsigned int npages, gfp_t gfp)
 {
 	return false;
 }
 
-struct kspan_relief kspan_relief = { .soft_limit = nothing, .hard_limit = nothing };
+struct kspan_relief kspan_relief = {
+	.empty_spans = nothing,
+	.soft_limit = nothing,
+	.hard_limit = nothing,
+};

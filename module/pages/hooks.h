@@ -25,16 +25,19 @@ static inline void kspan_scavenger_wake(void)
 void kspan_scavenger_hurry(void);
 
 /**
- * struct kspan_relief - how a request that would exceed a limit is helped
+ * struct kspan_relief - how a request is helped that finds no free pages
+ * @empty_spans: has classes give up spans without an object; returns whether pages of the node
+ *		became free
  * @soft_limit:	gives idle arenas back before a new one is taken; returns whether pages of the
  *		node may have become free
  * @hard_limit:	gives back what it can before the request fails; returns whether a new attempt
  *		may succeed
  *
- * Both get the node, the pages of 8 KiB and the gfp flags of the request. They may sleep if the
+ * All get the node, the pages of 8 KiB and the gfp flags of the request. They may sleep if the
  * flags allow it.
  */
 struct kspan_relief {
+	bool (*empty_spans)(int nid, unsigned int npages, gfp_t gfp);
 	bool (*soft_limit)(int nid, unsigned int npages, gfp_t gfp);
 	bool (*hard_limit)(int nid, unsigned int npages, gfp_t gfp);
 };

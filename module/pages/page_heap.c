@@ -64,6 +64,13 @@ void kspan_page_heap_report_idle(struct kspan_page_heap *ph, unsigned long idle)
 	ph->reported = idle;
 }
 
+/* Free pages, and those of spans without an object that classes keep. */
+static unsigned long idle_pages(struct kspan_page_heap *ph)
+{
+	lockdep_assert_held(&ph->lock);
+	return ph->pages - ph->used + (atomic_long_read(&ph->kept) >> KSPAN_PAGE_ORDER);
+}
+
 /**
  * kspan_page_heap_report() - report to the kernel exactly how many free pages a node has
  * @ph: page heap, not locked
@@ -75,8 +82,8 @@ void kspan_page_heap_report(struct kspan_page_heap *ph)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&ph->lock, flags);
-	if (ph->pages - ph->used != ph->reported)
-		kspan_page_heap_report_idle(ph, ph->pages - ph->used);
+	if (idle_pages(ph) != ph->reported)
+		kspan_page_heap_report_idle(ph, idle_pages(ph));
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_report);
@@ -84,7 +91,7 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_report);
 /* The caller has changed the number of the node's free pages. */
 void kspan_page_heap_idle_changed(struct kspan_page_heap *ph)
 {
-	unsigned long idle = ph->pages - ph->used;
+	unsigned long idle = idle_pages(ph);
 
 	lockdep_assert_held(&ph->lock);
 	/* An NMI can't change the kernel's counters: the next change outside of one reports. */

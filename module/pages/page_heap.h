@@ -39,7 +39,11 @@
  * @recent:	pages that were in use lately, by the scavenger's estimate
  * @keep:	while @pages is not above it, an arena that becomes empty is kept for the
  *		scavenger to give back later; 0 without a scavenger
- * @reported:	free pages that the kernel knows of, for MemAvailable
+ * @kept:	pages of the kernel's size in spans without an object, which classes of the
+ *		default heap keep; changes with the lock of the class, see empty.c
+ * @kept_most:	while @kept is not above it, classes keep such spans; 0 without a scavenger
+ * @empty_class: class that gave up such spans last
+ * @reported:	free pages, and those of @kept, that the kernel knows of, for MemAvailable
  * @wake_above:	with more free pages than this the scavenger has something to do
  * @released:	pages of arenas that were given back to the page allocator since load
  * @loose_released: the same of loose spans, in pages of the kernel's size
@@ -75,6 +79,9 @@ struct kspan_page_heap {
 	unsigned long most_used;
 	unsigned long recent;
 	unsigned long keep;
+	atomic_long_t kept;
+	unsigned long kept_most;
+	u8 empty_class;
 	unsigned long reported;
 	unsigned long wake_above;
 	u64 released;

@@ -259,12 +259,18 @@ static bool may_allocate(gfp_t gfp)
 	return !(gfp & KSPAN_GFP_NOLOCK);
 }
 
-/* A span of free pages of the node, also of those that others give up at the soft limit. */
+/*
+ * A span of free pages of the node; also of those that classes have in spans without an object, and
+ * that others give up at the soft limit.
+ */
 static struct kspan_span *alloc_from_free_pages(const struct kspan_request *rq)
 {
 	struct kspan_span *span;
 
 	span = alloc_from_arenas(rq->nid, rq->npages, rq->align, rq->class, rq->gfp);
+	if (!span && atomic_long_read(&kspan_page_heaps[rq->nid]->kept) &&
+	    kspan_relief.empty_spans(rq->nid, rq->npages, rq->gfp))
+		span = alloc_from_arenas(rq->nid, rq->npages, rq->align, rq->class, rq->gfp);
 	if (!span && kspan_relief.soft_limit(rq->nid, rq->npages, rq->gfp))
 		span = alloc_from_arenas(rq->nid, rq->npages, rq->align, rq->class, rq->gfp);
 	return span;

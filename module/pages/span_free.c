@@ -5,7 +5,8 @@
  * The pages of a span that is freed become free pages of their arena. An arena whose last
  * used page was freed is given back to the page allocator, except for what the scavenger
  * lets the node keep, and kspan_arena_reserve times 4 MiB, which is kept against thrashing.
- * The scavenger gives that back later. Neither is more than kspan_idle_allowance().
+ * The scavenger gives that back later. Neither is more than kspan_idle_allowance(), less what
+ * classes keep in empty spans.
  *
  * The page allocator can't be called with the lock held, and not everywhere without it. So a
  * free collects what it leaves over in a struct leftover while it has the lock. Afterwards it
@@ -35,12 +36,13 @@
 static bool arena_is_surplus(struct kspan_page_heap *ph, struct kspan_arena *arena)
 {
 	unsigned long most = (unsigned long)READ_ONCE(kspan_arena_reserve) * KSPAN_ARENA_PAGES;
+	unsigned long idle = ph->empty_pages + (atomic_long_read(&ph->kept) >> KSPAN_PAGE_ORDER);
 
 	lockdep_assert_held(&ph->lock);
 	return !arena->used && !arena->releasing &&
 	       (arena->holes ||
 		(ph->empty_pages > most && ph->pages > kspan_glance(ph->keep)) ||
-		ph->empty_pages > kspan_idle_allowance(ph->nid));
+		idle > kspan_idle_allowance(ph->nid));
 }
 
 /* Arenas, and DEAD loose spans, that the work item gives back. */

@@ -17,6 +17,7 @@
 #include "base/kunit_export.h"
 #include "base/shrinker.h"
 #include "objects/budget.h"
+#include "objects/empty.h"
 #include "pages/hooks.h"
 #include "reclaim/reclaim.h"
 #include "reclaim/relief.h"
@@ -89,6 +90,7 @@ static void stop_scavenger(void)
  */
 int kspan_reclaim_init(void)
 {
+	kspan_empty_init();
 	kspan_relief_init();
 	kspan_balance_init();
 	if (kspan_scavenger_init() || kspan_drain_init())

@@ -17,7 +17,8 @@
  * The first three share kspan_reclaim(). It takes these steps in order, until it has given back
  * what is wanted:
  *
- *	1. Free empty arenas. No later request has to rebuild anything.
+ *	1. Free empty arenas. No later request has to rebuild anything. Then retire the empty
+ *	   spans that classes of the default heap keep (objects/empty.c), which may leave more.
  *	2. Flush depots, one after another, and release the spans without an object that
  *	   private heaps keep.
  *	3. Give back free pages of arenas in use, as holes.
@@ -52,6 +53,7 @@
 #include "kits/pool.h"
 #include "objects/budget.h"
 #include "objects/cpu_caches.h"
+#include "objects/empty.h"
 #include "pages/hooks.h"
 #include "pages/page_heap.h"
 #include "pages/source.h"
@@ -382,6 +384,8 @@ unsigned long kspan_reclaim_noting(int nid, unsigned long want, unsigned int how
 	bool holes = how & KSPAN_RECLAIM_HOLES;
 	u64 before = released_pages_of(nid) - done;
 
+	if (done < want && kspan_empty_release(nid, want - done))
+		done += kspan_page_heap_release(nid, want - done, false);
 	if (done < want)
 		done += kspan_reclaim_depots(nid, want - done, how, worked);
 	if (done < want)

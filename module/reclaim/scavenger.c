@@ -14,7 +14,8 @@
  *	   too, and so do pages of spans in use that no object is in.
  *	2. Of each heap, empty the CPU caches that were not used since the last look, or free
  *	   the large objects in them if only these were not used, and return what depots have
- *	   not needed since then.
+ *	   not needed since then. Classes of the default heap lose the empty spans that they
+ *	   have not needed.
  *	3. Of each private heap whose CPUs have not used it since the last look, release the
  *	   spans without an object.
  *
@@ -22,8 +23,8 @@
  * one.
  *
  * Memory is short on a node if kspan has more idle pages there than a quarter of what the kernel
- * has free above its high watermarks: kspan_is_short(). Then the scavenger looks at once, drains
- * depots, too, and comes back twenty times as soon.
+ * has free above its high watermarks: kspan_is_short(). Then the scavenger looks at once, retires
+ * all empty spans, drains depots, too, and comes back twenty times as soon.
  *
  * The scavenger sleeps when nothing is left to wait for. It is woken by kspan_scavenger_wake() when
  * a CPU fills a cache or many pages become free (pages/hooks.h).
@@ -41,6 +42,7 @@
 #include "base/kunit_export.h"
 #include "objects/cpu_caches.h"
 #include "objects/depot.h"
+#include "objects/empty.h"
 #include "pages/hooks.h"
 #include "pages/page_heap.h"
 #include "pages/spare.h"
@@ -69,20 +71,34 @@ static DECLARE_DELAYED_WORK(scavenge_work, scavenger_look);
 /* Whether the kernel should have what is idle on the node soon. */
 static bool is_short(int nid)
 {
-	return kspan_is_short(nid, kspan_node_free_pages(nid));
+	unsigned long kept = atomic_long_read(&kspan_page_heap(nid)->kept) >> KSPAN_PAGE_ORDER;
+
+	return kspan_is_short(nid, kspan_node_free_pages(nid) + kept);
+}
+
+/* What all classes may keep in empty spans, in pages of the kernel's size; see empty.c. */
+static unsigned long empty_most(int nid)
+{
+	unsigned long pages = min(kspan_idle_allowance(nid), LONG_MAX >> KSPAN_PAGE_ORDER);
+
+	return pages << KSPAN_PAGE_ORDER;
 }
 
 /**
  * kspan_scavenger_keep_all() - set what nodes keep until the scavenger looks at them
- * @all: true: they keep all empty arenas, as the scavenger will come soon. false: they keep only
- *	their reserve.
+ * @all: true: they keep all empty arenas, as the scavenger will come soon, and empty spans. false:
+ *	they keep only their reserve.
  */
 void kspan_scavenger_keep_all(bool all)
 {
 	int nid;
 
-	for_each_node(nid)
-		WRITE_ONCE(kspan_page_heap(nid)->keep, all ? ULONG_MAX : 0);
+	for_each_node(nid) {
+		struct kspan_page_heap *ph = kspan_page_heap(nid);
+
+		WRITE_ONCE(ph->keep, all ? ULONG_MAX : 0);
+		WRITE_ONCE(ph->kept_most, all ? empty_most(nid) : 0);
+	}
 }
 
 static bool any_is_short(void)
@@ -131,6 +147,7 @@ static unsigned long goal_of(struct kspan_page_heap *ph)
 	ph->most_used = ph->used;
 	goal = min(with_tenth(ph->recent), ph->used + idle);
 	ph->keep = goal;
+	WRITE_ONCE(ph->kept_most, empty_most(ph->nid));
 	ph->wake_above = goal - min(goal, ph->used);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 	return goal;
@@ -144,6 +161,8 @@ static void scavenge_node(int nid, u64 deadline)
 	bool worked = false;
 
 	held = kspan_glance(ph->pages);
+	if (hurry)
+		kspan_empty_release(nid, ULONG_MAX);
 	if (hurry && held > goal)
 		pages += kspan_reclaim_depots(nid, held - goal, 0, &worked);
 	held = kspan_glance(ph->pages);
@@ -226,7 +245,10 @@ static void scavenge_heap(struct kspan_heap *heap, void *data)
 	}
 	while ((central = kspan_heap_next_central(heap, &i))) {
 		kspan_depot_reap(central);
-		if (kspan_glance(central->nr_depot_full))
+		if (!heap->private)
+			kspan_empty_reap(central);
+		if (kspan_glance(central->nr_depot_full) ||
+		    (!heap->private && kspan_glance(central->nr_empty)))
 			visit->found = true;
 		cond_resched();
 	}

@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Empty spans: a class of the default heap keeps spans that lost their last object.
+ *
+ * The cases set kept_most themselves, and use classes that nothing else does: spans of class 6784
+ * have 6 slots in 5 pages, those of 27264 have 3 in 10. No scavenger runs meanwhile.
+ */
+#include <linux/kspan.h>
+#include <linux/nodemask.h>
+
+#include "context.h"
+#include "kspan_kunit.h"
+#include "objects/empty.h"
+#include "reclaim/reclaim.h"
+#include "reclaim/scavenger.h"
+
+#define NID	first_memory_node
+#define SIZE	6784
+#define OTHER	27264
+
+/* Most objects of a case. */
+#define MOST	1200
+
+static void **objects;
+
+static struct kspan_page_heap *ph(void)
+{
+	return kspan_page_heap(NID);
+}
+
+static struct kspan_central *central_of(size_t size)
+{
+	return kspan_heap_central(&kspan_default_heap, NID, kspan_size_class(size));
+}
+
+static void may_keep(unsigned long pages)
+{
+	ph()->kept_most = pages << KSPAN_PAGE_ORDER;
+}
+
+static unsigned long kept(void)
+{
+	return atomic_long_read(&ph()->kept) >> KSPAN_PAGE_ORDER;
+}
+
+static int empty_init(struct kunit *test)
+{
+	kspan_kunit_init(test);
+	objects = kunit_kcalloc(test, MOST, sizeof(*objects), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, objects);
+	KUNIT_ASSERT_LT(test, kspan_size_classes[kspan_size_class(SIZE)].pages,
+			kspan_size_classes[kspan_size_class(OTHER)].pages);
+	may_keep(LONG_MAX >> KSPAN_PAGE_SHIFT);
+	return 0;
+}
+
+static void empty_exit(struct kunit *test)
+{
+	may_keep(0);
+	kspan_kunit_exit(test);
+}
+
+/* Take all slots of @nr spans of a class, past the caches. Returns how many slots that are. */
+static unsigned int take(struct kunit *test, size_t size, unsigned int nr, void **slots)
+{
+	unsigned int class = kspan_size_class(size), i, n = nr * kspan_size_classes[class].slots;
+
+	KUNIT_ASSERT_LE(test, n, (unsigned int)MOST);
+	for (i = 0; i < n; i++) {
+		slots[i] = kspan_heap_alloc_slot(&kspan_default_heap, class, NID,
+						 GFP_KERNEL | __GFP_THISNODE);
+		KUNIT_ASSERT_NOT_NULL(test, slots[i]);
+	}
+	return n;
+}
+
+static void give(size_t size, void **slots, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		kspan_seal(slots[i], 0);
+	kspan_central_return(central_of(size), slots, n);
+}
+
+/* Take and return so many spans. */
+static void use(struct kunit *test, size_t size, unsigned int nr)
+{
+	give(size, objects, take(test, size, nr, objects));
+}
+
+static unsigned int nr_empty(size_t size)
+{
+	return central_of(size)->nr_empty;
+}
+
+static void class_keeps_spans_without_an_object(struct kunit *test)
+{
+	struct kspan_central *central = central_of(SIZE);
+	struct kspan_stats stats;
+	unsigned long used;
+
+	use(test, SIZE, 5);
+	kspan_stats_read(&stats);
+	KUNIT_EXPECT_EQ(test, stats.heap_empty, (u64)KSPAN_KUNIT_PAGES(5 * central->sc->pages));
+	KUNIT_EXPECT_EQ(test, nr_empty(SIZE), 5U);
+	KUNIT_EXPECT_EQ(test, kept(), 5UL * central->sc->pages);
+	kspan_verify(test, &kspan_default_heap);
+	/* They are used again, and no other is made. */
+	used = ph()->used;
+	KUNIT_EXPECT_EQ(test, take(test, SIZE, 5, objects), 5U * central->sc->slots);
+	KUNIT_EXPECT_EQ(test, ph()->used, used);
+	KUNIT_EXPECT_EQ(test, nr_empty(SIZE), 0U);
+	KUNIT_EXPECT_EQ(test, kept(), 0UL);
+	give(SIZE, objects, 5 * central->sc->slots);
+	kspan_heap_drain(&kspan_default_heap);
+	KUNIT_EXPECT_EQ(test, nr_empty(SIZE), 0U);
+	KUNIT_EXPECT_EQ(test, kept(), 0UL);
+}
+
+static void none_is_kept_without_a_scavenger(struct kunit *test)
+{
+	unsigned long used = ph()->used;
+
+	may_keep(0);
+	use(test, SIZE, 5);
+	KUNIT_EXPECT_EQ(test, nr_empty(SIZE), 0U);
+	KUNIT_EXPECT_EQ(test, ph()->used, used);
+}
+
+/* As many as all together leave over: half of 100 pages, then a third of the other half. */
+static void one_class_leaves_room_for_another(struct kunit *test)
+{
+	unsigned int pages = central_of(SIZE)->sc->pages, others = central_of(OTHER)->sc->pages;
+
+	may_keep(100);
+	use(test, SIZE, 20);
+	KUNIT_EXPECT_EQ(test, nr_empty(SIZE), 50 / pages);
+	use(test, OTHER, 20);
+	KUNIT_EXPECT_EQ(test, nr_empty(OTHER), (100 - nr_empty(SIZE) * pages) / 2 / others);
+	kspan_verify(test, &kspan_default_heap);
+}
+
+static void loose_spans_are_not_kept(struct kunit *test)
+{
+	unsigned int class = kspan_size_class(SIZE);
+	struct kspan_span *span;
+	void *object;
+
+	/* Nothing but a loose span is to be had. */
+	kspan_arena_reserve = 0;
+	kspan_kunit_settle();
+	kspan_hard_limit = kspan_arena_bytes() + (PAGE_SIZE << get_order(SIZE));
+	object = kspan_heap_alloc_slot(&kspan_default_heap, class, NID,
+				       GFP_KERNEL | __GFP_THISNODE);
+	kspan_hard_limit = 0;
+	KUNIT_ASSERT_NOT_NULL(test, object);
+	span = kspan_map_small_span((unsigned long)object);
+	KUNIT_EXPECT_TRUE(test, kspan_span_is_loose(span));
+	give(SIZE, &object, 1);
+	KUNIT_EXPECT_EQ(test, nr_empty(SIZE), 0U);
+	KUNIT_EXPECT_EQ(test, ph()->loose, 0UL);
+}
+
+/* The pages of empty spans are used before the node takes a new arena. */
+static void request_gets_pages_of_empty_spans(struct kunit *test)
+{
+	unsigned int n = central_of(SIZE)->sc->slots, npages = central_of(SIZE)->sc->pages, i = 0;
+	unsigned long arenas, pages;
+
+	/* The arenas have no room for another span. */
+	do
+		i += take(test, SIZE, 1, objects + i);
+	while (ph()->pages - ph()->used >= npages && i + n <= MOST);
+	KUNIT_ASSERT_LT(test, ph()->pages - ph()->used, (unsigned long)npages);
+	arenas = ph()->nr_arenas;
+	give(SIZE, objects, i);
+	pages = kept();
+	KUNIT_ASSERT_GT(test, pages, 2UL * central_of(OTHER)->sc->pages);
+	i = take(test, OTHER, 2, objects);
+	KUNIT_EXPECT_EQ(test, ph()->nr_arenas, arenas);
+	KUNIT_EXPECT_LT(test, kept(), pages);
+	/* A large object is served, too: here one that may begin with any page. */
+	objects[i] = kspan_malloc_node(13 * KSPAN_PAGE_SIZE, GFP_KERNEL | __GFP_THISNODE, NID);
+	KUNIT_EXPECT_NOT_NULL(test, objects[i]);
+	KUNIT_EXPECT_EQ(test, ph()->nr_arenas, arenas);
+	kspan_free(objects[i]);
+	give(OTHER, objects, i);
+	kspan_verify(test, &kspan_default_heap);
+}
+
+static void all_classes_give_in_turn(struct kunit *test)
+{
+	unsigned int pages = central_of(SIZE)->sc->pages, others = central_of(OTHER)->sc->pages;
+
+	use(test, SIZE, 4);
+	use(test, OTHER, 4);
+	KUNIT_EXPECT_EQ(test, kspan_empty_release(NID, 1) + kspan_empty_release(NID, 1),
+			(unsigned long)pages + others);
+	KUNIT_EXPECT_EQ(test, nr_empty(SIZE), 3U);
+	KUNIT_EXPECT_EQ(test, nr_empty(OTHER), 3U);
+	KUNIT_EXPECT_EQ(test, kspan_empty_release(NID, ULONG_MAX), 3UL * (pages + others));
+	KUNIT_EXPECT_EQ(test, kept(), 0UL);
+	KUNIT_EXPECT_EQ(test, kspan_empty_release(NID, 1), 0UL);
+}
+
+/* What a class did not need between two visits goes. */
+static void reap_takes_what_was_not_needed(struct kunit *test)
+{
+	struct kspan_central *central = central_of(SIZE);
+
+	use(test, SIZE, 8);
+	kspan_empty_reap(central);
+	KUNIT_EXPECT_EQ(test, nr_empty(SIZE), 8U);
+	use(test, SIZE, 3);
+	kspan_empty_reap(central);
+	KUNIT_EXPECT_EQ(test, nr_empty(SIZE), 3U);
+	kspan_empty_reap(central);
+	KUNIT_EXPECT_EQ(test, nr_empty(SIZE), 0U);
+	kspan_verify(test, &kspan_default_heap);
+}
+
+static void scavenger_reaps(struct kunit *test)
+{
+	unsigned int look;
+
+	use(test, SIZE, 8);
+	for (look = 0; look < 4 && nr_empty(SIZE); look++) {
+		kspan_scavenge(NSEC_PER_SEC);
+		/* A look sets the bound, too. Here memory has none. */
+		KUNIT_EXPECT_GT(test, ph()->kept_most, 0UL);
+	}
+	KUNIT_EXPECT_EQ(test, nr_empty(SIZE), 0U);
+	KUNIT_EXPECT_GT(test, look, 1U);
+}
+
+/* Also for kswapd, which nobody waits for. */
+static void reclaim_takes_empty_spans(struct kunit *test)
+{
+	unsigned long held;
+
+	use(test, SIZE, 8);
+	kspan_page_heap_release(NID, ULONG_MAX, false);
+	held = ph()->pages;
+	KUNIT_EXPECT_GT(test, kspan_reclaim(NID, ULONG_MAX, 0, KSPAN_BY_SHRINKER), 0UL);
+	KUNIT_EXPECT_EQ(test, kept(), 0UL);
+	KUNIT_EXPECT_LT(test, ph()->pages, held);
+}
+
+static void kernel_knows_of_empty_spans(struct kunit *test)
+{
+	unsigned long before;
+
+	kspan_page_heap_report(ph());
+	before = ph()->reported;
+	use(test, SIZE, 8);
+	kspan_page_heap_report(ph());
+	KUNIT_EXPECT_EQ(test, ph()->reported, ph()->pages - ph()->used + kept());
+	KUNIT_EXPECT_GT(test, ph()->reported, before);
+}
+
+struct deed {
+	unsigned long addr;
+	unsigned int class;
+};
+
+static void free_it(void *data)
+{
+	struct deed *deed = data;
+
+	kspan_central_free(deed->addr, deed->class);
+}
+
+/* A wrong free of an object of a span that is kept changes nothing, by an NMI neither. */
+static void wrong_free_leaves_an_empty_span(struct kunit *test)
+{
+	struct deed deed = { 0, kspan_size_class(SIZE) };
+	struct context_job *job = kunit_kzalloc(test, sizeof(*job), GFP_KERNEL);
+	u64 wrong = kspan_bad_frees();
+
+	KUNIT_ASSERT_NOT_NULL(test, job);
+	KUNIT_ASSERT_EQ(test, context_open(), 0);
+	use(test, SIZE, 2);
+	kspan_free(objects[0]);
+	KUNIT_EXPECT_EQ(test, kspan_bad_frees() - wrong, 1ULL);
+	deed.addr = (unsigned long)objects[1];
+	job->fn = free_it;
+	job->data = &deed;
+	if (context_run(&context_nmi, job) && job->nmi) {
+		kspan_central_merge_all(central_of(SIZE));
+		KUNIT_EXPECT_EQ(test, kspan_bad_frees() - wrong, 2ULL);
+	}
+	KUNIT_EXPECT_EQ(test, nr_empty(SIZE), 2U);
+	kspan_verify(test, &kspan_default_heap);
+	context_close();
+}
+
+/* An NMI frees the last object of a span. The merge keeps the span. */
+static void merge_keeps_an_empty_span(struct kunit *test)
+{
+	struct deed deed = { 0, kspan_size_class(SIZE) };
+	struct context_job *job = kunit_kzalloc(test, sizeof(*job), GFP_KERNEL);
+	unsigned int n;
+	bool ran;
+
+	KUNIT_ASSERT_NOT_NULL(test, job);
+	KUNIT_ASSERT_EQ(test, context_open(), 0);
+	n = take(test, SIZE, 1, objects);
+	give(SIZE, objects, n - 1);
+	deed.addr = (unsigned long)objects[n - 1];
+	job->fn = free_it;
+	job->data = &deed;
+	ran = context_run(&context_nmi, job) && job->nmi;
+	if (ran)
+		kspan_central_merge_all(central_of(SIZE));
+	else
+		give(SIZE, objects + n - 1, 1);
+	context_close();
+	KUNIT_EXPECT_EQ(test, nr_empty(SIZE), 1U);
+	kspan_verify(test, &kspan_default_heap);
+	if (!ran)
+		kunit_skip(test, "no NMI on this machine");
+}
+
+static struct kunit_case empty_cases[] = {
+	KUNIT_CASE(class_keeps_spans_without_an_object),
+	KUNIT_CASE(none_is_kept_without_a_scavenger),
+	KUNIT_CASE(one_class_leaves_room_for_another),
+	KUNIT_CASE(loose_spans_are_not_kept),
+	KUNIT_CASE(request_gets_pages_of_empty_spans),
+	KUNIT_CASE(all_classes_give_in_turn),
+	KUNIT_CASE(reap_takes_what_was_not_needed),
+	KUNIT_CASE(scavenger_reaps),
+	KUNIT_CASE(reclaim_takes_empty_spans),
+	KUNIT_CASE(kernel_knows_of_empty_spans),
+	KUNIT_CASE(wrong_free_leaves_an_empty_span),
+	KUNIT_CASE(merge_keeps_an_empty_span),
+	{}
+};
+
+static struct kunit_suite empty_suite = {
+	.name = "kspan_empty",
+	.init = empty_init,
+	.exit = empty_exit,
+	.test_cases = empty_cases,
+};
+
+kunit_test_suite(empty_suite);
