@@ -231,13 +231,11 @@ static void check_hole(struct check *check, unsigned long addr)
 	check_free_page(check, addr);
 }
 
-static void check_bound(struct check *check, struct kspan_page_heap *ph,
-			struct kspan_arena *arena)
+static void check_longest(struct check *check, struct kspan_page_heap *ph,
+			  struct kspan_arena *arena)
 {
-	holds(check, "bound of the longest run", arena->start,
-	      arena->longest >= kspan_run_longest(arena->free, arena->npages,
-						arena->npages) &&
-	      arena->longest <= arena->npages);
+	same(check, "longest run", arena->start, arena->longest,
+	     kspan_run_longest(arena->free, arena->npages, arena->npages));
 	if (arena->longest)
 		holds(check, "bucket of arena", arena->start,
 		      in_bucket(&ph->buckets[kspan_bucket_of(arena->longest)], arena));
@@ -278,7 +276,7 @@ static void check_arena(struct check *check, struct kspan_page_heap *ph,
 	     bitmap_weight(arena->absent, KSPAN_ARENA_PAGES), arena->holes);
 	holds(check, "no free page is a hole", arena->start,
 	      !bitmap_intersects(arena->free, arena->absent, KSPAN_ARENA_PAGES));
-	check_bound(check, ph, arena);
+	check_longest(check, ph, arena);
 	if (!arena->used) {
 		sums->empty++;
 		sums->empty_pages += arena->npages - arena->holes;

@@ -235,7 +235,7 @@
  * @npages:	kspan pages in the block; @npages = used + free + holes
  * @holes:	pages in @absent; page heap lock
  * @used:	pages of spans in use, 0...@npages; page heap lock
- * @longest:	upper bound of the length of free runs, in pages; page heap lock
+ * @longest:	length of the longest free run, in pages; page heap lock
  * @misfits:	powers of two for which no run of that many pages is aligned to them; page heap
  *		lock
  * @first_word:	no word of @free below it has a bit set; page heap lock

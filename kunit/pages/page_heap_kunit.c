@@ -199,11 +199,8 @@ static void fuller_arenas_are_taken_from_first(struct kunit *test)
 	run_free(test, half[1]);
 }
 
-/*
- * A search that fails corrects the arena's bound on its longest run, so the next search skips the
- * arena.
- */
-static void wrong_bounds_mend_themselves(struct kunit *test)
+/* A request never looks into an arena that has no run of its length. */
+static void longest_run_is_known(struct kunit *test)
 {
 	struct kspan_span *runs[KSPAN_ARENA_PAGES / 8], *single, *other;
 	struct kspan_arena *arena;
@@ -214,15 +211,15 @@ static void wrong_bounds_mend_themselves(struct kunit *test)
 		runs[i] = run_alloc(test, 8);
 	arena = runs[0]->arena;
 	KUNIT_EXPECT_EQ(test, arena->used, arena->npages);
+	KUNIT_EXPECT_EQ(test, arena->longest, 0U);
 	other = run_alloc(test, 1);
 	KUNIT_EXPECT_TRUE(test, other->arena != arena);
-	KUNIT_EXPECT_EQ(test, arena->longest, 0U);
 	run_free(test, runs[3]);
 	KUNIT_EXPECT_EQ(test, arena->longest, 8U);
 	runs[3] = run_alloc(test, 4);
+	KUNIT_EXPECT_EQ(test, arena->longest, 4U);
 	single = run_alloc(test, 6);
 	KUNIT_EXPECT_PTR_EQ(test, single->arena, other->arena);
-	KUNIT_EXPECT_EQ(test, arena->longest, 4U);
 	kspan_verify(test, &kspan_default_heap);
 	run_free(test, single);
 	run_free(test, other);
@@ -766,10 +763,6 @@ static void expect_one_run(struct kunit *test, const u8 *order, const char *what
 	odd = run_alloc(test, 1);
 	KUNIT_ASSERT_EQ(test, spans_alloc(1024, MANY, &spans), (unsigned int)MANY);
 	rest = run_alloc(test, KSPAN_ARENA_PAGES - 1 - pages);
-	/*
-	 * This request fails, so it lowers the arena's bound to 0. The bound then comes from the
-	 * frees below.
-	 */
 	KUNIT_ASSERT_EQ(test, spans_alloc(512, 1, &none), 0U);
 	KUNIT_ASSERT_EQ(test, odd->arena->longest, 0U);
 	start = first_of(&spans)->start;
@@ -1022,7 +1015,7 @@ static struct kunit_case page_heap_cases[] = {
 	KUNIT_CASE(lowest_run_that_fits_is_taken),
 	KUNIT_CASE(lowest_address_among_equals),
 	KUNIT_CASE(fuller_arenas_are_taken_from_first),
-	KUNIT_CASE(wrong_bounds_mend_themselves),
+	KUNIT_CASE(longest_run_is_known),
 	KUNIT_CASE(spans_leave_an_exact_bound),
 	KUNIT_CASE(rest_of_a_split_stays_free),
 	KUNIT_CASE(exact_fit_leaves_no_run),

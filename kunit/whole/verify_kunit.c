@@ -121,7 +121,7 @@ static void sees_wrong_free_pages(struct kunit *test)
 
 	BREAK(test, arena->free[first / 64], arena->free[first / 64] | BIT(first % 64),
 	      "map entry of free page");
-	BREAK(test, arena->longest, 0, "bound of the longest run");
+	BREAK(test, arena->longest, 0, "longest run");
 	kspan_free(p);
 }
 

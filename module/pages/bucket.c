@@ -8,18 +8,17 @@
  * An arena has a bit for each free page of 8 KiB. A search finds the lowest free run in it,
  * so that the end of the arena stays free as long as possible. Runs do not cross arenas.
  *
- * Arenas with free pages are in buckets, four to a power of two, by the longest free run that
- * they may have. Within a bucket, arenas at low addresses tend to be first. A request looks
+ * Arenas with free pages are in buckets, four to a power of two, by their longest free run.
+ * Within a bucket, arenas at low addresses tend to be first. A request looks
  * at the first arenas of the lowest bucket that may hold a run of its length, then at the
  * buckets above, where every arena has one. So pages are taken from fuller arenas first and
  * from empty ones last, and short requests do not cut up long runs.
  *
- * The longest run is an upper bound. It rises when a free makes a longer run. It is measured,
- * and is exact then, when a search has failed, or a span was taken.
+ * The length of the longest run is exact. A free compares it with the run that it made. When pages
+ * are taken, it is measured anew: the runs are walked up to one that is as long as it was before.
  *
- * Cost: a search reads at most the 8 words of an arena's bitmap. Apart from KSPAN_PROBES it
- * fails at most once for each time that a bound became wrong. To measure means to walk the
- * runs up to one that is as long as the bound. Everything else takes constant time.
+ * Cost: a search reads at most the 8 words of an arena's bitmap. It fails only where runs are long
+ * enough but not aligned. Everything else takes constant time.
  *
  * Locking: the caller holds the lock of the page heap.
  */
@@ -29,10 +28,7 @@
 
 /* So many arenas are searched in a bucket where the request does not fit every arena. */
 #define KSPAN_PROBES		4
-/*
- * So many searches may fail under one lock in the buckets where the request may not fit, and
- * again so many in the buckets where it fits.
- */
+/* So many searches may fail under one lock, in the buckets where the request may not fit. */
 #define KSPAN_TRIES		2
 
 /*
@@ -70,7 +66,7 @@ void kspan_bucket_remove(struct kspan_page_heap *ph, struct kspan_arena *arena)
 		__clear_bit(bucket, &ph->filled);
 }
 
-/* Change the bound of an arena's longest free run; 0 for an arena without a free page. */
+/* Change the length of an arena's longest free run; 0 for an arena without a free page. */
 void kspan_bucket_set_longest(struct kspan_page_heap *ph, struct kspan_arena *arena,
 			      unsigned int longest)
 {
@@ -83,13 +79,6 @@ void kspan_bucket_set_longest(struct kspan_page_heap *ph, struct kspan_arena *ar
 	kspan_bucket_remove(ph, arena);
 	arena->longest = longest;
 	kspan_bucket_insert(ph, arena);
-}
-
-/* Make the bound of an arena's longest free run exact. */
-void kspan_bucket_measure(struct kspan_page_heap *ph, struct kspan_arena *arena)
-{
-	kspan_bucket_set_longest(ph, arena,
-				 kspan_run_longest(arena->free, arena->npages, arena->longest));
 }
 
 /* The lowest aligned run of @npages in an arena, or KSPAN_NO_RUN. */
@@ -116,18 +105,6 @@ static bool may_fit(const struct kspan_arena *arena, unsigned int npages, unsign
 	return arena->longest >= npages && !(npages == align && arena->misfits & align);
 }
 
-/* No aligned run of @npages was found. Returns whether the longest run is shorter now. */
-static bool note_vain_search(struct kspan_page_heap *ph, struct kspan_arena *arena,
-			     unsigned int npages, unsigned int align)
-{
-	unsigned int before = arena->longest;
-
-	if (npages == align)
-		arena->misfits |= align;
-	kspan_bucket_measure(ph, arena);
-	return arena->longest < before;
-}
-
 /*
  * Find a run in one of the arenas of a bucket, in the order of the list. Gives up, and returns
  * NULL, after KSPAN_PROBES arenas that have no such run, or when @tries becomes 0; each search
@@ -137,22 +114,19 @@ static struct kspan_arena *find_in_bucket(struct kspan_page_heap *ph, unsigned i
 					  unsigned int npages, unsigned int align,
 					  unsigned int *first, unsigned int *tries)
 {
-	struct kspan_arena *arena, *next;
 	unsigned int probes = KSPAN_PROBES;
+	struct kspan_arena *arena;
 
-	list_for_each_entry_safe(arena, next, &ph->buckets[bucket], in_bucket) {
+	list_for_each_entry(arena, &ph->buckets[bucket], in_bucket) {
 		if (may_fit(arena, npages, align)) {
 			*first = find_in_arena(arena, npages, align);
 			if (*first != KSPAN_NO_RUN)
 				return arena;
+			/* The arena has runs that are long enough, but none that is aligned. */
+			if (npages == align)
+				arena->misfits |= align;
 			if (!--*tries)
 				break;
-			/*
-			 * The bound was wrong, and is right now. That can happen only once for
-			 * each free that raised it, so it does not count as a probe.
-			 */
-			if (note_vain_search(ph, arena, npages, align))
-				continue;
 		}
 		if (!--probes)
 			break;
@@ -177,11 +151,11 @@ struct kspan_arena *kspan_bucket_find_run(struct kspan_page_heap *ph, unsigned i
 		arena = find_in_bucket(ph, bucket++, npages, align, first, &tries);
 		/*
 		 * Searches have failed, and the lock was held for long. Go on with the buckets
-		 * where every arena has such a run, as far as the bounds are right.
+		 * where every arena has such a run.
 		 */
-		if (!tries && bucket < sure) {
-			bucket = sure;
-			tries = KSPAN_TRIES;
+		if (!tries) {
+			bucket = max(bucket, sure);
+			tries = 1;
 		}
 	}
 	return arena;

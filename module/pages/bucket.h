@@ -28,7 +28,6 @@ void kspan_bucket_insert(struct kspan_page_heap *ph, struct kspan_arena *arena);
 void kspan_bucket_remove(struct kspan_page_heap *ph, struct kspan_arena *arena);
 void kspan_bucket_set_longest(struct kspan_page_heap *ph, struct kspan_arena *arena,
 			      unsigned int longest);
-void kspan_bucket_measure(struct kspan_page_heap *ph, struct kspan_arena *arena);
 struct kspan_arena *kspan_bucket_find_run(struct kspan_page_heap *ph, unsigned int npages,
 					  unsigned int align, unsigned int *first);
 

@@ -77,12 +77,6 @@ struct kspan_span *kspan_descriptor_take_span(struct kspan_page_heap *ph,
 					      unsigned int npages, unsigned int class)
 {
 	kspan_page_heap_take_pages(ph, arena, first, npages);
-	/*
-	 * A small span stays for long, so the bound is made exact. A large object is often
-	 * freed soon, and its pages are allocated again: to measure would cost more than it saves.
-	 */
-	if (class)
-		kspan_bucket_measure(ph, arena);
 	return kspan_descriptor_make(ph, arena, first, npages, class);
 }
 

@@ -118,7 +118,7 @@ void kspan_page_heap_remove_empty(struct kspan_page_heap *ph, struct kspan_arena
 	ph->empty_pages -= arena->npages - arena->holes;
 }
 
-/* Free pages of an arena become used. The bound of its longest run is left as it is. */
+/* Free pages of an arena become used. */
 void kspan_page_heap_take_pages(struct kspan_page_heap *ph, struct kspan_arena *arena,
 				unsigned int first, unsigned int n)
 {
@@ -133,6 +133,9 @@ void kspan_page_heap_take_pages(struct kspan_page_heap *ph, struct kspan_arena *
 	ph->used += n;
 	ph->most_used = max(ph->most_used, ph->used);
 	kspan_page_heap_idle_changed(ph);
+	/* No other run is longer than the one that the pages were a part of. */
+	kspan_bucket_set_longest(ph, arena, kspan_run_longest(arena->free, arena->npages,
+							      arena->longest));
 }
 
 /* Used pages of an arena become free. */
