@@ -333,7 +333,11 @@ test_interrupted() {
 	local pid
 	"$REPLAY" record -o "$SCRATCH/interrupted" >"$OUTPUT" 2>&1 &
 	pid=$!
-	sleep 2
+	# It records when its ring has the event on.
+	for _ in $(seq 300); do
+		grep -qs 1 "$TRACEFS"/instances/*/events/kmem/kmalloc/enable && break
+		sleep 0.2
+	done
 	ln -s /some/target "$SCRATCH/link"
 	kill -TERM $pid
 	wait $pid && is_consistent "$SCRATCH/interrupted" && grep -q '^command: -' "$OUTPUT" &&
