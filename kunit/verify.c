@@ -46,6 +46,7 @@ struct page_sums {
 	unsigned long in_buckets;
 	unsigned long large;
 	unsigned long large_pages;
+	unsigned long kept;	/* in large spans */
 };
 
 /* A depot of 64 magazines, two magazines for each CPU, and one more. */
@@ -157,6 +158,10 @@ static void check_used(struct check *check, struct kspan_span *span, struct page
 	} else if (span->state == KSPAN_SPAN_SMALL_DEFERRED) {
 		holds(check, "frees into span are merged", span->start,
 		      span->central->heap != check->heap);
+	} else if (span->state == KSPAN_SPAN_DEAD) {
+		/* The node keeps a large span. */
+		sums->kept += kspan_span_npages(span);
+		same(check, "class of kept span", span->start, span->class, 0);
 	} else {
 		same(check, "state of run", span->start, span->state, KSPAN_SPAN_DETACHED);
 	}
@@ -321,15 +326,36 @@ static unsigned long kept_pages(struct kspan_page_heap *ph)
 	return atomic_long_read(&ph->kept) >> KSPAN_PAGE_ORDER;
 }
 
-/* Pages of the kernel's size in spans without an object of the default heap. */
-static unsigned long pages_of_empty_spans(int nid)
+/* Pages of the kernel's size in spans that the classes of the default heap and the node keep. */
+static unsigned long pages_of_kept_spans(struct check *check, struct kspan_page_heap *ph,
+					 const struct page_sums *sums)
 {
+	unsigned int class, npages, nr, nr_large = 0;
 	unsigned long pages = 0;
-	unsigned int class;
+	struct kspan_span *span;
 
+	for (npages = 1; npages <= KSPAN_KEPT_PAGES; npages++) {
+		nr = 0;
+		list_for_each_entry(span, &ph->kept_large[npages - 1].spans, list) {
+			same(check, "state of kept span", span->start, span->state,
+			     KSPAN_SPAN_DEAD);
+			same(check, "length of kept span", span->start, kspan_span_npages(span),
+			     npages);
+			same(check, "map of kept span", span->start,
+			     id(kspan_map_span(span->start)), id(span));
+			nr++;
+		}
+		same(check, "kept spans of a length", npages, ph->kept_large[npages - 1].nr, nr);
+		same(check, "bit of the length", npages, test_bit(npages - 1, ph->kept_lengths),
+		     nr > 0);
+		nr_large += nr;
+		pages += (unsigned long)nr * npages;
+	}
+	same(check, "kept large spans", id(ph), ph->nr_kept_large, nr_large);
+	same(check, "pages of kept large spans", id(ph), pages, sums->kept);
 	for (class = 1; class < KSPAN_NR_CLASSES; class++)
-		pages += (unsigned long)kspan_heap_central(&kspan_default_heap, nid, class)->nr_empty *
-			 kspan_size_classes[class].pages;
+		pages += (unsigned long)kspan_size_classes[class].pages *
+			 kspan_heap_central(&kspan_default_heap, ph->nid, class)->nr_empty;
 	return pages << KSPAN_PAGE_ORDER;
 }
 
@@ -354,8 +380,8 @@ static void check_page_sums(struct check *check, struct kspan_page_heap *ph,
 	      abs((long)(ph->pages - ph->used + kept_pages(ph) - ph->reported)) <=
 	      2 * KSPAN_REPORT_STEP);
 	if (check->heap == &kspan_default_heap)
-		same(check, "pages that classes keep", id(ph), atomic_long_read(&ph->kept),
-		     pages_of_empty_spans(ph->nid));
+		same(check, "pages that are kept", id(ph), atomic_long_read(&ph->kept),
+		     pages_of_kept_spans(check, ph, sums));
 }
 
 /* Loose spans of a node, and the large ones of them, counted by the map. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Empty spans: a class of the default heap keeps spans that lost their last object.
+ * Empty spans: a class of the default heap keeps spans that lost their last object, and a node
+ * keeps large spans.
  *
  * The cases set kept_most themselves, and use classes that nothing else does: spans of class 6784
  * have 6 slots in 5 pages, those of 27264 have 3 in 10. No scavenger runs meanwhile.
@@ -11,6 +12,7 @@
 #include "context.h"
 #include "kspan_kunit.h"
 #include "objects/empty.h"
+#include "pages/kept.h"
 #include "reclaim/reclaim.h"
 #include "reclaim/scavenger.h"
 
@@ -322,6 +324,174 @@ static void merge_keeps_an_empty_span(struct kunit *test)
 		kunit_skip(test, "no NMI on this machine");
 }
 
+/* Large objects of 13 pages. */
+#define LARGE	100000
+#define NPAGES	13
+
+static void *large(struct kunit *test, size_t size)
+{
+	void *p = kspan_malloc_node(size, GFP_KERNEL | __GFP_THISNODE, NID);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	return p;
+}
+
+static void node_keeps_large_spans(struct kunit *test)
+{
+	unsigned long used = ph()->used, nr = ph()->large;
+	u64 wrong = kspan_bad_frees();
+	unsigned int i;
+	void *p;
+
+	for (i = 0; i < 3; i++)
+		objects[i] = large(test, LARGE);
+	for (i = 0; i < 3; i++)
+		kspan_free(objects[i]);
+	KUNIT_EXPECT_EQ(test, kept(), 3UL * NPAGES);
+	KUNIT_EXPECT_EQ(test, ph()->used, used + 3 * NPAGES);
+	KUNIT_EXPECT_EQ(test, ph()->large, nr);
+	kspan_verify(test, &kspan_default_heap);
+	/* They are no objects. */
+	KUNIT_EXPECT_FALSE(test, kspan_owns(objects[1]));
+	kspan_free(objects[1]);
+	KUNIT_EXPECT_EQ(test, kspan_bad_frees() - wrong, 1ULL);
+	/* The one that was freed last is the next. */
+	p = large(test, LARGE - 1);
+	KUNIT_EXPECT_PTR_EQ(test, p, objects[2]);
+	KUNIT_EXPECT_TRUE(test, kspan_owns(p));
+	KUNIT_EXPECT_EQ(test, ph()->large, nr + 1);
+	KUNIT_EXPECT_EQ(test, kept(), 2UL * NPAGES);
+	kspan_verify(test, &kspan_default_heap);
+	kspan_free(p);
+	kspan_heap_drain(&kspan_default_heap);
+	KUNIT_EXPECT_EQ(test, kept(), 0UL);
+	KUNIT_EXPECT_EQ(test, ph()->used, used);
+}
+
+/* A request that finds none of its length has others freed, or they would be there for ever. */
+static void other_lengths_go(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 0; i < 5; i++)
+		objects[i] = large(test, LARGE);
+	for (i = 0; i < 5; i++)
+		kspan_free(objects[i]);
+	KUNIT_EXPECT_EQ(test, ph()->nr_kept_large, 5U);
+	objects[0] = large(test, 2 * LARGE);
+	KUNIT_EXPECT_EQ(test, ph()->nr_kept_large, 3U);
+	objects[1] = large(test, LARGE);
+	KUNIT_EXPECT_EQ(test, ph()->nr_kept_large, 2U);
+	kspan_free(objects[0]);
+	kspan_free(objects[1]);
+	KUNIT_EXPECT_EQ(test, ph()->nr_kept_large, 4U);
+	kspan_verify(test, &kspan_default_heap);
+}
+
+static void kept_span_is_aligned(struct kunit *test)
+{
+	void *p[2], *aligned;
+
+	/* Two neighbours of 16 pages behind one of a page: neither is aligned to 128 KiB. */
+	p[0] = large(test, KSPAN_MAX_SMALL + 1);
+	p[1] = large(test, SZ_128K - 1);
+	KUNIT_EXPECT_FALSE(test, IS_ALIGNED((unsigned long)p[1], SZ_128K));
+	kspan_free(p[1]);
+	KUNIT_EXPECT_EQ(test, ph()->nr_kept_large, 1U);
+	aligned = large(test, SZ_128K);
+	KUNIT_EXPECT_TRUE(test, IS_ALIGNED((unsigned long)aligned, SZ_128K));
+	kspan_free(aligned);
+	kspan_free(p[0]);
+}
+
+/* Heaps pass large spans on to each other. What a heap has when it ends is not kept. */
+static void kept_span_changes_its_heap(struct kunit *test)
+{
+	struct kspan_heap *heap = kspan_heap_create("kept", 0, 0);
+	void *p;
+
+	KUNIT_ASSERT_NOT_NULL(test, heap);
+	objects[0] = large(test, LARGE);
+	kspan_free(objects[0]);
+	p = kspan_heap_malloc_node(heap, LARGE, GFP_KERNEL, NID);
+	KUNIT_EXPECT_PTR_EQ(test, p, objects[0]);
+	KUNIT_EXPECT_PTR_EQ(test, kspan_map_span((unsigned long)p)->owner, &heap->private->large);
+	kspan_free(p);
+	KUNIT_EXPECT_EQ(test, ph()->nr_kept_large, 1U);
+	KUNIT_EXPECT_PTR_EQ(test, large(test, LARGE), p);
+	KUNIT_EXPECT_NULL(test, kspan_map_span((unsigned long)p)->owner);
+	kspan_free(p);
+	KUNIT_EXPECT_PTR_EQ(test, kspan_heap_malloc_node(heap, LARGE, GFP_KERNEL, NID), p);
+	kspan_heap_destroy(heap);
+	KUNIT_EXPECT_EQ(test, ph()->nr_kept_large, 0U);
+}
+
+static void longest_spans_are_not_kept(struct kunit *test)
+{
+	void *p = large(test, SZ_1M + 1);
+
+	kspan_free(p);
+	KUNIT_EXPECT_EQ(test, ph()->nr_kept_large, 0U);
+	p = large(test, SZ_1M);
+	kspan_free(p);
+	KUNIT_EXPECT_EQ(test, ph()->nr_kept_large, 1U);
+	/* A length has half of what may be kept, as a class has. */
+	may_keep(2 * NPAGES - 1);
+	kspan_heap_drain(&kspan_default_heap);
+	kspan_free(large(test, LARGE));
+	KUNIT_EXPECT_EQ(test, ph()->nr_kept_large, 1U);
+	objects[0] = large(test, LARGE);
+	objects[1] = large(test, LARGE);
+	kspan_free(objects[0]);
+	kspan_free(objects[1]);
+	KUNIT_EXPECT_EQ(test, ph()->nr_kept_large, 1U);
+}
+
+static void large_spans_are_reaped(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 0; i < 5; i++)
+		objects[i] = large(test, LARGE);
+	for (i = 0; i < 5; i++)
+		kspan_free(objects[i]);
+	kspan_kept_reap(NID);
+	KUNIT_EXPECT_EQ(test, ph()->nr_kept_large, 5U);
+	objects[0] = large(test, LARGE);
+	objects[1] = large(test, LARGE);
+	kspan_free(objects[0]);
+	kspan_free(objects[1]);
+	kspan_kept_reap(NID);
+	KUNIT_EXPECT_EQ(test, ph()->nr_kept_large, 2U);
+	kspan_verify(test, &kspan_default_heap);
+	/* The scavenger does it. */
+	KUNIT_EXPECT_TRUE(test, kspan_scavenge(NSEC_PER_SEC));
+	KUNIT_EXPECT_EQ(test, ph()->nr_kept_large, 0U);
+}
+
+/* A small object's class gets the pages of large spans, as there are no others. */
+static void classes_get_pages_of_large_spans(struct kunit *test)
+{
+	unsigned long arenas;
+	unsigned int i, n = 0;
+
+	for (i = 0; i < 5; i++)
+		objects[i] = large(test, LARGE);
+	for (; ph()->pages - ph()->used >= NPAGES && i < MOST; i++)
+		objects[i] = large(test, LARGE);
+	arenas = ph()->nr_arenas;
+	while (n < 5)
+		kspan_free(objects[n++]);
+	KUNIT_EXPECT_EQ(test, ph()->nr_kept_large, 5U);
+	n = take(test, SIZE, 4, objects + MOST / 2);
+	KUNIT_EXPECT_EQ(test, ph()->nr_arenas, arenas);
+	KUNIT_EXPECT_LT(test, ph()->nr_kept_large, 5U);
+	give(SIZE, objects + MOST / 2, n);
+	while (i-- > 5)
+		kspan_free(objects[i]);
+	kspan_verify(test, &kspan_default_heap);
+}
+
 static struct kunit_case empty_cases[] = {
 	KUNIT_CASE(class_keeps_spans_without_an_object),
 	KUNIT_CASE(none_is_kept_without_a_scavenger),
@@ -335,6 +505,13 @@ static struct kunit_case empty_cases[] = {
 	KUNIT_CASE(kernel_knows_of_empty_spans),
 	KUNIT_CASE(wrong_free_leaves_an_empty_span),
 	KUNIT_CASE(merge_keeps_an_empty_span),
+	KUNIT_CASE(node_keeps_large_spans),
+	KUNIT_CASE(other_lengths_go),
+	KUNIT_CASE(kept_span_is_aligned),
+	KUNIT_CASE(kept_span_changes_its_heap),
+	KUNIT_CASE(longest_spans_are_not_kept),
+	KUNIT_CASE(large_spans_are_reaped),
+	KUNIT_CASE(classes_get_pages_of_large_spans),
 	{}
 };
 

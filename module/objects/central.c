@@ -124,10 +124,11 @@ static bool keeps_empty(const struct kspan_central *central, const struct kspan_
 {
 	const struct kspan_page_heap *ph = kspan_page_heap(central->nid);
 	unsigned long most = READ_ONCE(ph->kept_most), kept = atomic_long_read(&ph->kept);
+	unsigned int pages = central->sc->pages;
 
 	lockdep_assert_held(&central->lock);
-	if (kspan_span_is_loose(span) || kept > most ||
-	    (unsigned long)central->nr_empty * central->sc->pages > (most - kept) >> KSPAN_PAGE_ORDER)
+	if (kspan_span_is_loose(span) || kspan_span_npages(span) != pages || kept > most ||
+	    (unsigned long)central->nr_empty * pages > (most - kept) >> KSPAN_PAGE_ORDER)
 		return false;
 	/* Nothing but the scavenger gives the span back if all rests from now on. */
 	kspan_scavenger_wake();

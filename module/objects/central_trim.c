@@ -96,13 +96,15 @@ unsigned long kspan_central_retire_detached(struct kspan_central *central,
  */
 unsigned long kspan_central_trim(struct kspan_central *central, bool rcu, unsigned long most)
 {
-	unsigned long pages = 0, n;
+	unsigned long pages = 0, spans = ULONG_MAX, n;
 	LIST_HEAD(detached);
 
 	kspan_central_merge_all(central);
-	while (pages < most &&
-	       detach_some(central, &central->partial, false,
-			   rcu ? ULONG_MAX : 1 + (most - pages - 1) / central->sc->pages, &detached)) {
+	while (pages < most) {
+		if (!rcu)
+			spans = 1 + (most - pages - 1) / central->sc->pages;
+		if (!detach_some(central, &central->partial, false, spans, &detached))
+			break;
 		if (rcu) {
 			cond_resched();
 			continue;

@@ -7,16 +7,18 @@
  * object, within a bound, as long as the scavenger runs, which gives back what was not needed since
  * its last look.
  *
- * All classes of a node may keep as much as kspan may keep idle there (kspan_idle_allowance()). One
- * class may keep as much as all classes together leave over. So a class alone has half, and there is
- * always room for one that begins to free; see "dynamic thresholds", Choudhury and Hahne, 1998.
+ * All classes of a node may keep as much as kspan may keep idle there, kspan_idle_allowance(). One
+ * class may keep as much as all classes together leave over. So a class alone has half, and there
+ * is always room for one that begins to free; see "dynamic thresholds", Choudhury and Hahne, 1998.
  *
  * They are at the end of the partial list, so that they are used last, and the class takes only as
  * many of them as it needs. They are idle memory: a request that needs pages gets those of empty
  * spans before the node takes a new arena, the kernel counts them as available, and reclaim takes
  * them first.
  *
- * Loose and hollow spans are not kept: they exist because memory is short or in pieces.
+ * The node keeps large spans in the same way, and the bound is for both: see pages/kept.c.
+ *
+ * Loose, short and hollow spans are not kept: they exist because memory is short or in pieces.
  *
  * A private heap keeps its empty spans by other rules: they count to its limit.
  *
@@ -27,6 +29,7 @@
 #include "objects/empty.h"
 #include "objects/heap.h"
 #include "pages/hooks.h"
+#include "pages/kept.h"
 
 /* Spans of a node that one request for pages makes free, if the request needs no more. */
 #define KSPAN_EMPTY_GIVEN	16U
@@ -61,7 +64,7 @@ static unsigned long give(int nid, unsigned int class, unsigned long want)
 }
 
 /**
- * kspan_empty_release() - make the pages of empty spans free pages of the node
+ * kspan_empty_release() - free the large spans that a node keeps, and then empty spans
  * @nid:	node
  * @want:	stop after so many pages of 8 KiB, or a few more
  *
@@ -72,7 +75,7 @@ unsigned long kspan_empty_release(int nid, unsigned long want)
 {
 	struct kspan_page_heap *ph = kspan_page_heap(nid);
 	unsigned int class = READ_ONCE(ph->empty_class), i;
-	unsigned long pages = 0;
+	unsigned long pages = kspan_kept_free(nid, UINT_MAX, want);
 
 	/* Each call begins with the next class, so that all lose in turn. */
 	for (i = 1; i < KSPAN_NR_CLASSES && pages < want && atomic_long_read(&ph->kept); i++) {

@@ -13,6 +13,7 @@
 #include "base/kunit_export.h"
 #include "objects/cpu_caches.h"
 #include "objects/heap.h"
+#include "pages/kept.h"
 
 /**
  * kspan_heap_make_central() - get the central of a class on a node
@@ -118,16 +119,21 @@ static void drain_depots(struct kspan_heap *heap)
 {
 	struct kspan_central *central;
 	unsigned int i = 0;
+	int nid;
 
 	while ((central = kspan_heap_next_central(heap, &i))) {
 		kspan_depot_drain(central);
 		if (!heap->private)
 			kspan_central_trim(central, false, ULONG_MAX);
 	}
+	if (heap->private)
+		return;
+	for_each_node(nid)
+		kspan_kept_free(nid, UINT_MAX, ULONG_MAX);
 }
 
 /**
- * kspan_heap_drain() - return all cached objects to their spans, and retire empty spans
+ * kspan_heap_drain() - return all cached objects to their spans, and free empty spans
  * @heap:	any heap; CPUs may go on using it
  *
  * Context: task; sleeps.

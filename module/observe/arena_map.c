@@ -72,10 +72,10 @@ static unsigned int copy_used(struct arena_copy *copy, struct kspan_arena *arena
 	if (kspan_span_is_small(span->state))
 		copy->map[page] = small_span_char(span);
 	/*
-	 * A small span is copied page by page: each page of it leads to the span, and pages of a
-	 * hollow span may be holes.
+	 * A span that is DEAD was large, and is kept. A small span is copied page by page: each
+	 * page of it leads to the span, and pages of a hollow span may be holes.
 	 */
-	if (!kspan_span_is_large(span->state))
+	if (!kspan_span_is_large(span->state) && span->state != KSPAN_SPAN_DEAD)
 		return 1;
 	n = kspan_span_npages(span) - ((addr - span->start) >> KSPAN_PAGE_SHIFT);
 	n = min(n, copy->npages - page);

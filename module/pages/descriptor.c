@@ -29,6 +29,14 @@ static struct kspan_span *take_descriptor(struct kspan_page_heap *ph)
 	return span;
 }
 
+static void count_large(struct kspan_page_heap *ph, const struct kspan_span *span)
+{
+	lockdep_assert_held(&ph->lock);
+	ph->large++;
+	ph->large_allocs++;
+	kspan_descriptor_account_large(ph, kspan_span_npages(span));
+}
+
 /*
  * Make a span of a run of the kernel's pages, and enter it into the map. There is a spare
  * descriptor. @arena is NULL for a loose span, @class 0 for a large object.
@@ -53,12 +61,21 @@ struct kspan_span *kspan_descriptor_make_at(struct kspan_page_heap *ph, struct k
 		span->owner = KSPAN_OWNER_UNKNOWN;
 	kspan_span_set_state(span, class ? KSPAN_SPAN_DETACHED : KSPAN_SPAN_LARGE);
 	kspan_map_set(span);
-	if (!class) {
-		ph->large++;
-		ph->large_allocs++;
-		kspan_descriptor_account_large(ph, kspan_span_npages(span));
-	}
+	if (!class)
+		count_large(ph, span);
 	return span;
+}
+
+/*
+ * Make a DEAD span a large object again. It is still in the map, and its pages are not free.
+ */
+void kspan_descriptor_revive_large(struct kspan_page_heap *ph, struct kspan_span *span)
+{
+	lockdep_assert_held(&ph->lock);
+	kspan_span_begin(span);
+	span->owner = KSPAN_OWNER_UNKNOWN;
+	kspan_span_set_state(span, KSPAN_SPAN_LARGE);
+	count_large(ph, span);
 }
 
 /* Make a span of pages of an arena that the caller took. There is a spare descriptor. */

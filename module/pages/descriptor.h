@@ -34,6 +34,7 @@ struct kspan_span *kspan_descriptor_make(struct kspan_page_heap *ph, struct kspa
 struct kspan_span *kspan_descriptor_take_span(struct kspan_page_heap *ph,
 					      struct kspan_arena *arena, unsigned int first,
 					      unsigned int npages, unsigned int class);
+void kspan_descriptor_revive_large(struct kspan_page_heap *ph, struct kspan_span *span);
 void kspan_descriptor_move_excess(struct kspan_page_heap *ph, struct list_head *excess);
 void kspan_descriptor_trim(struct kspan_page_heap *ph);
 

@@ -349,7 +349,7 @@ void kspan_page_heap_free_all(void)
  */
 int kspan_page_heap_init(void)
 {
-	unsigned int bucket;
+	unsigned int bucket, npages;
 	int nid;
 
 	for_each_node(nid) {
@@ -368,6 +368,8 @@ int kspan_page_heap_init(void)
 		INIT_LIST_HEAD(&ph->empty);
 		for (bucket = 0; bucket < KSPAN_NR_BUCKETS; bucket++)
 			INIT_LIST_HEAD(&ph->buckets[bucket]);
+		for (npages = 0; npages < KSPAN_KEPT_PAGES; npages++)
+			INIT_LIST_HEAD(&ph->kept_large[npages].spans);
 		ph->nid = nid;
 		ph->skip_next = 1;
 		ph->loose_most = KSPAN_ARENA_ORDER;

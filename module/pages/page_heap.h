@@ -10,6 +10,21 @@
 #include "pages/bucket.h"
 #include "pages/span.h"
 
+/* Most pages of a large span that a node keeps: 1 MiB. */
+#define KSPAN_KEPT_PAGES	128U
+
+/**
+ * struct kspan_kept - the large spans of one length that a node keeps
+ * @spans:	DEAD spans; the one that was freed last is the first
+ * @nr:		length of @spans
+ * @low:	lowest value of @nr since the scavenger's last visit
+ */
+struct kspan_kept {
+	struct list_head spans;
+	unsigned int nr;
+	unsigned int low;
+};
+
 /**
  * struct kspan_page_heap - page heap of one NUMA node
  * @lock:	protects all fields, the arenas, and the map's entries for their pages
@@ -39,10 +54,14 @@
  * @recent:	pages that were in use lately, by the scavenger's estimate
  * @keep:	while @pages is not above it, an arena that becomes empty is kept for the
  *		scavenger to give back later; 0 without a scavenger
- * @kept:	pages of the kernel's size in spans without an object, which classes of the
- *		default heap keep; changes with the lock of the class, see empty.c
- * @kept_most:	while @kept is not above it, classes keep such spans; 0 without a scavenger
- * @empty_class: class that gave up such spans last
+ * @kept:	pages of the kernel's size in empty spans, which classes of the default heap
+ *		keep, see empty.c, and in @kept_large; the former change with the class's lock
+ * @kept_most:	while @kept is not above it, such spans are kept; 0 without a scavenger
+ * @empty_class: class that gave up empty spans last
+ * @kept_large:	large spans that are kept, by their number of pages less 1; see kept.c
+ * @kept_lengths: a bit for each of these that is not empty
+ * @kept_next:	bit from which on the next one that loses a span is looked for
+ * @nr_kept_large: number of all these spans
  * @reported:	free pages, and those of @kept, that the kernel knows of, for MemAvailable
  * @wake_above:	with more free pages than this the scavenger has something to do
  * @released:	pages of arenas that were given back to the page allocator since load
@@ -82,6 +101,10 @@ struct kspan_page_heap {
 	atomic_long_t kept;
 	unsigned long kept_most;
 	u8 empty_class;
+	struct kspan_kept kept_large[KSPAN_KEPT_PAGES];
+	DECLARE_BITMAP(kept_lengths, KSPAN_KEPT_PAGES);
+	unsigned int kept_next;
+	unsigned int nr_kept_large;
 	unsigned long reported;
 	unsigned long wake_above;
 	u64 released;

@@ -20,6 +20,7 @@
 #include "pages/bucket.h"
 #include "pages/descriptor.h"
 #include "pages/hooks.h"
+#include "pages/kept.h"
 #include "pages/page_heap.h"
 #include "pages/run.h"
 #include "pages/source.h"
@@ -259,15 +260,34 @@ static bool may_allocate(gfp_t gfp)
 	return !(gfp & KSPAN_GFP_NOLOCK);
 }
 
+/* A large span of the right length that the node has kept. If there is none, others are freed. */
+static struct kspan_span *alloc_kept(int nid, unsigned int npages, unsigned int align, gfp_t gfp)
+{
+	struct kspan_page_heap *ph = kspan_page_heaps[nid];
+	struct kspan_span *span;
+	unsigned long flags;
+
+	if (!kspan_glance(ph->nr_kept_large) || !kspan_lock(&ph->lock, &flags, gfp))
+		return NULL;
+	span = kspan_kept_take(ph, npages, align);
+	raw_spin_unlock_irqrestore(&ph->lock, flags);
+	if (!span && !(gfp & KSPAN_GFP_NOLOCK))
+		kspan_kept_free(nid, KSPAN_KEPT_GIVEN, ULONG_MAX);
+	return span;
+}
+
 /*
  * A span of free pages of the node; also of those that classes have in spans without an object, and
  * that others give up at the soft limit.
  */
 static struct kspan_span *alloc_from_free_pages(const struct kspan_request *rq)
 {
-	struct kspan_span *span;
+	struct kspan_span *span = NULL;
 
-	span = alloc_from_arenas(rq->nid, rq->npages, rq->align, rq->class, rq->gfp);
+	if (!rq->class)
+		span = alloc_kept(rq->nid, rq->npages, rq->align, rq->gfp);
+	if (!span)
+		span = alloc_from_arenas(rq->nid, rq->npages, rq->align, rq->class, rq->gfp);
 	if (!span && atomic_long_read(&kspan_page_heaps[rq->nid]->kept) &&
 	    kspan_relief.empty_spans(rq->nid, rq->npages, rq->gfp))
 		span = alloc_from_arenas(rq->nid, rq->npages, rq->align, rq->class, rq->gfp);

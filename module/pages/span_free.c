@@ -24,6 +24,7 @@
 #include "base/kunit_export.h"
 #include "pages/arena.h"
 #include "pages/descriptor.h"
+#include "pages/kept.h"
 #include "pages/map.h"
 #include "pages/page_heap.h"
 #include "pages/run.h"
@@ -229,7 +230,8 @@ static bool free_span(struct kspan_span *span, unsigned long start,
 		ph->large--;
 		kspan_descriptor_account_large(ph, -(int)kspan_span_npages(span));
 	}
-	free_dead(ph, span, &leftover);
+	if (expected == KSPAN_SPAN_DETACHED || dropped || !kspan_kept_put(ph, span))
+		free_dead(ph, span, &leftover);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 	leftover_release(&leftover);
 	return true;
@@ -263,6 +265,91 @@ void kspan_page_heap_drop(struct kspan_span *span)
 {
 	free_span(span, span->start, KSPAN_SPAN_LARGE_DEFERRED, true);
 }
+
+/* Free DEAD spans that are kept no longer. */
+static void free_evicted(struct kspan_page_heap *ph, struct list_head *spans,
+			 struct leftover *leftover)
+{
+	struct kspan_span *span, *next;
+
+	lockdep_assert_held(&ph->lock);
+	list_for_each_entry_safe(span, next, spans, list)
+		free_dead(ph, span, leftover);
+}
+
+/**
+ * kspan_kept_free() - free large spans that the node keeps, of all lengths in turn
+ * @nid:	node
+ * @n:		most spans
+ * @want:	stop after so many pages of 8 KiB, or a few more
+ *
+ * Context: task, softirq, hardirq.
+ * Return: how many pages of 8 KiB became free.
+ */
+unsigned long kspan_kept_free(int nid, unsigned int n, unsigned long want)
+{
+	struct kspan_page_heap *ph = kspan_page_heaps[nid];
+	unsigned long pages = 0, flags;
+	struct leftover leftover;
+	unsigned int some;
+
+	while (n && pages < want && kspan_glance(ph->nr_kept_large)) {
+		LIST_HEAD(spans);
+
+		leftover_init(&leftover, false);
+		some = min(n, KSPAN_KEPT_GIVEN);
+		n -= some;
+		raw_spin_lock_irqsave(&ph->lock, flags);
+		for (; some && pages < want && ph->nr_kept_large; some--)
+			pages += kspan_kept_evict(ph, &spans);
+		free_evicted(ph, &spans, &leftover);
+		raw_spin_unlock_irqrestore(&ph->lock, flags);
+		leftover_release(&leftover);
+	}
+	return pages;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_kept_free);
+
+/* kspan_kept_reap() of one length. */
+static void reap_length(struct kspan_page_heap *ph, struct kspan_kept *kept, unsigned int npages)
+{
+	unsigned int n = kspan_glance(kept->low), i;
+	struct leftover leftover;
+	unsigned long flags;
+
+	do {
+		LIST_HEAD(spans);
+
+		leftover_init(&leftover, false);
+		raw_spin_lock_irqsave(&ph->lock, flags);
+		n = min(n, kept->nr);
+		for (i = 0; i < KSPAN_KEPT_GIVEN && n; i++, n--)
+			kspan_kept_evict_length(ph, npages, &spans);
+		free_evicted(ph, &spans, &leftover);
+		kept->low = kept->nr;
+		raw_spin_unlock_irqrestore(&ph->lock, flags);
+		leftover_release(&leftover);
+	} while (n);
+}
+
+/**
+ * kspan_kept_reap() - free large spans that the node has not needed since the last call
+ * @nid: node
+ *
+ * That is as many of each length as were kept all the time since then.
+ *
+ * Context: task.
+ */
+void kspan_kept_reap(int nid)
+{
+	struct kspan_page_heap *ph = kspan_page_heaps[nid];
+	unsigned int npages;
+
+	for (npages = 1; npages <= KSPAN_KEPT_PAGES; npages++)
+		if (kspan_glance(ph->kept_large[npages - 1].nr))
+			reap_length(ph, &ph->kept_large[npages - 1], npages);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_kept_reap);
 
 /* Most runs, and most spans in all of these, that are freed while the lock is held once. */
 #define KSPAN_RUNS_FREED	3

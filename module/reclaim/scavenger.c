@@ -11,7 +11,8 @@
  *	   the last look, or 7/8 of the value of that look if that is more.
  *	   Empty arenas go back first. Where a node has more than twice its goal, or the
  *	   kernel is short of memory, the free pages of the sparsest other arenas go back,
- *	   too, and so do pages of spans in use that no object is in.
+ *	   too, and so do pages of spans in use that no object is in. Large spans that the
+ *	   node has kept without need become free pages.
  *	2. Of each heap, empty the CPU caches that were not used since the last look, or free
  *	   the large objects in them if only these were not used, and return what depots have
  *	   not needed since then. Classes of the default heap lose the empty spans that they
@@ -44,6 +45,7 @@
 #include "objects/depot.h"
 #include "objects/empty.h"
 #include "pages/hooks.h"
+#include "pages/kept.h"
 #include "pages/page_heap.h"
 #include "pages/spare.h"
 #include "reclaim/reclaim.h"
@@ -168,6 +170,7 @@ static void scavenge_node(int nid, u64 deadline)
 	held = kspan_glance(ph->pages);
 	if (held > (hurry ? goal : 2 * goal))
 		kspan_reclaim_hollow(nid, held - goal, KSPAN_LOOKS_OF_SCAVENGER);
+	kspan_kept_reap(nid);
 	do {
 		/*
 		 * Arenas are given back one at a time, so that the deadline is met and others may
@@ -265,7 +268,8 @@ static bool is_unsettled(struct kspan_page_heap *ph)
 	unsigned long pages = kspan_glance(ph->pages), recent = kspan_glance(ph->recent);
 	unsigned long used = kspan_glance(ph->used), goal = kspan_glance(ph->keep);
 
-	return recent > max(used, KSPAN_RETAIN_LEAST) || pages > 2 * with_tenth(recent) ||
+	return kspan_glance(ph->nr_kept_large) || recent > max(used, KSPAN_RETAIN_LEAST) ||
+	       pages > 2 * with_tenth(recent) ||
 	       (pages > goal && (kspan_glance(ph->nr_empty) || is_short(ph->nid)));
 }
 
