@@ -97,6 +97,8 @@ void kspan_central_defer_span(struct kspan_span *span, struct kspan_central *cen
  * @span:	the caller holds the lock of its central
  * @retired:	the span is moved to this list if it can leave
  *
+ * A span without an object is not counted in @nr_empty, or the caller corrects that.
+ *
  * A span can't leave while it is in the deferred list, which happens after wrong frees only,
  * or while it is pinned. A span that is pinned is put into the deferred list here. The merge
  * retires both later.
@@ -111,8 +113,6 @@ bool kspan_central_detach_locked(struct kspan_span *span, struct list_head *reti
 		return false;
 	}
 	list_move(&span->list, retired);
-	if (!span->used)
-		kspan_central_uncount_empty(span->central, span);
 	span->central->nr_spans--;
 	span->central->base_pages -= kspan_span_own_base_pages(span);
 	kspan_central_note_gone(span->central);
@@ -127,8 +127,8 @@ static bool keeps_empty(const struct kspan_central *central, const struct kspan_
 	unsigned int pages = central->sc->pages;
 
 	lockdep_assert_held(&central->lock);
-	if (kspan_span_is_loose(span) || kspan_span_npages(span) != pages || kept > most ||
-	    (unsigned long)central->nr_empty * pages > (most - kept) >> KSPAN_PAGE_ORDER)
+	if (kept >= most || kspan_span_is_loose(span) || kspan_span_npages(span) != pages ||
+	    (central->nr_empty + 1UL) * pages > (most - kept) >> KSPAN_PAGE_ORDER)
 		return false;
 	/* Nothing but the scavenger gives the span back if all rests from now on. */
 	kspan_scavenger_wake();
@@ -137,21 +137,25 @@ static bool keeps_empty(const struct kspan_central *central, const struct kspan_
 
 /**
  * kspan_central_retire_locked() - handle a span whose last object was freed
- * @span:	counted as empty; the caller holds the lock of its central
+ * @span:	not counted as empty yet; the caller holds the lock of its central
  * @retired:	receives the span if it is to be freed
  *
  * A private heap keeps its span, and so does the default heap within bounds, at the end of the
- * partial list, so that slots are taken from all others first. A hollow span leaves the central.
+ * partial list, so that slots are taken from all others first. A hollow span leaves the central. A
+ * span that can't leave stays for now, too.
  */
 void kspan_central_retire_locked(struct kspan_span *span, struct list_head *retired)
 {
 	struct kspan_central *central = span->central;
 
 	lockdep_assert_held(&central->lock);
-	if (!span->gone_pages && (central->account || keeps_empty(central, span)))
-		list_move_tail(&span->list, &central->partial);
-	else if (kspan_central_detach_locked(span, retired))
+	if ((span->gone_pages || !(central->account || keeps_empty(central, span))) &&
+	    kspan_central_detach_locked(span, retired)) {
 		kspan_account_uncharge(central->account, kspan_span_nr_pages(span));
+		return;
+	}
+	kspan_central_count_empty(central, span);
+	list_move_tail(&span->list, &central->partial);
 }
 
 /**

@@ -152,7 +152,7 @@ static inline unsigned int kspan_central_usable(const struct kspan_central *cent
 	return central->seal_at ?: central->sc->size;
 }
 
-/* A span has no object any more, or is new and has none yet. The caller holds the lock. */
+/* A span without an object stays in the central, or enters it. The caller holds the lock. */
 static inline void kspan_central_count_empty(struct kspan_central *central,
 					     const struct kspan_span *span)
 {
@@ -209,10 +209,8 @@ kspan_central_return_word_locked(struct kspan_span *span, unsigned int word, u64
 	central->nr_out -= n;
 	if (was_full)
 		list_move(&span->list, &central->partial);
-	if (!span->used) {
-		kspan_central_count_empty(central, span);
+	if (!span->used)
 		kspan_central_retire_locked(span, retired);
-	}
 }
 
 #endif /* KSPAN_CENTRAL_H */

@@ -37,6 +37,8 @@ static unsigned long detach_some(struct kspan_central *central, struct list_head
 			break;
 		if (!kspan_central_detach_locked(span, detached))
 			break;
+		if (!span->used)
+			kspan_central_uncount_empty(central, span);
 		central->nr_out -= span->used;
 		n++;
 	}
@@ -258,10 +260,7 @@ unsigned long kspan_central_reset(struct kspan_central *central)
 			central->nr_out -= span->used;
 			out += span->used;
 			kspan_span_clear(span);
-			kspan_central_count_empty(central, span);
-			list_move_tail(&span->list, &central->partial);
-			if (span->gone_pages)
-				kspan_central_retire_locked(span, &hollow);
+			kspan_central_retire_locked(span, &hollow);
 		}
 		raw_spin_unlock_irqrestore(&central->lock, flags);
 		kspan_central_free_spans(&hollow);

@@ -42,8 +42,6 @@ static void merge_word(struct kspan_span *span, unsigned int word, u64 slots)
 		return;
 	kspan_span_return(span, word, out, hweight64(out));
 	central->nr_out -= hweight64(out);
-	if (!span->used)
-		kspan_central_count_empty(central, span);
 	if (was_full)
 		list_move(&span->list, &central->partial);
 }
@@ -53,13 +51,9 @@ static void merge_recounted(struct kspan_span *span)
 {
 	struct kspan_central *central = span->central;
 	bool was_full = span->used == span->nslots;
-	unsigned int freed;
 
 	lockdep_assert_held(&central->lock);
-	freed = kspan_span_recount(span);
-	central->nr_out -= freed;
-	if (freed && !span->used)
-		kspan_central_count_empty(central, span);
+	central->nr_out -= kspan_span_recount(span);
 	if (was_full && span->used < span->nslots)
 		list_move(&span->list, &central->partial);
 }
@@ -95,7 +89,7 @@ static bool merge_words(struct kspan_span *span, unsigned int *steps, bool *merg
  */
 static bool merge_span(struct kspan_span *span, struct list_head *retired, unsigned int *steps)
 {
-	bool merged = false, done = true;
+	bool merged = false, done = true, was_empty = !span->used;
 
 	lockdep_assert_held(&span->central->lock);
 	/*
@@ -110,9 +104,15 @@ static bool merge_span(struct kspan_span *span, struct list_head *retired, unsig
 	} else {
 		done = merge_words(span, steps, &merged);
 	}
-	if (!done) {
+	/*
+	 * A span may have been empty before: it could not leave, or a wrong free of one of its
+	 * slots was deferred. While it waits for the next merge, it can't leave.
+	 */
+	if (!done)
 		kspan_central_defer_span(span, span->central);
-	} else if (!span->used) {
+	if (!span->used) {
+		if (was_empty)
+			kspan_central_uncount_empty(span->central, span);
 		kspan_central_retire_locked(span, retired);
 		kspan_steps_take(steps, KSPAN_STEPS_SPAN);
 	}
