@@ -46,9 +46,10 @@ static unsigned int take_run(struct kspan_heap *heap, unsigned int class, gfp_t 
 	do {
 		taken += pop_run(cache, class, n - taken, p + taken);
 	} while (taken < n && reloads-- && kspan_cpu_cache_reload(heap, cache, class, gfp));
-	central = kspan_heap_central(heap, cache->nid, class);
-	if (!taken && central)
-		taken += kspan_central_take(central, p + taken, n - taken, gfp);
+	if (unlikely(!taken)) {
+		central = kspan_heap_central(heap, cache->nid, class);
+		taken = central ? kspan_central_take(central, p, n, gfp) : 0;
+	}
 	cache->class[class].allocs += taken;
 	kspan_cpu_cache_leave(cache);
 	return taken;
@@ -57,11 +58,11 @@ static unsigned int take_run(struct kspan_heap *heap, unsigned int class, gfp_t 
 static void initialise_all(struct kspan_heap *heap, unsigned int class, gfp_t gfp,
 			   unsigned int n, void **p)
 {
-	unsigned int i;
+	unsigned int i, seal_at = heap->seal_at;
 
 	if (!want_init_on_alloc(gfp) && !IS_ENABLED(CONFIG_DEBUG_KMEMLEAK)) {
 		for (i = 0; i < n; i++)
-			kspan_unseal(p[i], heap->seal_at);
+			kspan_unseal(p[i], seal_at);
 		return;
 	}
 	for (i = 0; i < n; i++)
