@@ -8,6 +8,7 @@
  */
 #include <linux/kspan.h>
 #include <linux/nodemask.h>
+#include <linux/shrinker.h>
 
 #include "context.h"
 #include "kspan_kunit.h"
@@ -436,7 +437,7 @@ static void longest_spans_are_not_kept(struct kunit *test)
 	kspan_free(p);
 	KUNIT_EXPECT_EQ(test, ph()->nr_kept_large, 1U);
 	/* A length has half of what may be kept, as a class has. */
-	may_keep(2 * NPAGES - 1);
+	may_keep(2 * NPAGES);
 	kspan_heap_drain(&kspan_default_heap);
 	kspan_free(large(test, LARGE));
 	KUNIT_EXPECT_EQ(test, ph()->nr_kept_large, 1U);
@@ -492,6 +493,139 @@ static void classes_get_pages_of_large_spans(struct kunit *test)
 	kspan_verify(test, &kspan_default_heap);
 }
 
+/* Many objects are free in the caches; reclaim does not keep what it drains. */
+static void reclaim_keeps_nothing(struct kunit *test)
+{
+	unsigned int i, n = 4 * central_of(SIZE)->sc->slots;
+	unsigned long held;
+
+	for (i = 0; i < n; i++) {
+		objects[i] = kspan_malloc_node(SIZE, GFP_KERNEL | __GFP_THISNODE, NID);
+		KUNIT_ASSERT_NOT_NULL(test, objects[i]);
+	}
+	for (i = 0; i < n; i++)
+		kspan_free(objects[i]);
+	kspan_empty_release(NID, ULONG_MAX);
+	held = ph()->pages;
+	KUNIT_EXPECT_GT(test, kspan_reclaim(NID, ULONG_MAX, KSPAN_RECLAIM_HOLES |
+					    KSPAN_RECLAIM_WAITS | KSPAN_RECLAIM_ALL,
+					    KSPAN_BY_LIMIT), 0UL);
+	KUNIT_EXPECT_EQ(test, kept(), 0UL);
+	KUNIT_EXPECT_LT(test, ph()->pages, held);
+	/* The next look of the scavenger allows it again. */
+	KUNIT_EXPECT_EQ(test, ph()->kept_most, 0UL);
+	kspan_scavenge(NSEC_PER_SEC);
+	KUNIT_EXPECT_GT(test, ph()->kept_most, 0UL);
+}
+
+/* A request at the hard limit gets the pages of what others have in their caches. */
+static void request_at_the_hard_limit_gets_kept_pages(struct kunit *test)
+{
+	unsigned int i;
+	void *p;
+
+	kspan_arena_reserve = 0;
+	kspan_kunit_settle();
+	for (i = 0; i < 16; i++)
+		objects[i] = large(test, LARGE);
+	kspan_hard_limit = kspan_arena_bytes();
+	for (i = 0; i < 16; i++)
+		kspan_free(objects[i]);
+	KUNIT_EXPECT_GT(test, kept(), 0UL);
+	p = kspan_malloc_node(SZ_1M, GFP_KERNEL | __GFP_THISNODE | __GFP_NOWARN, NID);
+	kspan_hard_limit = 0;
+	KUNIT_EXPECT_NOT_NULL(test, p);
+	kspan_free(p);
+}
+
+static void shrinker_counts_kept_spans(struct kunit *test)
+{
+	struct shrink_control sc = { .gfp_mask = GFP_KERNEL, .nid = NID };
+	unsigned long before, now;
+	unsigned int i;
+
+	before = kspan_shrink_count(NULL, &sc);
+	before = before == SHRINK_EMPTY ? 0 : before;
+	use(test, SIZE, 8);
+	for (i = 0; i < 5; i++)
+		objects[i] = large(test, LARGE);
+	for (i = 0; i < 5; i++)
+		kspan_free(objects[i]);
+	now = kspan_shrink_count(NULL, &sc);
+	KUNIT_EXPECT_GE(test, now, kept() << KSPAN_PAGE_ORDER);
+	KUNIT_EXPECT_GE(test, now, before);
+	sc.nr_to_scan = 16;
+	/* Pages may become free without an arena that becomes empty. The next call goes on. */
+	KUNIT_EXPECT_NE(test, kspan_shrink_scan(NULL, &sc), SHRINK_STOP);
+	sc.nr_to_scan = ULONG_MAX >> KSPAN_PAGE_SHIFT;
+	kspan_shrink_scan(NULL, &sc);
+	KUNIT_EXPECT_EQ(test, kept(), 0UL);
+}
+
+static void nothing_is_kept_when_the_scavenger_stops(struct kunit *test)
+{
+	use(test, SIZE, 8);
+	kspan_free(large(test, LARGE));
+	KUNIT_EXPECT_GT(test, kept(), 0UL);
+	kspan_scavenger_restart();
+	KUNIT_EXPECT_EQ(test, kept(), 0UL);
+	KUNIT_EXPECT_EQ(test, ph()->kept_most, 0UL);
+}
+
+/* A request of another node that finds no memory there gets the pages of this one. */
+static void other_nodes_get_pages_of_empty_spans(struct kunit *test)
+{
+	int other = next_node(NID, node_states[N_MEMORY]);
+	unsigned int class = kspan_size_class(OTHER);
+	unsigned long pages;
+	void *object;
+
+	if (other >= MAX_NUMNODES) {
+		kunit_skip(test, "there is one node");
+		return;
+	}
+	kspan_arena_reserve = 0;
+	kspan_kunit_settle();
+	use(test, SIZE, 64);
+	kspan_page_heap_release(NID, ULONG_MAX, true);
+	KUNIT_EXPECT_EQ(test, ph()->pages - ph()->used, 0UL);
+	pages = kept();
+	kspan_hard_limit = kspan_arena_bytes();
+	object = kspan_heap_alloc_slot(&kspan_default_heap, class, other, GFP_ATOMIC | __GFP_NOWARN);
+	kspan_hard_limit = 0;
+	KUNIT_EXPECT_NOT_NULL(test, object);
+	KUNIT_EXPECT_LT(test, kept(), pages);
+	if (object)
+		give(OTHER, &object, 1);
+}
+
+/* What an NMI freed is merged before a trim ends, and is not kept by it. */
+static void trim_leaves_no_kept_span(struct kunit *test)
+{
+	void *p = large(test, SZ_1M);
+	struct kspan_span *span = kspan_map_span((unsigned long)p);
+
+	KUNIT_ASSERT_TRUE(test, kspan_span_change_state(span, KSPAN_SPAN_LARGE,
+							KSPAN_SPAN_LARGE_DEFERRED));
+	kspan_page_heap_defer(span);
+	kspan_trim();
+	KUNIT_EXPECT_EQ(test, kept(), 0UL);
+}
+
+static void statistics_have_descriptors_of_kept_spans(struct kunit *test)
+{
+	struct kspan_stats before, after;
+	void *p = large(test, LARGE);
+
+	kspan_stats_read(&before);
+	kspan_free(p);
+	kspan_stats_read(&after);
+	KUNIT_EXPECT_EQ(test, after.mspan_sys, before.mspan_sys);
+	KUNIT_EXPECT_EQ(test, after.mspan_inuse, before.mspan_inuse);
+	KUNIT_EXPECT_EQ(test, after.heap_empty - before.heap_empty, (u64)KSPAN_KUNIT_PAGES(NPAGES));
+	KUNIT_EXPECT_EQ(test, after.heap_objects, before.heap_objects - 1);
+}
+
 static struct kunit_case empty_cases[] = {
 	KUNIT_CASE(class_keeps_spans_without_an_object),
 	KUNIT_CASE(none_is_kept_without_a_scavenger),
@@ -512,6 +646,13 @@ static struct kunit_case empty_cases[] = {
 	KUNIT_CASE(longest_spans_are_not_kept),
 	KUNIT_CASE(large_spans_are_reaped),
 	KUNIT_CASE(classes_get_pages_of_large_spans),
+	KUNIT_CASE(reclaim_keeps_nothing),
+	KUNIT_CASE(request_at_the_hard_limit_gets_kept_pages),
+	KUNIT_CASE(shrinker_counts_kept_spans),
+	KUNIT_CASE(nothing_is_kept_when_the_scavenger_stops),
+	KUNIT_CASE(other_nodes_get_pages_of_empty_spans),
+	KUNIT_CASE(trim_leaves_no_kept_span),
+	KUNIT_CASE(statistics_have_descriptors_of_kept_spans),
 	{}
 };
 

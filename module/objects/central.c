@@ -128,7 +128,7 @@ static bool keeps_empty(const struct kspan_central *central, const struct kspan_
 
 	lockdep_assert_held(&central->lock);
 	if (kept >= most || kspan_span_is_loose(span) || kspan_span_npages(span) != pages ||
-	    (central->nr_empty + 1UL) * pages > (most - kept) >> KSPAN_PAGE_ORDER)
+	    (central->nr_empty + 2UL) * pages > (most - kept) >> KSPAN_PAGE_ORDER)
 		return false;
 	/* Nothing but the scavenger gives the span back if all rests from now on. */
 	kspan_scavenger_wake();

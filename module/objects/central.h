@@ -29,7 +29,7 @@ struct kspan_heap;
  * @name:	name of the heap, for reports; fixed
  * @budget:	budget that the depot draws from: the heap's own, or the one of all heaps; fixed
  * @account:	page counter of a private heap, which keeps spans without an object; NULL for
- *		the default heap, which does not; fixed
+ *		the default heap, which keeps them within bounds, see empty.c; fixed
  * @ctor:	function that is called once for every slot of a new span, or NULL; fixed
  * @keeps_contents: a free must not change the contents of a slot, because the next owner
  *		or readers under RCU rely on them; fixed

@@ -31,7 +31,7 @@
 #include "pages/hooks.h"
 #include "pages/kept.h"
 
-/* Spans of a node that one request for pages makes free, if the request needs no more. */
+/* Pages that one request for pages makes free; more, if it needs more and may take its time. */
 #define KSPAN_EMPTY_GIVEN	16U
 
 /**
@@ -44,11 +44,14 @@
  */
 void kspan_empty_reap(struct kspan_central *central)
 {
-	unsigned int n = kspan_glance(central->empty_low);
+	unsigned int n = kspan_glance(central->empty_low), some;
 	unsigned long flags;
 
-	if (n)
-		kspan_central_trim(central, false, (unsigned long)n * central->sc->pages);
+	for (; n; n -= some) {
+		some = min(n, KSPAN_EMPTY_GIVEN);
+		kspan_central_trim(central, false, (unsigned long)some * central->sc->pages);
+		cond_resched();
+	}
 	raw_spin_lock_irqsave(&central->lock, flags);
 	central->empty_low = central->nr_empty;
 	raw_spin_unlock_irqrestore(&central->lock, flags);
@@ -87,12 +90,41 @@ unsigned long kspan_empty_release(int nid, unsigned long want)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_empty_release);
 
+/**
+ * kspan_empty_release_all() - kspan_empty_release() of all that the node keeps now
+ * @nid:	node
+ * @want:	as for kspan_empty_release()
+ *
+ * Context: task; does not sleep, but offers to be preempted.
+ * Return: how many pages of 8 KiB became free.
+ */
+unsigned long kspan_empty_release_all(int nid, unsigned long want)
+{
+	struct kspan_page_heap *ph = kspan_page_heap(nid);
+	unsigned long kept = atomic_long_read(&ph->kept) >> KSPAN_PAGE_ORDER, pages = 0, some;
+
+	want = min(want, kept);
+	while (pages < want) {
+		some = kspan_empty_release(nid, min(want - pages, 8UL * KSPAN_EMPTY_GIVEN));
+		if (!some)
+			break;
+		pages += some;
+		cond_resched();
+	}
+	return pages;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_empty_release_all);
+
 /* A request found no free pages on the node. */
 static bool serve_request(int nid, unsigned int npages, gfp_t gfp)
 {
+	unsigned int want = KSPAN_EMPTY_GIVEN;
+
 	if (gfp & KSPAN_GFP_NOLOCK)
 		return false;
-	return kspan_empty_release(nid, max(npages, KSPAN_EMPTY_GIVEN));
+	if (gfpflags_allow_blocking(gfp))
+		want = max(npages, want);
+	return kspan_empty_release(nid, want);
 }
 
 /** kspan_empty_init() - from now on requests for pages get those of empty spans */

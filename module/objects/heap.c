@@ -12,8 +12,8 @@
 
 #include "base/kunit_export.h"
 #include "objects/cpu_caches.h"
+#include "objects/empty.h"
 #include "objects/heap.h"
-#include "pages/kept.h"
 
 /**
  * kspan_heap_make_central() - get the central of a class on a node
@@ -123,13 +123,18 @@ static void drain_depots(struct kspan_heap *heap)
 
 	while ((central = kspan_heap_next_central(heap, &i))) {
 		kspan_depot_drain(central);
+		/* Others may go on to free meanwhile. */
 		if (!heap->private)
-			kspan_central_trim(central, false, ULONG_MAX);
+			kspan_central_trim(central, false, (unsigned long)central->sc->pages *
+							   kspan_glance(central->nr_empty));
+		cond_resched();
 	}
 	if (heap->private)
 		return;
-	for_each_node(nid)
-		kspan_kept_free(nid, UINT_MAX, ULONG_MAX);
+	for_each_node(nid) {
+		kspan_page_heap_merge_all(kspan_page_heap(nid));
+		kspan_empty_release_all(nid, ULONG_MAX);
+	}
 }
 
 /**

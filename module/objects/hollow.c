@@ -142,6 +142,9 @@ static struct kspan_span *hollow_some(struct kspan_central *central, struct kspa
 			return span;
 		if (!*left)
 			return span;
+		/* From here on all spans are empty. */
+		if (!span->used)
+			return NULL;
 		--*left;
 		kspan_steps_take(&steps, 1 + span->used / 4);
 		n = hollow_locked(central, span);

@@ -129,6 +129,7 @@ static void add_page_heap(struct kspan_page_heap *ph, struct kspan_page_stats *s
 	stats->released += (ph->released << KSPAN_PAGE_ORDER) + ph->loose_released;
 	stats->loose += ph->loose_pages;
 	stats->kept += atomic_long_read(&ph->kept);
+	stats->kept_large += ph->nr_kept_large;
 	stats->large.spans += ph->large;
 	stats->large.allocs += ph->large_allocs;
 	stats->large_pages += ph->large_pages;
@@ -466,7 +467,7 @@ void kspan_stats_read(struct kspan_stats *total)
 	total->heap_released = pages.released << PAGE_SHIFT;
 	total->heap_holes = (u64)pages.holes << KSPAN_PAGE_SHIFT;
 	total->heap_peak = (u64)pages.peak << PAGE_SHIFT;
-	spans += pages.large.spans;
+	spans += pages.large.spans + pages.kept_large;
 	total->mspan_inuse = spans * sizeof(struct kspan_span);
 	total->mspan_sys += (spans + pages.spares) * sizeof(struct kspan_span);
 	total->other_sys += kspan_map_bytes() + pages.arenas * sizeof(struct kspan_arena) +

@@ -38,7 +38,8 @@ struct kspan_page_stats {
 	unsigned long peak;
 	unsigned long holes;
 	unsigned long loose;	/* in pages of the kernel */
-	unsigned long kept;	/* in empty spans, in pages of the kernel */
+	unsigned long kept;	/* in empty and in large spans, in pages of the kernel */
+	unsigned long kept_large;	/* number of these large spans */
 	u64 released;
 	struct kspan_class_stats large;
 	unsigned long large_pages;	/* pages of live large objects */

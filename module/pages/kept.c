@@ -47,6 +47,7 @@ static void remove(struct kspan_page_heap *ph, struct kspan_span *span)
 	if (!kept->nr)
 		__clear_bit(npages - 1, ph->kept_lengths);
 	atomic_long_sub(span->base_pages, &ph->kept);
+	kspan_page_heap_idle_changed(ph);
 }
 
 /**
@@ -66,13 +67,14 @@ bool kspan_kept_put(struct kspan_page_heap *ph, struct kspan_span *span)
 	if (npages > KSPAN_KEPT_PAGES || kspan_span_is_loose(span) || now > most)
 		return false;
 	kept = kept_of(ph, npages);
-	if ((kept->nr + 1UL) * span->base_pages > most - now)
+	if ((kept->nr + 2UL) * span->base_pages > most - now)
 		return false;
 	list_add(&span->list, &kept->spans);
 	kept->nr++;
 	ph->nr_kept_large++;
 	__set_bit(npages - 1, ph->kept_lengths);
 	atomic_long_add(span->base_pages, &ph->kept);
+	kspan_page_heap_idle_changed(ph);
 	/* Nothing but the scavenger frees the span if all rests from now on. */
 	kspan_scavenger_wake();
 	return true;

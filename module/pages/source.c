@@ -187,22 +187,6 @@ unsigned int kspan_page_heap_alloc_spans(int nid, unsigned int npages, unsigned 
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_alloc_spans);
 
-/* A span of free pages of another node, the nearest that has some; or NULL. */
-static struct kspan_span *alloc_from_other_nodes(int nid, unsigned int npages, unsigned int align,
-						 unsigned int class, gfp_t gfp)
-{
-	nodemask_t tried = nodemask_of_node(nid);
-	struct kspan_span *span = NULL;
-	int other;
-
-	if (nr_node_ids == 1)
-		return NULL;
-	while (!span && (other = kspan_nearest_node(nid, &tried)) != NUMA_NO_NODE)
-		if (kspan_glance(kspan_page_heaps[other]->nr_arenas) && kspan_node_allowed(other))
-			span = alloc_from_arenas(other, npages, align, class, gfp);
-	return span;
-}
-
 /* Most requests in a row that do not look for an arena, because earlier ones looked in vain. */
 #define KSPAN_SKIP_MOST	64
 
@@ -267,6 +251,7 @@ static struct kspan_span *alloc_kept(int nid, unsigned int npages, unsigned int 
 	struct kspan_span *span;
 	unsigned long flags;
 
+	kspan_page_heap_merge(ph, gfp);
 	if (!kspan_glance(ph->nr_kept_large) || !kspan_lock(&ph->lock, &flags, gfp))
 		return NULL;
 	span = kspan_kept_take(ph, npages, align);
@@ -277,20 +262,43 @@ static struct kspan_span *alloc_kept(int nid, unsigned int npages, unsigned int 
 }
 
 /*
- * A span of free pages of the node; also of those that classes have in spans without an object, and
- * that others give up at the soft limit.
+ * A span of idle pages of a node: of a large span that the node has kept, of free pages, or of
+ * those that classes have in spans without an object.
  */
-static struct kspan_span *alloc_from_free_pages(const struct kspan_request *rq)
+static struct kspan_span *alloc_idle(const struct kspan_request *rq, int nid)
 {
 	struct kspan_span *span = NULL;
 
 	if (!rq->class)
-		span = alloc_kept(rq->nid, rq->npages, rq->align, rq->gfp);
+		span = alloc_kept(nid, rq->npages, rq->align, rq->gfp);
 	if (!span)
-		span = alloc_from_arenas(rq->nid, rq->npages, rq->align, rq->class, rq->gfp);
-	if (!span && atomic_long_read(&kspan_page_heaps[rq->nid]->kept) &&
-	    kspan_relief.empty_spans(rq->nid, rq->npages, rq->gfp))
-		span = alloc_from_arenas(rq->nid, rq->npages, rq->align, rq->class, rq->gfp);
+		span = alloc_from_arenas(nid, rq->npages, rq->align, rq->class, rq->gfp);
+	if (!span && atomic_long_read(&kspan_page_heaps[nid]->kept) &&
+	    kspan_relief.empty_spans(nid, rq->npages, rq->gfp))
+		span = alloc_from_arenas(nid, rq->npages, rq->align, rq->class, rq->gfp);
+	return span;
+}
+
+/* A span of idle pages of another node, the nearest that has some; or NULL. */
+static struct kspan_span *alloc_from_other_nodes(const struct kspan_request *rq)
+{
+	nodemask_t tried = nodemask_of_node(rq->nid);
+	struct kspan_span *span = NULL;
+	int other;
+
+	if (nr_node_ids == 1)
+		return NULL;
+	while (!span && (other = kspan_nearest_node(rq->nid, &tried)) != NUMA_NO_NODE)
+		if (kspan_glance(kspan_page_heaps[other]->nr_arenas) && kspan_node_allowed(other))
+			span = alloc_idle(rq, other);
+	return span;
+}
+
+/* A span of idle pages of the node; also of those that others give up at the soft limit. */
+static struct kspan_span *alloc_from_free_pages(const struct kspan_request *rq)
+{
+	struct kspan_span *span = alloc_idle(rq, rq->nid);
+
 	if (!span && kspan_relief.soft_limit(rq->nid, rq->npages, rq->gfp))
 		span = alloc_from_arenas(rq->nid, rq->npages, rq->align, rq->class, rq->gfp);
 	return span;
@@ -352,8 +360,7 @@ struct kspan_span *kspan_page_heap_try(const struct kspan_request *rq, enum kspa
 	case KSPAN_FROM_NEW_ARENA:
 		return !may_allocate(rq->gfp) ? NULL : alloc_from_effortless_arena(rq);
 	case KSPAN_FROM_OTHER_NODES:
-		return rq->gfp & __GFP_THISNODE ? NULL :
-		       alloc_from_other_nodes(rq->nid, rq->npages, rq->align, rq->class, rq->gfp);
+		return rq->gfp & __GFP_THISNODE ? NULL : alloc_from_other_nodes(rq);
 	case KSPAN_FROM_SHORTER_RUNS:
 		return !rq->class ? NULL : alloc_shorter(rq);
 	case KSPAN_WITH_EFFORT:

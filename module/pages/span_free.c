@@ -293,6 +293,8 @@ unsigned long kspan_kept_free(int nid, unsigned int n, unsigned long want)
 	struct leftover leftover;
 	unsigned int some;
 
+	/* Others may go on to free and keep some meanwhile. */
+	n = min(n, kspan_glance(ph->nr_kept_large));
 	while (n && pages < want && kspan_glance(ph->nr_kept_large)) {
 		LIST_HEAD(spans);
 
@@ -329,6 +331,7 @@ static void reap_length(struct kspan_page_heap *ph, struct kspan_kept *kept, uns
 		kept->low = kept->nr;
 		raw_spin_unlock_irqrestore(&ph->lock, flags);
 		leftover_release(&leftover);
+		cond_resched();
 	} while (n);
 }
 

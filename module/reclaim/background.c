@@ -19,6 +19,7 @@
 #include "objects/budget.h"
 #include "objects/empty.h"
 #include "pages/hooks.h"
+#include "pages/page_heap.h"
 #include "reclaim/reclaim.h"
 #include "reclaim/relief.h"
 #include "reclaim/scavenger.h"
@@ -47,6 +48,17 @@ static void cancel_looks(void)
 	kspan_balance_cancel();
 }
 
+/* Without a scavenger nothing is kept: nobody would look at it again. */
+static void release_kept(void)
+{
+	int nid;
+
+	for_each_node(nid) {
+		kspan_empty_release_all(nid, ULONG_MAX);
+		kspan_page_heap_report(kspan_page_heap(nid));
+	}
+}
+
 /**
  * kspan_scavenger_restart() - act on a new value of kspan_scavenge_ms
  *
@@ -63,6 +75,8 @@ void kspan_scavenger_restart(void)
 	kspan_scavenger_keep_all(false);
 	let_wake();
 	kspan_scavenger_wake();
+	if (!READ_ONCE(kspan_scavenge_ms))
+		release_kept();
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_scavenger_restart);
 

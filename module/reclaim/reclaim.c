@@ -142,6 +142,20 @@ unsigned long kspan_node_free_pages(int nid)
 	return pages - min(used, pages);
 }
 
+/**
+ * kspan_node_kept_pages() - tell how many pages a node has in spans that are kept for a next use
+ * @nid: node
+ *
+ * That is in empty spans of the default heap's classes, and in large spans.
+ *
+ * Context: any. Takes no lock.
+ * Return: pages of 8 KiB.
+ */
+unsigned long kspan_node_kept_pages(int nid)
+{
+	return atomic_long_read(&kspan_page_heap(nid)->kept) >> KSPAN_PAGE_ORDER;
+}
+
 /*
  * Pages of @spans spans of the class. Hollow and short spans have fewer pages than others, so the
  * result is at most what the central's spans have together.
@@ -150,6 +164,15 @@ static unsigned long pages_of_spans(const struct kspan_central *central, unsigne
 {
 	return min(spans * central->sc->pages,
 		   kspan_glance(central->base_pages) >> KSPAN_PAGE_ORDER);
+}
+
+/* Spans of a central that step 2 is for. Empty ones of the default heap go in step 1. */
+static unsigned long nr_spans(const struct kspan_central *central)
+{
+	unsigned long spans = kspan_glance(central->nr_spans);
+	unsigned long empty = central->account ? 0 : kspan_glance(central->nr_empty);
+
+	return spans - min(spans, empty);
 }
 
 /**
@@ -164,7 +187,7 @@ static unsigned long pages_of_spans(const struct kspan_central *central, unsigne
  */
 unsigned long kspan_reclaim_sure_pages(const struct kspan_central *central)
 {
-	unsigned long spans = kspan_glance(central->nr_spans), out = kspan_glance(central->nr_out);
+	unsigned long spans = nr_spans(central), out = kspan_glance(central->nr_out);
 	unsigned long depot = kspan_glance(central->nr_depot_objects);
 
 	out -= min(out, depot);
@@ -182,7 +205,7 @@ unsigned long kspan_reclaim_sure_pages(const struct kspan_central *central)
  */
 unsigned long kspan_reclaim_most_pages(const struct kspan_central *central)
 {
-	unsigned long spans = kspan_glance(central->nr_spans), out = kspan_glance(central->nr_out);
+	unsigned long spans = nr_spans(central), out = kspan_glance(central->nr_out);
 	unsigned long depot = kspan_glance(central->nr_depot_objects), full;
 
 	full = DIV_ROUND_UP(out - min(out, depot), central->sc->slots);
@@ -201,8 +224,9 @@ unsigned long kspan_reclaim_most_pages(const struct kspan_central *central)
 bool kspan_reclaim_is_worth(const struct kspan_heap *heap, struct kspan_central *central,
 			    bool waits)
 {
-	bool keeps = kspan_heap_is_typesafe(heap) ? kspan_glance(central->nr_depot_objects) :
-						    kspan_central_keeps(central);
+	bool depot_only = !heap->private || kspan_heap_is_typesafe(heap);
+	bool keeps = depot_only ? kspan_glance(central->nr_depot_objects) :
+				  kspan_central_keeps(central);
 
 	if (!keeps)
 		return false;
@@ -212,7 +236,7 @@ bool kspan_reclaim_is_worth(const struct kspan_heap *heap, struct kspan_central 
 	 */
 	return waits ? kspan_reclaim_most_pages(central) :
 		       2 * kspan_reclaim_most_pages(central) >
-		       pages_of_spans(central, kspan_glance(central->nr_spans));
+		       pages_of_spans(central, nr_spans(central));
 }
 
 /* Free pages count as enough only where step 3 may make holes of them. */
@@ -384,8 +408,13 @@ unsigned long kspan_reclaim_noting(int nid, unsigned long want, unsigned int how
 	bool holes = how & KSPAN_RECLAIM_HOLES;
 	u64 before = released_pages_of(nid) - done;
 
-	if (done < want && kspan_empty_release(nid, want - done))
+	/* What is drained from here on is not to be kept, until the scavenger looks. */
+	if (done < want)
+		WRITE_ONCE(kspan_page_heap(nid)->kept_most, 0);
+	if (done < want && kspan_empty_release_all(nid, want - done)) {
+		*worked = true;
 		done += kspan_page_heap_release(nid, want - done, false);
+	}
 	if (done < want)
 		done += kspan_reclaim_depots(nid, want - done, how, worked);
 	if (done < want)

@@ -53,6 +53,7 @@ u64 kspan_reclaimed(enum kspan_reclaimer reclaimer);
 void kspan_note_reclaimed(enum kspan_reclaimer reclaimer, int nid, unsigned long pages);
 
 unsigned long kspan_node_free_pages(int nid);
+unsigned long kspan_node_kept_pages(int nid);
 unsigned long kspan_reclaim_sure_pages(const struct kspan_central *central);
 unsigned long kspan_reclaim_most_pages(const struct kspan_central *central);
 bool kspan_reclaim_is_worth(const struct kspan_heap *heap, struct kspan_central *central,

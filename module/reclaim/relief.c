@@ -139,7 +139,7 @@ static unsigned long free_pages_of_all(void)
 	int nid;
 
 	for_each_node(nid)
-		pages += kspan_node_free_pages(nid);
+		pages += kspan_node_free_pages(nid) + kspan_node_kept_pages(nid);
 	return pages;
 }
 

@@ -73,9 +73,7 @@ static DECLARE_DELAYED_WORK(scavenge_work, scavenger_look);
 /* Whether the kernel should have what is idle on the node soon. */
 static bool is_short(int nid)
 {
-	unsigned long kept = atomic_long_read(&kspan_page_heap(nid)->kept) >> KSPAN_PAGE_ORDER;
-
-	return kspan_is_short(nid, kspan_node_free_pages(nid) + kept);
+	return kspan_is_short(nid, kspan_node_free_pages(nid) + kspan_node_kept_pages(nid));
 }
 
 /* What all classes may keep in empty spans, in pages of the kernel's size; see empty.c. */
@@ -149,7 +147,6 @@ static unsigned long goal_of(struct kspan_page_heap *ph)
 	ph->most_used = ph->used;
 	goal = min(with_tenth(ph->recent), ph->used + idle);
 	ph->keep = goal;
-	WRITE_ONCE(ph->kept_most, empty_most(ph->nid));
 	ph->wake_above = goal - min(goal, ph->used);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 	return goal;
@@ -163,8 +160,9 @@ static void scavenge_node(int nid, u64 deadline)
 	bool worked = false;
 
 	held = kspan_glance(ph->pages);
+	WRITE_ONCE(ph->kept_most, hurry ? 0 : empty_most(nid));
 	if (hurry)
-		kspan_empty_release(nid, ULONG_MAX);
+		kspan_empty_release_all(nid, ULONG_MAX);
 	if (hurry && held > goal)
 		pages += kspan_reclaim_depots(nid, held - goal, 0, &worked);
 	held = kspan_glance(ph->pages);

@@ -49,7 +49,9 @@ struct shrink_visit {
 /* Whether less than half of the node's pages are in use. */
 static bool mostly_free(const struct kspan_page_heap *ph)
 {
-	return kspan_glance(ph->used) < kspan_glance(ph->pages) / 2;
+	unsigned long used = kspan_glance(ph->used), kept = kspan_node_kept_pages(ph->nid);
+
+	return used - min(used, kept) < kspan_glance(ph->pages) / 2;
 }
 
 /*
@@ -120,6 +122,7 @@ unsigned long kspan_shrink_count(struct shrinker *shrinker, struct shrink_contro
 	visit.pages = visit.how & KSPAN_RECLAIM_HOLES ?
 		      kspan_node_free_pages(sc->nid) :
 		      kspan_glance(kspan_page_heap(sc->nid)->empty_pages);
+	visit.pages += kspan_node_kept_pages(sc->nid);
 	kspan_peek_heaps(count_cached, &visit);
 	visit.pages += min(visit.bytes >> KSPAN_PAGE_SHIFT, visit.want);
 	return visit.pages << KSPAN_PAGE_ORDER ?: SHRINK_EMPTY;
