@@ -493,6 +493,37 @@ static void classes_get_pages_of_large_spans(struct kunit *test)
 	kspan_verify(test, &kspan_default_heap);
 }
 
+/* An object grows into the pages of a kept span. */
+static void objects_grow_into_kept_spans(struct kunit *test)
+{
+	unsigned long pages = ph()->used;
+	unsigned int i;
+	void *p;
+
+	/* One behind the other, in an arena that has nothing else. */
+	kspan_arena_reserve = 0;
+	kspan_kunit_settle();
+	for (i = 0; i < 3; i++)
+		objects[i] = large(test, LARGE);
+	KUNIT_ASSERT_PTR_EQ(test, objects[1], objects[0] + KSPAN_KUNIT_PAGES(NPAGES));
+	KUNIT_ASSERT_PTR_EQ(test, objects[2], objects[1] + KSPAN_KUNIT_PAGES(NPAGES));
+	kspan_free(objects[1]);
+	kspan_free(objects[2]);
+	KUNIT_EXPECT_EQ(test, ph()->nr_kept_large, 2U);
+	p = kspan_realloc(objects[0], 3 * LARGE, GFP_KERNEL);
+	KUNIT_EXPECT_PTR_EQ(test, p, objects[0]);
+	KUNIT_EXPECT_EQ(test, ph()->nr_kept_large, 0U);
+	kspan_verify(test, &kspan_default_heap);
+	/* Where a live object is behind, nothing is freed for it. */
+	objects[1] = large(test, LARGE);
+	p = kspan_realloc(p, 4 * LARGE, GFP_KERNEL);
+	KUNIT_EXPECT_PTR_NE(test, p, objects[0]);
+	kspan_free(objects[1]);
+	kspan_free(p);
+	kspan_heap_drain(&kspan_default_heap);
+	KUNIT_EXPECT_EQ(test, ph()->used, pages);
+}
+
 /* Many objects are free in the caches; reclaim does not keep what it drains. */
 static void reclaim_keeps_nothing(struct kunit *test)
 {
@@ -591,7 +622,8 @@ static void other_nodes_get_pages_of_empty_spans(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ph()->pages - ph()->used, 0UL);
 	pages = kept();
 	kspan_hard_limit = kspan_arena_bytes();
-	object = kspan_heap_alloc_slot(&kspan_default_heap, class, other, GFP_ATOMIC | __GFP_NOWARN);
+	object = kspan_heap_alloc_slot(&kspan_default_heap, class, other,
+				       GFP_ATOMIC | __GFP_NOWARN);
 	kspan_hard_limit = 0;
 	KUNIT_EXPECT_NOT_NULL(test, object);
 	KUNIT_EXPECT_LT(test, kept(), pages);
@@ -646,6 +678,7 @@ static struct kunit_case empty_cases[] = {
 	KUNIT_CASE(longest_spans_are_not_kept),
 	KUNIT_CASE(large_spans_are_reaped),
 	KUNIT_CASE(classes_get_pages_of_large_spans),
+	KUNIT_CASE(objects_grow_into_kept_spans),
 	KUNIT_CASE(reclaim_keeps_nothing),
 	KUNIT_CASE(request_at_the_hard_limit_gets_kept_pages),
 	KUNIT_CASE(shrinker_counts_kept_spans),

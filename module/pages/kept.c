@@ -34,7 +34,12 @@ static struct kspan_kept *kept_of(struct kspan_page_heap *ph, unsigned int npage
 	return &ph->kept_large[npages - 1];
 }
 
-static void remove(struct kspan_page_heap *ph, struct kspan_span *span)
+/**
+ * kspan_kept_remove() - take a kept span out of its list
+ * @ph:		the caller holds its lock
+ * @span:	DEAD, and still in the map
+ */
+void kspan_kept_remove(struct kspan_page_heap *ph, struct kspan_span *span)
 {
 	unsigned int npages = kspan_span_npages(span);
 	struct kspan_kept *kept = kept_of(ph, npages);
@@ -114,7 +119,7 @@ struct kspan_span *kspan_kept_take(struct kspan_page_heap *ph, unsigned int npag
 	span = find_aligned(kept_of(ph, npages), align);
 	if (!span)
 		return NULL;
-	remove(ph, span);
+	kspan_kept_remove(ph, span);
 	kspan_descriptor_revive_large(ph, span);
 	return span;
 }
@@ -132,7 +137,7 @@ void kspan_kept_evict_length(struct kspan_page_heap *ph, unsigned int npages,
 
 	lockdep_assert_held(&ph->lock);
 	span = list_last_entry(&kept_of(ph, npages)->spans, struct kspan_span, list);
-	remove(ph, span);
+	kspan_kept_remove(ph, span);
 	list_add(&span->list, spans);
 }
 

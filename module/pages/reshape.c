@@ -9,6 +9,7 @@
  */
 #include "base/kunit_export.h"
 #include "pages/descriptor.h"
+#include "pages/kept.h"
 #include "pages/map.h"
 #include "pages/page_heap.h"
 
@@ -36,10 +37,14 @@ void kspan_page_heap_hollow(struct kspan_span *span, unsigned int pages)
 	raw_spin_unlock(&ph->lock);
 }
 
-/* See kspan_page_heap_resize(); the page heap is locked. */
-static bool resize_span(struct kspan_page_heap *ph, struct kspan_span *span, unsigned int npages)
+/*
+ * See kspan_page_heap_resize(); the page heap is locked. If a page behind the span is not free,
+ * @behind is set to its address.
+ */
+static bool resize_span(struct kspan_page_heap *ph, struct kspan_span *span, unsigned int npages,
+			unsigned long *behind)
 {
-	unsigned int old = kspan_span_npages(span), first, old_end, new_end;
+	unsigned int old = kspan_span_npages(span), first, old_end, new_end, busy;
 	struct kspan_arena *arena = span->arena;
 
 	lockdep_assert_held(&ph->lock);
@@ -50,9 +55,13 @@ static bool resize_span(struct kspan_page_heap *ph, struct kspan_span *span, uns
 	old_end = first + old;
 	new_end = first + npages;
 	if (new_end > old_end) {
-		if (new_end > arena->npages ||
-		    find_next_zero_bit(arena->free, new_end, old_end) < new_end)
+		if (new_end > arena->npages)
 			return false;
+		busy = find_next_zero_bit(arena->free, new_end, old_end);
+		if (busy < new_end) {
+			*behind = arena->start + ((unsigned long)busy << KSPAN_PAGE_SHIFT);
+			return false;
+		}
 		kspan_page_heap_take_pages(ph, arena, old_end, new_end - old_end);
 	} else if (new_end < old_end) {
 		kspan_page_heap_free_pages(ph, arena, new_end, old_end - new_end);
@@ -62,19 +71,9 @@ static bool resize_span(struct kspan_page_heap *ph, struct kspan_span *span, uns
 	return true;
 }
 
-/**
- * kspan_page_heap_resize() - make a large span shorter or longer in place
- * @start:	its address; the caller owns the span, and nothing else can free it
- * @npages:	wanted length, 1...KSPAN_ARENA_PAGES
- * @gfp:	the caller's flags; with KSPAN_GFP_NOLOCK the lock is tried once
- *
- * A span grows only into free pages right behind it.
- *
- * Return: whether the span has the wanted length now.
- */
-bool kspan_page_heap_resize(unsigned long start, unsigned int npages, gfp_t gfp)
+static bool try_to_resize(struct kspan_page_heap *ph, unsigned long start, unsigned int npages,
+			  gfp_t gfp, unsigned long *behind)
 {
-	struct kspan_page_heap *ph = kspan_page_heaps[page_to_nid(virt_to_page((void *)start))];
 	struct kspan_span *span;
 	unsigned long flags;
 	bool done = false;
@@ -83,8 +82,31 @@ bool kspan_page_heap_resize(unsigned long start, unsigned int npages, gfp_t gfp)
 		return false;
 	span = kspan_map_span(start);
 	if (span && span->start == start && kspan_span_is_large(span->state))
-		done = resize_span(ph, span, npages);
+		done = resize_span(ph, span, npages, behind);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
+	return done;
+}
+
+/**
+ * kspan_page_heap_resize() - make a large span shorter or longer in place
+ * @start:	its address; the caller owns the span, and nothing else can free it
+ * @npages:	wanted length, 1...KSPAN_ARENA_PAGES
+ * @gfp:	the caller's flags; with KSPAN_GFP_NOLOCK the lock is tried once
+ *
+ * A span grows only into free pages right behind it, and into those of spans that the node keeps.
+ *
+ * Return: whether the span has the wanted length now.
+ */
+bool kspan_page_heap_resize(unsigned long start, unsigned int npages, gfp_t gfp)
+{
+	struct kspan_page_heap *ph = kspan_page_heaps[page_to_nid(virt_to_page((void *)start))];
+	unsigned long behind;
+	bool done;
+
+	do {
+		behind = 0;
+		done = try_to_resize(ph, start, npages, gfp, &behind);
+	} while (!done && behind && !(gfp & KSPAN_GFP_NOLOCK) && kspan_kept_free_at(ph, behind));
 	return done;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_page_heap_resize);

@@ -312,6 +312,36 @@ unsigned long kspan_kept_free(int nid, unsigned int n, unsigned long want)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_kept_free);
 
+/**
+ * kspan_kept_free_at() - free the large span that the node keeps at an address
+ * @ph:		the node's page heap, not locked
+ * @addr:	address of a page of the node
+ *
+ * Context: task, softirq, hardirq.
+ * Return: whether a kept span began there.
+ */
+bool kspan_kept_free_at(struct kspan_page_heap *ph, unsigned long addr)
+{
+	struct leftover leftover;
+	struct kspan_span *span;
+	unsigned long flags;
+	bool kept;
+
+	leftover_init(&leftover, false);
+	raw_spin_lock_irqsave(&ph->lock, flags);
+	span = kspan_map_span(addr);
+	/* No other span is DEAD and in the map while the lock is free. */
+	kept = span && span->start == addr && span->nid == ph->nid &&
+	       span->state == KSPAN_SPAN_DEAD;
+	if (kept) {
+		kspan_kept_remove(ph, span);
+		free_dead(ph, span, &leftover);
+	}
+	raw_spin_unlock_irqrestore(&ph->lock, flags);
+	leftover_release(&leftover);
+	return kept;
+}
+
 /* kspan_kept_reap() of one length. */
 static void reap_length(struct kspan_page_heap *ph, struct kspan_kept *kept, unsigned int npages)
 {
