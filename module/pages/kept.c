@@ -26,12 +26,26 @@
 #include "pages/kept.h"
 #include "pages/map.h"
 
+/* The kernel is told when so many more or fewer pages are kept: 4 MiB. */
+#define KSPAN_KEPT_STEP		512
 /* Spans that a request compares with the alignment that it needs. */
 #define KSPAN_KEPT_LOOKS	4U
 
 static struct kspan_kept *kept_of(struct kspan_page_heap *ph, unsigned int npages)
 {
 	return &ph->kept_large[npages - 1];
+}
+
+/* Count pages that are kept. They are idle: the kernel is told when many have changed. */
+static void count(struct kspan_page_heap *ph, long base_pages)
+{
+	long kept = atomic_long_add_return(base_pages, &ph->kept);
+
+	lockdep_assert_held(&ph->lock);
+	if (likely(abs(kept - ph->kept_told) < KSPAN_KEPT_STEP << KSPAN_PAGE_ORDER))
+		return;
+	ph->kept_told = kept;
+	kspan_page_heap_idle_changed(ph);
 }
 
 /**
@@ -51,8 +65,7 @@ void kspan_kept_remove(struct kspan_page_heap *ph, struct kspan_span *span)
 	ph->nr_kept_large--;
 	if (!kept->nr)
 		__clear_bit(npages - 1, ph->kept_lengths);
-	atomic_long_sub(span->base_pages, &ph->kept);
-	kspan_page_heap_idle_changed(ph);
+	count(ph, -(long)span->base_pages);
 }
 
 /**
@@ -78,8 +91,7 @@ bool kspan_kept_put(struct kspan_page_heap *ph, struct kspan_span *span)
 	kept->nr++;
 	ph->nr_kept_large++;
 	__set_bit(npages - 1, ph->kept_lengths);
-	atomic_long_add(span->base_pages, &ph->kept);
-	kspan_page_heap_idle_changed(ph);
+	count(ph, span->base_pages);
 	/* Nothing but the scavenger frees the span if all rests from now on. */
 	kspan_scavenger_wake();
 	return true;

@@ -56,6 +56,7 @@ struct kspan_kept {
  *		scavenger to give back later; 0 without a scavenger
  * @kept:	pages of the kernel's size in empty spans, which classes of the default heap
  *		keep, see empty.c, and in @kept_large; the former change with the class's lock
+ * @kept_told:	value of @kept when @kept_large was last looked at for @reported
  * @kept_most:	while @kept is not above it, such spans are kept; 0 without a scavenger
  * @empty_class: class that gave up empty spans last
  * @kept_large:	large spans that are kept, by their number of pages less 1; see kept.c
@@ -99,6 +100,7 @@ struct kspan_page_heap {
 	unsigned long recent;
 	unsigned long keep;
 	atomic_long_t kept;
+	long kept_told;
 	unsigned long kept_most;
 	u8 empty_class;
 	struct kspan_kept kept_large[KSPAN_KEPT_PAGES];
