@@ -353,6 +353,8 @@ static unsigned long pages_of_kept_spans(struct check *check, struct kspan_page_
 	}
 	same(check, "kept large spans", id(ph), ph->nr_kept_large, nr_large);
 	same(check, "pages of kept large spans", id(ph), pages, sums->kept);
+	same(check, "count of these pages", id(ph), ph->kept_large_pages,
+	     pages << KSPAN_PAGE_ORDER);
 	for (class = 1; class < KSPAN_NR_CLASSES; class++)
 		pages += (unsigned long)kspan_size_classes[class].pages *
 			 kspan_heap_central(&kspan_default_heap, ph->nid, class)->nr_empty;

@@ -654,6 +654,7 @@ static void statistics_have_descriptors_of_kept_spans(struct kunit *test)
 	kspan_stats_read(&after);
 	KUNIT_EXPECT_EQ(test, after.mspan_sys, before.mspan_sys);
 	KUNIT_EXPECT_EQ(test, after.mspan_inuse, before.mspan_inuse);
+	KUNIT_EXPECT_EQ(test, after.heap_inuse, before.heap_inuse);
 	KUNIT_EXPECT_EQ(test, after.heap_empty - before.heap_empty, (u64)KSPAN_KUNIT_PAGES(NPAGES));
 	KUNIT_EXPECT_EQ(test, after.heap_objects, before.heap_objects - 1);
 }

@@ -59,7 +59,7 @@ void kspan_empty_reap(struct kspan_central *central)
 KSPAN_EXPORT_FOR_KUNIT(kspan_empty_reap);
 
 /* Return the pages of empty spans of one class. Returns how many pages became free. */
-static unsigned long give(int nid, unsigned int class, unsigned long want)
+static unsigned long trim_class(int nid, unsigned int class, unsigned long want)
 {
 	struct kspan_central *central = kspan_heap_central(&kspan_default_heap, nid, class);
 
@@ -83,7 +83,7 @@ unsigned long kspan_empty_release(int nid, unsigned long want)
 	/* Each call begins with the next class, so that all lose in turn. */
 	for (i = 1; i < KSPAN_NR_CLASSES && pages < want && atomic_long_read(&ph->kept); i++) {
 		class = class % (KSPAN_NR_CLASSES - 1) + 1;
-		pages += give(nid, class, want - pages);
+		pages += trim_class(nid, class, want - pages);
 	}
 	WRITE_ONCE(ph->empty_class, class);
 	return pages;

@@ -79,6 +79,10 @@ static unsigned int copy_used(struct arena_copy *copy, struct kspan_arena *arena
 		return 1;
 	n = kspan_span_npages(span) - ((addr - span->start) >> KSPAN_PAGE_SHIFT);
 	n = min(n, copy->npages - page);
+	if (span->state == KSPAN_SPAN_DEAD) {
+		memset(copy->map + page, 'k', n);
+		return n;
+	}
 	memset(copy->map + page, 'l', n);
 	if (span->start == addr)
 		copy->map[page] = 'L';
@@ -206,7 +210,7 @@ static int map_show(struct seq_file *m, void *v)
 	unsigned int first;
 
 	if (v == SEQ_START_TOKEN) {
-		seq_printf(m, "# kspan map v2: page_size %lu . free, _ given back, # full span, digits 1-9 tenths of a partly used span, L large, l large continued\n",
+		seq_printf(m, "# kspan map v3: page_size %lu . free, k kept, _ given back, # full span, digits 1-9 tenths of a partly used span, L large, l large continued\n",
 			   KSPAN_PAGE_SIZE);
 		return 0;
 	}

@@ -130,6 +130,7 @@ static void add_page_heap(struct kspan_page_heap *ph, struct kspan_page_stats *s
 	stats->loose += ph->loose_pages;
 	stats->kept += atomic_long_read(&ph->kept);
 	stats->kept_large += ph->nr_kept_large;
+	stats->kept_large_pages += ph->kept_large_pages;
 	stats->large.spans += ph->large;
 	stats->large.allocs += ph->large_allocs;
 	stats->large_pages += ph->large_pages;
@@ -280,6 +281,7 @@ static void add_large_of_default(struct kspan_heap_stats *stats)
 	stats->spans += pages.large.spans;
 	stats->peak = (u64)pages.peak << PAGE_SHIFT;
 	stats->held += (u64)(pages.large_pages + pages.large_cached_pages) << KSPAN_PAGE_SHIFT;
+	stats->held += (u64)pages.kept_large_pages << PAGE_SHIFT;
 	stats->bytes += (u64)pages.large_pages << KSPAN_PAGE_SHIFT;
 	stats->allocs += pages.large.allocs;
 	stats->frees += pages.large.allocs - min_t(u64, pages.large.allocs, pages.large.in_use);

@@ -40,6 +40,7 @@ struct kspan_page_stats {
 	unsigned long loose;	/* in pages of the kernel */
 	unsigned long kept;	/* in empty and in large spans, in pages of the kernel */
 	unsigned long kept_large;	/* number of these large spans */
+	unsigned long kept_large_pages;	/* in these, in pages of the kernel */
 	u64 released;
 	struct kspan_class_stats large;
 	unsigned long large_pages;	/* pages of live large objects */

@@ -37,11 +37,12 @@ static struct kspan_kept *kept_of(struct kspan_page_heap *ph, unsigned int npage
 }
 
 /* Count pages that are kept. They are idle: the kernel is told when many have changed. */
-static void count(struct kspan_page_heap *ph, long base_pages)
+static void count_kept(struct kspan_page_heap *ph, long base_pages)
 {
 	long kept = atomic_long_add_return(base_pages, &ph->kept);
 
 	lockdep_assert_held(&ph->lock);
+	ph->kept_large_pages += base_pages;
 	if (likely(abs(kept - ph->kept_told) < KSPAN_KEPT_STEP << KSPAN_PAGE_ORDER))
 		return;
 	ph->kept_told = kept;
@@ -65,7 +66,7 @@ void kspan_kept_remove(struct kspan_page_heap *ph, struct kspan_span *span)
 	ph->nr_kept_large--;
 	if (!kept->nr)
 		__clear_bit(npages - 1, ph->kept_lengths);
-	count(ph, -(long)span->base_pages);
+	count_kept(ph, -(long)span->base_pages);
 }
 
 /**
@@ -91,7 +92,7 @@ bool kspan_kept_put(struct kspan_page_heap *ph, struct kspan_span *span)
 	kept->nr++;
 	ph->nr_kept_large++;
 	__set_bit(npages - 1, ph->kept_lengths);
-	count(ph, span->base_pages);
+	count_kept(ph, span->base_pages);
 	/* Nothing but the scavenger frees the span if all rests from now on. */
 	kspan_scavenger_wake();
 	return true;

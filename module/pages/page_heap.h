@@ -63,6 +63,7 @@ struct kspan_kept {
  * @kept_lengths: a bit for each of these that is not empty
  * @kept_next:	bit from which on the next one that loses a span is looked for
  * @nr_kept_large: number of all these spans
+ * @kept_large_pages: pages of the kernel's size in these spans; they are a part of @kept
  * @reported:	free pages, and those of @kept, that the kernel knows of, for MemAvailable
  * @wake_above:	with more free pages than this the scavenger has something to do
  * @released:	pages of arenas that were given back to the page allocator since load
@@ -107,6 +108,7 @@ struct kspan_page_heap {
 	DECLARE_BITMAP(kept_lengths, KSPAN_KEPT_PAGES);
 	unsigned int kept_next;
 	unsigned int nr_kept_large;
+	unsigned long kept_large_pages;
 	unsigned long reported;
 	unsigned long wake_above;
 	u64 released;

@@ -336,6 +336,7 @@ TEST_F(debugfs, sum_of_pages)
 		small += line->spans * line->span_pages;
 	EXPECT_EQ(small, self->map.full + self->map.partial);
 	EXPECT_EQ(line->spans, self->map.large);
+	EXPECT_LE(self->map.kept * page_size, stats_value(&self->stats, "HeapEmpty"));
 }
 
 /* Following what happens */

@@ -19,8 +19,8 @@
 		  "large_objects large_bytes refills spills steals"
 #define HEAPS_HEAD "# kspan heaps v1: name module kind limit_bytes held_bytes " \
 	"in_use_bytes spans allocs frees failures"
-#define MAP_HEAD "# kspan map v2: page_size %llu . free, _ given back, # full span, digits 1-9 " \
-		 "tenths of a partly used span, L large, l large continued"
+#define MAP_HEAD "# kspan map v3: page_size %llu . free, k kept, _ given back, # full span, " \
+		 "digits 1-9 tenths of a partly used span, L large, l large continued"
 
 #define MAX_COLUMNS	16
 #define MAP_LINE	64
@@ -391,7 +391,7 @@ static int map_parse_head(struct lines *lines, const char *text, struct map *map
 {
 	char head[256];
 
-	if (!text || sscanf(text, "# kspan map v2: page_size %llu ", &map->page_size) != 1)
+	if (!text || sscanf(text, "# kspan map v3: page_size %llu ", &map->page_size) != 1)
 		return bad(lines, "not the expected version");
 	snprintf(head, sizeof(head), MAP_HEAD, map->page_size);
 	if (strcmp(text, head))
@@ -406,6 +406,8 @@ static int map_parse_page(struct lines *lines, char c, char before, struct map *
 	map->pages++;
 	if (c == '.')
 		map->free++;
+	else if (c == 'k')
+		map->kept++;
 	else if (c == '_')
 		map->holes++;
 	else if (c == '#')

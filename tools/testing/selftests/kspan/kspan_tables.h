@@ -70,6 +70,7 @@ struct map {
 	unsigned long long page_size;
 	unsigned long long pages;
 	unsigned long long free;	/* '.' */
+	unsigned long long kept;	/* 'k' */
 	unsigned long long holes;	/* '_' */
 	unsigned long long full;	/* '#' */
 	unsigned long long partial;	/* '1' to '9' */
