@@ -27,7 +27,7 @@
 #include "pages/map.h"
 
 /* The kernel is told when so many more or fewer pages are kept: 4 MiB. */
-#define KSPAN_KEPT_STEP		512
+#define KSPAN_KEPT_STEP		(SZ_4M >> KSPAN_PAGE_SHIFT)
 /* Spans that a request compares with the alignment that it needs. */
 #define KSPAN_KEPT_LOOKS	4U
 

@@ -5,13 +5,14 @@
 
 #include <linux/numa.h>
 #include <linux/rbtree.h>
+#include <linux/sizes.h>
 
 #include "pages/arena.h"
 #include "pages/bucket.h"
 #include "pages/span.h"
 
 /* Most pages of a large span that a node keeps: 1 MiB. */
-#define KSPAN_KEPT_PAGES	128U
+#define KSPAN_KEPT_PAGES	((unsigned int)(SZ_1M >> KSPAN_PAGE_SHIFT))
 
 /**
  * struct kspan_kept - the large spans of one length that a node keeps
