@@ -28,7 +28,7 @@
 struct check {
 	struct kspan_finding *finding;
 	struct kspan_heap *heap;
-	unsigned int *small;	/* spans of @heap found in arenas, by node and class */
+	unsigned int *small;	/* spans of @heap found in arenas, by node, class and @sampled */
 	void **cached;		/* objects found in magazines of one central */
 	unsigned int nr_cached;
 	unsigned int nr_magazines;
@@ -76,9 +76,11 @@ static u64 id(const void *p)
 	return (unsigned long)p;
 }
 
-static unsigned int *small_count(struct check *check, int nid, unsigned int class)
+/* The spans of a central. */
+static unsigned int *small_count(struct check *check, const struct kspan_central *central)
 {
-	return &check->small[nid * KSPAN_NR_CLASSES + class];
+	return &check->small[(2 * central->nid + central->sampled) * KSPAN_NR_CLASSES +
+			     central->class];
 }
 
 /* Whether a hollow span has lost this page. */
@@ -130,7 +132,7 @@ static void check_small(struct check *check, struct kspan_span *span)
 	     kspan_span_is_half(span) ? KSPAN_CLASS_PRIVATE : central->page_class);
 	same(check, "node of owner", span->start, central->nid, span->nid);
 	if (central->heap == check->heap)
-		++*small_count(check, span->nid, central->class);
+		++*small_count(check, central);
 }
 
 static void check_touched(struct check *check, struct kspan_span *span)
@@ -578,7 +580,7 @@ static void check_spans(struct check *check, struct kspan_central *central)
 	same(check, "pages of central", id(central), central->base_pages, base_pages);
 	same(check, "spans of central", id(central), spans, central->nr_spans);
 	same(check, "spans of central in arenas", id(central),
-	     *small_count(check, central->nid, central->class), central->nr_spans);
+	     *small_count(check, central), central->nr_spans);
 	same(check, "slots out", id(central), central->nr_out, out);
 }
 
@@ -629,7 +631,7 @@ static void collect_cpus(struct check *check, struct kspan_central *central)
 
 	for_each_possible_cpu(cpu) {
 		struct kspan_cpu_cache *cache = per_cpu_ptr(check->heap->cpu, cpu);
-		struct kspan_cpu_class *of_class = &cache->class[central->class];
+		struct kspan_cpu_class *of_class = &cache->class[central->cached_class];
 		struct kspan_magazine *loaded = of_class->loaded, *previous = of_class->previous;
 
 		same(check, "busy mark of idle cache", id(cache), cache->busy, 0);
@@ -878,7 +880,7 @@ void kspan_find_inconsistency(struct kspan_heap *heap, struct kspan_finding *fin
 	struct check check = { .finding = finding, .heap = heap };
 
 	memset(finding, 0, sizeof(*finding));
-	check.small = kcalloc(MAX_NUMNODES * KSPAN_NR_CLASSES, sizeof(*check.small), GFP_KERNEL);
+	check.small = kcalloc(2 * MAX_NUMNODES * KSPAN_NR_CLASSES, sizeof(*check.small), GFP_KERNEL);
 	check.cached = kmalloc_array(max_cached(), sizeof(void *), GFP_KERNEL);
 	if (check.small && check.cached)
 		check_all(&check);

@@ -25,9 +25,11 @@
 #include "objects/handle.h"
 #include "objects/kv.h"
 #include "objects/large_cache.h"
+#include "objects/profile.h"
 #include "objects/seal.h"
 #include "objects/track.h"
 #include "observe/debugfs.h"
+#include "observe/profile_files.h"
 #include "pages/spare.h"
 #include "reclaim/reclaim.h"
 #include "reclaim/relief.h"
@@ -107,6 +109,53 @@ static int get_pool_check(char *value, const struct kernel_param *kp)
 {
 	return sysfs_emit(value, "%c\n", static_key_enabled(&kspan_pool_check) ? 'Y' : 'N');
 }
+
+/* Whether there are heaps; before, a parameter is only stored. */
+static bool heaps_ready;
+
+static int set_profile_rate(const char *value, const struct kernel_param *kp)
+{
+	unsigned long rate;
+	int err = kstrtoul(value, 0, &rate);
+
+	if (err)
+		return err;
+	if (rate > BIT_ULL(40))
+		return -EINVAL;
+	if (!READ_ONCE(heaps_ready)) {
+		kspan_profile_rate = rate;
+		return 0;
+	}
+	/* The module must not begin to go away meanwhile. */
+	if (!try_module_get(THIS_MODULE))
+		return -ENODEV;
+	err = kspan_heaps_set_profile_rate(rate);
+	module_put(THIS_MODULE);
+	return err;
+}
+
+static int set_profile_bytes(const char *value, const struct kernel_param *kp)
+{
+	unsigned long bytes;
+	int err = kstrtoul(value, 0, &bytes);
+
+	if (err)
+		return err;
+	if (bytes < 128 * 1024 || bytes > 1UL << 30)
+		return -EINVAL;
+	WRITE_ONCE(kspan_profile_bytes, bytes);
+	return 0;
+}
+
+static const struct kernel_param_ops profile_rate_ops = {
+	.set = set_profile_rate,
+	.get = param_get_ulong,
+};
+
+static const struct kernel_param_ops profile_bytes_ops = {
+	.set = set_profile_bytes,
+	.get = param_get_ulong,
+};
 
 static const struct kernel_param_ops arena_reserve_ops = {
 	.set = set_arena_reserve,
@@ -211,6 +260,17 @@ module_param_cb(pool_check, &pool_check_ops, NULL, 0644);
 MODULE_PARM_DESC(pool_check,
 		 "whether an object that is put is looked for in all of its pool, and refused if it is there; always it is compared with those that the CPU was given last (default N)");
 
+module_param_cb(profile_rate, &profile_rate_ops, &kspan_profile_rate, 0644);
+MODULE_PARM_DESC(profile_rate,
+		 "mean number of bytes from one object that the heap profile samples to the next, 0...2^40; 1: every object; 0: none; a new value begins to count anew (default 524288)");
+module_param_cb(profile_bytes, &profile_bytes_ops, &kspan_profile_bytes, 0644);
+MODULE_PARM_DESC(profile_bytes,
+		 "most memory that the heap profile takes, 131072...1073741824; samples without room are counted as lost (default 4194304)");
+
+module_param_named(leak_seconds, kspan_leak_seconds, uint, 0644);
+MODULE_PARM_DESC(leak_seconds,
+		 "seconds after which debugfs/kspan/leaks shows a sampled object that is still live (default 60)");
+
 static enum cpuhp_state hotplug_state;
 
 static int cpu_prepare(unsigned int cpu)
@@ -277,9 +337,12 @@ static int __init kspan_init(void)
 	int err;
 
 	kspan_seal_init();
-	err = kspan_map_init();
+	err = kspan_profile_init();
 	if (err)
 		return err;
+	err = kspan_map_init();
+	if (err)
+		goto err_profile;
 	err = register_memory_notifier(&memory_notifier);
 	if (err)
 		goto err_map;
@@ -319,6 +382,7 @@ static int __init kspan_init(void)
 	WRITE_ONCE(caches_learn, true);
 	kspan_cpu_caches_learn(&kspan_default_heap);
 	cpus_read_unlock();
+	WRITE_ONCE(heaps_ready, true);
 	kspan_debugfs_init();
 	pr_info("loaded, map of %zu KiB\n", kspan_map_bytes() / 1024);
 	return 0;
@@ -344,6 +408,8 @@ err_notifier:
 err_map:
 	kspan_map_exit();
 	kspan_bad_free_exit();
+err_profile:
+	kspan_profile_exit();
 	return err;
 }
 
@@ -367,6 +433,7 @@ static void __exit kspan_exit(void)
 	kspan_span_cache_exit();
 	kspan_map_exit();
 	kspan_bad_free_exit();
+	kspan_profile_exit();
 	pr_info("unloaded\n");
 }
 

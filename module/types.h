@@ -336,10 +336,12 @@ static_assert(sizeof(union kspan_span_word) == sizeof(u64));
  * @alloc_bits:	a bit per slot, set while the slot is out; central lock. Then, unless @recount is
  *		set, as many bits for deferred frees; atomic. A slot that was lost with its
  *		page has both bits set. Then, in a span of tiny objects, a bit per block that is
- *		open, see tiny.c. Then, in a heap that is tracked, a word per slot, see track.c.
+ *		open, see tiny.c. Then a word per slot, in a heap that is tracked, see track.c, and
+ *		for sampled objects, see sampled.c.
  * @site:	call site that allocated a large object, in a heap that is tracked
  * @inline_bits: memory of @alloc_bits for spans of up to 64 slots
  * @starts:	in a span of tiny objects, a bit per byte, set where an object starts; atomic
+ * @sample:	sample of a large object, or NULL
  *
  * Descriptors are type-stable (SLAB_TYPESAFE_BY_RCU). So the span of an arbitrary address can be
  * looked up without a lock, and verified under one.
@@ -379,6 +381,7 @@ struct kspan_span {
 	union {
 		u64 inline_bits[2];
 		unsigned long *starts;
+		struct kspan_sample *sample;
 	};
 };
 

@@ -207,7 +207,7 @@ static void refill_gives_rising_addresses(struct kunit *test)
 		KUNIT_EXPECT_PTR_EQ(test, objects[i], objects[0] + i * SIZE);
 		KUNIT_EXPECT_EQ(test, central->nr_out, (unsigned long)slots);
 	}
-	KUNIT_EXPECT_EQ(test, cache->class[class].allocs, slots - 1ULL);
+	KUNIT_EXPECT_EQ(test, kspan_cpu_cache_allocs(cache, class), slots - 1ULL);
 	expect_counts(test, 0, 0);
 	push_all(test, objects, slots);
 }
@@ -237,7 +237,7 @@ static void refill_makes_spans_of_free_pages(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, central->nr_out, (unsigned long)slots + cap);
 	}
 	expect_counts(test, 0, 0);
-	KUNIT_EXPECT_EQ(test, cache->class[class].allocs, slots + cap - 1ULL);
+	KUNIT_EXPECT_EQ(test, kspan_cpu_cache_allocs(cache, class), slots + cap - 1ULL);
 	KUNIT_EXPECT_EQ(test, central->nr_spans, 1UL + DIV_ROUND_UP(cap, slots));
 	KUNIT_EXPECT_EQ(test, ph->used - used, (unsigned long)pages * DIV_ROUND_UP(cap, slots));
 	KUNIT_EXPECT_EQ(test, ph->nr_arenas, arenas);

@@ -34,6 +34,7 @@
 #include "api/object.h"
 #include "base/kunit_export.h"
 #include "objects/limit.h"
+#include "objects/sampled.h"
 
 static void *refuse_size(size_t size, gfp_t gfp)
 {
@@ -161,6 +162,12 @@ static void *malloc_on_node(struct kspan_heap *heap, unsigned int class, gfp_t g
 
 	if (!class)
 		return ZERO_SIZE_PTR;
+	if (class != KSPAN_CLASS_TINY && kspan_profile_due(heap->classes[class].size)) {
+		object = kspan_sampled_alloc(heap, class, heap->classes[class].size, nid, false,
+					     gfp);
+		if (object)
+			return kspan_initialise_slot(heap, object, class, gfp);
+	}
 	do {
 		object = alloc_slot(heap, class, gfp, nid);
 		if (!object && !must_be_slot(heap, class))
@@ -190,7 +197,8 @@ void kspan_provision(struct kspan_heap *heap, unsigned int class, gfp_t gfp)
 }
 
 /**
- * kspan_malloc_refill() - kspan_malloc_class_of() where the loaded magazine is empty
+ * kspan_malloc_refill() - kspan_malloc_class_of() where the magazine is empty, or an object is to
+ * be sampled
  * @class:	size class as @heap counts classes
  * @gfp:	the caller's flags
  * @heap:	where the object comes from
@@ -203,21 +211,36 @@ noinline void *kspan_malloc_refill(unsigned int class, gfp_t gfp, struct kspan_h
 {
 	int nid = cache->nid;
 	void *object;
+	bool due;
 
+	if (unlikely(!cache->armed[class]))
+		kspan_sampled_begin(heap, cache, class);
+	if (unlikely(cache->class[class].to_sample < 0)) {
+		object = kspan_sampled_take(heap, &cache, class, kspan_gfp_here(gfp));
+		if (object)
+			return kspan_initialise_slot(heap, object, class, gfp);
+		if (!cache)
+			return kspan_malloc_slow(class, gfp, heap);
+	}
 	/*
 	 * The cache needs preemption off. The caller may allow more than that: its flags are
 	 * used only after the cache was left.
 	 */
-	object = kspan_cpu_cache_refill(heap, cache, class, in_nmi() ? KSPAN_GFP_NOLOCK : 0);
+	object = kspan_sampled_refill(heap, cache, class, in_nmi() ? KSPAN_GFP_NOLOCK : 0, &due);
 	kspan_cpu_cache_finish(cache);
 	gfp = kspan_gfp_here(gfp);
 	/* A magazine comes from SLUB, whose locks a hardirq must not take on all kernels. */
 	if (!(gfp & KSPAN_GFP_NOLOCK) && !in_hardirq())
 		kspan_provision(heap, class, gfp);
-	if (!object && !(gfp & KSPAN_GFP_NOLOCK))
+	if (!object && !(gfp & KSPAN_GFP_NOLOCK)) {
 		object = kspan_heap_refill_slot(heap, class, nid);
+		due = object && class != KSPAN_CLASS_TINY &&
+		      kspan_profile_due(heap->classes[class].size);
+	}
 	if (!object)
 		return malloc_on_node(heap, class, gfp, nid);
+	if (unlikely(due))
+		kspan_sampled_replace(heap, class, gfp, 1, &object);
 	return kspan_initialise_slot(heap, object, class, gfp);
 }
 
@@ -256,7 +279,7 @@ void *kspan_heap_alloc_chunk(struct kspan_heap *heap, size_t size, gfp_t gfp)
 	/* With __GFP_NOFAIL the caller tries again. */
 	if (!chunk && !(gfp & __GFP_NOFAIL))
 		alloc_note_failure(heap, size, gfp, nid);
-	return chunk;
+	return kspan_sample_large(heap, chunk, size, gfp);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_heap_alloc_chunk);
 
@@ -286,7 +309,7 @@ static void *malloc_large_on_node(struct kspan_heap *heap, size_t size, gfp_t gf
 	} while (!object && alloc_must_retry(gfp));
 	if (!object)
 		alloc_note_failure(heap, size, gfp, nid);
-	return object;
+	return kspan_sample_large(heap, object, size, gfp);
 }
 
 /* kspan_malloc_of() of more than KSPAN_MAX_SMALL bytes. */
@@ -305,7 +328,8 @@ noinline void *kspan_malloc_large(size_t size, gfp_t gfp, struct kspan_heap *hea
 		kspan_cpu_cache_leave(cache);
 	}
 	if (object)
-		return kspan_initialise(object, usable, gfp, gfp);
+		return kspan_sample_large(heap, kspan_initialise(object, usable, gfp, gfp), size,
+					  gfp);
 	return malloc_large_on_node(heap, size, gfp, kspan_home_node());
 }
 

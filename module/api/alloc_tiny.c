@@ -12,6 +12,23 @@
 #include <linux/string.h>
 
 #include "api/alloc.h"
+#include "objects/sampled.h"
+
+/*
+ * Tiny objects are sampled by their blocks. A block that is due is not made: the object that would
+ * have been its first is a sampled slot of its own size. Returns the object or NULL.
+ */
+static void *alloc_sampled_tiny(struct kspan_heap *heap, size_t size, gfp_t gfp)
+{
+	unsigned int class = kspan_size_class(size);
+	void *object;
+
+	if (likely(!kspan_profile_due(KSPAN_TINY_BLOCK)))
+		return NULL;
+	gfp = kspan_gfp_here(gfp);
+	object = kspan_sampled_alloc(heap, class, KSPAN_TINY_BLOCK, kspan_home_node(), false, gfp);
+	return object ? kspan_initialise_slot(heap, object, class, gfp) : NULL;
+}
 
 /* kspan_tiny_alloc() from a heap with the classes of the default heap. */
 void *kspan_tiny_alloc_of(struct kspan_heap *heap, size_t size, gfp_t gfp)
@@ -29,6 +46,9 @@ void *kspan_tiny_alloc_of(struct kspan_heap *heap, size_t size, gfp_t gfp)
 		kspan_cpu_cache_leave(cache);
 	}
 	if (!object) {
+		object = alloc_sampled_tiny(heap, size, gfp);
+		if (unlikely(object))
+			return object;
 		block = kspan_malloc_class_of(heap, KSPAN_CLASS_TINY, gfp);
 		/*
 		 * There is no memory for a block of 16 bytes, but a smaller class may still

@@ -13,6 +13,7 @@
 
 #include "api/alloc.h"
 #include "base/kunit_export.h"
+#include "objects/sampled.h"
 #include "objects/track.h"
 
 /* Most magazines that are taken with preemption off. A magazine may hold a single object. */
@@ -36,12 +37,14 @@ static unsigned int pop_run(struct kspan_cpu_cache *cache, unsigned int class, u
 static unsigned int take_run(struct kspan_heap *heap, unsigned int class, gfp_t gfp,
 			     unsigned int n, void **p)
 {
-	unsigned int taken = 0, reloads = RELOADS_MAX;
+	unsigned int taken = 0, reloads = RELOADS_MAX, samples;
 	struct kspan_central *central;
 	struct kspan_cpu_cache *cache;
 
 	if (!kspan_cpu_cache_enter(heap, &cache))
 		return 0;
+	if (unlikely(!cache->armed[class]))
+		kspan_sampled_begin(heap, cache, class);
 	n = min_t(unsigned int, n, KSPAN_MAGAZINE_MAX);
 	do {
 		taken += pop_run(cache, class, n - taken, p + taken);
@@ -50,8 +53,11 @@ static unsigned int take_run(struct kspan_heap *heap, unsigned int class, gfp_t 
 		central = kspan_heap_central(heap, cache->nid, class);
 		taken = central ? kspan_central_take(central, p, n, gfp) : 0;
 	}
-	cache->class[class].allocs += taken;
+	cache->class[class].to_sample -= taken;
+	samples = kspan_sampled_due(heap, cache, class);
 	kspan_cpu_cache_leave(cache);
+	if (unlikely(samples))
+		kspan_sampled_replace(heap, class, gfp, min(samples, taken), p);
 	return taken;
 }
 

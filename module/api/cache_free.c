@@ -30,7 +30,8 @@ static bool learn_span(struct kspan_cache *cache, struct kspan_cpu_cache *cpu_ca
 	const struct kspan_span *span = kspan_map_small_span((unsigned long)object);
 	const struct kspan_central *central = span ? kspan_span_central(span) : NULL;
 
-	if (!central || central->heap != &cache->heap || central->nid != cpu_cache->nid)
+	if (!central || central->heap != &cache->heap || central->nid != cpu_cache->nid ||
+	    central->sampled)
 		return false;
 	/* A hollow span has gaps, in which objects of others may lie. */
 	if (READ_ONCE(span->gone_pages))

@@ -278,8 +278,9 @@ static __always_inline bool push_private(const struct kspan_central *central,
 	if (unlikely(cache->nid != central->nid))
 		return false;
 	if (!static_branch_likely(&kspan_frees_exactly))
-		return kspan_cpu_cache_push(cache, central->class, (void *)p, 0);
-	return kspan_cpu_class_push_sealed(&cache->class[central->class], (void *)p, where, seal);
+		return kspan_cpu_cache_push(cache, central->cached_class, (void *)p, 0);
+	return kspan_cpu_class_push_sealed(&cache->class[central->cached_class], (void *)p, where,
+					   seal);
 }
 
 /*
@@ -310,7 +311,7 @@ static noinline void free_private(struct kspan_cpu_cache *cache, const void *p)
 		}
 	}
 	if (likely(!kspan_is_sealed(p, central->seal_at))) {
-		free_to_cache(central->heap, p, central->class, KSPAN_CLASS_PRIVATE);
+		free_to_cache(central->heap, p, central->cached_class, KSPAN_CLASS_PRIVATE);
 		preempt_enable();
 		return;
 	}

@@ -25,6 +25,7 @@
 #include "base/kunit_export.h"
 #include "objects/cpu_caches.h"
 #include "objects/limit.h"
+#include "objects/sampled.h"
 
 static LIST_HEAD(heaps);
 static DEFINE_MUTEX(heaps_mutex);
@@ -303,3 +304,52 @@ void kspan_peek_heaps(kspan_heap_fn fn, void *data)
 		fn(private->heap, data);
 	rcu_read_unlock();
 }
+
+static void restart_sampling(struct kspan_heap *heap, void *unused)
+{
+	kspan_sampled_restart_here(heap);
+}
+
+static long restart_sampling_here(void *unused)
+{
+	kspan_visit_heaps(restart_sampling, NULL);
+	return 0;
+}
+
+/* The same of a CPU that is offline. */
+static void restart_sampling_of(struct kspan_heap *heap, void *cpu)
+{
+	struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, *(unsigned int *)cpu);
+	unsigned int class;
+
+	for (class = 1; class < heap->nr_classes; class++)
+		kspan_sampled_restart(heap, cache, class);
+}
+
+/**
+ * kspan_heaps_set_profile_rate() - change how many objects the heap profile samples
+ * @rate:	mean number of bytes from one sample to the next; 1: every object; 0: none
+ *
+ * The profile begins to count anew.
+ *
+ * Context: task; sleeps.
+ * Return: 0 or -ENOMEM.
+ */
+int kspan_heaps_set_profile_rate(unsigned long rate)
+{
+	int err = kspan_profile_set_rate(rate);
+	unsigned int cpu;
+
+	if (err)
+		return err;
+	cpus_read_lock();
+	for_each_possible_cpu(cpu) {
+		if (cpu_online(cpu))
+			work_on_cpu(cpu, restart_sampling_here, NULL);
+		else
+			kspan_visit_heaps(restart_sampling_of, &cpu);
+	}
+	cpus_read_unlock();
+	return 0;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_heaps_set_profile_rate);

@@ -14,6 +14,8 @@ void kspan_private_drain_cpu(unsigned int cpu);
 void kspan_private_trim_all(void);
 void kspan_private_forget(const struct module *module);
 
+int kspan_heaps_set_profile_rate(unsigned long rate);
+
 typedef void (*kspan_heap_fn)(struct kspan_heap *heap, void *data);
 void kspan_visit_heaps(kspan_heap_fn fn, void *data);
 bool kspan_try_visit_heaps(kspan_heap_fn fn, void *data);

@@ -12,20 +12,42 @@
 
 #include "api/alloc.h"
 #include "api/reserve.h"
+#include "objects/sampled.h"
 #include "objects/track.h"
+
+/* Take a small object from this CPU's cache or the central of its node. */
+static void *take_cached(struct kspan_heap *heap, unsigned int class)
+{
+	struct kspan_cpu_cache *cache;
+	void *object = NULL;
+	bool due;
+
+	if (!kspan_cpu_cache_enter(heap, &cache))
+		return NULL;
+	if (likely(kspan_cpu_cache_pop(cache, class, &object))) {
+		kspan_cpu_cache_leave(cache);
+		return object;
+	}
+	if (unlikely(!cache->armed[class]))
+		kspan_sampled_begin(heap, cache, class);
+	if (unlikely(cache->class[class].to_sample < 0)) {
+		object = kspan_sampled_take(heap, &cache, class, KSPAN_GFP_NOLOCK);
+		if (object || !cache)
+			return object;
+	}
+	object = kspan_sampled_refill(heap, cache, class, KSPAN_GFP_NOLOCK, &due);
+	kspan_cpu_cache_leave(cache);
+	if (unlikely(due))
+		kspan_sampled_replace(heap, class, KSPAN_GFP_NOLOCK, 1, &object);
+	return object;
+}
 
 /* Take a small object from wherever there is one without waiting. It is not initialised. */
 static void *take_small(struct kspan_heap *heap, unsigned int class)
 {
-	struct kspan_cpu_cache *cache;
-	void *object = NULL;
+	void *object = take_cached(heap, class);
 	int nid;
 
-	if (kspan_cpu_cache_enter(heap, &cache)) {
-		if (!kspan_cpu_cache_pop(cache, class, &object))
-			object = kspan_cpu_cache_refill(heap, cache, class, KSPAN_GFP_NOLOCK);
-		kspan_cpu_cache_leave(cache);
-	}
 	if (object)
 		return object;
 	nid = kspan_home_node();
@@ -33,6 +55,8 @@ static void *take_small(struct kspan_heap *heap, unsigned int class)
 	if (!object)
 		return kspan_reserve_take(heap, class);
 	kspan_count_node(heap, object, nid);
+	if (kspan_profile_due(heap->classes[class].size))
+		kspan_sampled_replace(heap, class, KSPAN_GFP_NOLOCK, 1, &object);
 	return object;
 }
 
@@ -55,7 +79,8 @@ static void *malloc_large_nolock(struct kspan_heap *heap, size_t size)
 	if (!object)
 		return NULL;
 	kspan_count_node(heap, object, nid);
-	return kspan_initialise(object, kspan_large_roundup(size), 0, KSPAN_GFP_NOLOCK);
+	kspan_initialise(object, kspan_large_roundup(size), 0, KSPAN_GFP_NOLOCK);
+	return kspan_sample_large(heap, object, size, KSPAN_GFP_NOLOCK);
 }
 
 static __always_inline void *malloc_nolock(struct kspan_heap *heap, size_t size)

@@ -349,10 +349,13 @@ static void drop_class(struct kspan_heap *heap, unsigned int class)
 	kspan_cpu_caches_count(heap, class, &cached, &allocs);
 	for_each_node(nid) {
 		central = kspan_heap_central(heap, nid, class);
-		if (!central)
-			continue;
-		depot += kspan_glance(central->nr_depot_objects);
-		live += kspan_central_drop(central);
+		if (central) {
+			depot += kspan_glance(central->nr_depot_objects);
+			live += kspan_central_drop(central);
+		}
+		central = kspan_heap_sampled(heap, nid, class);
+		if (central)
+			live += kspan_central_drop(central);
 	}
 	kspan_heap_report_live(heap, class, live - min(live, cached + depot));
 }

@@ -75,7 +75,7 @@ static unsigned long site_of(unsigned long addr)
 	    found.central->tracked && kspan_found_pin(&found)) {
 		slot = kspan_slot_index(found.span->magic, addr - found.span->start, &exact);
 		if (slot < found.span->nslots)
-			site = READ_ONCE(kspan_span_sites(found.span)[slot]);
+			site = kspan_slot_site(found.central, found.span, slot);
 		kspan_span_unpin(found.span);
 	}
 	rcu_read_unlock_sched();

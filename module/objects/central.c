@@ -41,6 +41,7 @@ void kspan_central_init(struct kspan_central *central, const struct kspan_size_c
 	central->sc = sc;
 	central->class = class;
 	central->page_class = class;
+	central->cached_class = class;
 	central->nid = nid;
 	central->budget = &kspan_no_budget;
 	INIT_LIST_HEAD(&central->partial);
@@ -141,15 +142,16 @@ static bool keeps_empty(const struct kspan_central *central, const struct kspan_
  * @retired:	receives the span if it is to be freed
  *
  * A private heap keeps its span, and so does the default heap within bounds, at the end of the
- * partial list, so that slots are taken from all others first. A hollow span leaves the central. A
- * span that can't leave stays for now, too.
+ * partial list, so that slots are taken from all others first. A hollow span leaves the central, and
+ * so does one of sampled objects. A span that can't leave stays for now, too.
  */
 void kspan_central_retire_locked(struct kspan_span *span, struct list_head *retired)
 {
 	struct kspan_central *central = span->central;
 
 	lockdep_assert_held(&central->lock);
-	if ((span->gone_pages || !(central->account || keeps_empty(central, span))) &&
+	if ((span->gone_pages || central->sampled ||
+	     !(central->account || keeps_empty(central, span))) &&
 	    kspan_central_detach_locked(span, retired)) {
 		kspan_account_uncharge(central->account, kspan_span_nr_pages(span));
 		return;

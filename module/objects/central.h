@@ -4,6 +4,7 @@
 #define KSPAN_CENTRAL_H
 
 #include "objects/budget.h"
+#include "objects/profile.h"
 #include "pages/account.h"
 #include "pages/map.h"
 #include "pages/page_heap.h"
@@ -19,7 +20,10 @@ struct kspan_heap;
  * @class:	size class, as the heap counts them; fixed
  * @page_class:	class that the map gives for the pages of the spans: @class, or
  *		KSPAN_CLASS_PRIVATE for a private heap unless the class is of tiny objects; fixed
- * @tracked:	the spans have room for the call sites of their objects; fixed
+ * @cached_class: class of the CPU caches that take a freed object: @class; or 0, which is none,
+ *		for sampled objects; fixed
+ * @sampled:	the objects are sampled by the heap profile; fixed
+ * @tracked:	the spans have a word for each of their objects: its call site, or its sample; fixed
  * @seal_at:	offset of a slot's seal, as in the heap; fixed
  * @gone:	counter of the heap, incremented when a span or pages of one leave the central;
  *		NULL if the heap does not cache where its spans are; fixed
@@ -58,6 +62,8 @@ struct kspan_central {
 	raw_spinlock_t lock;
 	u8 class;
 	u8 page_class;
+	u8 cached_class;
+	bool sampled;
 	bool tracked;
 	unsigned int seal_at;
 	atomic_t *gone;
@@ -144,6 +150,17 @@ static inline void kspan_central_note_gone(struct kspan_central *central)
 {
 	if (central->gone)
 		atomic_inc(central->gone);
+}
+
+/* Where the object of a slot of a tracked heap was allocated; 0 if that is not known. */
+static inline unsigned long kspan_slot_site(const struct kspan_central *central,
+					    const struct kspan_span *span, unsigned int slot)
+{
+	unsigned long word = READ_ONCE(kspan_span_sites(span)[slot]);
+
+	if (!central->sampled)
+		return word;
+	return word ? READ_ONCE(((struct kspan_sample *)word)->site) : 0;
 }
 
 /* Bytes of a slot that the object's owner may use; a seal behind the object takes the rest. */

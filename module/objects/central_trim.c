@@ -16,6 +16,7 @@
 #include "base/kunit_export.h"
 #include "objects/central.h"
 #include "objects/deferred.h"
+#include "objects/profile.h"
 #include "objects/seal.h"
 
 /*
@@ -46,6 +47,24 @@ static unsigned long detach_some(struct kspan_central *central, struct list_head
 	return n;
 }
 
+/* A slot of a span of sampled objects is about to be freed. */
+static void forget_sample(struct kspan_span *span, unsigned int slot)
+{
+	struct kspan_sample *sample = kspan_span_swap_sample(span, slot, NULL);
+
+	if (sample)
+		kspan_profile_remove(sample);
+}
+
+/* Forget the samples of a DETACHED span of sampled objects. */
+static void forget_samples(struct kspan_span *span)
+{
+	unsigned int i;
+
+	for (i = 0; i < span->nslots; i++)
+		forget_sample(span, i);
+}
+
 /* Tell kmemleak that the objects of a span are freed. */
 static void forget_objects(struct kspan_span *span)
 {
@@ -74,6 +93,8 @@ unsigned long kspan_central_retire_detached(struct kspan_central *central,
 	list_for_each_entry(span, detached, list) {
 		if (dropped)
 			forget_objects(span);
+		if (central->sampled)
+			forget_samples(span);
 		if ((dropped || central->keeps_contents) && want_init_on_free())
 			kspan_span_wipe(span);
 		else
@@ -224,8 +245,11 @@ static struct kspan_span *reset_first_used(struct kspan_central *central)
 	for (word = 0; word < words; word++, start += 64 * size) {
 		u64 out = out_of_word(central, span, word);
 
-		for (; out; out &= out - 1)
+		for (; out; out &= out - 1) {
+			if (central->sampled)
+				forget_sample(span, word * 64 + __ffs64(out));
 			reset_object(central, (void *)(start + __ffs64(out) * size));
+		}
 	}
 	return span;
 }
@@ -239,7 +263,8 @@ static struct kspan_span *reset_first_used(struct kspan_central *central)
  */
 unsigned long kspan_central_reset(struct kspan_central *central)
 {
-	bool singly = want_init_on_free() || static_branch_likely(&kspan_frees_exactly);
+	bool singly = want_init_on_free() || static_branch_likely(&kspan_frees_exactly) ||
+		      central->sampled;
 	struct kspan_span *span, *ready = NULL;
 	unsigned long out = 0, flags;
 	unsigned int steps;

@@ -68,7 +68,7 @@ static void *pop_loaded(struct kspan_cpu_cache *cache, unsigned int class)
 {
 	struct kspan_magazine *mag = cache->class[class].loaded;
 
-	cache->class[class].allocs++;
+	cache->class[class].to_sample--;
 	return mag->object[--mag->count];
 }
 
@@ -137,6 +137,9 @@ void *kspan_cpu_cache_refill(struct kspan_heap *heap, struct kspan_cpu_cache *ca
 
 	if (!class)
 		return NULL;
+	/* An object was to be sampled, but could not. */
+	if (cache->class[class].loaded->count)
+		return pop_loaded(cache, class);
 	if (previous->count) {
 		swap_magazines(cache, class);
 		return pop_loaded(cache, class);
@@ -217,7 +220,8 @@ static bool takes_of_each(const struct list_head *spans, unsigned int limit)
  * @central: of the class and of the spans' node
  * @spans:	as for kspan_central_stock(); their pages return to the page heap if the CPU has no
  *	room any more
- * @object: if not NULL, set to one of the objects, which counts as allocated
+ * @object: if not NULL, set to one of the objects. It counts as allocated, but not towards the
+ *	next sample
  *
  * Context: task, softirq, hardirq.
  * Return: true if the cache took the objects; false if the spans were given back.
@@ -238,8 +242,10 @@ bool kspan_cpu_cache_stock(struct kspan_heap *heap, unsigned int class,
 			kspan_central_stock(central, mag, limit, spans);
 			kspan_magazine_set_cap(mag, limit);
 			cache->events[KSPAN_REFILL]++;
-			if (object)
-				*object = pop_loaded(cache, class);
+			if (object) {
+				*object = mag->object[--mag->count];
+				cache->armed[class]++;
+			}
 			taken = true;
 		}
 		kspan_cpu_cache_leave(cache);

@@ -43,14 +43,14 @@ enum kspan_event {
  * struct kspan_cpu_class - a size class on a CPU
  * @loaded:	magazine that serves allocations and frees
  * @previous:	magazine that was loaded before
- * @allocs:	objects handed out since the heap was made
+ * @to_sample:	objects up to the next one that the heap profile samples, which makes it -1
  * @limit:	objects that either magazine may hold; see capacity.c
  * @magic:	struct kspan_size_class.magic of the class; 0 where there is no class
  */
 struct kspan_cpu_class {
 	struct kspan_magazine *loaded;
 	struct kspan_magazine *previous;
-	u64 allocs;
+	s64 to_sample;
 	u8 limit;
 	u32 magic;
 };
@@ -83,6 +83,10 @@ static_assert(KSPAN_CLASS_SHIFT == KSPAN_ENTRY_SHIFT);
  * @drain:	asks the CPU to drain the cache; written by any CPU
  * @drain_large: the same, of @large alone
  * @events:	counted by this_cpu_inc() with or without the mark, or always with it
+ * @arming:	odd while @armed and @to_sample of a class change together
+ * @armed:	by size class: what @to_sample was set to, all in all; 0 until it was set first. So the
+ *		class has handed out @armed - @to_sample objects since the heap was made. The array
+ *		lies behind @class.
  * @class:	by size class; one more entry than the heap has classes
  *
  * The code that has set @busy owns the fields. It runs on the CPU itself, with preemption off.
@@ -107,6 +111,8 @@ struct kspan_cpu_cache {
 	bool drain;
 	bool drain_large;
 	u64 events[KSPAN_NR_EVENTS];
+	u32 arming;
+	u64 *armed;
 	struct kspan_cpu_class class[];
 };
 
@@ -199,11 +205,10 @@ static __always_inline bool kspan_cpu_class_pop(struct kspan_cpu_class *of_class
 	struct kspan_magazine *mag = of_class->loaded;
 	u32 count = mag->count;
 
-	if (unlikely(!count))
+	if (unlikely(!count) || unlikely(--of_class->to_sample < 0))
 		return false;
 	*object = mag->object[--count];
 	mag->count = count;
-	of_class->allocs++;
 	return true;
 }
 
@@ -213,7 +218,8 @@ static __always_inline bool kspan_cpu_class_pop(struct kspan_cpu_class *of_class
  * @class:	size class
  * @object:	set to the object
  *
- * Return: false when the magazine is empty. It always is for class 0.
+ * Return: false when the magazine is empty, as it always is for class 0; or when the object is
+ * to be sampled, see sampled.h.
  */
 static __always_inline bool kspan_cpu_cache_pop(struct kspan_cpu_cache *cache,
 						unsigned int class, void **object)

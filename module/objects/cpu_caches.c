@@ -296,13 +296,13 @@ void kspan_cpu_caches_learn(struct kspan_heap *heap)
 /**
  * kspan_cpu_cache_sizeof() - memory that the cache of one CPU takes
  * @nr_classes: number of classes of the heap, class 0 included
- * Return: bytes, without the magazines.
+ * Return: bytes, without the magazines. Behind the struct lies its array @armed.
  */
 size_t kspan_cpu_cache_sizeof(unsigned int nr_classes)
 {
 	const struct kspan_cpu_cache *cache = NULL;
 
-	return struct_size(cache, class, nr_classes + 1);
+	return struct_size(cache, class, nr_classes + 1) + (nr_classes + 1) * sizeof(*cache->armed);
 }
 
 static void set_default_cache(unsigned int cpu, struct kspan_cpu_cache *cache)
@@ -333,6 +333,7 @@ int kspan_cpu_caches_init(struct kspan_heap *heap)
 		if (heap == &kspan_default_heap)
 			set_default_cache(cpu, cache);
 		kspan_cpu_cache_prepare(heap, cpu);
+		cache->armed = (u64 *)&cache->class[heap->nr_classes + 1];
 		for (class = 0; class <= heap->nr_classes; class++) {
 			cache->class[class].loaded = &kspan_no_magazine;
 			cache->class[class].previous = &kspan_no_magazine;

@@ -27,5 +27,6 @@ u64 kspan_cpu_caches_events(struct kspan_heap *heap, enum kspan_event event);
 bool kspan_cpu_caches_hold(struct kspan_heap *heap, unsigned int class, const void *object);
 void kspan_cpu_caches_count(struct kspan_heap *heap, unsigned int class,
 			    unsigned long *cached, u64 *allocs);
+u64 kspan_cpu_cache_allocs(const struct kspan_cpu_cache *cache, unsigned int class);
 
 #endif /* KSPAN_CPU_CACHES_H */

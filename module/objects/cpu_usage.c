@@ -104,7 +104,7 @@ static u64 use_of(const struct kspan_heap *heap, const struct kspan_cpu_cache *c
 	unsigned int class;
 
 	for (class = 1; class < heap->nr_classes; class++)
-		use = use * 31 + kspan_glance(cache->class[class].allocs) +
+		use = use * 31 + kspan_glance(cache->class[class].to_sample) +
 		      kspan_cpu_cache_holds(cache, class);
 	return use;
 }
@@ -147,6 +147,30 @@ bool kspan_cpu_cache_large_rests(struct kspan_cpu_cache *cache)
 }
 
 /**
+ * kspan_cpu_cache_allocs() - count the objects that a CPU handed out
+ * @cache:	cache of any CPU
+ * @class:	size class
+ *
+ * Context: task.
+ * Return: how many it were since the heap was made.
+ */
+u64 kspan_cpu_cache_allocs(const struct kspan_cpu_cache *cache, unsigned int class)
+{
+	u32 arming;
+	u64 allocs;
+
+	do {
+		/* Both barriers pair with those in set_to_sample() of sampled.c. */
+		arming = smp_load_acquire(&cache->arming);
+		allocs = kspan_glance(cache->armed[class]) -
+			 kspan_glance(cache->class[class].to_sample);
+		smp_rmb();
+	} while (arming & 1 || READ_ONCE(cache->arming) != arming);
+	return allocs;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_allocs);
+
+/**
  * kspan_cpu_caches_count() - statistics of a class over all CPUs
  * @heap:	owner of the caches
  * @class:	size class
@@ -166,7 +190,7 @@ void kspan_cpu_caches_count(struct kspan_heap *heap, unsigned int class,
 		struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
 
 		*cached += kspan_cpu_cache_holds(cache, class);
-		*allocs += kspan_glance(cache->class[class].allocs);
+		*allocs += kspan_cpu_cache_allocs(cache, class);
 	}
 }
 

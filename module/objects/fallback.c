@@ -68,14 +68,19 @@ static unsigned int least_order(const struct kspan_size_class *sc, unsigned int 
 	return get_order(sc->size);
 }
 
-/* Make a detached run a span of its node's central. Returns its first slot, or NULL. */
-static void *adopt_run(struct kspan_heap *heap, struct kspan_span *span, unsigned int class,
-		       gfp_t gfp)
+/**
+ * kspan_adopt_run() - make a run a span of a central
+ * @central:	of the node of the run
+ * @span:	DETACHED, of the central's class
+ * @gfp:	the caller's flags
+ *
+ * Return: the first slot of the span, allocated and sealed; or NULL, and the caller keeps the run.
+ */
+void *kspan_adopt_run(struct kspan_central *central, struct kspan_span *span, gfp_t gfp)
 {
-	struct kspan_central *central = kspan_heap_make_central(heap, span->nid, class, gfp);
 	void *object = NULL;
 
-	if (!central || kspan_span_format(span, &heap->classes[class], central->tracked, gfp))
+	if (kspan_span_format(span, central->sc, central->tracked, gfp))
 		return NULL;
 	/*
 	 * The slots keep their content over free and allocation, so init_on_alloc happens once,
@@ -84,7 +89,7 @@ static void *adopt_run(struct kspan_heap *heap, struct kspan_span *span, unsigne
 	if (central->keeps_contents && want_init_on_alloc(0))
 		kspan_span_wipe(span);
 	kspan_seal_span(span, central->seal_at);
-	if (!central->ctor || construct_slots(heap->private, span))
+	if (!central->ctor || construct_slots(central->heap->private, span))
 		object = kspan_central_adopt(central, span, gfp);
 	if (!object) {
 		kspan_unseal_span(span, central->seal_at);
@@ -168,9 +173,10 @@ static void *slot_of_new_span(struct kspan_heap *heap, unsigned int class,
 			      enum kspan_source from)
 {
 	unsigned int charged = rq->npages, order;
+	struct kspan_central *central;
 	struct kspan_span *span;
+	void *object = NULL;
 	bool loose;
-	void *object;
 
 	if (from >= KSPAN_FROM_SHORTER_RUNS)
 		charged = max(1U << rq->least >> KSPAN_PAGE_ORDER, 1U);
@@ -181,8 +187,10 @@ static void *slot_of_new_span(struct kspan_heap *heap, unsigned int class,
 		goto uncharge;
 	loose = kspan_span_is_loose(span);
 	order = ilog2(span->base_pages);
-	object = charge_exactly(account, &charged, kspan_span_npages(span), rq->gfp) ?
-		 adopt_run(heap, span, class, rq->gfp) : NULL;
+	/* The run may be of another node than @rq->nid. */
+	central = kspan_heap_make_central(heap, span->nid, class, rq->gfp);
+	if (central && charge_exactly(account, &charged, kspan_span_npages(span), rq->gfp))
+		object = kspan_adopt_run(central, span, rq->gfp);
 	if (object) {
 		if (loose)
 			stock_loose_spans(heap, class, rq, order);

@@ -15,20 +15,11 @@
 #include "objects/empty.h"
 #include "objects/heap.h"
 
-/**
- * kspan_heap_make_central() - get the central of a class on a node
- * @heap:	owner of the central
- * @nid:	any possible node
- * @class:	size class, not 0
- * @gfp:	for the memory of a new central; with KSPAN_GFP_NOLOCK none is made
- *
- * Context: as @gfp says.
- * Return: the central, which is made if it does not exist yet; or NULL.
- */
-struct kspan_central *kspan_heap_make_central(struct kspan_heap *heap, int nid,
-					      unsigned int class, gfp_t gfp)
+static struct kspan_central *make_central(struct kspan_heap *heap, int nid, unsigned int class,
+					  bool sampled, gfp_t gfp)
 {
-	struct kspan_central **where = &heap->central[nid * heap->nr_classes + class], *central;
+	unsigned int row = sampled ? nr_node_ids + nid : nid;
+	struct kspan_central **where = &heap->central[row * heap->nr_classes + class], *central;
 	/* A possible node that is not online has no memory of its own. */
 	int home = node_online(nid) ? nid : NUMA_NO_NODE;
 
@@ -54,6 +45,13 @@ struct kspan_central *kspan_heap_make_central(struct kspan_heap *heap, int nid,
 		if (class != KSPAN_CLASS_TINY)
 			central->page_class = KSPAN_CLASS_PRIVATE;
 	}
+	if (sampled) {
+		central->sampled = true;
+		central->tracked = true;
+		/* A free by way of a magazine would not look at the sample. */
+		central->cached_class = 0;
+		central->page_class = KSPAN_CLASS_PRIVATE;
+	}
 	/*
 	 * Release: pairs with the acquire above, in kspan_heap_central() and in
 	 * kspan_heap_next_central() of heap.h. A CPU that finds the central sees its fields set.
@@ -66,6 +64,29 @@ struct kspan_central *kspan_heap_make_central(struct kspan_heap *heap, int nid,
 	kfree(central);
 	/* Pairs with the cmpxchg_release() above, on the CPU that was quicker. */
 	return smp_load_acquire(where);
+}
+
+/**
+ * kspan_heap_make_central() - get the central of a class on a node
+ * @heap:	owner of the central
+ * @nid:	any possible node
+ * @class:	size class, not 0
+ * @gfp:	for the memory of a new central; with KSPAN_GFP_NOLOCK none is made
+ *
+ * Context: as @gfp says.
+ * Return: the central, which is made if it does not exist yet; or NULL.
+ */
+struct kspan_central *kspan_heap_make_central(struct kspan_heap *heap, int nid,
+					      unsigned int class, gfp_t gfp)
+{
+	return make_central(heap, nid, class, false, gfp);
+}
+
+/** kspan_heap_make_sampled() - kspan_heap_make_central() of the class's sampled objects */
+struct kspan_central *kspan_heap_make_sampled(struct kspan_heap *heap, int nid,
+					      unsigned int class, gfp_t gfp)
+{
+	return make_central(heap, nid, class, true, gfp);
 }
 
 /**
@@ -84,7 +105,7 @@ int kspan_heap_build(struct kspan_heap *heap, const char *name,
 	heap->classes = classes;
 	heap->nr_classes = nr_classes;
 	heap->most_at_once = KSPAN_MAX_SMALL;
-	heap->central = kcalloc(nr_node_ids * nr_classes, sizeof(*heap->central), GFP_KERNEL);
+	heap->central = kcalloc(2 * nr_node_ids * nr_classes, sizeof(*heap->central), GFP_KERNEL);
 	if (heap->central && !kspan_cpu_caches_init(heap))
 		return 0;
 	kspan_heap_exit(heap);

@@ -26,8 +26,9 @@ struct kspan_reserves;
  * @cpu:	cache of each possible CPU
  * @classes:	size classes; entry 0 is no class
  * @nr_classes:	length of @classes
- * @central:	for each possible node one pointer per class. In a private heap it is NULL
- *		until the first object of that class and node is allocated.
+ * @central:	for each possible node one pointer per class; then as many for the spans of
+ *		sampled objects, see sampled.c. In a private heap, and for sampled objects in any
+ *		heap, it is NULL until the first object of that class and node is allocated.
  * @name:	shown in reports
  * @cache_most: most bytes of objects that the magazines of a CPU may hold, besides
  *		kspan_cpu_cache_bytes; 0 for no such bound
@@ -140,13 +141,20 @@ static inline struct kspan_central *kspan_heap_central(struct kspan_heap *heap, 
 	return smp_load_acquire(&heap->central[nid * heap->nr_classes + class]);
 }
 
-/* Iterate over the centrals that exist. Start with *@i = 0. Returns NULL at the end. */
+/* The central of the sampled objects of a class on a node, or NULL. */
+static inline struct kspan_central *kspan_heap_sampled(struct kspan_heap *heap, int nid,
+						       unsigned int class)
+{
+	return kspan_heap_central(heap, nr_node_ids + nid, class);
+}
+
+/* Iterate over the centrals that exist, those of sampled objects included. Start with *@i = 0. Returns NULL at the end. */
 static inline struct kspan_central *kspan_heap_next_central(struct kspan_heap *heap,
 							    unsigned int *i)
 {
 	struct kspan_central *central = NULL;
 
-	for (; !central && *i < nr_node_ids * heap->nr_classes; ++*i)
+	for (; !central && *i < 2 * nr_node_ids * heap->nr_classes; ++*i)
 		/* Pairs with the cmpxchg_release() in kspan_heap_make_central() of heap.c. */
 		central = smp_load_acquire(&heap->central[*i]);
 	return central;
@@ -163,7 +171,10 @@ void kspan_heap_report_live(const struct kspan_heap *heap, unsigned int class,
 
 struct kspan_central *kspan_heap_make_central(struct kspan_heap *heap, int nid,
 					      unsigned int class, gfp_t gfp);
+struct kspan_central *kspan_heap_make_sampled(struct kspan_heap *heap, int nid,
+					      unsigned int class, gfp_t gfp);
 bool kspan_heap_caches(struct kspan_heap *heap, unsigned int class, const void *object);
+void *kspan_adopt_run(struct kspan_central *central, struct kspan_span *span, gfp_t gfp);
 void *kspan_heap_refill_slot(struct kspan_heap *heap, unsigned int class, int nid);
 void *kspan_heap_alloc_slot(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp);
 

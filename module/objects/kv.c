@@ -28,6 +28,7 @@
 #include "objects/bad_free.h"
 #include "objects/kv.h"
 #include "objects/limit.h"
+#include "objects/profile.h"
 
 /* Pages from one entry of an object in the xarray to the next. */
 #define ANCHOR	64UL
@@ -47,6 +48,7 @@ enum kv_state {
  * @heap:	heap that the object belongs to; stays while @list is not empty, and until the RCU
  *		readers of the record are done
  * @state:	enum kv_state
+ * @sample:	its sample of the heap profile, or NULL; fixed
  * @list:	in kspan_kv_owner.objects; protected by kv_lock
  * @deferred:	in the list of objects that a work item is to free
  * @rcu:	frees the record, which others may still read, after a grace period
@@ -57,6 +59,7 @@ struct kv_object {
 	size_t size;
 	struct kspan_heap *heap;
 	int state;
+	struct kspan_sample *sample;
 	struct list_head list;
 	struct llist_node deferred;
 	struct rcu_head rcu;
@@ -172,6 +175,17 @@ static void kv_publish(struct kv_object *object)
 	spin_unlock(&kv_lock);
 }
 
+/* Note an object that is to be sampled. */
+static struct kspan_sample *kv_sample(const struct kv_object *object, gfp_t gfp)
+{
+	void *p = (void *)object->addr;
+
+	if (likely(!kspan_profile_due(object->bytes)))
+		return NULL;
+	return kspan_profile_add(p, object->bytes, object->size, object->heap->name,
+				 page_to_nid(vmalloc_to_page(p)), gfp);
+}
+
 /* Allocate an object and its record. The caller has charged the heap. */
 static void *alloc_charged(struct kspan_heap *heap, size_t size, gfp_t gfp, int node)
 {
@@ -194,6 +208,7 @@ static void *alloc_charged(struct kspan_heap *heap, size_t size, gfp_t gfp, int 
 	object->state = KV_HELD;
 	if (record_pages(object, gfp))
 		goto err_map;
+	object->sample = kv_sample(object, gfp);
 	kv_publish(object);
 	/*
 	 * Release: pairs with the READ_ONCE() in find_live(), and with the cmpxchg() in claim()
@@ -290,6 +305,8 @@ static bool claim(struct kv_object *object)
 
 	if (cmpxchg(&object->state, KV_LIVE, KV_FREED) != KV_LIVE)
 		return false;
+	if (unlikely(object->sample))
+		kspan_profile_remove(object->sample);
 	atomic_long_dec(&owner->live);
 	atomic_long_sub(pages, &owner->pages);
 	kspan_account_uncharge(account_of(object->heap), pages);

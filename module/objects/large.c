@@ -22,6 +22,7 @@
 #include "base/kunit_export.h"
 #include "objects/bad_free.h"
 #include "objects/large.h"
+#include "objects/profile.h"
 
 /* Alignment in pages that a request asks for. */
 static unsigned int size_to_align(size_t size)
@@ -147,6 +148,14 @@ void *kspan_large_alloc_emergency(struct kspan_large_owner *owner, size_t size, 
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_alloc_emergency);
 
+/* The object is about to be freed, and belongs to the caller alone. */
+static void forget_sample_of(struct kspan_span *span)
+{
+	if (unlikely(span->sample))
+		kspan_profile_remove(span->sample);
+	span->sample = NULL;
+}
+
 /* Leave a span to the next merge: of its owner, or without one of the page heap. */
 static void defer(struct kspan_span *span)
 {
@@ -165,6 +174,7 @@ static void free_deferred(struct kspan_span *span)
 	struct kspan_large_owner *owner = span->owner;
 	unsigned long flags;
 
+	forget_sample_of(span);
 	if (in_nmi()) {
 		defer(span);
 		return;
@@ -460,6 +470,7 @@ unsigned long kspan_large_drop(struct kspan_large_owner *owner)
 		if (!span)
 			continue;
 		kmemleak_free((void *)span->start);
+		forget_sample_of(span);
 		if (want_init_on_free())
 			memset((void *)span->start, 0, kspan_span_bytes(span));
 		kspan_page_heap_drop(span);

@@ -15,6 +15,7 @@
 
 #include "base/kunit_export.h"
 #include "objects/large_cache.h"
+#include "objects/profile.h"
 
 unsigned int kspan_large_cache_bytes = 1024 * 1024;
 KSPAN_EXPORT_FOR_KUNIT(kspan_large_cache_bytes);
@@ -181,6 +182,10 @@ bool kspan_large_cache_put(struct kspan_large_cache *cache, unsigned long addr, 
 	/* The claim fails if somebody else frees the object at the same time. */
 	if (i == KSPAN_LARGE_CACHED || !kspan_span_claim(span, word, KSPAN_SPAN_LARGE_CACHED))
 		return false;
+	if (unlikely(span->sample)) {
+		kspan_profile_remove(span->sample);
+		span->sample = NULL;
+	}
 	cache->span[i] = span;
 	WRITE_ONCE(cache->count, cache->count + 1);
 	WRITE_ONCE(cache->pages, cache->pages + kspan_span_npages(span));

@@ -19,6 +19,7 @@
 #include "objects/deferred.h"
 #include "objects/depot.h"
 #include "objects/lookup.h"
+#include "objects/profile.h"
 #include "objects/seal.h"
 #include "objects/slot.h"
 
@@ -116,12 +117,17 @@ static enum kspan_slot_state seal_slot(const struct kspan_central *central, unsi
 	return KSPAN_SLOT_OUT;
 }
 
-/* Free one slot that is out. */
-static void return_slot_locked(struct kspan_span *span, unsigned int index,
-			       struct list_head *retired)
+/* Free one slot that is out. Returns its sample, if it has one. */
+static struct kspan_sample *return_slot_locked(struct kspan_span *span, unsigned int index,
+					       struct list_head *retired)
 {
+	struct kspan_sample *sample = NULL;
+
 	lockdep_assert_held(&span->central->lock);
+	if (span->central->sampled)
+		sample = kspan_span_swap_sample(span, index, NULL);
 	kspan_central_return_word_locked(span, index / 64, BIT_ULL(index % 64), 1, retired);
+	return sample;
 }
 
 /*
@@ -130,6 +136,7 @@ static void return_slot_locked(struct kspan_span *span, unsigned int index,
  */
 static int central_free_slot(unsigned long addr, unsigned int class, bool trusted)
 {
+	struct kspan_sample *sample = NULL;
 	struct kspan_span *span;
 	int state = -ENOENT;
 	unsigned int index;
@@ -153,7 +160,7 @@ static int central_free_slot(unsigned long addr, unsigned int class, bool truste
 			if (state == KSPAN_SLOT_OUT)
 				state = seal_slot(central, addr, trusted);
 			if (state == KSPAN_SLOT_OUT)
-				return_slot_locked(span, index, &retired);
+				sample = return_slot_locked(span, index, &retired);
 		}
 		raw_spin_unlock_irqrestore(&central->lock, flags);
 		if (state >= 0 && state != KSPAN_SLOT_OUT && state != KSPAN_SLOT_SEALED)
@@ -161,6 +168,8 @@ static int central_free_slot(unsigned long addr, unsigned int class, bool truste
 	}
 	rcu_read_unlock();
 	kspan_central_free_spans(&retired);
+	if (unlikely(sample))
+		kspan_profile_remove(sample);
 	return state;
 }
 
@@ -171,7 +180,10 @@ static int central_free_slot(unsigned long addr, unsigned int class, bool truste
  */
 static int central_defer_slot(unsigned long addr, unsigned int class, bool trusted)
 {
+	struct kspan_sample *sample = NULL;
 	struct kspan_found found;
+	unsigned int slot;
+	bool exact;
 	int state;
 
 	if (!kspan_lookup_small(addr, class, &found) || !kspan_found_pin(&found))
@@ -179,11 +191,18 @@ static int central_defer_slot(unsigned long addr, unsigned int class, bool trust
 	state = kspan_found_slot(&found, addr);
 	if (state == KSPAN_SLOT_OUT)
 		state = seal_slot(found.central, addr, trusted);
+	/* Once the free is deferred the slot may be handed out again, with another sample. */
+	if (state == KSPAN_SLOT_OUT && found.central->sampled) {
+		slot = kspan_slot_index(found.magic, addr - found.start, &exact);
+		sample = kspan_span_swap_sample(found.span, slot, NULL);
+	}
 	if (state == KSPAN_SLOT_OUT && !kspan_span_defer(found.span, addr))
 		state = KSPAN_SLOT_FREE;
 	if (state == KSPAN_SLOT_OUT)
 		kspan_central_defer_span(found.span, found.central);
 	kspan_span_unpin(found.span);
+	if (sample)
+		kspan_profile_remove(sample);
 	if (state != KSPAN_SLOT_OUT && state != KSPAN_SLOT_SEALED)
 		kspan_bad_free_report_slot(state, addr, found.central);
 	return state;

@@ -36,12 +36,20 @@ bool kspan_track_heaps;
 static void track_note(const struct kspan_found *found, unsigned long addr, unsigned long site)
 {
 	struct kspan_span *span = found->span;
+	struct kspan_sample *sample;
+	unsigned long *word;
 	bool exact;
 
 	if (!found->central->tracked || kspan_found_slot(found, addr) != KSPAN_SLOT_OUT)
 		return;
-	WRITE_ONCE(kspan_span_sites(span)[kspan_slot_index(span->magic, addr - span->start,
-							   &exact)], site);
+	word = &kspan_span_sites(span)[kspan_slot_index(span->magic, addr - span->start, &exact)];
+	if (!found->central->sampled) {
+		WRITE_ONCE(*word, site);
+		return;
+	}
+	sample = (struct kspan_sample *)READ_ONCE(*word);
+	if (sample)
+		WRITE_ONCE(sample->site, site);
 }
 
 /**
@@ -106,7 +114,7 @@ static void add_spans(struct kspan_site *table, struct list_head *spans)
 	list_for_each_entry(span, spans, list)
 		for (i = 0; i < span->nslots; i++)
 			if (span->alloc_bits[i / 64] & BIT_ULL(i % 64))
-				add(table, kspan_span_sites(span)[i], span->size);
+				add(table, kspan_slot_site(span->central, span, i), span->size);
 }
 
 static int by_bytes(const void *a, const void *b)

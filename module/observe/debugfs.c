@@ -29,6 +29,7 @@
 #include "kits/pool.h"
 #include "objects/bad_free.h"
 #include "observe/debugfs.h"
+#include "observe/profile_files.h"
 #include "observe/stats.h"
 #include "reclaim/reclaim.h"
 #include "reclaim/relief.h"
@@ -261,6 +262,7 @@ void kspan_debugfs_init(void)
 			    &kspan_arena_file_fops);
 	debugfs_create_file("bad_frees", 0400, directory, NULL, &bad_frees_fops);
 	debugfs_create_file_unsafe("trim", 0600, directory, NULL, &trim_fops);
+	kspan_profile_files_init(directory);
 	if (kspan_arena_debugfs_init(directory))
 		pr_warn("no failkspan/ in debugfs\n");
 }

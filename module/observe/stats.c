@@ -60,6 +60,9 @@ void kspan_heap_class_stats_read(struct kspan_heap *heap, unsigned int class,
 		central = kspan_heap_central(heap, nid, class);
 		if (central)
 			add_central(central, stats, &out);
+		central = kspan_heap_sampled(heap, nid, class);
+		if (central)
+			add_central(central, stats, &out);
 	}
 	stats->slots = stats->spans * heap->classes[class].slots;
 	/*

@@ -57,8 +57,10 @@ struct kspan_span *kspan_descriptor_make_at(struct kspan_page_heap *ph, struct k
 	span->nid = ph->nid;
 	span->arena = arena;
 	span->central = NULL;
-	if (!class)
+	if (!class) {
 		span->owner = KSPAN_OWNER_UNKNOWN;
+		span->sample = NULL;
+	}
 	kspan_span_set_state(span, class ? KSPAN_SPAN_DETACHED : KSPAN_SPAN_LARGE);
 	kspan_map_set(span);
 	if (!class)
@@ -74,6 +76,7 @@ void kspan_descriptor_revive_large(struct kspan_page_heap *ph, struct kspan_span
 	lockdep_assert_held(&ph->lock);
 	kspan_span_begin(span);
 	span->owner = KSPAN_OWNER_UNKNOWN;
+	span->sample = NULL;
 	kspan_span_set_state(span, KSPAN_SPAN_LARGE);
 	count_large(ph, span);
 }

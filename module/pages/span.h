@@ -184,12 +184,23 @@ static inline unsigned long *kspan_span_open_bits(const struct kspan_span *span)
 	return (unsigned long *)(span->alloc_bits + 2 * kspan_span_words(span));
 }
 
-/* For a span of a heap that is tracked: where the object of each slot was allocated. */
+/*
+ * For a span of a heap that is tracked: where the object of each slot was allocated. For a span of
+ * sampled objects: the sample of each, see kspan_span_swap_sample().
+ */
 static inline unsigned long *kspan_span_sites(const struct kspan_span *span)
 {
 	unsigned int bitmaps = span->class == KSPAN_CLASS_TINY ? 3 : 2;
 
 	return (unsigned long *)(span->alloc_bits + bitmaps * kspan_span_words(span));
+}
+
+/* Set the sample of a slot in a span of sampled objects. Returns the one that it had, or NULL. */
+static inline struct kspan_sample *kspan_span_swap_sample(struct kspan_span *span,
+							  unsigned int slot,
+							  struct kspan_sample *sample)
+{
+	return (struct kspan_sample *)xchg(&kspan_span_sites(span)[slot], (unsigned long)sample);
 }
 
 static inline unsigned long kspan_span_bytes(const struct kspan_span *span)
