@@ -10,6 +10,7 @@
 #include <linux/kspan.h>
 #include <linux/sizes.h>
 
+#include "api/cache.h"
 #include "api/free.h"
 #include "api/heaps.h"
 #include "context.h"
@@ -603,6 +604,29 @@ static void content_is_kept(struct kunit *test)
 	kspan_cache_destroy(cache);
 }
 
+/* Readers under RCU may still look at a sampled object of a type-stable cache that was freed. */
+static void memory_stays_for_readers(struct kunit *test)
+{
+	struct kspan_cache *cache = kspan_cache_create("stable", 120, 0, KSPAN_TYPESAFE_BY_RCU,
+						       NULL);
+	struct kspan_central *central;
+	void *p;
+
+	KUNIT_ASSERT_NOT_NULL(test, cache);
+	kspan_cache_free(cache, kspan_cache_alloc(cache, GFP_KERNEL));
+	p = kspan_cache_alloc(cache, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	expect_live(test, 1, 120, "kspan_cache_alloc()");
+	central = kspan_heap_sampled(&cache->heap, page_to_nid(virt_to_page(p)),
+				     KSPAN_CACHE_CLASS);
+	KUNIT_ASSERT_NOT_NULL(test, central);
+	kspan_cache_free(cache, p);
+	KUNIT_EXPECT_EQ(test, central->nr_spans, 1UL);
+	kspan_cache_trim(cache);
+	KUNIT_EXPECT_EQ(test, central->nr_spans, 0UL);
+	kspan_cache_destroy(cache);
+}
+
 static struct kunit_case profile_cases[] = {
 	KUNIT_CASE(gaps_are_exponential),
 	KUNIT_CASE(weights_are_right),
@@ -622,6 +646,7 @@ static struct kunit_case profile_cases[] = {
 	KUNIT_CASE(memory_is_bounded),
 	KUNIT_CASE(limit_holds),
 	KUNIT_CASE(content_is_kept),
+	KUNIT_CASE(memory_stays_for_readers),
 	{}
 };
 
