@@ -351,6 +351,43 @@ bool context_run_over_busy_cache(const struct context *context, struct context_j
 	return started;
 }
 
+struct slot_to_free {
+	unsigned long addr;
+	unsigned int class;
+};
+
+static void free_to_central(void *data)
+{
+	struct slot_to_free *slot = data;
+
+	kspan_central_free(slot->addr, slot->class);
+}
+
+/**
+ * context_free_in_nmi() - have an NMI free a slot of a span
+ * @slot:	not one that a CPU's cache holds
+ * @class:	its size class
+ *
+ * The slot goes to its central, as a free does that can't use the CPU's cache. Between
+ * context_open() and context_close().
+ *
+ * Return: false when there is no memory, or the machine has no NMI; nothing was freed then.
+ */
+bool context_free_in_nmi(const void *slot, unsigned int class)
+{
+	struct slot_to_free data = { (unsigned long)slot, class };
+	struct context_job *job = kzalloc(sizeof(*job), GFP_KERNEL);
+	bool ran;
+
+	if (!job)
+		return false;
+	job->fn = free_to_central;
+	job->data = &data;
+	ran = context_run(&context_nmi, job) && job->nmi;
+	kfree(job);
+	return ran;
+}
+
 const struct context context_task = {
 	.name = "in a task", .column = IN_TASK,
 	.start = start_in_task,

@@ -68,6 +68,8 @@ extern const struct context context_trap;
 bool context_run(const struct context *context, struct context_job *job);
 bool context_run_over_busy_cache(const struct context *context, struct context_job *job);
 
+bool context_free_in_nmi(const void *slot, unsigned int class);
+
 int context_open(void);
 void context_close(void);
 

@@ -264,7 +264,7 @@ words() {
 	modules=$("$KSPAN_TOP/tools/build.sh" "$kernel" plain)
 	rm -rf "$out/payload"
 	mkdir -p "$out/payload"
-	cp "$modules/kspan.ko" "$modules/kspan_words.ko" "$out/payload/"
+	cp "$modules/kspan.ko" "$modules/kspan_counter.ko" "$out/payload/"
 	words_text "$kernel" >"$out/payload/input"
 	boot "$kernel" "$out" "$out/payload" words --cpus 1 --nodes 1
 	rm -rf "$out/payload"

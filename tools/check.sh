@@ -27,16 +27,17 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-# What make check runs: twelve minutes on two processors, with kernels that are built. All
+# What make check runs: a quarter of an hour on two processors, with kernels that are built. All
 # suites on 6.12 plain but one; KUnit also with detectors, on PREEMPT_RT, with a distribution's
 # hardening, and on the other kernels, with what differs there. make check-all runs the rest.
-# The slowest first: the others run beside it.
+# The slowest first: the others run beside it. What has many boots comes last: its short ones fill
+# the end.
 PLAN="6.12/debug kunit
 6.12/rt kunit
 6.12/hardened kunit
-6.12/plain stress stress-wrong kselftest kunit-numa kunit-init-alloc kunit-init-both pressure fragmented hotplug-added hotplug-far stray speed speed-stretch runner kunit-cpus64 stress-cpus64
 6.1/plain kunit hotplug-added stray speed
 7.3/plain kunit stray speed
+6.12/plain runner stress stress-wrong kselftest kunit-numa kunit-init-alloc kunit-init-both pressure fragmented hotplug-added hotplug-far stray speed speed-stretch kunit-cpus64 stress-cpus64
 7.3/dm ports
 7.3/rust rust"
 RUN=$KSPAN_CACHE/check/$(date +%Y%m%d-%H%M%S)-$$
@@ -51,7 +52,8 @@ declare -A BOOTS
 
 choose_suites() {
 	NAMED=$*
-	[ $# -gt 0 ] || set -- style kselftest kunit stress pressure fragmented hotplug stray speed runner \
+	# The runner only waits, for minutes.
+	[ $# -gt 0 ] || set -- style runner kselftest kunit stress pressure fragmented hotplug stray speed \
 		${MATRIX:+ports rust}
 	local suite
 	for suite; do
@@ -180,78 +182,18 @@ judge_ktap() {
 	[ $rc -le 1 ] || row "$entry" "$kind" no-case-ran 0 1 0 "see $out"
 }
 
+# judge_speed KERNEL/FLAVOUR OUT KIND: why a pair or a stretch fails is in RUN/slow.
+judge_speed() {
+	local entry=$1 out=$2 kind=$3 what=pairs rc=0
+	[ "$kind" = speed ] || what=stretches
+	"$KSPAN_TOP/tools/speed.py" $what "${entry%/*}" "$out/results.log" >"$out/suites" 2>>"$RUN/slow" || rc=$?
+	rows_of "$entry" "$kind" <"$out/suites"
+	[ $rc -ne 2 ] || row "$entry" "$kind" none-is-golden 0 1 0 "tools/bench/golden has no line of $entry"
+}
+
 # The values of a column of tools/bench/golden, for the benchmark's list.
 golden_list() {
-	awk -v column="$1" '!/^#/ { print $column }' "$KSPAN_TOP/tools/bench/golden" |
-		sort -u | paste -sd,
-}
-
-# What tools/bench/stretch.c measures; of files that turn nothing off for long there is 0.
-STRETCHES="random sparse bulk steal trim trim_all scavenge shrink stats classes heaps arenas map cpus pools \
-trim_heaps destroy destroy_tracked heap_trim reset heap_trim_all limit cache typesafe cache_destroy \
-deferred deferred_heap wrong rcu prefill prefill_each"
-
-# No stretch is longer than its limit, and all patterns ran, but shrink where the kernel has
-# no drop_caches.
-judge_stretch() {
-	local entry=$1 out=$2
-	awk -v kernel="${1%/*}" -v wanted="$STRETCHES" -v slow="$RUN/slow" '
-		/^no_drop_caches/ { without = "shrink" }
-		/^pattern=/ && / limit=/ {
-			for (i = 1; i <= NF; i++) {
-				split($i, pair, "=")
-				value[pair[1]] = pair[2]
-			}
-			seen[value["pattern"]] = 1
-			if (value["kspan"] + 0 <= value["limit"] + 0 &&
-			    (value["kspan"] + 0 > 0 || value["pattern"] ~ /^(cpus|pools)$/)) { passed++; next }
-			failed++
-			print kernel ": " $0 >>slow
-		}
-		/^pattern=prefill_each / { seen["prefill_each"] = 1 }
-		END {
-			n = split(wanted, names)
-			for (i = 1; i <= n; i++)
-				if (names[i] == without) skipped++
-				else if (!(names[i] in seen)) {
-					print kernel ": pattern=" names[i] " did not run" >>slow
-					failed++
-				}
-			printf "stretches %d %d %d\n", passed, failed, skipped
-		}' "$out/results.log" >"$out/suites"
-	rows_of "$entry" speed-stretch <"$out/suites"
-}
-
-judge_speed() {
-	local entry=$1 out=$2
-	[ "$3" = speed ] || { judge_stretch "$@"; return; }
-	awk -v kernel="${1%/*}" -v golden="$KSPAN_TOP/tools/bench/golden" -v slow="$RUN/slow" '
-		/^pattern=/ {
-			for (i = 1; i <= NF; i++) {
-				split($i, pair, "=")
-				value[pair[1]] = pair[2]
-			}
-			got[value["pattern"], value["size"], value["n"]] = value["kspan"]
-		}
-		END {
-			while ((getline line <golden) > 0) {
-				split(line, want)
-				if (want[1] != kernel) continue
-				found = got[want[2], want[3], want[4]]
-				if (found != "" && found <= want[5] * (1 + want[6] / 100)) {
-					passed++
-				} else {
-					failed++
-					printf "%s: pattern=%s size=%s n=%s: %s instructions, golden %s\n", \
-						kernel, want[2], want[3], want[4], \
-						found == "" ? "no" : found, want[5] >>slow
-				}
-			}
-			printf "pairs %d %d 0\n", passed, failed
-		}' "$out/results.log" >"$out/suites"
-	rows_of "$entry" speed <"$out/suites"
-	grep -qvw "pairs 0 0 0" "$out/suites" ||
-		row "$entry" speed none-is-golden 0 1 0 "tools/bench/golden has no line of $entry"
+	"$KSPAN_TOP/tools/speed.py" list "$1"
 }
 
 # What the guest itself told for people: free memory, and what the stress did.
@@ -349,9 +291,10 @@ slot() {
 	done
 }
 
-# What the boots of a kernel find in /payload: modules, the tests for kselftest.
+# make_payload KERNEL/FLAVOUR SUITE MODULES: what the boots of a kernel find in /payload: modules,
+# the tests for kselftest.
 make_payload() {
-	local suite=$1 modules=$2 kernel=$3 payload=$4-payload-$1
+	local entry=$1 suite=$2 modules=$3 kernel=${1%/*} payload=$RUN/${1/\//-}-payload-$2
 	[ ! -e "$payload" ] || return 0
 	mkdir -p "$payload"
 	case $suite in
@@ -362,6 +305,8 @@ make_payload() {
 		;;
 	speed)
 		cp "$modules/kspan.ko" "$modules/kspan_bench.ko" "$payload/"
+		# shellcheck disable=SC2086
+		one_of speed-stretch ${BOOTS[$entry]} || return 0
 		modules=$(KSPAN_STRETCH=1 "$KSPAN_TOP/tools/build.sh" "$kernel" plain) || return 1
 		mkdir "$payload/stretch"
 		cp "$modules/kspan.ko" "$modules/kspan_bench.ko" "$payload/stretch/"
@@ -403,7 +348,7 @@ test_kernel() {
 			RUNNER=$!
 			continue
 		fi
-		if ! make_payload "${kind%%-*}" "$modules" "$kernel" "$RUN/${entry/\//-}"; then
+		if ! make_payload "$entry" "${kind%%-*}" "$modules"; then
 			row "$entry" build "$kind" 0 1 0 "what it boots with did not build"
 			continue
 		fi

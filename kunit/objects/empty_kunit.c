@@ -262,34 +262,16 @@ static void kernel_knows_of_empty_spans(struct kunit *test)
 	KUNIT_EXPECT_GT(test, ph()->reported, before);
 }
 
-struct deed {
-	unsigned long addr;
-	unsigned int class;
-};
-
-static void free_it(void *data)
-{
-	struct deed *deed = data;
-
-	kspan_central_free(deed->addr, deed->class);
-}
-
 /* A wrong free of an object of a span that is kept changes nothing, by an NMI neither. */
 static void wrong_free_leaves_an_empty_span(struct kunit *test)
 {
-	struct deed deed = { 0, kspan_size_class(SIZE) };
-	struct context_job *job = kunit_kzalloc(test, sizeof(*job), GFP_KERNEL);
 	u64 wrong = kspan_bad_frees();
 
-	KUNIT_ASSERT_NOT_NULL(test, job);
 	KUNIT_ASSERT_EQ(test, context_open(), 0);
 	use(test, SIZE, 2);
 	kspan_free(objects[0]);
 	KUNIT_EXPECT_EQ(test, kspan_bad_frees() - wrong, 1ULL);
-	deed.addr = (unsigned long)objects[1];
-	job->fn = free_it;
-	job->data = &deed;
-	if (context_run(&context_nmi, job) && job->nmi) {
+	if (context_free_in_nmi(objects[1], kspan_size_class(SIZE))) {
 		kspan_central_merge_all(central_of(SIZE));
 		KUNIT_EXPECT_EQ(test, kspan_bad_frees() - wrong, 2ULL);
 	}
@@ -301,19 +283,13 @@ static void wrong_free_leaves_an_empty_span(struct kunit *test)
 /* An NMI frees the last object of a span. The merge keeps the span. */
 static void merge_keeps_an_empty_span(struct kunit *test)
 {
-	struct deed deed = { 0, kspan_size_class(SIZE) };
-	struct context_job *job = kunit_kzalloc(test, sizeof(*job), GFP_KERNEL);
 	unsigned int n;
 	bool ran;
 
-	KUNIT_ASSERT_NOT_NULL(test, job);
 	KUNIT_ASSERT_EQ(test, context_open(), 0);
 	n = take(test, SIZE, 1, objects);
 	give(SIZE, objects, n - 1);
-	deed.addr = (unsigned long)objects[n - 1];
-	job->fn = free_it;
-	job->data = &deed;
-	ran = context_run(&context_nmi, job) && job->nmi;
+	ran = context_free_in_nmi(objects[n - 1], kspan_size_class(SIZE));
 	if (ran)
 		kspan_central_merge_all(central_of(SIZE));
 	else

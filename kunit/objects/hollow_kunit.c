@@ -368,33 +368,6 @@ static void wrong_frees_are_reported(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, kspan_page_heap_free(large, large->start, KSPAN_SPAN_LARGE));
 }
 
-struct deed {
-	unsigned long addr;
-	unsigned int class;
-};
-
-static void free_it(void *data)
-{
-	struct deed *deed = data;
-
-	kspan_central_free(deed->addr, deed->class);
-}
-
-static bool free_in_nmi(struct kspan_central *central, void *slot)
-{
-	struct deed deed = { (unsigned long)slot, central->class };
-	struct context_job *job = kzalloc(sizeof(*job), GFP_KERNEL);
-	bool ran;
-
-	if (!job)
-		return false;
-	job->fn = free_it;
-	job->data = &deed;
-	ran = context_run(&context_nmi, job) && job->nmi;
-	kfree(job);
-	return ran;
-}
-
 static void frees_in_nmi(struct kunit *test)
 {
 	struct kspan_central *central = central_of(SIZE);
@@ -407,7 +380,7 @@ static void frees_in_nmi(struct kunit *test)
 	span = full_span(test, central, slots);
 	keep_only(central, slots, BIT(0) | BIT(2) | BIT(7));
 	KUNIT_EXPECT_EQ(test, hollow(central, ULONG_MAX), 1UL);
-	if (!free_in_nmi(central, slots[2])) {
+	if (!context_free_in_nmi(slots[2], central->class)) {
 		free_kept(central, slots, BIT(0) | BIT(2) | BIT(7), 0);
 		context_close();
 		kunit_skip(test, "no NMI on this machine");
@@ -416,14 +389,14 @@ static void frees_in_nmi(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (int)span->state, (int)KSPAN_SPAN_SMALL_DEFERRED);
 	wrong = kspan_bad_frees();
 	/* The NMI can't defer the free twice: the second one is found at once. */
-	KUNIT_EXPECT_TRUE(test, free_in_nmi(central, slots[2]));
+	KUNIT_EXPECT_TRUE(test, context_free_in_nmi(slots[2], central->class));
 	KUNIT_EXPECT_EQ(test, kspan_bad_frees() - wrong, 1ULL);
 	/* hollow() merges the deferred free before it looks at the span. */
 	KUNIT_EXPECT_EQ(test, hollow(central, ULONG_MAX), 1UL);
 	KUNIT_EXPECT_EQ(test, (unsigned int)span->gone_pages, (unsigned int)(BIT(1) | BIT(2)));
 	kspan_verify(test, heap);
-	KUNIT_EXPECT_TRUE(test, free_in_nmi(central, slots[0]));
-	KUNIT_EXPECT_TRUE(test, free_in_nmi(central, slots[7]));
+	KUNIT_EXPECT_TRUE(test, context_free_in_nmi(slots[0], central->class));
+	KUNIT_EXPECT_TRUE(test, context_free_in_nmi(slots[7], central->class));
 	kspan_central_merge_all(central);
 	KUNIT_EXPECT_EQ(test, used_pages(), used);
 	KUNIT_EXPECT_EQ(test, kspan_bad_frees() - wrong, 1ULL);

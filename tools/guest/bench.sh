@@ -36,12 +36,12 @@ count_words() {
 }
 
 store_words() {
-	load kspan.ko && load kspan_words.ko "tiny=$2" || return 1
-	cat /payload/input >/dev/kspan_words || return 1
-	cat /dev/kspan_words >/tmp/words || return 1
+	load kspan.ko && load kspan_counter.ko "tiny=$2" || return 1
+	cat /payload/input >/dev/kspan_counter || return 1
+	cat /dev/kspan_counter >/tmp/words || return 1
 	[ "$2" = 1 ] || count_words </tmp/words
 	show_classes "$1"
-	rmmod kspan_words && rmmod kspan
+	rmmod kspan_counter && rmmod kspan
 }
 
 if [ "$BENCH_WHAT" = words ]; then

@@ -42,6 +42,20 @@ expect() {
 	[ "$2" = "$3" ] || fail "$1: $2, expected $3"
 }
 
+# The text as the samples take it: a line has 1024 bytes at most.
+lines_of_input() {
+	fold -b -w 1024 "$INPUT"
+	# close() ends a line, too.
+	[ -z "$(tail -c 1 "$INPUT")" ] || echo
+}
+
+# heap_value HEAP COLUMN: of its line in debugfs, whose columns have no "# kspan heaps v1:"
+# before them
+heap_value() {
+	awk -v heap="$1" -v name="$2" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) col = i - 4 }
+	     $1 == heap { print $col }' $DEBUGFS/heaps
+}
+
 # parameter NAME [VALUE]: reads or writes a parameter of the sample
 parameter() {
 	if [ $# -eq 1 ]; then

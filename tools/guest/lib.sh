@@ -36,6 +36,24 @@ mem_free() {
 	     END { print kb }' /proc/meminfo /proc/zoneinfo /proc/vmallocinfo /proc/slabinfo
 }
 
+# The free memory of all CPUs is added up, which they do once a second by themselves.
+mem_free_now() {
+	[ ! -w /proc/sys/vm/stat_refresh ] || echo 1 >/proc/sys/vm/stat_refresh
+	mem_free
+}
+
+# Waits until free memory grows no more: RCU and workqueues free some of it later.
+await_frees() {
+	local before after
+	before=$(mem_free_now)
+	for _ in 1 2 3 4 5 6 7 8; do
+		sleep 0.2
+		after=$(mem_free_now)
+		[ $((after - before)) -ge 64 ] || break
+		before=$after
+	done
+}
+
 # Free memory in kB after everything that can be given back was. Shrinking a
 # slab cache also empties KASAN's quarantine of it, up to 1/32 of the memory.
 settled_mem_free() {
@@ -46,9 +64,9 @@ settled_mem_free() {
 	for _ in 1 2; do
 		[ ! -e /proc/sys/vm/drop_caches ] || echo 3 >/proc/sys/vm/drop_caches
 		[ ! -e /proc/sys/vm/compact_memory ] || echo 1 >/proc/sys/vm/compact_memory
-		sleep 1
+		await_frees
 	done
-	mem_free
+	mem_free_now
 }
 
 # settled_at KB: the same, once more and again if it is less: what the kernel keeps for a

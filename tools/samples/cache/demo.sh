@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 #
-# The demo of kspan_cache: each word of a text is a packet from an address of its
-# own. Writers send them at the same time, flows end under the hands of others, and
-# what is counted at last is exact.
+# The demo of kspan_cache: each word of a text is a packet of its own flow. Writers
+# send them at the same time, flows end while others use them, and what is counted at
+# last is exact.
 # shellcheck disable=SC1091
 . "${KSPAN_GUEST:-/guest}/demo-lib.sh"
 
@@ -32,11 +32,8 @@ counted() {
 demo() {
 	local churn
 	awk '{ for (i = 1; i <= NF; i++) {
-			if (!($i in addr)) {
-				n = ++flows
-				addr[$i] = "10." int(n / 65536) % 256 "." int(n / 256) % 256 "." n % 256
-			}
-			print addr[$i], length($i)
+			if (!($i in flow)) flow[$i] = ++flows
+			print flow[$i], length($i)
 		} }' "$INPUT" >"$SCRATCH/packets"
 	awk '!seen[$1]++ { print $1, "end" }' "$SCRATCH/packets" >"$SCRATCH/ends"
 	step "cat packets >/dev/kspan_cache    ($(wc -l <"$SCRATCH/packets") lines, from $INPUT_NAME, $WRITERS times at once)"

@@ -6,13 +6,19 @@
 # shellcheck disable=SC1091
 . "${KSPAN_GUEST:-/guest}/demo-lib.sh"
 
+# every MICROSECONDS: an interrupt
+every() {
+	step "echo $1 >/dev/kspan_fixed_pool"
+	echo "$1" >/dev/kspan_fixed_pool || fail "the interval was refused"
+}
+
 demo() {
 	local lost_before taken
-	parameter interval_us 1000
+	every 1000
 	step "sort $INPUT_NAME | uniq -c >/dev/null; sleep 1"
 	sort "$INPUT" | uniq -c >/dev/null
 	sleep 1
-	parameter interval_us 0
+	every 0
 	step "cat /dev/kspan_fixed_pool >log; head -n 3 log"
 	cat /dev/kspan_fixed_pool >"$SCRATCH/log" || fail "the log was not given"
 	head -n 3 "$SCRATCH/log"
@@ -26,13 +32,13 @@ demo() {
 
 	# A slow machine may have lost some before.
 	lost_before=$(parameter lost)
-	parameter interval_us 100
+	every 100
 	step "until [ \$(cat lost) -gt $lost_before ]; do sleep 1; done"
 	for _ in 1 2 3 4 5 6 7 8 9 10; do
 		[ "$(parameter lost)" -eq "$lost_before" ] || break
 		sleep 1
 	done
-	parameter interval_us 0
+	every 0
 	[ "$(parameter lost)" -gt "$lost_before" ] || fail "no interrupt was without a record"
 	step "wc -l </dev/kspan_fixed_pool"
 	taken=$(wc -l </dev/kspan_fixed_pool)

@@ -1,44 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kspan_fixed_pool: a log of what a timer interrupted, in blocks of a fixed pool.
+ * kspan_fixed_pool: a log of what a timer interrupted.
  *
- * What it is
- *	A sample of how a module uses fixed pools: a high-resolution timer takes a
- *	record for each interrupt, in hardirq, where it may neither wait nor do
- *	without. All records are there when the module is loaded.
+ * What it shows
+ *	A fixed pool: an interrupt takes a block where it can't wait for memory. All blocks are
+ *	there when the module is loaded.
  *
- *		# echo 500 > /sys/module/kspan_fixed_pool/parameters/interval_us
- *		# sleep 1; echo 0 > /sys/module/kspan_fixed_pool/parameters/interval_us
- *		# head -2 /dev/kspan_fixed_pool
+ *		# echo 500 > /dev/kspan_fixed_pool	(an interrupt every 500 us)
+ *		# sleep 1; echo 0 > /dev/kspan_fixed_pool
+ *		# head -n 1 /dev/kspan_fixed_pool
  *		123.456789012 cpu 0 late 1830 ns pid 0 swapper/0
- *		123.457289012 cpu 0 late 1711 ns pid 0 swapper/0
  *
- * Reading
- *	A line for each record, the oldest first; who reads it has it. Nothing is
- *	read where there is none. EINVAL: no room for a line. EFAULT: a bad address.
- *
- * Parameters
- *	records		how many there are (1024)
- *	interval_us	microseconds between two interrupts; 0: there are none
- *	lost		interrupts for which there was no record
- *
- * Locking
- *	records_lock protects the list. The pool needs no lock.
+ *	A read gives a line for each record, the oldest first, and empties the log. A write() fails
+ *	with EINVAL for an interval that is neither 0 nor 50 to 1000000.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/fs.h>
 #include <linux/hrtimer.h>
 #include <linux/list.h>
-#include <linux/miscdevice.h>
-#include <linux/module.h>
-#include <linux/moduleparam.h>
-#include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
-#include <linux/uaccess.h>
 
-#include <linux/kspan.h>
+#include "../lines.h"
 
 struct record {
 	struct list_head list;
@@ -50,15 +33,16 @@ struct record {
 };
 
 static unsigned int records = 1024;
-static unsigned int interval_us;
 static atomic_long_t lost;
 
 static struct kspan_fixed_pool *pool;
+static DEFINE_RAW_SPINLOCK(log_lock);
 static LIST_HEAD(log);
-static DEFINE_RAW_SPINLOCK(records_lock);
+
+/* One writer at a time starts and stops the timer. */
+static DEFINE_MUTEX(timer_lock);
 static struct hrtimer timer;
-/* For those who start and stop the timer; under it the pool is there or is not. */
-static DEFINE_MUTEX(timer_mutex);
+static unsigned int interval_us;
 
 static void note(ktime_t due)
 {
@@ -72,21 +56,16 @@ static void note(ktime_t due)
 	record->late = ktime_to_ns(ktime_sub(ktime_get(), due));
 	record->cpu = raw_smp_processor_id();
 	record->pid = current->pid;
-	memcpy(record->comm, current->comm, sizeof(record->comm));
-	record->comm[sizeof(record->comm) - 1] = '\0';
-	raw_spin_lock(&records_lock);
+	strscpy(record->comm, current->comm, sizeof(record->comm));
+	raw_spin_lock(&log_lock);
 	list_add_tail(&record->list, &log);
-	raw_spin_unlock(&records_lock);
+	raw_spin_unlock(&log_lock);
 }
 
 static enum hrtimer_restart timer_handler(struct hrtimer *unused)
 {
-	unsigned int us = READ_ONCE(interval_us);
-
 	note(hrtimer_get_expires(&timer));
-	if (!us)
-		return HRTIMER_NORESTART;
-	hrtimer_forward_now(&timer, ns_to_ktime(us * NSEC_PER_USEC));
+	hrtimer_forward_now(&timer, ns_to_ktime(interval_us * NSEC_PER_USEC));
 	return HRTIMER_RESTART;
 }
 
@@ -100,105 +79,54 @@ static void setup_timer(void)
 #endif
 }
 
-/* Under timer_mutex, with a pool. */
-static void restart_timer(void)
-{
-	hrtimer_cancel(&timer);
-	if (interval_us)
-		hrtimer_start(&timer, ns_to_ktime(interval_us * NSEC_PER_USEC),
-			      HRTIMER_MODE_REL_HARD);
-}
-
-static struct record *take_oldest(void)
-{
-	struct record *record;
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&records_lock, flags);
-	record = list_first_entry_or_null(&log, struct record, list);
-	if (record)
-		list_del(&record->list);
-	raw_spin_unlock_irqrestore(&records_lock, flags);
-	return record;
-}
-
-static void put_back(struct record *record)
-{
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&records_lock, flags);
-	list_add(&record->list, &log);
-	raw_spin_unlock_irqrestore(&records_lock, flags);
-}
-
-static int show(const struct record *record, char *line, size_t size)
-{
-	u32 ns;
-	u64 seconds = div_u64_rem(record->time, NSEC_PER_SEC, &ns);
-
-	return scnprintf(line, size, "%llu.%09u cpu %u late %llu ns pid %d %s\n", seconds, ns,
-			 record->cpu, record->late, record->pid, record->comm);
-}
-
-/* Whole lines, as many as there is room for. */
-static ssize_t log_read(struct file *file, char __user *to, size_t len, loff_t *ppos)
-{
-	struct record *record;
-	size_t done = 0;
-	char line[128];
-	int n, err = 0;
-
-	while ((record = take_oldest())) {
-		n = show(record, line, sizeof(line));
-		if (n > len - done)
-			err = -EINVAL;
-		else if (copy_to_user(to + done, line, n))
-			err = -EFAULT;
-		if (err) {
-			put_back(record);
-			break;
-		}
-		kspan_fixed_pool_free(pool, record);
-		done += n;
-	}
-	return done ? done : err;
-}
-
-static const struct file_operations log_fops = {
-	.owner = THIS_MODULE,
-	.read = log_read,
-};
-
-static struct miscdevice log_device = {
-	.minor = MISC_DYNAMIC_MINOR,
-	.name = KBUILD_MODNAME,
-	.fops = &log_fops,
-};
-
-/* An interrupt every 50 us at most leaves time for something else. */
-static int interval_set(const char *val, const struct kernel_param *kp)
+/* A line is an interval. An interrupt every 50 us at most leaves time for other work. */
+static int timer_take(char *line, size_t len)
 {
 	unsigned int us;
-	int err = kstrtouint(val, 0, &us);
+	int err = kstrtouint(line, 0, &us);
 
-	if (err)
-		return err;
-	if (us > 1000000 || (us && us < 50))
+	if (err || us > USEC_PER_SEC || (us && us < 50))
 		return -EINVAL;
-	mutex_lock(&timer_mutex);
-	WRITE_ONCE(interval_us, us);
-	if (pool)
-		restart_timer();
-	mutex_unlock(&timer_mutex);
+	mutex_lock(&timer_lock);
+	hrtimer_cancel(&timer);
+	interval_us = us;
+	if (us)
+		hrtimer_start(&timer, ns_to_ktime(us * NSEC_PER_USEC), HRTIMER_MODE_REL_HARD);
+	mutex_unlock(&timer_lock);
 	return 0;
 }
 
-static const struct kernel_param_ops interval_ops = {
-	.set = interval_set,
-	.get = param_get_uint,
-};
-module_param_cb(interval_us, &interval_ops, &interval_us, 0644);
-MODULE_PARM_DESC(interval_us, "microseconds between two interrupts, 50 to 1000000; 0 for none (default 0)");
+/* Moves all records of @from to the head of @to. One of both is the log. */
+static void move_records(struct list_head *from, struct list_head *to)
+{
+	raw_spin_lock_irq(&log_lock);
+	list_splice_init(from, to);
+	raw_spin_unlock_irq(&log_lock);
+}
+
+static void log_show(struct seq_file *m, unsigned int part)
+{
+	struct record *record, *next;
+	LIST_HEAD(taken);
+	u64 seconds;
+	u32 ns;
+
+	move_records(&log, &taken);
+	list_for_each_entry(record, &taken, list) {
+		seconds = div_u64_rem(record->time, NSEC_PER_SEC, &ns);
+		seq_printf(m, "%llu.%09u cpu %u late %llu ns pid %d %s\n", seconds, ns,
+			   record->cpu, record->late, record->pid, record->comm);
+	}
+	/* seq_file calls again, with a larger buffer. */
+	if (seq_has_overflowed(m)) {
+		move_records(&taken, &log);
+		return;
+	}
+	list_for_each_entry_safe(record, next, &taken, list)
+		kspan_fixed_pool_free(pool, record);
+}
+
+static struct lines_device log_device = LINES_DEVICE(timer_take, log_show, 1);
 
 static int records_set(const char *val, const struct kernel_param *kp)
 {
@@ -223,39 +151,26 @@ static const struct kernel_param_ops lost_ops = {
 module_param_cb(lost, &lost_ops, NULL, 0444);
 MODULE_PARM_DESC(lost, "interrupts for which there was no record");
 
-static void stop(void)
-{
-	mutex_lock(&timer_mutex);
-	WRITE_ONCE(interval_us, 0);
-	hrtimer_cancel(&timer);
-	/* The records that nobody has read go with it. */
-	kspan_fixed_pool_destroy(pool);
-	pool = NULL;
-	mutex_unlock(&timer_mutex);
-}
-
 static int __init log_init(void)
 {
 	int err;
 
-	setup_timer();
-	mutex_lock(&timer_mutex);
 	pool = kspan_fixed_pool_create(sizeof(struct record), 0, records, GFP_KERNEL);
-	if (pool)
-		restart_timer();
-	mutex_unlock(&timer_mutex);
 	if (!pool)
 		return -ENOMEM;
-	err = misc_register(&log_device);
+	setup_timer();
+	err = misc_register(&log_device.misc);
 	if (err)
-		stop();
+		kspan_fixed_pool_destroy(pool);
 	return err;
 }
 
 static void __exit log_exit(void)
 {
-	misc_deregister(&log_device);
-	stop();
+	misc_deregister(&log_device.misc);
+	hrtimer_cancel(&timer);
+	/* With the records that nobody has read. */
+	kspan_fixed_pool_destroy(pool);
 }
 
 module_init(log_init);

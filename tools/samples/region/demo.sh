@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 #
-# The demo of kspan_region: has settings made into a tree, shows that a wrong message
+# The demo of kspan_region: has settings made into a tree, shows that a wrong line
 # changes nothing, and forgets them all.
 # shellcheck disable=SC1091
 . "${KSPAN_GUEST:-/guest}/demo-lib.sh"
@@ -50,10 +50,9 @@ demo() {
 	cmp "$SCRATCH/want" "$SCRATCH/got" || fail "the tree is not what was written"
 	echo "$(wc -l <"$SCRATCH/got") names"
 
-	step "a message whose second line is no setting"
+	step "echo 'kernel.made_up..name = 1' >$device"
 	# shellcheck disable=SC2015 # it is the failure that is wanted
-	printf 'kernel.made_up.name = 1\nthis is none\n' >$device 2>/dev/null &&
-		fail "the message was taken" || :
+	echo 'kernel.made_up..name = 1' >$device 2>/dev/null && fail "it was taken" || :
 	cat $device >"$SCRATCH/again" || fail "the tree was not given"
 	cmp "$SCRATCH/tree" "$SCRATCH/again" || fail "it has changed the tree"
 	echo "refused; the tree and the bytes that it takes are as before"
@@ -62,7 +61,8 @@ demo() {
 	echo 'kernel.hostname = other' >$device || fail "the setting was not taken"
 	grep ' hostname = other' $device || fail "the setting was not changed"
 	show grep -E '^(HeapInuse|Sys|BadFreeRegion|RefusedMark):' $DEBUGFS/stats
-	parameter reset 1
+	step "echo reset >$device"
+	echo reset >$device || fail "the reset was refused"
 	show cat $device
 	expect "lines after the reset" "$(wc -l <$device)" 1
 }

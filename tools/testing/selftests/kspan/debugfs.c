@@ -126,7 +126,7 @@ TEST_F(debugfs, words_have_a_heap)
 
 	ASSERT_EQ(0, words_reset());
 	ASSERT_EQ(0, heaps_read(&before, "words"));
-	EXPECT_STREQ("kspan_words", before.module);
+	EXPECT_STREQ("kspan_counter", before.module);
 	ASSERT_EQ(0, words_put("one_more ", 9));
 	ASSERT_EQ(0, heaps_read(&after, "words"));
 	EXPECT_LT(before.named.allocs, after.named.allocs);

@@ -15,7 +15,7 @@ fi
 
 # For those who source this.
 # shellcheck disable=SC2034
-DEVICE=/dev/kspan_words
+DEVICE=/dev/kspan_counter
 DEBUGFS=/sys/kernel/debug/kspan
 # A kernel with kmemleak has other detectors, too, and is some ten times slower.
 DETECTORS=

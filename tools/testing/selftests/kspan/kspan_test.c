@@ -19,7 +19,7 @@
 
 /* Modules */
 
-static const char * const module_names[] = { "kspan", "kspan_words" };
+static const char * const module_names[] = { "kspan", "kspan_counter" };
 static bool module_is_ours[2];
 static pid_t main_pid;
 

@@ -3,7 +3,7 @@
  * What the tests of kspan share: modules, debugfs files, the words device, and
  * a load on it whose outcome is known.
  *
- * Before a program's tests, kspan and kspan_words are loaded (exit 4 if that is
+ * Before a program's tests, kspan and kspan_counter are loaded (exit 4 if that is
  * impossible); afterwards the modules that were loaded here are unloaded.
  */
 #ifndef KSPAN_TEST_H
@@ -15,8 +15,8 @@
 #include <sys/types.h>
 
 #define KSPAN_DEBUGFS		"/sys/kernel/debug/kspan/"
-#define WORDS_DEVICE		"/dev/kspan_words"
-#define WORDS_PARAMETERS	"/sys/module/kspan_words/parameters/"
+#define WORDS_DEVICE		"/dev/kspan_counter"
+#define WORDS_PARAMETERS	"/sys/module/kspan_counter/parameters/"
 
 /* The least seconds any single test gets: emulated processors are slow. */
 #define KSPAN_TIMEOUT		300

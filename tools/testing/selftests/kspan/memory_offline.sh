@@ -65,7 +65,7 @@ take_half() {
 fill() {
 	local rc=0
 	[ -n "$DETECTORS" ] || take_half || return 1
-	load kspan && load kspan_words && cat "$TEXT" >$DEVICE && sort $DEVICE >"$BEFORE" || rc=1
+	load kspan && load kspan_counter && cat "$TEXT" >$DEVICE && sort $DEVICE >"$BEFORE" || rc=1
 	[ -n "$DETECTORS" ] || umount "$FILLER"
 	return $rc
 }
@@ -116,7 +116,7 @@ test_objects() {
 
 # kspan stays loaded, but has nothing in use.
 test_trim() {
-	rmmod kspan_words && echo 1 >$DEBUGFS/trim && [ -z "$(blocks_with_arenas)" ]
+	rmmod kspan_counter && echo 1 >$DEBUGFS/trim && [ -z "$(blocks_with_arenas)" ]
 }
 
 test_trim_values() {
@@ -129,7 +129,7 @@ test_offline() {
 
 # With less memory than before, and with it back.
 test_use_meanwhile() {
-	load kspan_words && cat "$TEXT" >$DEVICE && test_objects && rmmod kspan_words
+	load kspan_counter && cat "$TEXT" >$DEVICE && test_objects && rmmod kspan_counter
 }
 
 test_online() {
@@ -145,7 +145,7 @@ awk -v words=$WORDS 'BEGIN { for (i = 0; i < words; i++) printf "%d_%0100d ", i,
 
 OFFLINABLE=$(find_offlinable | tr '\n' ' ')
 ktap_print_msg "can go offline: ${OFFLINABLE:-none}"
-fill || skip_all "cannot load kspan and kspan_words (KSPAN_MODULES?)"
+fill || skip_all "cannot load kspan and kspan_counter (KSPAN_MODULES?)"
 HELD=$(find_held)
 
 ktap_set_plan 7

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# kspan and kspan_words as modules: load, unload, reload, bad parameters, who may
+# kspan and kspan_counter as modules: load, unload, reload, bad parameters, who may
 # be unloaded when, and that the kernel has all its memory back and nothing to
 # complain about.
 
@@ -24,8 +24,8 @@ TEXT=$(mktemp)
 
 # Without the module, and those that use it, whatever was there.
 unload() {
-	! loaded kspan_words || rmmod kspan_words
-	[ "$1" = kspan_words ] || ! loaded kspan || rmmod kspan
+	! loaded kspan_counter || rmmod kspan_counter
+	[ "$1" = kspan_counter ] || ! loaded kspan || rmmod kspan
 }
 
 # Some 700 kB in kspan, or a fifth of it.
@@ -36,8 +36,8 @@ use_words() {
 # cycle [parameter=value...]: load kspan with them, use it, unload; true if all
 # went well and nothing is left
 cycle() {
-	load kspan "$@" && load kspan_words && use_words &&
-		rmmod kspan_words && rmmod kspan &&
+	load kspan "$@" && load kspan_counter && use_words &&
+		rmmod kspan_counter && rmmod kspan &&
 		! loaded kspan && [ ! -e $DEVICE ] && [ ! -e $DEBUGFS ]
 }
 
@@ -68,7 +68,7 @@ test_load() {
 }
 
 test_load_words() {
-	load kspan_words && [ -c $DEVICE ]
+	load kspan_counter && [ -c $DEVICE ]
 }
 
 test_kspan_in_use() {
@@ -78,11 +78,11 @@ test_kspan_in_use() {
 # The device is open.
 test_words_in_use() {
 	# shellcheck disable=SC2217
-	! rmmod kspan_words 2>/dev/null <$DEVICE && loaded kspan_words
+	! rmmod kspan_counter 2>/dev/null <$DEVICE && loaded kspan_counter
 }
 
 test_unload_words() {
-	rmmod kspan_words && [ ! -e $DEVICE ] && loaded kspan
+	rmmod kspan_counter && [ ! -e $DEVICE ] && loaded kspan
 }
 
 test_unload() {
@@ -131,7 +131,7 @@ refused() {
 	local module=$1 setting rc=0
 	shift
 	unload_all
-	load kspan && load kspan_words || return 1
+	load kspan && load kspan_counter || return 1
 	for setting; do
 		not_written "$module" "$setting" || rc=1
 	done
@@ -146,8 +146,8 @@ refused() {
 # All parameters are numbers or switches: none takes any of these.
 test_bad_values() {
 	local module parameter value settings rc=0
-	load kspan && load kspan_words || return 1
-	for module in kspan kspan_words; do
+	load kspan && load kspan_counter || return 1
+	for module in kspan kspan_counter; do
 		settings=
 		for parameter in "/sys/module/$module/parameters"/*; do
 			for value in $BAD_VALUES; do
@@ -157,7 +157,7 @@ test_bad_values() {
 		done
 		# shellcheck disable=SC2086 # a word each
 		refused $module $settings || rc=1
-		load kspan && load kspan_words || return 1
+		load kspan && load kspan_counter || return 1
 	done
 	unload_all
 	return $rc
@@ -169,7 +169,7 @@ test_bad_ranges() {
 		depot_bytes=1073741825 cpu_cache_bytes=1073741825 \
 		large_cache_bytes=1073741825 pool_seconds=86401 arena_growth=101 \
 		cache_share=1001 scavenge_ms=3600001 idle_percent=101 || rc=1
-	refused kspan_words max_word=0 max_word=1048577 || rc=1
+	refused kspan_counter max_word=0 max_word=1048577 || rc=1
 	return $rc
 }
 
@@ -253,10 +253,10 @@ else
 fi
 mark_log
 ktap_test_result "load kspan" test_load
-ktap_test_result "load kspan_words" test_load_words
-ktap_test_result "kspan stays while kspan_words uses it" test_kspan_in_use
-ktap_test_result "kspan_words stays while its device is open" test_words_in_use
-ktap_test_result "unload kspan_words" test_unload_words
+ktap_test_result "load kspan_counter" test_load_words
+ktap_test_result "kspan stays while kspan_counter uses it" test_kspan_in_use
+ktap_test_result "kspan_counter stays while its device is open" test_words_in_use
+ktap_test_result "unload kspan_counter" test_unload_words
 ktap_test_result "unload kspan" test_unload
 ktap_test_result "reload $RELOADS times, memory comes back" test_reload
 ktap_test_result "bad values of parameters are refused" test_bad_values

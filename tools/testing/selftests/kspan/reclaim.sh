@@ -3,7 +3,7 @@
 #
 # Memory given back, and limits: debugfs/trim, the scavenger, the kernel's shrinkers,
 # soft_limit and hard_limit with their counters and tracepoint, seen from user space
-# with the words sample as the one who allocates.
+# with kspan_counter as the module that allocates.
 
 # shellcheck source=/dev/null
 . "$(dirname "$(readlink -f "$0")")/kspan_lib.sh"
@@ -19,10 +19,10 @@ fi
 LIMIT=$((WORDS * 40))
 TEXT=$(mktemp)
 
-# fresh [parameter=value...]: kspan with them, and words
+# fresh [parameter=value...]: kspan with them, and kspan_counter
 fresh() {
 	unload_all
-	load kspan "$@" && load kspan_words
+	load kspan "$@" && load kspan_counter
 }
 
 # Waits until a number is at most so many: at_most NAME BYTES SECONDS
@@ -47,7 +47,7 @@ store() {
 
 # The words go, and nothing gives their memory back by itself.
 leave_idle() {
-	fresh scavenge_ms=0 arena_reserve=1024 idle_percent=100 && store && rmmod kspan_words &&
+	fresh scavenge_ms=0 arena_reserve=1024 idle_percent=100 && store && rmmod kspan_counter &&
 		[ "$(stat_of HeapSys)" -gt $LIMIT ]
 }
 
@@ -112,7 +112,7 @@ test_reclaimable() {
 	local held idle trimmed
 	fresh scavenge_ms=0 arena_reserve=1024 idle_percent=100 &&
 		seq $((4 * WORDS)) | sed 's/^/a_word_that_is_rather_long_/' >$DEVICE &&
-		rmmod kspan_words || return 1
+		rmmod kspan_counter || return 1
 	held=$(stat_of HeapIdle)
 	idle=$(reclaimable)
 	echo 1 >$DEBUGFS/trim || return 1
@@ -132,7 +132,7 @@ test_hard_limit() {
 
 # After test_hard_limit: it can be raised, and then all goes well.
 test_raised_limit() {
-	echo 0 >$PARAMETERS/hard_limit && rmmod kspan_words && load kspan_words && store &&
+	echo 0 >$PARAMETERS/hard_limit && rmmod kspan_counter && load kspan_counter && store &&
 		[ "$(wc -l <$DEVICE)" -eq $WORDS ]
 }
 

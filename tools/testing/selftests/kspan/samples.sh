@@ -42,5 +42,5 @@ for sample; do
 	unload_all
 done
 # The heap sample has objects in its heap when it is unloaded, to have them told.
-ktap_test_result "nothing to complain about in the kernel log" test_quiet_log 'heap documents: '
+ktap_test_result "nothing to complain about in the kernel log" test_quiet_log 'heap log: '
 ktap_finished

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /dev/kspan_words: words of any bytes, cut by write() in any way, written by
+ * /dev/kspan_counter: words of any bytes, cut by write() in any way, written by
  * many at once, while there is memory and while there is none, are counted
- * exactly. tools/samples/words/words.c says what the device promises.
+ * exactly. counter.c says what the device promises.
  */
 #include <errno.h>
 #include <fcntl.h>
