@@ -487,7 +487,7 @@ main() {
 	mkdir -p "$RUN"
 	: >"$RUN/rows"
 	# All that is missing at once, while nothing else is under way.
-	need_packages $KSPAN_NEEDS_BUILD $KSPAN_NEEDS_BOOT $KSPAN_NEEDS_REPLAY
+	need_packages $KSPAN_NEEDS_BUILD $KSPAN_NEEDS_BOOT $KSPAN_NEEDS_TOOL
 	trap 'trap - INT TERM; kill $(jobs -p) 2>/dev/null || :; exit 130' INT TERM
 	[ -z "$STYLE" ] || run_style
 	for entry in $(matrix); do

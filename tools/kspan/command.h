@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The subcommands; argv[0] is the subcommand's name. */
+#ifndef KSPAN_COMMAND_H
+#define KSPAN_COMMAND_H
+
+extern const char record_usage[], replay_usage[], info_usage[];
+
+void record_command(int argc, char **argv);
+void replay_command(int argc, char **argv);
+void info_command(int argc, char **argv);
+
+#endif
