@@ -14,6 +14,7 @@ static const struct command {
 	const char *name, *does, *usage;
 	void (*run)(int argc, char **argv);
 } commands[] = {
+	{ "top", "show heaps, classes or sites, and how fast they change", top_usage, top_command },
 	{ "record", "record what a kernel allocates and frees", record_usage, record_command },
 	{ "replay", "replay a recording on kspan and on SLUB", replay_usage, replay_command },
 	{ "info", "tell what is in a recording", info_usage, info_command },

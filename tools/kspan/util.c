@@ -16,8 +16,17 @@
 /* Of debugfs: linux/magic.h has it, too. */
 #define DEBUGFS_MAGIC	0x64626720
 
+static void (*death)(void);
+
+void at_death(void (*fn)(void))
+{
+	death = fn;
+}
+
 static void __attribute__((noreturn)) die_va(const char *format, va_list args)
 {
+	if (death)
+		death();
 	fflush(stdout);
 	fputs("kspan: error: ", stderr);
 	vfprintf(stderr, format, args);

@@ -15,6 +15,9 @@
 /* Prints one line, "kspan: error: " before it, and exits with BAD_INPUT. */
 void die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
+/* die() calls @fn before it prints. */
+void at_death(void (*fn)(void));
+
 /* These never return NULL. */
 void *xrealloc(void *p, size_t size);
 void *xzalloc(size_t size);

@@ -1,0 +1,192 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The command kspan on files that were taken from a guest: make check has it as the suite tool.
+# Usage: tools/kspan/test.sh OUT [CASE...]    prints "tool PASSED FAILED SKIPPED"
+#
+# OUT gets the program, and what the last case has printed. testdata/heap is kspan at work
+# under kspan_stress, testdata/later the same a second later; samples is written by hand.
+set -uo pipefail
+. "$(dirname "$0")/../lib.sh"
+
+OUT=$1
+HERE=$KSPAN_TOP/tools/kspan
+HEAP=$HERE/testdata/heap LATER=$HERE/testdata/later
+KSPAN=$OUT/kspan
+# Of the last kspan() or refused().
+PRINTED=$OUT/printed
+PASSED=0 FAILED=0
+
+# kspan ARGUMENT...: runs it; its output is in $PRINTED
+kspan() {
+	"$KSPAN" "$@" >"$PRINTED" 2>"$OUT/errors"
+}
+
+# has PATTERN...: $PRINTED has a line of each
+has() {
+	local pattern
+	for pattern; do
+		grep -q -- "$pattern" "$PRINTED" || { echo "no line of $PRINTED has: $pattern"; return 1; }
+	done
+}
+
+# refused TEXT ARGUMENT...: exit status 2, and one line with TEXT
+refused() {
+	local text=$1 status
+	shift
+	"$KSPAN" "$@" >"$PRINTED" 2>&1 </dev/null
+	status=$?
+	[ $status -eq 2 ] && [ "$(wc -l <"$PRINTED")" -eq 1 ] && grep -qF -- "$text" "$PRINTED" || {
+		echo "kspan $*: status $status, wanted 2 and: $text"
+		sed 's/^/	/' "$PRINTED"
+		return 1
+	}
+}
+
+# changed FILE SED: a copy of testdata/heap where this is done to FILE; prints its name
+changed() {
+	rm -rf "$OUT/changed"
+	cp -r "$HEAP" "$OUT/changed"
+	sed -i "$2" "$OUT/changed/$1"
+	echo "$OUT/changed"
+}
+
+# --- top
+
+test_top_sums() {
+	# Each figure is that of the file.
+	kspan top --once --dir "$HEAP" &&
+		has "^stress  *kspan_stress " "^documents  *kspan_heap .* 1.0M  *0 \$" &&
+		[ "$(sed 1,3d "$PRINTED" | wc -l)" -eq "$(sed 1d "$HEAP/heaps" | wc -l)" ]
+}
+
+test_top_sorts() {
+	kspan top classes --once --sort allocs --lines 3 --dir "$HEAP" || return 1
+	[ "$(sed 1,3d "$PRINTED" | awk '{ print $1 }' | xargs)" = \
+		"$(sed 1d "$HEAP/classes" | sort -k8,8nr | head -n 3 | awk '{ print $1 }' | xargs)" ] || return 1
+	kspan top heaps --once --sort name --reverse --dir "$HEAP" &&
+		[ "$(sed 1,3d "$PRINTED" | awk '{ print $1 }' | xargs)" = \
+			'words stress\040limited stress stress documents default' ]
+}
+
+# top reads, and reads again after a second: meanwhile the files become the later ones.
+rates() {
+	rm -rf "$OUT/live"
+	cp -r "$HEAP" "$OUT/live"
+	"$KSPAN" top "$@" --once --delay 2 --dir "$OUT/live" >"$PRINTED" 2>"$OUT/errors" &
+	sleep 1
+	cp "$LATER"/* "$OUT/live/"
+	wait $!
+}
+
+test_top_rates() {
+	rates heaps --json || return 1
+	# 2 seconds and what the machine was late
+	python3 - "$HEAP/heaps" "$LATER/heaps" "$PRINTED" <<-END
+		import json, sys
+		def allocs(name):
+		    return {l.split()[0]: int(l.split()[7]) for l in open(name).readlines()[1:]}
+		old, new = allocs(sys.argv[1]), allocs(sys.argv[2])
+		rows = {row['name']: row for row in json.load(open(sys.argv[3]))['heaps']}
+		for row in rows['default'], rows['words']:
+		    grown = new[row['name']] - old[row['name']]
+		    assert grown / 20 <= row['allocs_per_second'] <= grown / 2, (row, grown)
+		    assert row['allocs'] == new[row['name']]
+		assert new['default'] > old['default']
+	END
+}
+
+test_top_json() {
+	local view
+	for view in heaps classes sites; do
+		kspan top $view --once --json --dir "$HEAP" || return 1
+		[ "$(jq -r .stats.HeapSys "$PRINTED")" = "$(sed -n 's/^HeapSys: //p' "$HEAP/stats")" ] ||
+			return 1
+	done
+	kspan top classes --once --json --dir "$HEAP" &&
+		[ "$(jq '[.classes[].spans] | add' "$PRINTED")" = "$(awk 'NR > 1 { n += $4 } END { print n }' "$HEAP/classes")" ] &&
+		[ "$(jq -c '.classes[] | select(.class == "large") | .size' "$PRINTED")" = null ]
+}
+
+# 17.5 times 65536 bytes, as one object in 8.5 was sampled; the frame of kspan is not the site.
+test_top_sites() {
+	kspan top sites --once --json --dir "$HEAP" &&
+		[ "$(jq -r '.sites[] | select(.site | startswith("words_open+")) | .live' "$PRINTED")" = 17 ] &&
+		[ "$(jq -r '[.sites[].site] | map(select(startswith("words_insert+"))) | length' "$PRINTED")" = 1 ] &&
+		! grep -q 'kspan_heap_malloc' "$PRINTED"
+}
+
+# On a terminal: the second view, another column, and the end.
+test_top_screen() {
+	TERM=xterm python3 - "$KSPAN" "$HEAP" >"$PRINTED" <<-'END'
+		import os, pty, select, sys, time
+		pid, fd = pty.fork()
+		if not pid:
+		    os.execv(sys.argv[1], ['kspan', 'top', '--dir', sys.argv[2]])
+		seen = b''
+		def until(text):
+		    global seen
+		    end = time.time() + 20
+		    while text not in seen:
+		        assert time.time() < end and select.select([fd], [], [], 20)[0], (text, seen)
+		        seen += os.read(fd, 65536)
+		until(b'HELD*')
+		os.write(fd, b'c')
+		until(b'WASTE*')
+		os.write(fd, b'>')
+		until(b'ALLOCS*')
+		os.write(fd, b'q')
+		status = os.waitpid(pid, 0)[1]
+		assert status == 0, status
+	END
+}
+
+test_top_refuses() {
+	refused "no such view; there are heaps, classes and sites" top pools &&
+		refused "no such column of heaps; there are name module held" top --once --sort size --dir "$HEAP" &&
+		refused "--delay 0: must be a number, 1 to 86400" top --delay 0 &&
+		refused "--nothing: no such option" top --nothing &&
+		refused "/absent/stats: cannot be read: No such file" top --once --dir /absent &&
+		refused "heaps, line 3: has 11 columns, and the first line names 10" \
+			top --once --dir "$(changed heaps '3s/$/ 7/')" &&
+		refused "heaps: has no column held_bytes" \
+			top --once --dir "$(changed heaps '1s/held_bytes/held/')" &&
+		refused "is it a file of kspan?" top --once --dir "$(changed heaps '1s/kspan/slab/')" &&
+		refused "stats, line 2: TotalAlloc: \"x\" is no number" \
+			top --once --dir "$(changed stats '2s/: .*/: x/')"
+}
+
+# Without kspan it is said what is missing.
+test_absent() {
+	[ ! -e /sys/kernel/debug/kspan ] || return 0
+	refused "as root: m" top --once
+}
+
+# --- all
+
+cases() {
+	sed -n 's/^\(test_[a-z_]*\)() {$/\1/p' "$0"
+}
+
+main() {
+	local name
+	shift
+	mkdir -p "$OUT"
+	make -s -C "$HERE" OUTPUT="$OUT" kspan >"$OUT/build.log" 2>&1 || {
+		cat "$OUT/build.log" >&2
+		echo "tool 0 1 0"
+		return 1
+	}
+	for name in ${*:-$(cases)}; do
+		if "$name" >"$OUT/$name.log" 2>&1; then
+			PASSED=$((PASSED + 1))
+		else
+			FAILED=$((FAILED + 1))
+			{ echo "not ok: tool $name"; head -n 20 "$OUT/$name.log" "$OUT/errors"; } >&2
+		fi
+	done
+	echo "tool $PASSED $FAILED 0"
+	[ $FAILED -eq 0 ]
+}
+
+main "$@"
