@@ -62,10 +62,10 @@ test_top_sums() {
 
 test_top_sorts() {
 	kspan top classes --once --sort allocs --lines 3 --dir "$HEAP" || return 1
-	[ "$(sed 1,3d "$PRINTED" | awk '{ print $1 }' | xargs)" = \
-		"$(sed 1d "$HEAP/classes" | sort -k8,8nr | head -n 3 | awk '{ print $1 }' | xargs)" ] || return 1
+	[ "$(sed 1,3d "$PRINTED" | awk '{ print $1 }' | paste -sd ' ')" = \
+		"$(sed 1d "$HEAP/classes" | sort -k8,8nr | head -n 3 | awk '{ print $1 }' | paste -sd ' ')" ] || return 1
 	kspan top heaps --once --sort name --reverse --dir "$HEAP" &&
-		[ "$(sed 1,3d "$PRINTED" | awk '{ print $1 }' | xargs)" = \
+		[ "$(sed 1,3d "$PRINTED" | awk '{ print $1 }' | paste -sd ' ')" = \
 			'words stress\040limited stress stress documents default' ]
 }
 
