@@ -15,6 +15,7 @@ static const struct command {
 	void (*run)(int argc, char **argv);
 } commands[] = {
 	{ "top", "show heaps, classes or sites, and how fast they change", top_usage, top_command },
+	{ "map", "show the pages as a picture", map_usage, map_command },
 	{ "record", "record what a kernel allocates and frees", record_usage, record_command },
 	{ "replay", "replay a recording on kspan and on SLUB", replay_usage, replay_command },
 	{ "info", "tell what is in a recording", info_usage, info_command },

@@ -156,6 +156,93 @@ test_top_refuses() {
 			top --once --dir "$(changed stats '2s/: .*/: x/')"
 }
 
+# --- map
+
+# The signs of all pages, as many as the file has of each kind.
+test_map_pages() {
+	local glyph sign
+	kspan map --dir "$HEAP" --width 64 --no-color || return 1
+	sed '/^node\|^free runs\|a cell:/d' "$PRINTED" >"$OUT/glyphs"
+	while read -r sign glyph; do
+		[ "$(sed 1d "$HEAP/map" | cut -d' ' -f3 | grep -o "[$sign]" | wc -l)" -eq \
+			"$(grep -oE "$glyph" "$OUT/glyphs" | wc -l)" ] || { echo "$sign $glyph"; return 1; }
+	done <<-END
+		. ·
+		k ░
+		_ _
+		12 ▁
+		# █
+		Ll ▓
+	END
+}
+
+# Arenas that follow one another without a gap are told apart.
+test_map_sums() {
+	local node
+	kspan map --dir "$HEAP" || return 1
+	for node in 0 1; do
+		has "^node $node: .* in $(awk -v n=$node 'NR > 1 && $1 == n' "$HEAP/arenas" | wc -l) arenas," || return 1
+	done
+	has "^8 KiB a cell:" && kspan map --pages 8 --dir "$HEAP" && has "^64 KiB a cell:"
+}
+
+# Of the SVG each cell is counted, of the PNG its size and the colors in it.
+test_map_pictures() {
+	kspan map --svg "$OUT/map.svg" --png "$OUT/map.png" --dir "$HEAP" || return 1
+	python3 - "$OUT/map.svg" "$OUT/map.png" "$HEAP/map" <<-'END'
+		import re, struct, sys, xml.dom.minidom, zlib
+		svg, png, signs = sys.argv[1:]
+		signs = ''.join(line.split()[2] for line in open(signs).readlines()[1:])
+		cells = 0
+		for rect in xml.dom.minidom.parse(svg).getElementsByTagName('rect'):
+		    if 'large' in (rect.firstChild.firstChild.data if rect.firstChild else ''):
+		        cells += round((int(rect.getAttribute('width')) + 1) / 9)
+		assert cells == sum(sign in 'Ll' for sign in signs), cells
+		data = open(png, 'rb').read()
+		assert data[:8] == b'\x89PNG\r\n\x1a\n'
+		width, height = struct.unpack('>II', data[16:24])
+		assert width > 1000 and height > 400, (width, height)
+		at, body = 8, b''
+		while at < len(data):
+		    length, kind = struct.unpack('>I4s', data[at:at + 8])
+		    body += data[at + 8:at + 8 + length] if kind == b'IDAT' else b''
+		    at += 12 + length
+		assert len(zlib.decompress(body)) == height * (3 * width + 1)
+	END
+}
+
+# More pages than cells: each cell is of some.
+test_map_scales() {
+	mkdir -p "$OUT/huge"
+	python3 - "$HEAP" "$OUT/huge" <<-'END'
+		import sys
+		head = [open(f'{sys.argv[1]}/{name}').readline() for name in ('arenas', 'map')]
+		arenas, pages = (open(f'{sys.argv[2]}/{name}', 'w') for name in ('arenas', 'map'))
+		arenas.write(head[0])
+		pages.write(head[1])
+		for arena in range(1024):
+		    start = 0x1000 + 512 * arena
+		    arenas.write(f'0 {start:#x} 10 512 256 0 8 32\n')
+		    for line in range(8):
+		        pages.write(f'0 {start + 64 * line:#x} {"#" * 32 + "." * 32}\n')
+	END
+	kspan map --dir "$OUT/huge" --svg "$OUT/huge.svg" &&
+		[ "$(wc -c <"$OUT/huge.svg")" -lt 8000000 ] &&
+		kspan map --dir "$OUT/huge" &&
+		has "^node 0: 4.0G in 1024 arenas, 50 % of it objects; free 2.0G in 8192 runs, the longest 256K" \
+			"free runs by pages:  32-63: 8192\$" "^512 KiB a cell"
+}
+
+test_map_refuses() {
+	refused "map, line 3: 'x' stands for no kind of page" map --dir "$(changed map '3s/#/x/')" &&
+		refused "map: has version 9; this kspan reads version 3" \
+			map --dir "$(changed map '1s/v3/v9/')" &&
+		refused "map, line 2: is not \"NODE START PAGES\"" map --dir "$(changed map '2s/0x/0y/')" &&
+		refused "--pages 0: must be a number" map --pages 0 &&
+		refused "/absent/map.png: cannot be created" map --png /absent/map.png --dir "$HEAP" &&
+		refused "heap: is no option" map heap
+}
+
 # Without kspan it is said what is missing.
 test_absent() {
 	[ ! -e /sys/kernel/debug/kspan ] || return 0

@@ -105,6 +105,12 @@ int next_option(int argc, char **argv, const char *letters, const struct option 
 	return letter;
 }
 
+void no_arguments(int argc, char **argv)
+{
+	if (optind < argc)
+		die("%s: is no option; see kspan %s --help", argv[optind], argv[0]);
+}
+
 char *printable(const char *text)
 {
 	char *copy = xrealloc(NULL, 4 * strlen(text) + 1), *to = copy;

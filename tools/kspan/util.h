@@ -40,6 +40,8 @@ unsigned int option_number(const char *option, const char *text, unsigned int le
 /* getopt_long() with one line for what is wrong. */
 struct option;
 int next_option(int argc, char **argv, const char *letters, const struct option *options);
+/* Dies if something follows the options. */
+void no_arguments(int argc, char **argv);
 
 /* What others wrote, for a terminal: printable ASCII, and all else as \ooo. To be freed. */
 char *printable(const char *text);
