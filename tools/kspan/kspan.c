@@ -16,6 +16,8 @@ static const struct command {
 } commands[] = {
 	{ "top", "show heaps, classes or sites, and how fast they change", top_usage, top_command },
 	{ "map", "show the pages as a picture", map_usage, map_command },
+	{ "profile", "write the heap profile for pprof, or as a flame graph", profile_usage,
+	  profile_command },
 	{ "record", "record what a kernel allocates and frees", record_usage, record_command },
 	{ "replay", "replay a recording on kspan and on SLUB", replay_usage, replay_command },
 	{ "info", "tell what is in a recording", info_usage, info_command },

@@ -243,6 +243,119 @@ test_map_refuses() {
 		refused "heap: is no option" map heap
 }
 
+# --- profile
+
+# scaled VALUE [OLD]: the sum of a profile's column, in testdata/later, by the formula; with OLD,
+# less that of OLD.
+scaled() {
+	python3 - "$1" "$LATER/samples" ${2:+"$2"} <<-'END'
+		import math, sys
+		def total(name):
+		    lines = [line.rstrip('\n').split('\t') for line in open(name)]
+		    rate, names = int(lines[0][0].split()[4]), lines[1]
+		    def of(row, column):
+		        return int(row[names.index(column)])
+		    return sum(round(of(row, sys.argv[1]) / -math.expm1(-of(row, 'size') / rate))
+		               for row in lines[2:])
+		print(total(sys.argv[2]) - (total(sys.argv[3]) if sys.argv[3:] else 0))
+	END
+}
+
+# profile ARGUMENT...: of testdata/later
+profile() {
+	kspan profile --kallsyms "$HEAP/kallsyms" --modules "$HEAP/modules" "$@" "$LATER/samples"
+}
+
+# pprof ARGUMENT...: what it prints is in $PRINTED
+pprof() {
+	go tool pprof "$@" >"$PRINTED" 2>"$OUT/errors"
+}
+
+# sums TYPE COLUMN [OLD]: pprof's total is that of the samples
+sums() {
+	pprof -top -nodefraction=0 -sample_index="$1" -unit=b "$OUT/later.pb.gz" &&
+		grep -qE "^Showing nodes accounting for $(scaled "$2" ${3:+"$3"})[Bb]?, " "$PRINTED" || {
+			echo "$1: wanted $(scaled "$2" ${3:+"$3"})"
+			cat "$PRINTED"
+			return 1
+		}
+}
+
+test_profile_totals() {
+	profile -o "$OUT/later.pb.gz" && sums inuse_space live_bytes && sums inuse_objects live &&
+		sums alloc_space alloc_bytes && sums alloc_objects allocs
+}
+
+test_profile_labels() {
+	profile -o "$OUT/later.pb.gz" && pprof -raw "$OUT/later.pb.gz" &&
+		has "heap:\[words\] module:\[kspan_words\]" "node:\[0 node\] size:\[65536 bytes\]" \
+			"heap:\[default\] module:\[kernel\]" "module:\[unknown\]" \
+			"0xffffffff81000000/0xffffffff81600000/0x0 \[kernel.kallsyms\]_stext" \
+			"0xffffffffa007f9b9 M=3 words_insert \[kspan_words\]" &&
+		pprof -top -tagfocus=heap=default -sample_index=inuse_objects "$OUT/later.pb.gz" &&
+		has "^Showing nodes accounting for 1, .* of "
+}
+
+test_profile_diff() {
+	profile --diff "$HEAP/samples" -o "$OUT/later.pb.gz" &&
+		sums inuse_space live_bytes "$HEAP/samples" &&
+		pprof -top "$OUT/later.pb.gz" && has "^ *-544.67kB .* words_open" || return 1
+	profile --diff "$HEAP/samples" --text &&
+		has "^live -545K bytes in -8 objects, .*, heap words" && ! has "0xffffffffa0200123" >/dev/null
+}
+
+test_profile_folded() {
+	profile --folded --value alloc_objects &&
+		has "^do_syscall_64;ksys_write;vfs_write;words_open \[kspan_words\] 26\$" &&
+		[ "$(awk '{ n += $NF } END { print n }' "$PRINTED")" = "$(scaled allocs)" ] || return 1
+	profile --folded --diff "$HEAP/samples" &&
+		has ";words_open \[kspan_words\] 1115477 557738\$"
+}
+
+# A frame is as wide as what is under it.
+test_profile_flame() {
+	profile --flame -o "$OUT/flame.svg" || return 1
+	python3 - "$OUT/flame.svg" "$(scaled live_bytes)" <<-'END'
+		import sys, xml.dom.minidom
+		frames = {g.getAttribute('data-n'): float(g.getAttribute('data-w'))
+		          for g in xml.dom.minidom.parse(sys.argv[1]).getElementsByTagName('g')}
+		total = int(sys.argv[2])
+		assert frames['all'] == 1
+		assert abs(frames['words_open [kspan_words]'] * total - 557738) < total / 1e5, frames
+		assert frames['words_insert [kspan_words]'] == frames['kspan_heap_malloc [kspan]'], frames
+		assert 'process_one_work' not in frames
+	END
+}
+
+# A rate of 1: each object is sampled, nothing is scaled. Without symbols addresses stay.
+test_profile_exact() {
+	sed '1s/524288/1/' "$HEAP/samples" >"$OUT/exact"
+	kspan profile --folded --value inuse_objects "$OUT/exact" --kallsyms /dev/null --modules /dev/null &&
+		[ "$(awk '{ n += $NF } END { print n }' "$PRINTED")" = 14 ] && has "0xffffffffa0014ecd 6" &&
+		grep -q "no names: /dev/null hides its addresses" "$OUT/errors"
+}
+
+test_profile_refuses() {
+	refused "samples: has version 2 of the format; this kspan reads version 1" \
+		profile --text --dir "$(changed samples '1s/version 1/version 2/')" &&
+		refused "samples, line 2: has no column heap" \
+			profile --text --dir "$(changed samples '2s/heap/pile/')" &&
+		refused "samples, line 4: live is \"-5\", which is no number" \
+			profile --text --dir "$(changed samples '4s/^5/-5/')" &&
+		refused "samples, line 3: has 11 fields, and the second line names 10" \
+			profile --text --dir "$(changed samples '3s/^/1\t/')" &&
+		refused "\"f00\" is no address" \
+			profile --text --dir "$(changed samples '3s/0xffffffffa0014ecd/f00/')" &&
+		refused "has no samples, as its rate is 0; to sample an object in 512 KiB, as root: echo 524288 >" \
+			profile --text --dir "$(changed samples '1s/524288/0/; 3,$d')" &&
+		refused "is no profile of kspan" profile "$HEAP/heaps" &&
+		refused "kallsyms, line 2: \"xyz\" is no address" \
+			profile --text --dir "$(changed kallsyms '2s/^[^ ]*/xyz/')" &&
+		refused "--value size: must be inuse_space" profile --value size &&
+		refused "one of them at a time" profile --text --flame &&
+		refused "/absent: cannot be read" profile --text --diff /absent --dir "$HEAP"
+}
+
 # Without kspan it is said what is missing.
 test_absent() {
 	[ ! -e /sys/kernel/debug/kspan ] || return 0
