@@ -263,6 +263,7 @@ void profile_command(int argc, char **argv)
 	if (!form && !strcmp(output, "-") && isatty(STDOUT_FILENO))
 		die("-o -: a profile.proto is not for a terminal; give -o FILE, or --text");
 	samples_read(&samples, files.dir, argv[optind]);
+	samples_need(&samples);
 	if (old)
 		samples_compare(&samples, old);
 	symbols_load(&symbols, &files);

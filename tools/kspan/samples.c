@@ -187,6 +187,10 @@ void samples_read(struct samples *samples, const char *dir, const char *file)
 		debugfs_read(&samples->text, dir, "samples");
 	read_rows(samples, &samples->text);
 	unite(samples);
+}
+
+void samples_need(const struct samples *samples)
+{
 	if (!samples->nr && !samples->rate)
 		die("%s: has no samples, as its rate is 0; to sample an object in 512 KiB, as root: echo 524288 >/sys/module/kspan/parameters/profile_rate",
 		    samples->text.name);
@@ -267,6 +271,16 @@ static int by_site(const void *a, const void *b)
 	return strcmp(left->heap, right->heap);
 }
 
+/* The largest first. */
+static int by_space(const void *a, const void *b)
+{
+	const struct site *left = a, *right = b;
+
+	if (left->value[INUSE_SPACE] != right->value[INUSE_SPACE])
+		return left->value[INUSE_SPACE] > right->value[INUSE_SPACE] ? -1 : 1;
+	return by_site(a, b);
+}
+
 static size_t unite_sites(struct site *sites, size_t nr)
 {
 	struct site *to = sites, *from;
@@ -280,6 +294,7 @@ static size_t unite_sites(struct site *sites, size_t nr)
 			for (i = 0; i < NR_VALUES; i++)
 				to[-1].value[i] += from->value[i];
 	}
+	qsort(sites, to - sites, sizeof(*sites), by_space);
 	return to - sites;
 }
 
@@ -304,6 +319,7 @@ void sites_read(struct table *table, const char *dir, const struct symbols *symb
 	size_t i, nr;
 
 	samples_read(&samples, dir, NULL);
+	samples_need(&samples);
 	sites = xzalloc(samples.nr * sizeof(*sites));
 	for (i = 0; i < samples.nr; i++) {
 		sites[i].addr = sample_site(&samples.samples[i], symbols);

@@ -48,8 +48,10 @@ struct samples {
 	bool compared;
 };
 
-/* @file NULL: of debugfs in @dir */
+/* @file NULL: of debugfs in @dir. It may have no samples. */
 void samples_read(struct samples *samples, const char *dir, const char *file);
+/* Dies if the profile is off, with how to turn it on. */
+void samples_need(const struct samples *samples);
 /* Adds those of @file as @old. */
 void samples_compare(struct samples *samples, const char *file);
 void samples_free(struct samples *samples);

@@ -356,10 +356,88 @@ test_profile_refuses() {
 		refused "/absent: cannot be read" profile --text --diff /absent --dir "$HEAP"
 }
 
+# --- leaks, whatis, report
+
+# A directory with what debugfs has beside testdata/heap; prints its name.
+with_texts() {
+	rm -rf "$OUT/texts"
+	cp -r "$HEAP" "$OUT/texts"
+	echo "heap=words size=32 stack=0xffffffffa007f9ba ffffffff8121b894 0xffffffffa0200123" >"$OUT/texts/leaks"
+	printf 'version: <1>\nHeapSys: 7\n' >"$OUT/texts/report"
+	printf '%018d kind=slot\n' 0 >"$OUT/texts/whatis"
+	echo "$OUT/texts"
+}
+
+test_leaks() {
+	kspan leaks --dir "$(with_texts)" &&
+		has "stack=0xffffffffa007f9ba (words_insert+0x12a \[kspan_words\]) ffffffff8121b894 (vfs_write+0xe4) 0xffffffffa0200123\$"
+}
+
+# The answer is read from the file that the address was written to.
+test_whatis() {
+	kspan whatis ffffffffa007f9ba --dir "$(with_texts)" &&
+		has "^0xffffffffa007f9ba (words_insert+0x12a \[kspan_words\]) kind=slot\$"
+}
+
+test_report() {
+	kspan report --dir "$(with_texts)" && has "^HeapSys: 7\$"
+}
+
+# What the page is after a click on a frame and on a column, in a browser.
+browse() {
+	sed "s|</body>|<script>document.querySelector('g.f[data-n^=words_write] rect')\
+		.dispatchEvent(new MouseEvent('click', { bubbles: true }));\
+		const head = [...document.querySelectorAll('h2#heaps + div th')].find(h => h.textContent === 'held_bytes');\
+		head.click();\
+		document.title = [document.querySelector('g.f[data-n^=words_insert] rect').getAttribute('width'),\
+			document.querySelector('g.f[data-n^=kthread]').style.display,\
+			document.querySelector('h2#heaps + div tbody tr:last-child td').textContent].join(' ');</script></body>|" \
+		"$1" >"$OUT/clicked.html"
+	timeout 120 chromium --headless --no-sandbox --disable-gpu --user-data-dir="$OUT/chromium" \
+		--dump-dom "file://$OUT/clicked.html" >"$PRINTED" 2>"$OUT/errors"
+}
+
+test_report_html() {
+	kspan report --html "$OUT/report.html" --dir "$(with_texts)" &&
+		! grep -qE '(src|href)=|@import|url\(' "$OUT/report.html" || return 1
+	browse "$OUT/report.html" && has "<title>1179.5 none documents</title>" \
+		"<h2 id=\"map\">" "<h2 id=\"classes\">" "<h2 id=\"leaks\">" "^version: &lt;1&gt;\|<pre>version: &lt;1&gt;" &&
+		[ "$(grep -o '<td class="text">' "$PRINTED" | wc -l)" -ge 18 ]
+}
+
+# Without a profile the page says how to have one; the trend has as many points as seconds.
+test_report_trend() {
+	local dir
+	dir=$(changed samples '1s/524288/0/; 3,$d')
+	kspan report --html "$OUT/report.html" --seconds 1 --dir "$dir" || return 1
+	grep -q "echo 524288 &gt;/sys/module/kspan/parameters/profile_rate" "$OUT/report.html" &&
+		[ "$(grep -c '<polyline' "$OUT/report.html")" -eq 3 ] &&
+		grep -q "watching, 1 of 1 seconds" "$OUT/errors"
+}
+
+test_texts_refuse() {
+	refused "whatis wants one ADDR" whatis &&
+		refused "zzz: is no address: hexadecimal digits are wanted" whatis zzz &&
+		refused "/absent/whatis: cannot be read" whatis ff00 --dir /absent &&
+		refused "/absent/leaks: cannot be read" leaks --dir /absent &&
+		refused "--seconds 5: is of --html FILE" report --seconds 5 &&
+		refused "/absent/a.html: cannot be created" report --html /absent/a.html --dir "$HEAP"
+}
+
 # Without kspan it is said what is missing.
 test_absent() {
 	[ ! -e /sys/kernel/debug/kspan ] || return 0
 	refused "as root: m" top --once
+}
+
+# Each command's help is what it does.
+test_help() {
+	local command
+	kspan help || return 1
+	for command in $(sed -n 's/^  \([a-z]*\) .*/\1/p' "$PRINTED"); do
+		kspan "$command" --help && has "^usage: kspan $command" || return 1
+	done
+	refused "a command is missing; kspan help lists them" && refused "dance: no such command" dance
 }
 
 # --- all

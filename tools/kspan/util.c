@@ -165,16 +165,12 @@ static int read_all(int fd, struct text *text)
 	return 0;
 }
 
-int text_load(struct text *text, const char *name)
+int text_load_fd(struct text *text, int fd, const char *name)
 {
-	int fd, err;
+	int err;
 
 	memset(text, 0, sizeof(*text));
-	fd = open(name, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
 	err = read_all(fd, text);
-	close(fd);
 	if (err) {
 		text_free(text);
 		return err;
@@ -182,6 +178,18 @@ int text_load(struct text *text, const char *name)
 	text->name = xstrdup(name);
 	text->next = text->start;
 	return 0;
+}
+
+int text_load(struct text *text, const char *name)
+{
+	int fd, err;
+
+	fd = open(name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = text_load_fd(text, fd, name);
+	close(fd);
+	return err;
 }
 
 void text_read(struct text *text, const char *name)
@@ -259,6 +267,15 @@ void debugfs_read(struct text *text, const char *dir, const char *file)
 	if (strlen(text->start) != text->len)
 		die("%s: is no text: it has a NUL byte", path);
 	free(path);
+}
+
+bool debugfs_try(struct text *text, const char *dir, const char *file)
+{
+	char *path = debugfs_path(dir, file);
+	int err = text_load(text, path);
+
+	free(path);
+	return !err;
 }
 
 FILE *open_output(const char *name)

@@ -64,8 +64,9 @@ struct text {
 	unsigned int line;
 };
 
-/* Returns -errno. */
+/* Return -errno. */
 int text_load(struct text *text, const char *name);
+int text_load_fd(struct text *text, int fd, const char *name);
 void text_read(struct text *text, const char *name);
 /* Cuts the next line off and returns it; NULL at the end. */
 char *text_line(struct text *text);
@@ -80,6 +81,8 @@ void text_bad(const struct text *text, const char *format, ...)
 char *debugfs_path(const char *dir, const char *file);
 /* Reads @dir/@file; dies with what there is to do if it is not there. */
 void debugfs_read(struct text *text, const char *dir, const char *file);
+/* Returns false if the file is not there, or cannot be read. */
+bool debugfs_try(struct text *text, const char *dir, const char *file);
 void debugfs_absent(const char *path, int err) __attribute__((noreturn));
 
 /* @name "-" is stdout. close_output() dies if not all was written. */
