@@ -61,9 +61,11 @@ not_our_own() {
 			continue ;;
 		module/reclaim/trace.h:*PARENTHESIS_ALIGNMENT*|module/reclaim/trace.h:*OPEN_ENDED_LINE*)
 			continue ;;
-		tools/kspan/*ARRAY_SIZE*|tools/kspan/*VOLATILE*|tools/kspan/*REPEATED_WORD*)
+		tools/kspan/*ARRAY_SIZE*|tools/kspan/*VOLATILE*|tools/kspan/*REPEATED_WORD*|tools/kspan/*MACRO_ARG_REUSE*|tools/kspan/*SPLIT_STRING*)
 			continue ;;
-		tools/kspan/*CAMELCASE*|tools/kspan/*STRCPY*|tools/kspan/*DEFINED_ATTRIBUTE_MACRO*|tools/kspan/*EMBEDDED_FUNCTION_NAME*|tools/kspan/*BIT_MACRO*)
+		tools/kspan/*CAMELCASE*|tools/kspan/*STRCPY*|tools/kspan/*DEFINED_ATTRIBUTE_MACRO*|tools/kspan/*EMBEDDED_FUNCTION_NAME*)
+			continue ;;
+		tools/replay/load.c:*DEFINED_ATTRIBUTE_MACRO*|tools/replay/record.h:*BIT_MACRO*)
 			continue ;;
 		module/base/kunit_export.h:*LINUX_VERSION_CODE*|module/base/kunit_export.h:*CONSTANT_COMPARISON*)
 			continue ;;

@@ -10,8 +10,7 @@
 void canvas_begin_svg(struct canvas *canvas, FILE *to, int width, int height)
 {
 	*canvas = (struct canvas){ .to = to };
-	fprintf(to, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" shape-rendering=\"crispEdges\" font-family=\"monospace\" font-size=\"11\">\n",
-		width, height, width, height);
+	put_svg_start(to, "shape-rendering=\"crispEdges\"", width, height);
 	canvas_rect(canvas, 0, 0, width, height, COLOR_PAPER, NULL);
 }
 
@@ -30,8 +29,8 @@ void canvas_rect(struct canvas *canvas, int x, int y, int width, int height, uns
 		gdImageFilledRectangle(canvas->image, x, y, x + width - 1, y + height - 1, color);
 		return;
 	}
-	fprintf(canvas->to, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"#%06x\"", x, y,
-		width, height, color);
+	fprintf(canvas->to, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"#%06x\"",
+		x, y, width, height, color);
 	if (!title) {
 		fputs("/>\n", canvas->to);
 		return;

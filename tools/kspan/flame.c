@@ -194,8 +194,9 @@ static void put_frame(const struct flame *flame, const struct frame *frame, int6
 	put_xml(flame->to, frame->name);
 	fputs("\">", flame->to);
 	put_title(flame, frame);
-	fprintf(flame->to, "<rect x=\"%.2f\" y=\"%u\" width=\"%.2f\" height=\"%u\" fill=\"#%06x\" rx=\"1\"/>",
-		x, y, pixels > 0.6 ? pixels - 0.5 : pixels, HEIGHT - 1, color_of(flame, frame));
+	fprintf(flame->to, "<rect x=\"%.2f\" y=\"%u\" width=\"%.2f\" height=\"%u\"", x, y,
+		pixels > 0.6 ? pixels - 0.5 : pixels, HEIGHT - 1);
+	fprintf(flame->to, " fill=\"#%06x\" rx=\"1\"/>", color_of(flame, frame));
 	fprintf(flame->to, "<text x=\"%.2f\" y=\"%u\">", x + 3, y + HEIGHT - 5);
 	put_label(flame, frame, pixels);
 	fputs("</text></g>\n", flame->to);
@@ -205,6 +206,10 @@ static void put_frame(const struct flame *flame, const struct frame *frame, int6
 		before += frame->children[i]->weight;
 	}
 }
+
+static const char style[] =
+"<style>g.f{cursor:pointer} g.f:hover rect{stroke:#000;stroke-width:.6}\n"
+".button{cursor:pointer;fill:#2b5fb0}</style>\n";
 
 /* A click on a frame makes it as wide as the picture; search marks what it finds. */
 static const char script[] =
@@ -228,7 +233,8 @@ static const char script[] =
 "      rect.setAttribute('width', Math.max(width - 0.5, 0.2));\n"
 "      text.setAttribute('x', x + 3);\n"
 "      const room = Math.floor((width - 6) / LETTER), name = g.dataset.n;\n"
-"      text.textContent = name.length <= room ? name : room > 2 ? name.slice(0, room - 2) + '..' : '';\n"
+"      text.textContent = name.length <= room ? name :\n"
+"        room > 2 ? name.slice(0, room - 2) + '..' : '';\n"
 "    }\n"
 "  }\n"
 "  function search() {\n"
@@ -246,15 +252,18 @@ static void put_picture(const struct flame *flame, const struct frame *root)
 {
 	unsigned int height = TOP + (flame->depth + 1) * HEIGHT + MARGIN;
 
-	fprintf(flame->to, "<svg class=\"kspan-flame\" xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%u\" viewBox=\"0 0 %d %u\" font-family=\"monospace\" font-size=\"11\">\n",
-		WIDTH, height, WIDTH, height);
-	fprintf(flame->to, "<style>g.f{cursor:pointer} g.f:hover rect{stroke:#000;stroke-width:.6} .button{cursor:pointer;fill:#2b5fb0}</style>\n<rect width=\"%d\" height=\"%u\" fill=\"#fff\"/>\n",
-		WIDTH, height);
+	put_svg_start(flame->to, "class=\"kspan-flame\"", WIDTH, height);
+	fputs(style, flame->to);
+	fprintf(flame->to, "<rect width=\"%d\" height=\"%u\" fill=\"#fff\"/>\n", WIDTH, height);
 	fprintf(flame->to, "<text x=\"%d\" y=\"20\" font-size=\"13\">%s of kspan%s: ", MARGIN,
-		sample_names[flame->which], flame->compared ? ", red: more than before, blue: less" : "");
+		sample_names[flame->which],
+		flame->compared ? ", red: more than before, blue: less" : "");
 	put_amount(flame, root->value);
-	fprintf(flame->to, "</text>\n<text class=\"button all\" x=\"%d\" y=\"20\">show all</text>\n<text class=\"button search\" x=\"%d\" y=\"20\">search</text>\n",
-		WIDTH - 130, WIDTH - 60);
+	fputs("</text>\n", flame->to);
+	fprintf(flame->to, "<text class=\"button all\" x=\"%d\" y=\"20\">show all</text>\n",
+		WIDTH - 130);
+	fprintf(flame->to, "<text class=\"button search\" x=\"%d\" y=\"20\">search</text>\n",
+		WIDTH - 60);
 	if (root->weight)
 		put_frame(flame, root, 0, 0);
 	fputs(script, flame->to);

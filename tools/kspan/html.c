@@ -18,17 +18,22 @@
 
 static const char style[] =
 "<style>\n"
-"body { font: 14px/1.45 system-ui, sans-serif; color: #1a1a1a; background: #f6f6f4; margin: 0 auto;\n"
-"  padding: 16px 24px 48px; max-width: 1280px }\n"
+"body { font: 14px/1.45 system-ui, sans-serif; color: #1a1a1a; background: #f6f6f4;\n"
+"  margin: 0 auto; padding: 16px 24px 48px; max-width: 1280px }\n"
 "h1 { font-size: 22px; margin: 8px 0 } h2 { font-size: 17px; margin: 28px 0 8px }\n"
 "p.note { color: #555; margin: 4px 0 10px }\n"
 ".tiles { display: flex; flex-wrap: wrap; gap: 10px }\n"
-".tile { background: #fff; border: 1px solid #ddd; border-radius: 6px; padding: 8px 14px; min-width: 110px }\n"
+".tile { background: #fff; border: 1px solid #ddd; border-radius: 6px; padding: 8px 14px;\n"
+"  min-width: 110px }\n"
 ".tile b { display: block; font-size: 20px } .tile span { color: #555; font-size: 12px }\n"
-".box { background: #fff; border: 1px solid #ddd; border-radius: 6px; overflow: auto; max-height: 560px }\n"
-"table { border-collapse: collapse; width: 100%; font-size: 13px; font-variant-numeric: tabular-nums }\n"
-"th { position: sticky; top: 0; background: #ececea; cursor: pointer; text-align: right; font-weight: 600 }\n"
-"th, td { padding: 3px 10px; white-space: nowrap } td { text-align: right; border-top: 1px solid #eee }\n"
+".box { background: #fff; border: 1px solid #ddd; border-radius: 6px; overflow: auto;\n"
+"  max-height: 560px }\n"
+"table { border-collapse: collapse; width: 100%; font-size: 13px;\n"
+"  font-variant-numeric: tabular-nums }\n"
+"th { position: sticky; top: 0; background: #ececea; cursor: pointer; text-align: right;\n"
+"  font-weight: 600 }\n"
+"th, td { padding: 3px 10px; white-space: nowrap }\n"
+"td { text-align: right; border-top: 1px solid #eee }\n"
 "th.text, td.text { text-align: left } tr:hover td { background: #f3f7fb }\n"
 "pre { margin: 0; padding: 10px 14px; font-size: 12px }\n"
 "svg { max-width: none }\n"
@@ -220,7 +225,8 @@ static void put_profile(FILE *to, const char *dir, const struct symbols *symbols
 	samples_read(&samples, dir, NULL);
 	put_section(to, "profile", "Profile", samples.nr ?
 		    "Stacks of what is in use. A click on a frame makes it wide." :
-		    "The profile has no samples. As root: echo 524288 &gt;/sys/module/kspan/parameters/profile_rate");
+		    "The profile has no samples. As root: "
+		    "echo 524288 &gt;/sys/module/kspan/parameters/profile_rate");
 	if (samples.nr) {
 		fputs("<div class=\"box\">\n", to);
 		profile_put_flame(to, &samples, symbols, INUSE_SPACE);
@@ -294,13 +300,14 @@ static void put_trend(FILE *to, const struct trend *trend)
 		for (j = 0; j < trend->nr; j++)
 			most = fmax(most, trend->values[i][j]);
 	put_section(to, "trend", "Trend", NULL);
-	fprintf(to, "<div class=\"box\"><svg class=\"trend\" xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" font-family=\"monospace\" font-size=\"11\">\n",
-		TREND_WIDTH, TREND_HEIGHT + 60);
+	fputs("<div class=\"box\">", to);
+	put_svg_start(to, "class=\"trend\"", TREND_WIDTH, TREND_HEIGHT + 60);
 	for (i = 0; i <= 4; i++) {
 		int y = TREND_TOP + TREND_HEIGHT * (4 - (int)i) / 4;
 
-		fprintf(to, "<line x1=\"%d\" y1=\"%d\" x2=\"%d\" y2=\"%d\" stroke=\"#ddd\"/><text x=\"6\" y=\"%d\">%s</text>\n",
-			TREND_LEFT, y, TREND_WIDTH - 20, y, y + 4,
+		fprintf(to, "<line x1=\"%d\" y1=\"%d\" x2=\"%d\" y2=\"%d\" stroke=\"#ddd\"/>\n",
+			TREND_LEFT, y, TREND_WIDTH - 20, y);
+		fprintf(to, "<text x=\"6\" y=\"%d\">%s</text>\n", y + 4,
 			human(most * i / 4, text, sizeof(text)));
 	}
 	for (i = 0; i < COUNT_OF(trends); i++)
@@ -314,7 +321,8 @@ static void put_map(FILE *to, const char *dir)
 	struct page_map map;
 
 	page_map_read(&map, dir);
-	put_section(to, "map", "Map", "Every page of kspan, in the order of addresses. Free pages between pages in use are what keeps an arena.");
+	put_section(to, "map", "Map", "Every page of kspan, in the order of addresses. Free pages "
+		    "between pages in use are what keeps an arena.");
 	fputs("<div class=\"box\">\n", to);
 	map_put_svg(to, &map, 0);
 	fputs("</div>\n", to);
@@ -328,8 +336,8 @@ static void put_top(FILE *to, const char *dir)
 	time_t now = time(NULL);
 
 	strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S %z", localtime(&now));
-	fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>kspan</title>\n",
-	      to);
+	fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+	      "<title>kspan</title>\n", to);
 	fputs(style, to);
 	fprintf(to, "</head>\n<body>\n<h1>kspan</h1>\n<p class=\"note\">%s", date);
 	if (dir) {
@@ -358,7 +366,8 @@ void report_put_html(FILE *to, const char *dir, const struct symbols *symbols,
 	put_map(to, dir);
 	put_table(to, dir, "heaps", "Heaps", NULL, 0);
 	put_profile(to, dir, symbols);
-	put_table(to, dir, "classes", "Size classes", "Those that have a span, or had an object.", 3);
+	put_table(to, dir, "classes", "Size classes",
+		  "Those that have a span, or had an object.", 3);
 	put_table(to, dir, "cpus", "CPUs", NULL, 0);
 	put_table(to, dir, "pools", "Object pools", NULL, 2);
 	put_file(to, dir, "leaks", "Old objects", symbols);

@@ -52,6 +52,10 @@ int main(int argc, char **argv)
 		put_commands();
 		return 0;
 	}
+	if (!strcmp(argv[1], "--version")) {
+		puts("kspan " KSPAN_VERSION);
+		return 0;
+	}
 	for (command = commands; command < commands + COUNT_OF(commands); command++) {
 		if (strcmp(argv[1], command->name))
 			continue;

@@ -121,7 +121,8 @@ static void put_node(const struct page_map *map, const struct node_pages *node, 
 	node_describe_runs(node, text, sizeof(text));
 	puts(text);
 	for (i = 0; i < node->nr_arenas; i++)
-		column = put_arena(&map->arenas[node->first_arena + i], scale, width, column, color);
+		column = put_arena(&map->arenas[node->first_arena + i], scale, width, column,
+				   color);
 	if (column)
 		putchar('\n');
 }
@@ -173,10 +174,11 @@ struct layout {
 /* A gap takes a cell. */
 static size_t node_rows(const struct layout *layout, const struct node_pages *node)
 {
+	const struct arena *arena = &layout->map->arenas[node->first_arena];
 	size_t cells = 0, i;
 
 	for (i = 0; i < node->nr_arenas; i++)
-		cells += arena_cells(&layout->map->arenas[node->first_arena + i], layout->scale) + 1;
+		cells += arena_cells(&arena[i], layout->scale) + 1;
 	return (cells + layout->width - 1) / layout->width;
 }
 

@@ -96,8 +96,8 @@ static void read_head(struct page_map *map, struct text *text)
 	unsigned int version;
 
 	if (!line || sscanf(line, "# kspan map v%u: page_size %lu", &version, &map->page_size) != 2)
-		die("%s: does not begin with \"# kspan map v%u: page_size\"; is it a file of kspan?",
-		    text->name, VERSION);
+		die("%s: does not begin with \"# kspan map v%u: page_size\"; "
+		    "is it a file of kspan?", text->name, VERSION);
 	if (version != VERSION)
 		die("%s: has version %u; this kspan reads version %u", text->name, version,
 		    VERSION);
@@ -241,7 +241,8 @@ void node_describe(const struct page_map *map, const struct node_pages *node, ch
 	human((double)node->pages[PAGE_HOLE] * map->page_size, holes, sizeof(holes));
 	human((double)node->pages[PAGE_KEPT] * map->page_size, kept, sizeof(kept));
 	snprintf(text, size,
-		 "node %u: %s in %zu arenas, %.0f %% of it objects; free %s in %lu runs, the longest %s; kept %s; given back %s",
+		 "node %u: %s in %zu arenas, %.0f %% of it objects; "
+		 "free %s in %lu runs, the longest %s; kept %s; given back %s",
 		 node->node, total, node->nr_arenas, here ? 10.0 * node->used / here : 0,
 		 free_bytes, node->nr_runs, longest, kept, holes);
 }

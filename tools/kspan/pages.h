@@ -62,10 +62,12 @@ void page_map_read(struct page_map *map, const char *dir);
 void page_map_free(struct page_map *map);
 /* So that all cells are @cells at most. */
 unsigned int page_map_scale(const struct page_map *map, uint64_t cells);
+
 static inline size_t arena_cells(const struct arena *arena, unsigned int scale)
 {
 	return (arena->nr_pages + scale - 1) / scale;
 }
+
 struct cell arena_cell(const struct arena *arena, unsigned int scale, size_t i);
 /* "node 0: 43 arenas, 31.1M, 70 % in use; free: ..." */
 void node_describe(const struct page_map *map, const struct node_pages *node, char *text,

@@ -172,8 +172,8 @@ static enum sample_value value_named(const char *name)
 	for (i = 0; i < NR_VALUES; i++)
 		if (!strcmp(name, sample_names[i]))
 			return i;
-	die("--value %s: must be inuse_space, inuse_objects, alloc_space, alloc_objects, peak_space or peak_objects",
-	    name);
+	die("--value %s: must be inuse_space, inuse_objects, alloc_space, alloc_objects, "
+	    "peak_space or peak_objects", name);
 }
 
 static void choose_form(char *form, char letter)
@@ -205,7 +205,8 @@ static void put_profile(const char *output, const struct samples *samples,
 	close_output(to, output);
 	if (to != stdout)
 		fprintf(stderr, "kspan: %s: %zu samples, %s\n", output, samples->nr,
-			form == 'F' ? "open it in a browser" : "go tool pprof and the like read it");
+			form == 'F' ? "open it in a browser" :
+				      "go tool pprof and the like read it");
 }
 
 void profile_command(int argc, char **argv)

@@ -45,9 +45,9 @@ static int by_text(const void *a, const void *b)
 
 static int by_addr(const void *a, const void *b)
 {
-	uint64_t left = ((const struct numbered *)a)->addr, right = ((const struct numbered *)b)->addr;
+	const struct numbered *left = a, *right = b;
 
-	return left < right ? -1 : left > right;
+	return left->addr < right->addr ? -1 : left->addr > right->addr;
 }
 
 /* The entry that equals @key; @number is given to one that was not there. */
@@ -142,8 +142,7 @@ static uint64_t location(struct builder *builder, uint64_t return_addr)
 	size_t n;
 
 	n = number_of(&builder->locations, &(struct numbered){ .addr = addr },
-			     profile->n_location, by_addr);
-
+		      profile->n_location, by_addr);
 	if (n < profile->n_location)
 		return n + 1;
 	GROW(profile->location, profile->n_location, builder->location_room);

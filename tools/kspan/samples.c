@@ -73,7 +73,8 @@ static void read_layout(struct layout *layout)
 	}
 	for (i = 0; i < NR_COLUMNS; i++)
 		if (!found[i])
-			text_bad(layout->text, "has no column %s; kspan and the module are of different versions",
+			text_bad(layout->text, "has no column %s; "
+				 "kspan and the module are of different versions",
 				 column_names[i]);
 }
 
@@ -192,7 +193,8 @@ void samples_read(struct samples *samples, const char *dir, const char *file)
 void samples_need(const struct samples *samples)
 {
 	if (!samples->nr && !samples->rate)
-		die("%s: has no samples, as its rate is 0; to sample an object in 512 KiB, as root: echo 524288 >/sys/module/kspan/parameters/profile_rate",
+		die("%s: has no samples, as its rate is 0; to sample an object in 512 KiB, "
+		    "as root: echo 524288 >/sys/module/kspan/parameters/profile_rate",
 		    samples->text.name);
 }
 
@@ -311,7 +313,7 @@ static void put_site(struct table *table, const struct site *site, const struct 
 
 void sites_read(struct table *table, const char *dir, const struct symbols *symbols)
 {
-	static char *columns[] = {
+	static const char * const columns[] = {
 		"site", "heap", "live_bytes", "live", "alloc_bytes", "allocs",
 	};
 	struct samples samples;

@@ -81,7 +81,17 @@ void put_with_names(FILE *to, const char *text, const struct symbols *symbols)
 	}
 }
 
-/* The options that all three have; returns the letter of another one, or -1. */
+/* The first two are of report alone. */
+static const struct option report_options[] = {
+	{ "html", required_argument, NULL, 'h' },
+	{ "seconds", required_argument, NULL, 's' },
+	{ "kallsyms", required_argument, NULL, 'k' },
+	{ "modules", required_argument, NULL, 'm' },
+	{ "dir", required_argument, NULL, 'D' },
+	{ },
+};
+
+/* Takes the options of symbols; returns the letter of another one, or -1. */
 static int symbol_option(int argc, char **argv, const struct option *options,
 			 struct symbol_files *files)
 {
@@ -103,14 +113,6 @@ static int symbol_option(int argc, char **argv, const struct option *options,
 		}
 	return -1;
 }
-
-#define COMMON_OPTIONS						\
-	{ "kallsyms", required_argument, NULL, 'k' },		\
-	{ "modules", required_argument, NULL, 'm' },		\
-	{ "dir", required_argument, NULL, 'D' },		\
-	{ }
-
-static const struct option common_options[] = { COMMON_OPTIONS };
 
 static void show(const char *text, const struct symbol_files *files)
 {
@@ -135,7 +137,7 @@ void leaks_command(int argc, char **argv)
 {
 	struct symbol_files files = { };
 
-	symbol_option(argc, argv, common_options, &files);
+	symbol_option(argc, argv, report_options + 2, &files);
 	no_arguments(argc, argv);
 	show_file("leaks", &files);
 }
@@ -167,7 +169,7 @@ void whatis_command(int argc, char **argv)
 	uint64_t addr;
 	char *end, *path;
 
-	symbol_option(argc, argv, common_options, &files);
+	symbol_option(argc, argv, report_options + 2, &files);
 	if (optind != argc - 1)
 		die("whatis wants one ADDR, in hexadecimal");
 	errno = 0;
@@ -184,11 +186,6 @@ void whatis_command(int argc, char **argv)
 
 void report_command(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "html", required_argument, NULL, 'h' },
-		{ "seconds", required_argument, NULL, 's' },
-		COMMON_OPTIONS
-	};
 	struct symbol_files files = { };
 	const char *html = NULL;
 	unsigned int seconds = 0;
@@ -196,7 +193,7 @@ void report_command(int argc, char **argv)
 	int option;
 	FILE *to;
 
-	while ((option = symbol_option(argc, argv, options, &files)) != -1) {
+	while ((option = symbol_option(argc, argv, report_options, &files)) != -1) {
 		if (option == 'h')
 			html = optarg;
 		else

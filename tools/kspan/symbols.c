@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 /* What is further away from a function's start is not in it. */
-#define MAX_FUNCTION	(1 << 20)
+#define MAX_FUNCTION	0x100000
 
 /* "ffffffffc0a01230 t words_add	[kspan_words]" */
 static void read_symbol(struct symbols *symbols, char *line)
@@ -101,11 +101,11 @@ void symbols_load(struct symbols *symbols, const struct symbol_files *files)
 	}
 	qsort(symbols->symbols, symbols->nr, sizeof(*symbols->symbols), by_address);
 	if (!kallsyms)
-		fprintf(stderr, "kspan: no names: there is no %s/kallsyms; copy /proc/kallsyms there, or give --kallsyms FILE\n",
-			files->dir);
+		fprintf(stderr, "kspan: no names: there is no %s/kallsyms; "
+			"copy /proc/kallsyms there, or give --kallsyms FILE\n", files->dir);
 	else if (!symbols->nr)
-		fprintf(stderr, "kspan: no names: %s hides its addresses; be root, sysctl kernel.kptr_restrict=1\n",
-			kallsyms);
+		fprintf(stderr, "kspan: no names: %s hides its addresses; "
+			"be root, sysctl kernel.kptr_restrict=1\n", kallsyms);
 	free(kallsyms);
 	free(modules);
 }

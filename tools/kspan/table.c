@@ -13,8 +13,9 @@ static void read_head(struct table *table, char *line)
 	size_t room = 0, nr = 0;
 
 	if (!colon || strncmp(line, "# kspan ", 8))
-		text_bad(&table->text, "is not \"# kspan NAME vN: COLUMN...\"; is it a file of kspan?");
-	for (word = strtok_r(colon + 1, blanks, &save); word; word = strtok_r(NULL, blanks, &save)) {
+		text_bad(&table->text,
+			 "is not \"# kspan NAME vN: COLUMN...\"; is it a file of kspan?");
+	for (line = colon + 1; (word = strtok_r(line, blanks, &save)); line = NULL) {
 		GROW(table->columns, nr, room);
 		table->columns[nr++] = word;
 	}

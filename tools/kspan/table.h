@@ -20,7 +20,7 @@
 struct table {
 	struct text text;
 	char *name;
-	char **columns;
+	const char **columns;
 	unsigned int nr_columns;
 	char **cells;
 	size_t nr_rows, room;

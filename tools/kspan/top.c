@@ -336,16 +336,14 @@ static size_t rows_shown(const struct top *top)
 static void format_cell(const struct top *top, size_t row, unsigned int i, char *cell)
 {
 	const struct column *column = &top->view->columns[i];
+	unsigned int source = table_column(&top->now.table, column->source);
 	double value = top->values[row * top->nr_columns + i];
 
 	if (column->kind == TEXT)
-		snprintf(cell, CELL, "%s", table_cell(&top->now.table, row,
-						      table_column(&top->now.table, column->source)));
+		snprintf(cell, CELL, "%s", table_cell(&top->now.table, row, source));
 	else if (isnan(value))
 		strcpy(cell, "-");
-	else if (column->kind == PERCENT)
-		snprintf(cell, CELL, "%.0f", value);
-	else if (column->kind == COUNT)
+	else if (column->kind != BYTES)
 		snprintf(cell, CELL, "%.0f", value);
 	else
 		human(value, cell, CELL);

@@ -249,8 +249,8 @@ void debugfs_absent(const char *path, int err)
 	if (err == EACCES || err == EPERM)
 		die("%s: cannot be read: %s; be root", path, strerror(err));
 	if (statfs("/sys/kernel/debug", &fs) || fs.f_type != DEBUGFS_MAGIC)
-		die("%s: debugfs is not mounted; as root: mount -t debugfs debugfs /sys/kernel/debug",
-		    path);
+		die("%s: debugfs is not mounted; as root: "
+		    "mount -t debugfs debugfs /sys/kernel/debug", path);
 	if (access(DEBUGFS_KSPAN, F_OK))
 		die("%s: the module kspan is not loaded; as root: modprobe kspan", path);
 	die("%s: cannot be read: %s; this version of the module kspan may not have the file", path,
@@ -295,6 +295,13 @@ void close_output(FILE *to, const char *name)
 		failed = true;
 	if (failed)
 		die("%s: cannot be written: %s", name, strerror(errno));
+}
+
+void put_svg_start(FILE *to, const char *attributes, int width, int height)
+{
+	fprintf(to, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
+		"viewBox=\"0 0 %d %d\" font-family=\"monospace\" font-size=\"11\" %s>\n",
+		width, height, width, height, attributes);
 }
 
 void put_xml(FILE *to, const char *text)

@@ -88,6 +88,8 @@ void debugfs_absent(const char *path, int err) __attribute__((noreturn));
 /* @name "-" is stdout. close_output() dies if not all was written. */
 FILE *open_output(const char *name);
 void close_output(FILE *to, const char *name);
+/* The start of an SVG, with @attributes of its own. */
+void put_svg_start(FILE *to, const char *attributes, int width, int height);
 /* &, <, > and " as XML has them. */
 void put_xml(FILE *to, const char *text);
 
