@@ -91,7 +91,16 @@ static void put_glyph(struct cell cell, bool color)
 		fputs(glyph_of(cell), stdout);
 }
 
-/* Returns the column behind it. */
+/* The column behind @column, in the next line if this one is full. */
+static unsigned int next_column(unsigned int column, unsigned int width)
+{
+	if (column + 1 < width)
+		return column + 1;
+	putchar('\n');
+	return 0;
+}
+
+/* An arena and the gap behind it; returns the column behind that. */
 static unsigned int put_arena(const struct arena *arena, unsigned int scale, unsigned int width,
 			      unsigned int column, bool color)
 {
@@ -99,14 +108,12 @@ static unsigned int put_arena(const struct arena *arena, unsigned int scale, uns
 
 	for (i = 0; i < arena_cells(arena, scale); i++) {
 		put_glyph(arena_cell(arena, scale, i), color);
-		if (++column == width) {
-			putchar('\n');
-			column = 0;
-		}
+		column = next_column(column, width);
 	}
-	if (column)
-		putchar(' ');
-	return column ? (column + 1) % width : 0;
+	if (!column)
+		return 0;
+	putchar(' ');
+	return next_column(column, width);
 }
 
 static void put_node(const struct page_map *map, const struct node_pages *node, unsigned int scale,

@@ -163,6 +163,7 @@ test_map_pages() {
 	local glyph sign
 	kspan map --dir "$HEAP" --width 64 --no-color || return 1
 	sed '/^node\|^free runs\|a cell:/d' "$PRINTED" >"$OUT/glyphs"
+	python3 -c 'import sys; assert max(map(len, open(sys.argv[1]))) == 65' "$OUT/glyphs" || return 1
 	while read -r sign glyph; do
 		[ "$(sed 1d "$HEAP/map" | cut -d' ' -f3 | grep -o "[$sign]" | wc -l)" -eq \
 			"$(grep -oE "$glyph" "$OUT/glyphs" | wc -l)" ] || { echo "$sign $glyph"; return 1; }
