@@ -228,7 +228,7 @@ test_map_scales() {
 		        pages.write(f'0 {start + 64 * line:#x} {"#" * 32 + "." * 32}\n')
 	END
 	kspan map --dir "$OUT/huge" --svg "$OUT/huge.svg" &&
-		[ "$(wc -c <"$OUT/huge.svg")" -lt 8000000 ] &&
+		[ "$(wc -c <"$OUT/huge.svg")" -lt 8000000 ] && grep -q "a cell is 64 KiB" "$OUT/huge.svg" &&
 		kspan map --dir "$OUT/huge" &&
 		has "^node 0: 4.0G in 1024 arenas, 50 % of it objects; free 2.0G in 8192 runs, the longest 256K" \
 			"free runs by pages:  32-63: 8192\$" "^512 KiB a cell"
@@ -318,13 +318,15 @@ test_profile_flame() {
 	profile --flame -o "$OUT/flame.svg" || return 1
 	python3 - "$OUT/flame.svg" "$(scaled live_bytes)" <<-'END'
 		import sys, xml.dom.minidom
-		frames = {g.getAttribute('data-n'): float(g.getAttribute('data-w'))
-		          for g in xml.dom.minidom.parse(sys.argv[1]).getElementsByTagName('g')}
+		groups = xml.dom.minidom.parse(sys.argv[1]).getElementsByTagName('g')
+		frames = {g.getAttribute('data-n'): float(g.getAttribute('data-w')) for g in groups}
+		depths = {g.getAttribute('data-n'): int(g.getAttribute('data-d')) for g in groups}
 		total = int(sys.argv[2])
 		assert frames['all'] == 1
 		assert abs(frames['words_open [kspan_words]'] * total - 557738) < total / 1e5, frames
 		assert frames['words_insert [kspan_words]'] == frames['kspan_heap_malloc [kspan]'], frames
 		assert 'process_one_work' not in frames
+		assert depths['do_syscall_64'] == 1 and depths['kspan_heap_malloc [kspan]'] == 6, depths
 	END
 }
 
@@ -427,8 +429,22 @@ test_texts_refuse() {
 
 # Without kspan it is said what is missing.
 test_absent() {
-	[ ! -e /sys/kernel/debug/kspan ] || return 0
-	refused "as root: m" top --once
+	if [ -e /sys/kernel/debug/kspan ]; then
+		kspan top --once
+	elif ! mountpoint -q /sys/kernel/debug; then
+		refused "debugfs is not mounted; as root: mount -t debugfs" top --once
+	elif [ -x /sys/kernel/debug ]; then
+		refused "the module kspan is not loaded; as root: modprobe kspan" top --once
+	else
+		refused "be root" top --once
+	fi
+}
+
+# Files of others are no commands to a terminal.
+test_harmless() {
+	kspan top --once --dir "$(changed heaps '2s/default/\x1b]0;a\x07/')" && has "^?]0;a? *kspan" &&
+		kspan leaks --dir "$(printf '\033[2J\0heap\n' >"$OUT/changed/leaks"; echo "$OUT/changed")" &&
+		has "^?\[2J?heap\$"
 }
 
 # Each command's help is what it does.

@@ -165,6 +165,16 @@ static int read_all(int fd, struct text *text)
 	return 0;
 }
 
+/* What a terminal would obey, or what is no text at all, becomes '?'. */
+static void make_harmless(struct text *text)
+{
+	unsigned char *byte = (unsigned char *)text->start, *end = byte + text->len;
+
+	for (; byte < end; byte++)
+		if ((*byte < ' ' && *byte != '\n' && *byte != '\t') || *byte > '~')
+			*byte = '?';
+}
+
 int text_load_fd(struct text *text, int fd, const char *name)
 {
 	int err;
@@ -175,6 +185,7 @@ int text_load_fd(struct text *text, int fd, const char *name)
 		text_free(text);
 		return err;
 	}
+	make_harmless(text);
 	text->name = xstrdup(name);
 	text->next = text->start;
 	return 0;
@@ -198,8 +209,6 @@ void text_read(struct text *text, const char *name)
 
 	if (err)
 		die("%s: cannot be read: %s", name, strerror(-err));
-	if (strlen(text->start) != text->len)
-		die("%s: is no text: it has a NUL byte", name);
 }
 
 char *text_line(struct text *text)
@@ -264,8 +273,6 @@ void debugfs_read(struct text *text, const char *dir, const char *file)
 
 	if (err)
 		debugfs_absent(path, -err);
-	if (strlen(text->start) != text->len)
-		die("%s: is no text: it has a NUL byte", path);
 	free(path);
 }
 

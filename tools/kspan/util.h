@@ -50,7 +50,7 @@ char *printable(const char *text);
 const char *human(double value, char *text, size_t size);
 
 /**
- * struct text - a file in memory, that is taken line by line
+ * struct text - a file in memory, that is taken line by line; it is printable ASCII
  * @name:	of the file, for messages
  * @start:	all of it, with a NUL behind it
  * @len:	bytes, without the NUL
