@@ -370,6 +370,7 @@ void report_put_html(FILE *to, const char *dir, const struct symbols *symbols,
 		  "Those that have a span, or had an object.", 3);
 	put_table(to, dir, "cpus", "CPUs", NULL, 0);
 	put_table(to, dir, "pools", "Object pools", NULL, 2);
+	put_table(to, dir, "reclaims", "Memory that went back", NULL, 0);
 	put_file(to, dir, "leaks", "Old objects", symbols);
 	put_file(to, dir, "bad_frees", "Wrong frees", symbols);
 	put_file(to, dir, "report", "Report", symbols);

@@ -102,8 +102,24 @@ test_profile() {
 	fi
 }
 
+# text FILE COMMAND...: shows the file of debugfs, or says that this version has none
+text() {
+	local file=$1
+	shift
+	if [ -e "$DEBUGFS/$file" ]; then
+		kspan "$@"
+	else
+		refused 'may not have the file' "$@"
+	fi
+}
+
+test_texts() {
+	text report report && text leaks leaks && text whatis whatis ffffffffffffffff || return 1
+	[ ! -e $DEBUGFS/whatis ] || grep -q '^kind: none' "$OUTPUT" || { tell; return 1; }
+}
+
 begin
-ktap_set_plan 9
+ktap_set_plan 10
 trap 'unload_all; rm -rf "$SCRATCH"' EXIT
 mark_log
 ktap_test_result "without the module it is said what is missing" test_not_loaded
@@ -116,5 +132,6 @@ ktap_test_result "the map has all arenas" test_map
 ktap_test_result "copied files give the same" test_copy
 ktap_test_result "the report is a page" test_page
 ktap_test_result "the profile names who allocates" test_profile
+ktap_test_result "report, leaks and whatis are shown" test_texts
 ktap_test_result "nothing to complain about in the kernel log" test_quiet_log
 ktap_finished
