@@ -42,26 +42,43 @@ static bool parse_hex(const char *text, uint64_t *value)
 	return end > text && !*end;
 }
 
-/* The file arenas says where an arena begins that follows another without a gap. */
-static bool starts_arena(const struct table *arenas, uint64_t start)
-{
-	unsigned int column = table_column(arenas, "start");
-	uint64_t value;
-	size_t i;
+/* Of the file arenas: where an arena begins that follows another without a gap, sorted. */
+struct starts {
+	uint64_t *pages;
+	size_t nr;
+};
 
-	for (i = 0; i < arenas->nr_rows; i++)
-		if (parse_hex(table_cell(arenas, i, column), &value) && value == start)
-			return true;
-	return false;
+static int by_page(const void *a, const void *b)
+{
+	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+	return left < right ? -1 : left > right;
 }
 
-static struct arena *arena_for(struct page_map *map, const struct table *arenas,
+static void read_starts(struct starts *starts, const char *dir)
+{
+	struct table arenas;
+	unsigned int column;
+
+	table_read(&arenas, dir, "arenas");
+	column = table_column(&arenas, "start");
+	starts->pages = xzalloc(arenas.nr_rows * sizeof(*starts->pages));
+	for (starts->nr = 0; starts->nr < arenas.nr_rows; starts->nr++)
+		if (!parse_hex(table_cell(&arenas, starts->nr, column),
+			       &starts->pages[starts->nr]))
+			die("%s: \"%s\" is no number of a page", arenas.text.name,
+			    table_cell(&arenas, starts->nr, column));
+	qsort(starts->pages, starts->nr, sizeof(*starts->pages), by_page);
+	table_free(&arenas);
+}
+
+static struct arena *arena_for(struct page_map *map, const struct starts *starts,
 			       unsigned int node, uint64_t start)
 {
 	struct arena *arena = map->nr_arenas ? &map->arenas[map->nr_arenas - 1] : NULL;
 
 	if (arena && arena->node == node && arena->start + arena->nr_pages == start &&
-	    !starts_arena(arenas, start))
+	    !bsearch(&start, starts->pages, starts->nr, sizeof(start), by_page))
 		return arena;
 	GROW(map->arenas, map->nr_arenas, map->room);
 	arena = &map->arenas[map->nr_arenas++];
@@ -70,7 +87,7 @@ static struct arena *arena_for(struct page_map *map, const struct table *arenas,
 }
 
 /* "0 0x1390 ####3####" */
-static void read_line(struct page_map *map, const struct table *arenas, const struct text *text,
+static void read_line(struct page_map *map, const struct starts *starts, const struct text *text,
 		      char *line)
 {
 	char *save, *node = strtok_r(line, " ", &save), *start = strtok_r(NULL, " ", &save);
@@ -81,7 +98,7 @@ static void read_line(struct page_map *map, const struct table *arenas, const st
 	if (!node || !start || !signs || !parse_number(node, &node_value) ||
 	    !parse_hex(start, &start_value))
 		text_bad(text, "is not \"NODE START PAGES\"");
-	arena = arena_for(map, arenas, node_value, start_value);
+	arena = arena_for(map, starts, node_value, start_value);
 	for (; *signs; signs++) {
 		if (cell_of(*signs).kind == NR_PAGE_KINDS)
 			text_bad(text, "'%c' stands for no kind of page", *signs);
@@ -165,19 +182,19 @@ static void sum_up(struct page_map *map)
 
 void page_map_read(struct page_map *map, const char *dir)
 {
-	struct table arenas;
+	struct starts starts;
 	struct text text;
 	char *line;
 
 	memset(map, 0, sizeof(*map));
-	table_read(&arenas, dir, "arenas");
+	read_starts(&starts, dir);
 	debugfs_read(&text, dir, "map");
 	read_head(map, &text);
 	while ((line = text_line(&text)))
-		read_line(map, &arenas, &text, line);
+		read_line(map, &starts, &text, line);
 	qsort(map->arenas, map->nr_arenas, sizeof(*map->arenas), by_place);
 	sum_up(map);
-	table_free(&arenas);
+	free(starts.pages);
 	text_free(&text);
 }
 

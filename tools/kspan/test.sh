@@ -56,7 +56,7 @@ changed() {
 test_top_sums() {
 	# Each figure is that of the file.
 	kspan top --once --dir "$HEAP" &&
-		has "^stress  *kspan_stress " "^documents  *kspan_heap .* 1.0M  *0 \$" &&
+		has "^stress  *kspan_stress " "^documents  *kspan_heap .* 1.0M  *0\$" &&
 		[ "$(sed 1,3d "$PRINTED" | wc -l)" -eq "$(sed 1d "$HEAP/heaps" | wc -l)" ]
 }
 
@@ -135,6 +135,8 @@ test_top_screen() {
 		until(b'WASTE*')
 		os.write(fd, b'>')
 		until(b'ALLOCS*')
+		os.write(fd, b's')
+		until(b'words_insert+0x12a')
 		os.write(fd, b'q')
 		status = os.waitpid(pid, 0)[1]
 		assert status == 0, status
@@ -239,6 +241,7 @@ test_map_refuses() {
 		refused "map: has version 9; this kspan reads version 3" \
 			map --dir "$(changed map '1s/v3/v9/')" &&
 		refused "map, line 2: is not \"NODE START PAGES\"" map --dir "$(changed map '2s/0x/0y/')" &&
+		refused "\"zz16a0\" is no number of a page" map --dir "$(changed arenas '2s/0x/zz/')" &&
 		refused "--pages 0: must be a number" map --pages 0 &&
 		refused "/absent/map.png: cannot be created" map --png /absent/map.png --dir "$HEAP" &&
 		refused "heap: is no option" map heap

@@ -203,6 +203,22 @@ static void load_symbols(struct top *top)
 	top->has_symbols = true;
 }
 
+/* Whether there are sites: a profile that is off has none. */
+static bool has_profile(const struct top *top)
+{
+	struct samples samples;
+	struct text text;
+	bool has;
+
+	if (!debugfs_try(&text, top->dir, "samples"))
+		return false;
+	text_free(&text);
+	samples_read(&samples, top->dir, NULL);
+	has = samples.nr || samples.rate;
+	samples_free(&samples);
+	return has;
+}
+
 static void read_now(struct top *top)
 {
 	reading_free(&top->before);
@@ -374,6 +390,13 @@ static size_t add_cell(char *line, size_t len, size_t size, bool left, int width
 	return len + n < size ? len + n : size - 1;
 }
 
+/* Without the blank behind the last cell */
+static void end_line(char *line, size_t len)
+{
+	if (len)
+		line[len - 1] = '\0';
+}
+
 static void format_head(const struct top *top, const int *widths, char *line, size_t size)
 {
 	char title[CELL];
@@ -386,6 +409,7 @@ static void format_head(const struct top *top, const int *widths, char *line, si
 		len = add_cell(line, len, size, top->view->columns[i].kind == TEXT, widths[i],
 			       title);
 	}
+	end_line(line, len);
 }
 
 static void format_row(const struct top *top, const int *widths, size_t row, char *line,
@@ -400,6 +424,7 @@ static void format_row(const struct top *top, const int *widths, size_t row, cha
 		len = add_cell(line, len, size, top->view->columns[i].kind == TEXT, widths[i],
 			       cell);
 	}
+	end_line(line, len);
 }
 
 /* Two lines about all of kspan. */
@@ -568,16 +593,6 @@ static void sort_next(struct top *top, int by)
 	sort_rows(top);
 }
 
-/* Sites need a profile: without one the view stays. */
-static bool has_profile(const struct top *top)
-{
-	char *path = debugfs_path(top->dir, "samples");
-	bool has = !access(path, R_OK);
-
-	free(path);
-	return has;
-}
-
 /* Returns whether a new reading is wanted. */
 static bool take_view(struct top *top, int key)
 {
@@ -585,6 +600,7 @@ static bool take_view(struct top *top, int key)
 
 	for (i = 0; i < COUNT_OF(views); i++)
 		if (views[i].letter == key) {
+			/* Sites need a profile: without one the view stays. */
 			if (views[i].letter == 's' && !has_profile(top)) {
 				beep();
 				return false;
@@ -634,6 +650,9 @@ static void run_screen(struct top *top)
 	int key;
 
 	update(top);
+	/* Before the screen is curses': it may say that there are no names. */
+	if (has_profile(top))
+		load_symbols(top);
 	initscr();
 	at_death(leave_screen);
 	cbreak();
@@ -675,7 +694,7 @@ void top_command(int argc, char **argv)
 		{ },
 	};
 	struct top top = { };
-	bool once = false, json = false;
+	bool once = false, json = false, wait;
 	const char *key = NULL;
 	int option;
 
@@ -707,15 +726,12 @@ void top_command(int argc, char **argv)
 		die("%s: top shows one view at a time", argv[optind + 1]);
 	choose_view(&top, find_view(optind < argc ? argv[optind] : "heaps"), key);
 	setlocale(LC_CTYPE, "");
-	if (once || json || !isatty(STDOUT_FILENO)) {
-		bool wait = top.delay;
-
-		top.delay = top.delay ? top.delay : DEFAULT_DELAY;
+	wait = top.delay;
+	top.delay = top.delay ? top.delay : DEFAULT_DELAY;
+	if (once || json || !isatty(STDOUT_FILENO))
 		run_plain(&top, once, wait, json);
-	} else {
-		top.delay = top.delay ? top.delay : DEFAULT_DELAY;
+	else
 		run_screen(&top);
-	}
 	reading_free(&top.now);
 	reading_free(&top.before);
 	symbols_free(&top.symbols);
