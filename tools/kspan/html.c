@@ -133,7 +133,7 @@ static bool is_used(const struct table *table, size_t row, unsigned int first)
 	return false;
 }
 
-/* Rows with nothing from column @first on are left out. */
+/* Rows with nothing from column @first on are left out; none if @first is 0. */
 static void put_rows(FILE *to, const struct table *table, unsigned int first)
 {
 	unsigned int i;
@@ -150,7 +150,7 @@ static void put_rows(FILE *to, const struct table *table, unsigned int first)
 	}
 	fputs("</tr></thead><tbody>\n", to);
 	for (row = 0; row < table->nr_rows; row++) {
-		if (!is_used(table, row, first))
+		if (first && !is_used(table, row, first))
 			continue;
 		fputs("<tr>", to);
 		for (i = 0; i < table->nr_columns; i++)

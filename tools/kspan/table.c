@@ -70,13 +70,28 @@ void table_free(struct table *table)
 	memset(table, 0, sizeof(*table));
 }
 
-unsigned int table_column(const struct table *table, const char *name)
+/* @nr_columns if there is none */
+static unsigned int find_column(const struct table *table, const char *name)
 {
 	unsigned int i;
 
 	for (i = 0; i < table->nr_columns; i++)
 		if (!strcmp(table->columns[i], name))
-			return i;
+			break;
+	return i;
+}
+
+bool table_has(const struct table *table, const char *name)
+{
+	return find_column(table, name) < table->nr_columns;
+}
+
+unsigned int table_column(const struct table *table, const char *name)
+{
+	unsigned int i = find_column(table, name);
+
+	if (i < table->nr_columns)
+		return i;
 	die("%s: has no column %s; kspan and the module are of different versions", table->name,
 	    name);
 }

@@ -31,6 +31,7 @@ void table_read(struct table *table, const char *dir, const char *file);
 void table_free(struct table *table);
 /* The number of a column; dies if there is none of that name. */
 unsigned int table_column(const struct table *table, const char *name);
+bool table_has(const struct table *table, const char *name);
 
 static inline const char *table_cell(const struct table *table, size_t row, unsigned int column)
 {

@@ -54,7 +54,6 @@ changed() {
 # --- top
 
 test_top_sums() {
-	# Each figure is that of the file.
 	kspan top --once --dir "$HEAP" &&
 		has "^stress  *kspan_stress " "^documents  *kspan_heap .* 1.0M  *0\$" &&
 		[ "$(sed 1,3d "$PRINTED" | wc -l)" -eq "$(sed 1d "$HEAP/heaps" | wc -l)" ]
@@ -94,6 +93,13 @@ test_top_rates() {
 		    assert row['allocs'] == new[row['name']]
 		assert new['default'] > old['default']
 	END
+}
+
+# A column that later versions of the module have
+test_top_peak() {
+	kspan top --once --dir "$HEAP" && has "^words  *kspan_words  *3.6M  *-  *-  *3.5M " &&
+		kspan top --once --dir "$(changed heaps '1s/$/ peak_bytes/; 2,$s/$/ 7777/')" &&
+		has "^words  *kspan_words  *3.6M  *-  *7777  *3.5M "
 }
 
 test_top_json() {

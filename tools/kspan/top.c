@@ -46,14 +46,15 @@ enum kind { TEXT, COUNT, BYTES, PERCENT };
  * @source:	column of the table
  * @of:		of PERCENT: the column that is 100 %
  * @rate:	the change of @source per second
+ * @optional:	not all versions of the table have @source
  */
 struct column {
 	const char *title, *source, *of;
 	enum kind kind;
-	bool rate;
+	bool rate, optional;
 };
 
-#define MAX_COLUMNS	12
+#define MAX_COLUMNS	13
 
 static const struct view {
 	const char *name, *sort;
@@ -66,6 +67,7 @@ static const struct view {
 		{ "MODULE", "module" },
 		{ "HELD", "held_bytes", .kind = BYTES },
 		{ "HELD/S", "held_bytes", .kind = BYTES, .rate = true },
+		{ "PEAK", "peak_bytes", .kind = BYTES, .optional = true },
 		{ "USED", "in_use_bytes", .kind = BYTES },
 		{ "USED%", "in_use_bytes", "held_bytes", PERCENT },
 		{ "SPANS", "spans", .kind = COUNT },
@@ -266,9 +268,13 @@ static double value_of(const struct top *top, const struct column *column, size_
 		       ssize_t before)
 {
 	const struct table *table = &top->now.table;
-	unsigned int source = table_column(table, column->source);
-	double value = table_value(table, row, source), all;
+	unsigned int source;
+	double value, all;
 
+	if (column->optional && !table_has(table, column->source))
+		return NAN;
+	source = table_column(table, column->source);
+	value = table_value(table, row, source);
 	if (column->kind == PERCENT) {
 		all = table_value(table, row, table_column(table, column->of));
 		return all ? 100 * value / all : NAN;
@@ -352,11 +358,12 @@ static size_t rows_shown(const struct top *top)
 static void format_cell(const struct top *top, size_t row, unsigned int i, char *cell)
 {
 	const struct column *column = &top->view->columns[i];
-	unsigned int source = table_column(&top->now.table, column->source);
+	const struct table *table = &top->now.table;
 	double value = top->values[row * top->nr_columns + i];
 
 	if (column->kind == TEXT)
-		snprintf(cell, CELL, "%s", table_cell(&top->now.table, row, source));
+		snprintf(cell, CELL, "%s",
+			 table_cell(table, row, table_column(table, column->source)));
 	else if (isnan(value))
 		strcpy(cell, "-");
 	else if (column->kind != BYTES)
