@@ -18,7 +18,7 @@ dependents = $(DESTDIR)$(PREFIX)/src/kspan
 release = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
 
 .PHONY: all modules clean modules_install install dkms-install \
-	demo check kunit kselftest stress pressure fragmented hotplug stray ports rust manycpus speed check-all bench replay traces style docs help kdir
+	demo check kunit kselftest tool stress pressure fragmented hotplug stray ports rust manycpus speed check-all bench replay traces style docs help kdir
 
 all: modules
 
@@ -33,6 +33,7 @@ clean:
 			-o -name '.*.cmd' -o -name modules.order -o -name Module.symvers \) \
 			-not -path './.git/*' -delete; \
 	fi
+	@$(MAKE) -s -C tools/kspan clean
 
 modules_install: modules
 	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_PATH=$(DESTDIR) modules_install
@@ -41,6 +42,7 @@ install: modules
 	install -d $(dependents)/include/linux
 	install -m 644 module/include/linux/*.h $(dependents)/include/linux/
 	install -D -m 644 Module.symvers $(dependents)/$(release)/Module.symvers
+	$(MAKE) -C tools/kspan install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
 	@echo
 	@echo "A dependent module's Kbuild finds kspan with:"
 	@echo "  ccflags-y += -I$(PREFIX)/src/kspan/include"
@@ -60,6 +62,9 @@ kunit:
 
 kselftest:
 	@tools/check.sh kselftest
+
+tool:
+	@tools/check.sh tool
 
 # Ten minutes, unless MINUTES= says something else; make check takes one.
 stress:
@@ -135,7 +140,7 @@ help:
 	@echo '  all              build kspan.ko, the samples, the benchmark and the KUnit suites (default)'
 	@echo '  clean            remove what the build left in the checkout'
 	@echo '  modules_install  install the modules for the kernel of KDIR (DESTDIR=)'
-	@echo '  install          install header and Module.symvers for dependents (DESTDIR=, PREFIX=/usr/local)'
+	@echo '  install          install the command kspan, header and Module.symvers for dependents (DESTDIR=, PREFIX=/usr/local)'
 	@echo '  dkms-install     register kspan with DKMS, which builds it for every kernel to come'
 	@echo
 	@echo 'See it run, in QEMU, with nothing to install (KERNEL=6.1|6.12: which stock kernel)'
@@ -143,12 +148,13 @@ help:
 	@echo '                   SAMPLE=$(subst $(space),|,$(samples))|all: which module, words if not given)'
 	@echo
 	@echo 'Tests, in QEMU (KERNEL=6.1|6.12|7.3, FLAVOUR=plain|debug|hardened|kcsan|rt|dm|rust; KSRC=DIR: a kernel source of your own)'
-	@echo '  check            all of the eleven below, ports and rust apart, on 6.12 plain, debug, rt and hardened, 6.1 plain, 7.3 plain'
+	@echo '  check            all of the twelve below, ports and rust apart, on 6.12 plain, debug, rt and hardened, 6.1 plain, 7.3 plain'
 	@echo '                   (MATRIX=all: on every kernel in every flavour), and the runner of the guests;'
 	@echo '                   a guest fails that prints nothing for SILENCE=300 seconds, however long it'
 	@echo '                   takes in all (TIMEOUT=14400 is for one that never ends)'
 	@echo '  kunit            the KUnit suites alone'
 	@echo '  kselftest        the tests from user space alone'
+	@echo '  tool             the command kspan, on files that were taken from a guest'
 	@echo '  stress           all calls at once, CPUs that go and come, memory that gets scarce (MINUTES=10)'
 	@echo '  pressure         little memory, and somebody who takes it all'
 	@echo '  fragmented       free memory in small blocks: what kmalloc serves there, kspan has to serve, too'

@@ -5,7 +5,7 @@
 # make pressure.
 #
 #   tools/check.sh [SUITE...]		style kselftest kunit stress pressure fragmented hotplug
-#					stray speed runner ports rust: all of these, if none is
+#					stray speed runner tool ports rust: all of these, if none is
 #					named, ports and rust with MATRIX=all only;
 #					manycpus: kunit and stress on 64 CPUs
 #
@@ -47,25 +47,26 @@ MINUTES=${MINUTES:-1}
 MANY_CPUS=(--cpus 64 --nodes 2 --mem 4096 --append "lpj=4000000 tsc=reliable nmi_watchdog=0")
 # The cases that judge init_on_alloc= and init_on_free=. 6.1 can't choose: it runs all.
 INIT_CASES='kunit.filter_glob=*.*init_*'
-STYLE='' NAMED='' SUITES=() RUNNER=none
+STYLE='' TOOL='' NAMED='' SUITES=() RUNNER=none
 declare -A BOOTS
 
 choose_suites() {
 	NAMED=$*
 	# The runner only waits, for minutes.
-	[ $# -gt 0 ] || set -- style runner kselftest kunit stress pressure fragmented hotplug stray speed \
+	[ $# -gt 0 ] || set -- style runner kselftest kunit stress pressure fragmented hotplug stray speed tool \
 		${MATRIX:+ports rust}
 	local suite
 	for suite; do
 		case $suite in
 		style) STYLE=1 ;;
+		tool) TOOL=1 ;;
 		kunit) SUITES+=(kunit kunit-numa kunit-init-alloc kunit-init-both) ;;
 		stress) SUITES+=(stress stress-wrong stress-wrong-init) ;;
 		speed) SUITES+=(speed speed-stretch) ;;
 		hotplug) SUITES+=(hotplug-added hotplug-far) ;;
 		manycpus) SUITES+=(kunit-cpus64 stress-cpus64) ;;
 		kselftest|pressure|fragmented|stray|runner|ports|rust) SUITES+=("$suite") ;;
-		*) die "no such suite: $suite" "There are: style kselftest kunit stress pressure fragmented hotplug stray speed runner ports rust manycpus" ;;
+		*) die "no such suite: $suite" "There are: style kselftest kunit stress pressure fragmented hotplug stray speed runner tool ports rust manycpus" ;;
 		esac
 	done
 }
@@ -390,6 +391,17 @@ run_style() {
 	fi
 }
 
+# The command kspan, on files that were taken from a guest.
+run_tool() {
+	need_packages $KSPAN_NEEDS_TOOL_TEST
+	"$KSPAN_TOP/tools/kspan/test.sh" "$RUN/tool" >"$RUN/tool.suites" || :
+	if [ -s "$RUN/tool.suites" ]; then
+		rows_of - tool <"$RUN/tool.suites"
+	else
+		row - tool no-case-ran 0 1 0 "see above"
+	fi
+}
+
 # The table, its totals, and the verdict of it all.
 show() {
 	echo
@@ -432,9 +444,10 @@ main() {
 	mkdir -p "$RUN"
 	: >"$RUN/rows"
 	# All that is missing at once, while nothing else is under way.
-	need_packages $KSPAN_NEEDS_BUILD $KSPAN_NEEDS_BOOT $KSPAN_NEEDS_REPLAY
+	need_packages $KSPAN_NEEDS_BUILD $KSPAN_NEEDS_BOOT $KSPAN_NEEDS_TOOL
 	trap 'trap - INT TERM; kill $(jobs -p) 2>/dev/null || :; exit 130' INT TERM
 	[ -z "$STYLE" ] || run_style
+	[ -z "$TOOL" ] || run_tool
 	for entry in $(matrix); do
 		[ -z "${BOOTS[$entry]:-}" ] || test_kernel "$entry"
 	done

@@ -40,7 +40,7 @@ build() {
 		tail -n 20 "$work/build.log" >&2
 		die "building the selftests for $kernel failed." "The log: $work/build.log"
 	fi
-	# Of kspan-replay: see its Makefile.
+	# Of kspan: see its Makefile.
 	if grep 'warning:' "$work/build.log" | grep -v "warning: Using 'dlopen' in static" >&2; then
 		die "the selftests built with the warnings above; none is allowed." \
 		    "The log: $work/build.log"
@@ -56,7 +56,7 @@ main() {
 	[ $# -eq 2 ] || die "usage: tools/kselftest.sh KERNEL DIR"
 	check_kernel "$1"
 	[ -d "$KSPAN_TOP/$TESTS" ] || die "there are no selftests in $TESTS."
-	need_packages gcc:gcc make:make rsync:rsync -:libc6-dev $KSPAN_NEEDS_REPLAY
+	need_packages gcc:gcc make:make rsync:rsync -:libc6-dev $KSPAN_NEEDS_TOOL
 	with_lock "kselftest-$1" build "$1" "$2"
 }
 

@@ -30,8 +30,11 @@ KSPAN_NEEDS_BUILD="gcc:gcc make:make flex:flex bison:bison bc:bc cpio:cpio \
 # shellcheck disable=SC2034
 KSPAN_NEEDS_BOOT="qemu-system-x86_64:qemu-system-x86 -:busybox-static \
 	cpio:cpio gzip:gzip python3:python3 depmod:kmod"
-# shellcheck disable=SC2034 # kspan-replay
-KSPAN_NEEDS_REPLAY="-:libtracefs-dev -:libtraceevent-dev -:zlib1g-dev"
+# shellcheck disable=SC2034 # the command kspan
+KSPAN_NEEDS_TOOL="-:libtracefs-dev -:libtraceevent-dev -:zlib1g-dev -:libjson-c-dev \
+	-:libncurses-dev -:libgd-dev -:libprotobuf-c-dev protoc-c:protobuf-c-compiler"
+# shellcheck disable=SC2034 # and its test
+KSPAN_NEEDS_TOOL_TEST="go:golang-go chromium:chromium jq:jq mandoc:mandoc python3:python3"
 
 info() {
 	printf '%s\n' "kspan: $*" >&2

@@ -11,7 +11,7 @@
 #	tools/replay.sh curves	what make docs draws, as Documentation/benchmarks/replay.tsv has it
 #
 # KERNEL= names one kernel (default: 6.12 and 7.3), TRACE= one file (default: all of
-# tools/replay/traces), REPLAY= options of kspan-replay replay, for example
+# tools/replay/traces), REPLAY= options of kspan replay, for example
 # REPLAY="--rounds 5 --on kspan". One CPU under -icount (BENCH_ON=icount, the default:
 # times are exact numbers of instructions), or CPUS= CPUs (BENCH_ON=mttcg). MEM= is the
 # guest's memory in MiB (1024), SILENCE= how many seconds it may print nothing (900), TIMEOUT=
@@ -44,7 +44,7 @@ check_traces() {
 	local trace
 	traces | while read -r trace; do
 		[ -r "$trace" ] ||
-			die "there is no trace at $trace." "kspan-replay record makes one, make traces all of ours."
+			die "there is no trace at $trace." "kspan record makes one, make traces all of ours."
 	done
 }
 
@@ -57,11 +57,11 @@ run() {
 	kdir=$("$KSPAN_TOP/tools/kernel.sh" "$kernel" plain)
 	rm -rf "$out"
 	mkdir -p "$out/payload"
-	make -s -C "$HERE" "OUTPUT=$out/payload" kspan-replay
+	make -s -C "$KSPAN_TOP/tools/kspan" "OUTPUT=$out/payload" kspan
 	cp "$modules/kspan.ko" "$modules/kspan_replay.ko" "$out/payload/"
 	traces | xargs -d '\n' cp -t "$out/payload"
 	for trace in "$out"/payload/*.ktrace; do
-		"$out/payload/kspan-replay" info "$trace" >"$out/$(basename "$trace" .ktrace).txt"
+		"$out/payload/kspan" info "$trace" >"$out/$(basename "$trace" .ktrace).txt"
 	done
 	"$KSPAN_TOP/tools/qemu.sh" --kernel "$kdir/arch/x86/boot/bzImage" --payload "$out/payload" \
 		--guest replay.sh --env "REPLAY=${REPLAY:-}" --out "$out" "${machine[@]}" \
@@ -110,7 +110,7 @@ main() {
 	[ $# -eq 0 ] || die "usage: tools/replay.sh [table | rst | tsv | curves]"
 	check_traces
 	# shellcheck disable=SC2086
-	need_packages $KSPAN_NEEDS_REPLAY $KSPAN_NEEDS_BUILD $KSPAN_NEEDS_BOOT
+	need_packages $KSPAN_NEEDS_TOOL $KSPAN_NEEDS_BUILD $KSPAN_NEEDS_BOOT
 	for kernel in $KERNELS; do
 		run "$kernel"
 	done

@@ -45,7 +45,7 @@ check_size_classes() {
 # Drops what checkpatch can't know: our own export macro stands right behind
 # its function as EXPORT_SYMBOL does, user space has neither the kernel's macros
 # nor its strscpy, zlib has names of its own, and a test's macro is called in the test alone; what a message of
-# kspan-replay names may be called as its function. The public
+# kspan's commands names may be called as its function. The public
 # header's macros evaluate an argument once although it stands there twice, or
 # take the name of a field; DEFINE_FREE and TRACE_EVENT are written as the kernel
 # writes them.
@@ -61,10 +61,11 @@ not_our_own() {
 			continue ;;
 		module/reclaim/trace.h:*PARENTHESIS_ALIGNMENT*|module/reclaim/trace.h:*OPEN_ENDED_LINE*)
 			continue ;;
-		tools/replay/replay.c:*) ;;
-		tools/replay/*ARRAY_SIZE*|tools/replay/*VOLATILE*|tools/replay/*REPEATED_WORD*)
+		tools/kspan/*ARRAY_SIZE*|tools/kspan/*VOLATILE*|tools/kspan/*REPEATED_WORD*|tools/kspan/*MACRO_ARG_REUSE*|tools/kspan/*SPLIT_STRING*)
 			continue ;;
-		tools/replay/*CAMELCASE*|tools/replay/*STRCPY*|tools/replay/*DEFINED_ATTRIBUTE_MACRO*|tools/replay/*EMBEDDED_FUNCTION_NAME*|tools/replay/*BIT_MACRO*)
+		tools/kspan/*CAMELCASE*|tools/kspan/*STRCPY*|tools/kspan/*DEFINED_ATTRIBUTE_MACRO*|tools/kspan/*EMBEDDED_FUNCTION_NAME*)
+			continue ;;
+		tools/replay/load.c:*DEFINED_ATTRIBUTE_MACRO*|tools/replay/record.h:*BIT_MACRO*)
 			continue ;;
 		module/base/kunit_export.h:*LINUX_VERSION_CODE*|module/base/kunit_export.h:*CONSTANT_COMPARISON*)
 			continue ;;

@@ -136,7 +136,7 @@ def tsv(kernels):
                                 [row.get(name, '') for name in TSV]))
 
 
-# Of what kspan-replay prints: the means of a trace's rounds on a kernel.
+# Of what kspan replay prints: the means of a trace's rounds on a kernel.
 PEAKS = '''trace kernel events requested kspan SLUB kspan/req SLUB/req spans/req ratio lost_ratio
 most_ratio kspan_ticks SLUB_ticks'''.split()
 

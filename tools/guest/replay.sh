@@ -13,7 +13,7 @@ for trace in /payload/*.ktrace; do
 	name=$(basename "$trace" .ktrace)
 	echo "trace: $name"
 	# shellcheck disable=SC2086 # options, one a word
-	/payload/kspan-replay replay --pause 6 $REPLAY --tsv /tmp/samples.tsv "$trace" || exit 1
+	/payload/kspan replay --pause 6 $REPLAY --tsv /tmp/samples.tsv "$trace" || exit 1
 	sed "s/^/sample	$name	/" /tmp/samples.tsv
 done
 rmmod kspan_replay && rmmod kspan

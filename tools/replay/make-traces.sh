@@ -8,7 +8,7 @@
 #                                   kernel (6.12)
 #
 # Debian's stock kernel does in QEMU what tools/replay/tasks/NAME.sh says, and
-# kspan-replay records it. No module of ours is loaded.
+# kspan records it. No module of ours is loaded.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
@@ -20,7 +20,8 @@ make_payload() {
 	local source
 	rm -rf "$OUT/payload"
 	mkdir -p "$OUT/payload"
-	make -s -C "$HERE" "OUTPUT=$OUT/payload" kspan-replay kspan-load
+	make -s -C "$KSPAN_TOP/tools/kspan" "OUTPUT=$OUT/payload" kspan
+	make -s -C "$HERE" "OUTPUT=$OUT/payload" kspan-load
 	cp "$HERE"/tasks/*.sh "$OUT/payload/"
 	# What the store stores: three of four files of a kernel's source.
 	source=$("$KSPAN_TOP/tools/kernel.sh" --source 6.12)
@@ -42,7 +43,7 @@ extract() {
 	tr -d '\r' <"$OUT/results.log" |
 		sed -n "/^KSPAN-TRACE begin $1\$/,/^KSPAN-TRACE end $1\$/p" |
 		grep -v '^KSPAN-TRACE' | base64 -d >"$file.new"
-	"$OUT/payload/kspan-replay" info "$file.new" >"$OUT/$1.txt" ||
+	"$OUT/payload/kspan" info "$file.new" >"$OUT/$1.txt" ||
 		die "the trace did not arrive; see $OUT/results.log"
 	mv "$file.new" "$file"
 	echo "$file: $(stat -c %s "$file") bytes"
@@ -59,7 +60,7 @@ main() {
 			die "TRACE=$trace is no trace that is made here." "Valid: TRACE=${TRACES// / | }"
 	done
 	# shellcheck disable=SC2086
-	need_packages gcc:gcc make:make -:libc6-dev $KSPAN_NEEDS_REPLAY $KSPAN_NEEDS_BOOT
+	need_packages gcc:gcc make:make -:libc6-dev $KSPAN_NEEDS_TOOL $KSPAN_NEEDS_BOOT
 	stock=$("$KSPAN_TOP/tools/stock.sh" "$kernel")
 	make_payload
 	"$KSPAN_TOP/tools/qemu.sh" --kernel "$stock/vmlinuz" --guest record.sh --payload "$OUT/payload" \

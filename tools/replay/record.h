@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What kspan-replay writes to kspan_replay.ko: a record for each event of a trace
+ * What kspan replay writes to kspan_replay.ko: a record for each event of a trace
  */
 #ifndef KSPAN_REPLAY_RECORD_H
 #define KSPAN_REPLAY_RECORD_H

@@ -2,7 +2,7 @@
 /*
  * kspan_replay - a recorded trace of allocations, on kspan and on SLUB
  *
- * tools/replay/kspan-replay.c is what speaks to it, over debugfs/kspan_replay/:
+ * tools/kspan/replay.c is what speaks to it, over debugfs/kspan_replay/:
  *
  *	control	takes one command a write:
  *		load EVENTS SLOTS	makes room for a trace of EVENTS records whose

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# kspan-replay and kspan_replay: a trace is replayed on kspan and on SLUB with all of
+# kspan record, replay, info and kspan_replay: a trace is replayed on kspan and on SLUB with all of
 # its objects and nothing left; what is no trace, or cannot be one, is refused, and said
 # why; what the kernel does is recorded, and what was recorded can be replayed.
 
@@ -11,7 +11,7 @@
 MODULE=/sys/kernel/debug/kspan_replay
 TRACEFS=/sys/kernel/tracing
 [ -d $TRACEFS/instances ] || TRACEFS=/sys/kernel/debug/tracing
-REPLAY=$DIR/kspan-replay
+REPLAY=$DIR/kspan
 SHORT=$DIR/short.ktrace
 SCRATCH=$(mktemp -d)
 OUTPUT=$SCRATCH/output
@@ -20,7 +20,7 @@ tell() {
 	sed 's/^/# /' "$OUTPUT"
 }
 
-# value_of NAME: of what kspan-replay info has told
+# value_of NAME: of what kspan info has told
 value_of() {
 	sed -n "s/^$1: \([0-9.]*\).*/\1/p" "$OUTPUT"
 }
@@ -62,12 +62,12 @@ replays() {
 		{ sed 's/^/# /' "$SCRATCH/samples" | tail -n 5; return 1; }
 }
 
-# refused FILE TEXT: info and replay exit with 1, and say TEXT, alone
+# refused FILE TEXT: info and replay exit with 2, and say TEXT, alone
 refused() {
 	local command
 	for command in info replay; do
 		"$REPLAY" $command "$1" >"$OUTPUT" 2>&1
-		if [ $? -ne 1 ] || [ "$(wc -l <"$OUTPUT")" -ne 1 ] || ! grep -q "$2" "$OUTPUT"; then
+		if [ $? -ne 2 ] || [ "$(wc -l <"$OUTPUT")" -ne 1 ] || ! grep -q "$2" "$OUTPUT"; then
 			ktap_print_msg "$command, expected: $2"
 			tell
 			return 1
@@ -161,7 +161,7 @@ test_impossible() {
 		wrong flags "event 1 has flags that are not known"
 }
 
-# thrifty COMMAND ARGUMENT...: kspan-replay with 16 MiB of memory at most
+# thrifty COMMAND ARGUMENT...: kspan with 16 MiB of memory at most
 thrifty() {
 	(
 		# shellcheck disable=SC3045 # what runs this has it
@@ -201,11 +201,11 @@ test_arguments() {
 	while IFS=: read -r arguments text; do
 		# shellcheck disable=SC2086 # a word each
 		"$REPLAY" $arguments >"$OUTPUT" 2>&1
-		[ $? -eq 1 ] && grep -q -e "$text" "$OUTPUT" ||
+		[ $? -eq 2 ] && grep -q -e "$text" "$OUTPUT" ||
 			{ ktap_print_msg "$arguments, expected: $text"; tell; rc=1; }
 	done <<-END
-		:usage
-		dance:usage
+		:a command is missing
+		dance:dance: no such command
 		info:info wants one FILE
 		info a b:info wants one FILE
 		replay:replay wants one FILE
@@ -223,7 +223,7 @@ test_arguments() {
 
 test_not_loaded() {
 	rmmod kspan_replay && "$REPLAY" replay "$SHORT" >"$OUTPUT" 2>&1
-	[ $? -eq 1 ] && grep -q 'load kspan.ko and kspan_replay.ko' "$OUTPUT" && load kspan_replay
+	[ $? -eq 2 ] && grep -q 'load kspan.ko and kspan_replay.ko' "$OUTPUT" && load kspan_replay
 }
 
 # module_says TEXT: the module's last message is this
@@ -355,7 +355,7 @@ lossy() {
 test_lost() {
 	rm -f "$SCRATCH/lossy"
 	lossy
-	[ $? -eq 1 ] && grep -q '[1-9][0-9]* events were lost, rings of 4 KiB were full' "$OUTPUT" &&
+	[ $? -eq 2 ] && grep -q '[1-9][0-9]* events were lost, rings of 4 KiB were full' "$OUTPUT" &&
 		[ ! -e "$SCRATCH/lossy" ] && no_instances || { tell; return 1; }
 	lossy --allow-lost && grep -q ', [1-9][0-9]* lost' "$OUTPUT" &&
 		is_consistent "$SCRATCH/lossy" && [ "$(value_of 'lost events')" -gt 0 ] || { tell; return 1; }

@@ -16,6 +16,7 @@
  *	texts	what a terminal would obey; nothing else is wrong with it
  */
 #include "trace.h"
+#include "util.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

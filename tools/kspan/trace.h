@@ -3,19 +3,14 @@
  * A trace of allocations, in memory and in a file. Documentation/replay.rst has
  * the format of the file.
  */
-#ifndef KSPAN_REPLAY_TRACE_H
-#define KSPAN_REPLAY_TRACE_H
+#ifndef KSPAN_TRACE_H
+#define KSPAN_TRACE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "record.h"
-
-/* Says what is wrong, with "kspan-replay: error: " before it, and exits with 1. */
-void die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
-
-void *xrealloc(void *p, size_t size);
+#include "../replay/record.h"
 
 /**
  * struct event - an event of a trace
@@ -100,7 +95,7 @@ void trace_each(const struct trace *trace, void (*fn)(const struct event *event,
 		void *data);
 void trace_free(struct trace *trace);
 
-/* kspan-replay record */
+/* kspan record */
 struct recording {
 	const char *output;
 	unsigned int buffer_kb;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* What a recording holds before it is a trace: ring.c fills it, merge.c takes it. */
-#ifndef KSPAN_REPLAY_RECORDED_H
-#define KSPAN_REPLAY_RECORDED_H
+#ifndef KSPAN_RECORDED_H
+#define KSPAN_RECORDED_H
 
 #include "trace.h"
 

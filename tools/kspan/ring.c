@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kspan-replay record: the kernel's kmem events, off tracefs
+ * kspan record: the kernel's kmem events, off tracefs
  *
  * libtracefs makes an instance of its own, which keeps this apart from what others trace, and
  * reads the rings of the CPUs page by page while the command runs; libtraceevent finds the
  * events in a page and their fields. merge.c makes a trace of them.
  */
 #include "recorded.h"
+#include "util.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -204,7 +205,7 @@ static void remove_instance(void)
 		if (rings[i])
 			tracefs_cpu_close(rings[i]);
 	if (tracefs_instance_destroy(instance))
-		fprintf(stderr, "kspan-replay: the instance %s is left behind: %s\n",
+		fprintf(stderr, "kspan: the instance %s is left behind: %s\n",
 			tracefs_instance_get_name(instance), strerror(errno));
 	tracefs_instance_free(instance);
 	instance = NULL;
@@ -216,11 +217,6 @@ static void stop(int signal)
 	stopped = 1;
 }
 
-static void *zeroed(size_t size)
-{
-	return memset(xrealloc(NULL, size), 0, size);
-}
-
 static void open_rings(void)
 {
 	unsigned int i;
@@ -228,8 +224,8 @@ static void open_rings(void)
 	page_reader = tep_kbuffer(tep);
 	page = xrealloc(NULL, tep_get_sub_buffer_size(tep));
 	nr_cpus = sysconf(_SC_NPROCESSORS_CONF);
-	raws = zeroed(nr_cpus * sizeof(*raws));
-	rings = zeroed(nr_cpus * sizeof(*rings));
+	raws = xzalloc(nr_cpus * sizeof(*raws));
+	rings = xzalloc(nr_cpus * sizeof(*rings));
 	for (i = 0; i < nr_cpus; i++) {
 		rings[i] = tracefs_cpu_open(instance, i, true);
 		if (!rings[i] && errno != ENOENT)
@@ -382,9 +378,9 @@ static void record_command(char **command, const struct child *child)
 		pause_ms(POLL_MS);
 	}
 	if (stopped)
-		fprintf(stderr, "kspan-replay: stopped before %s ended\n", command[0]);
+		fprintf(stderr, "kspan: stopped before %s ended\n", command[0]);
 	else if (!WIFEXITED(status) || WEXITSTATUS(status))
-		fprintf(stderr, "kspan-replay: %s failed (%s %d)\n", command[0],
+		fprintf(stderr, "kspan: %s failed (%s %d)\n", command[0],
 			WIFEXITED(status) ? "exit status" : "signal",
 			WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
 	record_for(SETTLE_MS);
@@ -392,7 +388,7 @@ static void record_command(char **command, const struct child *child)
 
 static void record_until_signal(void)
 {
-	fprintf(stderr, "kspan-replay: recording; interrupt it to end that\n");
+	fprintf(stderr, "kspan: recording; interrupt it to end that\n");
 	enable_events();
 	while (!stopped) {
 		drain_all();

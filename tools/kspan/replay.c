@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kspan-replay - record the allocations of a kernel, and replay them on kspan and SLUB
+ * kspan record, replay and info: the allocations of a kernel, recorded and replayed
  *
- * See usage() below, and Documentation/replay.rst.
+ * Documentation/replay.rst has more.
  */
+#include "command.h"
 #include "trace.h"
+#include "util.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -23,50 +24,35 @@
 #define DEFAULT_SAMPLES	500
 #define DEFAULT_ROUNDS	2
 
-static const char usage[] =
-"usage: kspan-replay record [-o FILE] [-b KB] [--allow-lost] [-- COMMAND...]\n"
-"       kspan-replay info FILE\n"
-"       kspan-replay replay [--on kspan|slub] [--rounds N] [--samples N] [--flags plain|all]\n"
+const char record_usage[] =
+"usage: kspan record [-o FILE] [-b KB] [--allow-lost] [-- COMMAND...]\n"
+"\n"
+"Writes what the kernel allocates and frees while COMMAND runs, or until it is interrupted,\n"
+"to FILE (" DEFAULT_OUTPUT ").\n"
+"  -o, --output FILE   the recording\n"
+"  -b, --buffer KB     size of each CPU's ring (8192)\n"
+"      --allow-lost    take what there is when events were lost\n";
+
+const char info_usage[] =
+"usage: kspan info FILE\n"
+"\n"
+"Tells what is in a recording.\n";
+
+const char replay_usage[] =
+"usage: kspan replay [--on kspan|slub] [--rounds N] [--samples N] [--flags plain|all]\n"
 "                    [--pause SECONDS] [--tsv FILE] FILE\n"
 "\n"
-"record   writes what the kernel allocates and frees while COMMAND runs, or until it is\n"
-"         interrupted, to FILE (" DEFAULT_OUTPUT "); -b: size of each CPU's ring (8192 KiB)\n"
-"info     tells what is in a trace\n"
-"replay   does on kspan and on SLUB, in turns, what is in a trace, and tells what they hold;\n"
-"         kspan.ko and kspan_replay.ko are to be loaded; --rounds: turns (2), --samples:\n"
-"         readings on the way (500), --tsv: all of them, as a table; --flags all: with\n"
-"         accounted and reclaimable objects marked as such, which SLUB keeps apart from\n"
-"         others (plain: atomic and zeroed only); --pause: before each run, until the\n"
-"         kernel has freed what it frees late (none)\n";
+"Does on kspan and on SLUB, in turns, what is in a recording, and tells what they hold.\n"
+"kspan.ko and kspan_replay.ko are to be loaded.\n"
+"      --on NAME         on one of them\n"
+"      --rounds N        turns (2)\n"
+"      --samples N       readings on the way (500)\n"
+"      --tsv FILE        all of them, as a table\n"
+"      --flags all       with accounted and reclaimable objects marked as such, which SLUB\n"
+"                        keeps apart from others (plain: atomic and zeroed only)\n"
+"      --pause SECONDS   before each run, until the kernel has freed what it frees late\n";
 
-static unsigned int get_number(const char *name, const char *text, unsigned int most)
-{
-	char *end;
-	unsigned long value;
-
-	errno = 0;
-	value = strtoul(text, &end, 10);
-	if (errno || !isdigit(*text) || *end || !value || value > most)
-		die("%s %s: must be a number, 1 to %u", name, text, most);
-	return value;
-}
-
-/* What others wrote, for a terminal: printable ASCII, and all else as \ooo. To be freed. */
-static char *printable(const char *text)
-{
-	char *copy = xrealloc(NULL, 4 * strlen(text) + 1), *to = copy;
-
-	for (; *text; text++) {
-		if (*text >= ' ' && *text <= '~' && *text != '\\')
-			*to++ = *text;
-		else
-			to += sprintf(to, "\\%03o", (unsigned char)*text);
-	}
-	*to = '\0';
-	return copy;
-}
-
-/* kspan-replay info */
+/* kspan info */
 
 static void show_text(const char *what, const char *text)
 {
@@ -144,7 +130,7 @@ static void show_sizes(const struct summary *sum)
 			       (unsigned long long)sum->bytes[bucket]);
 }
 
-static void info(int argc, char **argv)
+void info_command(int argc, char **argv)
 {
 	struct summary sum;
 	struct trace trace;
@@ -178,7 +164,7 @@ static void info(int argc, char **argv)
 	trace_free(&trace);
 }
 
-/* kspan-replay replay */
+/* kspan replay */
 
 /* The module's last word in the kernel's log says why it has refused something. */
 static void __attribute__((noreturn)) die_of_module(const char *what, int err)
@@ -421,7 +407,7 @@ static unsigned int flags_of(const char *text)
 	die("--flags %s: must be plain or all", text);
 }
 
-static void replay(int argc, char **argv)
+void replay_command(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "on", required_argument, NULL, 'o' },
@@ -438,19 +424,19 @@ static void replay(int argc, char **argv)
 	struct trace trace;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((option = next_option(argc, argv, "", options)) != -1) {
 		switch (option) {
 		case 'o':
 			on = optarg;
 			break;
 		case 'r':
-			rounds = get_number("--rounds", optarg, 1000);
+			rounds = option_number("--rounds", optarg, 1, 1000);
 			break;
 		case 's':
-			replay.samples = get_number("--samples", optarg, 100000);
+			replay.samples = option_number("--samples", optarg, 1, 100000);
 			break;
 		case 'p':
-			replay.pause = get_number("--pause", optarg, 1000);
+			replay.pause = option_number("--pause", optarg, 1, 1000);
 			break;
 		case 'f':
 			replay.flags = flags_of(optarg);
@@ -458,8 +444,6 @@ static void replay(int argc, char **argv)
 		case 't':
 			tsv = optarg;
 			break;
-		default:
-			exit(1);
 		}
 	}
 	if (optind != argc - 1)
@@ -481,9 +465,9 @@ static void replay(int argc, char **argv)
 	trace_free(&trace);
 }
 
-/* kspan-replay record */
+/* kspan record */
 
-static void record_arguments(int argc, char **argv)
+void record_command(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "output", required_argument, NULL, 'o' },
@@ -497,48 +481,21 @@ static void record_arguments(int argc, char **argv)
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "+o:b:", options, NULL)) != -1) {
+	while ((option = next_option(argc, argv, "+o:b:", options)) != -1) {
 		switch (option) {
 		case 'o':
 			recording.output = optarg;
 			break;
 		case 'b':
-			recording.buffer_kb = get_number("-b", optarg, 1U << 22);
+			recording.buffer_kb = option_number("-b", optarg, 1, 1U << 22);
 			break;
 		case 'l':
 			recording.allow_lost = true;
 			break;
-		default:
-			exit(1);
 		}
 	}
 	if (optind < argc && strcmp(argv[optind - 1], "--"))
 		die("%s: a command comes after --", argv[optind]);
 	recording.command = optind < argc ? argv + optind : NULL;
 	record(&recording);
-}
-
-int main(int argc, char **argv)
-{
-	static const struct {
-		const char *name;
-		void (*run)(int argc, char **argv);
-	} commands[] = {
-		{ "record", record_arguments },
-		{ "info", info },
-		{ "replay", replay },
-	};
-	unsigned int i;
-
-	for (i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
-		if (!strcmp(argv[1], commands[i].name)) {
-			commands[i].run(argc - 1, argv + 1);
-			return 0;
-		}
-	if (argc > 1 && (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help"))) {
-		fputs(usage, stdout);
-		return 0;
-	}
-	fputs(usage, stderr);
-	return 1;
 }

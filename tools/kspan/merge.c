@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kspan-replay record: the events of all CPUs become a trace
+ * kspan record: the events of all CPUs become a trace
  *
  * Each CPU has its events in the order of time. They are merged by that, and an object gets a
  * number in place of its address, from its allocation to its free.
  */
 #include "recorded.h"
+#include "util.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,10 +3,10 @@
  * The file of a trace: a header, and the events, compressed
  */
 #include "trace.h"
+#include "util.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,26 +32,6 @@
 /* An event is head, CPU, time, slot or size, flags, node; at least head and slot. */
 #define MIN_EVENT	2
 #define MAX_EVENT	(1 + 3 + 10 + 5 + 1 + 3)
-
-void die(const char *format, ...)
-{
-	va_list args;
-
-	fputs("kspan-replay: error: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	exit(1);
-}
-
-void *xrealloc(void *p, size_t size)
-{
-	p = realloc(p, size ? size : 1);
-	if (!p)
-		die("no memory for %zu bytes", size);
-	return p;
-}
 
 uint32_t slots_take(struct slots *slots)
 {
@@ -289,7 +269,7 @@ static bool refill(struct input *in)
 
 static void __attribute__((noreturn)) bad_event(const struct input *in, const char *what)
 {
-	die("%s: event %u %s; the file is not what kspan-replay writes", in->name, in->event, what);
+	die("%s: event %u %s; the file is not what kspan record writes", in->name, in->event, what);
 }
 
 static uint8_t get_byte(struct input *in, const char *missing)
@@ -410,7 +390,7 @@ void trace_each(const struct trace *trace, void (*fn)(const struct event *event,
 			fn(&event, data);
 	}
 	if (in.at != in.end || refill(&in))
-		die("%s: bytes follow the last event; the file is not what kspan-replay writes",
+		die("%s: bytes follow the last event; the file is not what kspan record writes",
 		    trace->name);
 	if (nr_allocs != trace->nr_allocs || slots.nr != trace->nr_slots)
 		die("%s: has %u allocations and %u objects at once, its header says %u and %u",
@@ -498,7 +478,7 @@ static size_t check_start(const uint8_t *data, size_t len, const char *name)
 	size_t header;
 
 	if (len < 8 || memcmp(data, MAGIC, 8))
-		die("%s: is no trace; kspan-replay record makes one", name);
+		die("%s: is no trace; kspan record makes one", name);
 	if (len < FIXED)
 		die("%s: is truncated: %zu bytes are less than a header", name, len);
 	version = get_le(&from, 4);
