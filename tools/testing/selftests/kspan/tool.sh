@@ -39,7 +39,7 @@ work() {
 }
 
 test_top() {
-	kspan top --once --sort allocs && head -n 4 "$OUTPUT" | tail -n 1 | grep -q '^words  *kspan_words ' ||
+	kspan top --once --sort allocs && head -n 4 "$OUTPUT" | tail -n 1 | grep -q '^words  *kspan_counter ' ||
 		{ tell; return 1; }
 	ktap_print_msg "$(grep '^words ' "$OUTPUT")"
 }
@@ -88,7 +88,7 @@ test_copy() {
 
 test_page() {
 	kspan report --html "$SCRATCH/report.html" --seconds 2 &&
-		grep -q '<td class="text">kspan_words</td>' "$SCRATCH/report.html" &&
+		grep -q '<td class="text">kspan_counter</td>' "$SCRATCH/report.html" &&
 		[ "$(grep -c '<polyline' "$SCRATCH/report.html")" -eq 3 ]
 }
 
@@ -96,7 +96,7 @@ test_page() {
 test_profile() {
 	if [ -e $DEBUGFS/samples ]; then
 		echo 1 >/sys/module/kspan/parameters/profile_rate && seq 40000 41000 >$DEVICE &&
-			kspan profile --text && grep -q 'words_.*\[kspan_words\]' "$OUTPUT" || { tell; return 1; }
+			kspan profile --text && grep -q 'words_.*\[kspan_counter\]' "$OUTPUT" || { tell; return 1; }
 	else
 		refused 'may not have the file' profile --text
 	fi
@@ -123,7 +123,7 @@ ktap_set_plan 10
 trap 'unload_all; rm -rf "$SCRATCH"' EXIT
 mark_log
 ktap_test_result "without the module it is said what is missing" test_not_loaded
-need kspan kspan_words
+need kspan kspan_counter
 work
 ktap_test_result "top shows the heap at work first" test_top
 ktap_test_result "top's JSON has the sums of debugfs" test_top_json
