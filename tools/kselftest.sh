@@ -56,7 +56,7 @@ main() {
 	[ $# -eq 2 ] || die "usage: tools/kselftest.sh KERNEL DIR"
 	check_kernel "$1"
 	[ -d "$KSPAN_TOP/$TESTS" ] || die "there are no selftests in $TESTS."
-	need_packages gcc:gcc make:make rsync:rsync -:libc6-dev $KSPAN_NEEDS_REPLAY
+	need_packages gcc:gcc make:make rsync:rsync -:libc6-dev -:libjansson-dev $KSPAN_NEEDS_REPLAY
 	with_lock "kselftest-$1" build "$1" "$2"
 }
 

@@ -283,6 +283,6 @@ unsigned long kspan_pool_shrink_count(struct shrinker *shrinker, struct shrink_c
 unsigned long kspan_pool_shrink_scan(struct shrinker *shrinker, struct shrink_control *sc);
 
 void kspan_pool_stats_read(struct kspan_pool *pool, struct kspan_pool_stats *stats);
-void kspan_pools_show(struct seq_file *m);
+void kspan_pools_show(struct seq_file *m, bool json);
 
 #endif /* KSPAN_POOL_H */
