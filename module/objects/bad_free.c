@@ -71,12 +71,11 @@ static unsigned long site_of(unsigned long addr)
 	bool exact;
 
 	rcu_read_lock_sched();
-	if (kspan_lookup(addr, &found) && kspan_span_is_small(found.word.state) &&
-	    found.central->tracked && kspan_found_pin(&found)) {
-		slot = kspan_slot_index(found.span->magic, addr - found.span->start, &exact);
-		if (slot < found.span->nslots)
-			site = READ_ONCE(kspan_span_sites(found.span)[slot]);
-		kspan_span_unpin(found.span);
+	if (kspan_lookup(addr, &found) && kspan_span_is_small(found.word.state)) {
+		slot = kspan_slot_index(found.magic, addr - found.start, &exact);
+		site = kspan_found_site(&found, slot);
+		if (!kspan_found_stays(&found))
+			site = 0;
 	}
 	rcu_read_unlock_sched();
 	return site;

@@ -163,6 +163,8 @@ void kspan_heap_report_live(const struct kspan_heap *heap, unsigned int class,
 
 struct kspan_central *kspan_heap_make_central(struct kspan_heap *heap, int nid,
 					      unsigned int class, gfp_t gfp);
+bool kspan_heap_depots_hold(struct kspan_heap *heap, unsigned int class, const void *object,
+			    gfp_t gfp);
 bool kspan_heap_caches(struct kspan_heap *heap, unsigned int class, const void *object);
 void *kspan_heap_refill_slot(struct kspan_heap *heap, unsigned int class, int nid);
 void *kspan_heap_alloc_slot(struct kspan_heap *heap, unsigned int class, int nid, gfp_t gfp);

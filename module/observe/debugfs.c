@@ -11,6 +11,7 @@
  *	map		a character per page of 8 KiB; see arena_map.c
  *	pools		a line per pool of objects
  *	bad_frees	the wrong frees that were reported last
+ *	whatis		writing an address; reading tells what it is; see whatis.c
  *	trim		writing 1 gives back all memory that nobody uses; reading tells how many
  *			bytes that was
  *
@@ -27,6 +28,7 @@
 #include "kits/pool.h"
 #include "observe/debugfs.h"
 #include "observe/tables.h"
+#include "observe/whatis.h"
 #include "pages/block.h"
 #include "reclaim/reclaim.h"
 
@@ -123,6 +125,7 @@ void kspan_debugfs_init(void)
 	/* These files tell where memory lies, so only root may read them. */
 	create_both("arenas", 0400, &kspan_arenas_fops);
 	create_both("map", 0400, &kspan_map_fops);
+	create_both("whatis", 0600, &kspan_whatis_fops);
 	debugfs_create_file_unsafe("trim", 0600, directory, NULL, &trim_fops);
 	if (kspan_arena_debugfs_init(directory))
 		pr_warn("no failkspan/ in debugfs\n");
