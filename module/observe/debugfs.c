@@ -11,6 +11,8 @@
  *	map		a character per page of 8 KiB; see arena_map.c
  *	pools		a line per pool of objects
  *	bad_frees	the wrong frees that were reported last
+ *	reclaims	the last times that pages went back to the page allocator
+ *	report		all that a report of a bug needs; see report.c
  *	whatis		writing an address; reading tells what it is; see whatis.c
  *	trim		writing 1 gives back all memory that nobody uses; reading tells how many
  *			bytes that was
@@ -27,6 +29,7 @@
 #include "api/heaps.h"
 #include "kits/pool.h"
 #include "observe/debugfs.h"
+#include "observe/report.h"
 #include "observe/tables.h"
 #include "observe/whatis.h"
 #include "pages/block.h"
@@ -78,6 +81,19 @@ static int bad_frees_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(bad_frees);
 
+static int reclaims_show(struct seq_file *m, void *unused)
+{
+	kspan_print_reclaims(m, m->private);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(reclaims);
+
+static int report_show(struct seq_file *m, void *unused)
+{
+	return kspan_print_report(m);
+}
+DEFINE_SHOW_ATTRIBUTE(report);
+
 /* Bytes that the last trim gave back. Two trims may overwrite each other's number. */
 static unsigned long trimmed;
 
@@ -122,6 +138,8 @@ void kspan_debugfs_init(void)
 	create_both("heaps", 0444, &heaps_fops);
 	create_both("pools", 0444, &pools_fops);
 	create_both("bad_frees", 0400, &bad_frees_fops);
+	create_both("reclaims", 0400, &reclaims_fops);
+	debugfs_create_file("report", 0400, directory, NULL, &report_fops);
 	/* These files tell where memory lies, so only root may read them. */
 	create_both("arenas", 0400, &kspan_arenas_fops);
 	create_both("map", 0400, &kspan_map_fops);

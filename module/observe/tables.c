@@ -269,3 +269,27 @@ void kspan_print_bad_frees(struct seq_file *m, bool json)
 		kspan_bad_free_show(&table, &bad);
 	kspan_table_end(&table);
 }
+
+static void show_reclaim(struct kspan_table *t, const struct kspan_reclaim_note *note)
+{
+	kspan_table_row(t);
+	kspan_table_time(t, note->ns);
+	kspan_table_word(t, 0, kspan_reclaimer_word(note->by));
+	kspan_table_signed(t, 0, note->nid);
+	kspan_table_number(t, 0, note->bytes);
+	kspan_table_number(t, 0, note->held);
+	kspan_table_end_row(t);
+}
+
+/** kspan_print_reclaims() - print the last times that pages went back, the newest first */
+void kspan_print_reclaims(struct seq_file *m, bool json)
+{
+	struct kspan_reclaim_note note;
+	struct kspan_table table;
+	unsigned int n;
+
+	kspan_table_begin(&table, m, json, "# kspan reclaims v1: time by node bytes held_bytes\n");
+	for (n = 0; kspan_reclaim_noted(n, &note); n++)
+		show_reclaim(&table, &note);
+	kspan_table_end(&table);
+}

@@ -12,5 +12,6 @@ void kspan_print_classes(struct seq_file *m, bool json);
 void kspan_print_cpus(struct seq_file *m, bool json);
 void kspan_print_heaps(struct seq_file *m, bool json);
 void kspan_print_bad_frees(struct seq_file *m, bool json);
+void kspan_print_reclaims(struct seq_file *m, bool json);
 
 #endif /* KSPAN_TABLES_H */

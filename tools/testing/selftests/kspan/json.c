@@ -158,6 +158,7 @@ static int same_rows(const char *table)
 
 static const char * const tables[] = {
 	"stats", "classes", "cpus", "heaps", "pools", "arenas", "map", "bad_frees",
+	"reclaims",
 };
 
 /* The scavenger may change a number between the two reads, but not each time. */
