@@ -22,6 +22,7 @@
 
 #include "base/kunit_export.h"
 #include "base/name.h"
+#include "base/trace.h"
 #include "objects/bad_free.h"
 #include "objects/central.h"
 #include "objects/lookup.h"
@@ -127,6 +128,8 @@ static bool bad_free_note(struct kspan_bad_free *bad)
 	unsigned long flags;
 
 	atomic64_inc(&counts[bad->kind]);
+	trace_kspan_bad_free(kinds[bad->kind].word, (void *)bad->addr, bad->size,
+			     bad->size ? bad->heap : "-", bad->late);
 	bad->ns = ktime_get_mono_fast_ns();
 	/*
 	 * An NMI may have interrupted the owner of the lock. If it can't take the lock, the wrong

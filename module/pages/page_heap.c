@@ -24,6 +24,7 @@
 #include <linux/slab.h>
 
 #include "base/kunit_export.h"
+#include "base/trace.h"
 #include "pages/hooks.h"
 #include "pages/page_heap.h"
 #include "pages/run.h"
@@ -176,6 +177,8 @@ void kspan_page_heap_link_arena(struct kspan_page_heap *ph, struct kspan_arena *
 	arena->first_word = 0;
 	kspan_bucket_insert(ph, arena);
 	add_empty(ph, arena);
+	trace_kspan_arena_new(arena->nid, kspan_map_page(arena->start), arena->order,
+			      PAGE_SIZE << arena->order);
 	ph->nr_arenas++;
 	ph->pages += arena->npages;
 	kspan_page_heap_note_peak(ph);
@@ -187,6 +190,8 @@ void kspan_page_heap_unlink_arena(struct kspan_page_heap *ph, struct kspan_arena
 	unsigned int present = arena->npages - arena->holes;
 
 	lockdep_assert_held(&ph->lock);
+	trace_kspan_arena_free(arena->nid, kspan_map_page(arena->start), arena->order,
+			       (unsigned long)present << KSPAN_PAGE_SHIFT);
 	kspan_bucket_remove(ph, arena);
 	rb_erase(&arena->node, &ph->arenas);
 	kspan_page_heap_remove_empty(ph, arena);
