@@ -28,6 +28,7 @@
 #include "objects/seal.h"
 #include "objects/track.h"
 #include "observe/debugfs.h"
+#include "observe/oops.h"
 #include "pages/spare.h"
 #include "reclaim/reclaim.h"
 #include "reclaim/relief.h"
@@ -319,6 +320,7 @@ static int __init kspan_init(void)
 	WRITE_ONCE(caches_learn, true);
 	kspan_cpu_caches_learn(&kspan_default_heap);
 	cpus_read_unlock();
+	kspan_oops_init();
 	kspan_debugfs_init();
 	pr_info("loaded, map of %zu KiB\n", kspan_map_bytes() / 1024);
 	return 0;
@@ -350,6 +352,7 @@ err_map:
 static void __exit kspan_exit(void)
 {
 	kspan_debugfs_exit();
+	kspan_oops_exit();
 	unregister_module_notifier(&module_notifier);
 	unregister_memory_notifier(&memory_notifier);
 	cpuhp_remove_state_nocalls(hotplug_state);
