@@ -24,10 +24,10 @@ install_tests() {
 		OBJ_PATH="$to" install
 	cp "$framework"/kselftest/*.sh "$to/kselftest/"
 	cp "$framework/run_kselftest.sh" "$to/"
-	# memory_offline first: it wants memory that nobody has cut up yet.
+	# memory_offline first: it wants memory that nobody has cut up yet. oops last: it taints.
 	"${make[@]}" -s --no-print-directory COLLECTION=kspan emit_tests |
-		sed -n '/memory_offline/p; /memory_offline/!H; ${ x; s/^\n//; p; }' \
-		>"$to/kselftest-list.txt"
+		awk '/memory_offline/ { print; next } /oops/ { last = $0; next } { rest = rest $0 "\n" }
+		     END { printf "%s%s\n", rest, last }' >"$to/kselftest-list.txt"
 }
 
 build() {

@@ -49,6 +49,7 @@ void kspan_table_begin(struct kspan_table *table, struct seq_file *m, bool json,
 		.m = m, .json = json, .parts = " ", .columns = strstr(version, ": ") + 2,
 	};
 	if (json)
+		/* A version has one digit. */
 		open_json(table, name, version - name, version[2] - '0');
 	else
 		seq_puts(m, head);
@@ -126,7 +127,7 @@ static void put_column(struct kspan_table *table)
 
 	if (!table->column)
 		return;
-	length = strcspn(table->column, " \n");
+	length = strcspn(table->column, "\n ");
 	put_key(table, table->column, length);
 	table->column += length + 1;
 }

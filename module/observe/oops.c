@@ -20,6 +20,7 @@
 
 #include <linux/bitops.h>
 #include <linux/kdebug.h>
+#include <linux/kernel.h>
 #include <linux/notifier.h>
 #include <linux/printk.h>
 #include <linux/ptrace.h>
@@ -34,16 +35,29 @@
 #define WORDS	(sizeof(struct pt_regs) / sizeof(unsigned long))
 
 /* Names of registers, by their places in struct pt_regs; others are named by the place. */
+static const struct {
+	const char *name;
+	size_t at;
+} names[] = {
 #if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
-#define REGISTER(name)	[offsetof(struct pt_regs, name) / sizeof(unsigned long)] = #name
-static const char * const names[WORDS] = {
-	REGISTER(r15), REGISTER(r14), REGISTER(r13), REGISTER(r12), REGISTER(bp), REGISTER(bx),
-	REGISTER(r11), REGISTER(r10), REGISTER(r9), REGISTER(r8), REGISTER(ax), REGISTER(cx),
-	REGISTER(dx), REGISTER(si), REGISTER(di), REGISTER(orig_ax), REGISTER(ip), REGISTER(sp),
-};
-#else
-static const char * const names[WORDS];
+	{ "r15", offsetof(struct pt_regs, r15) },
+	{ "r14", offsetof(struct pt_regs, r14) },
+	{ "r13", offsetof(struct pt_regs, r13) },
+	{ "r12", offsetof(struct pt_regs, r12) },
+	{ "bp", offsetof(struct pt_regs, bp) },
+	{ "bx", offsetof(struct pt_regs, bx) },
+	{ "r11", offsetof(struct pt_regs, r11) },
+	{ "r10", offsetof(struct pt_regs, r10) },
+	{ "r9", offsetof(struct pt_regs, r9) },
+	{ "r8", offsetof(struct pt_regs, r8) },
+	{ "ax", offsetof(struct pt_regs, ax) },
+	{ "cx", offsetof(struct pt_regs, cx) },
+	{ "dx", offsetof(struct pt_regs, dx) },
+	{ "si", offsetof(struct pt_regs, si) },
+	{ "di", offsetof(struct pt_regs, di) },
+	{ "sp", offsetof(struct pt_regs, sp) },
 #endif
+};
 
 /* Set while an oops is explained: another one meanwhile, which this may have caused, is not. */
 static unsigned long explaining;
@@ -53,15 +67,26 @@ static bool is_free(const struct kspan_what *what)
 	return what->kind && what->state != KSPAN_STATE_LIVE;
 }
 
+static const char *name_of(unsigned int word)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		if (names[i].at == word * sizeof(unsigned long))
+			return names[i].name;
+	return NULL;
+}
+
 static void print_what(unsigned int word, const char *seal, const struct kspan_what *what)
 {
+	const char *name = name_of(word);
 	char line[KSPAN_WHAT_LINE];
 
 	kspan_what_line(what, line, sizeof(line));
-	if (names[word])
-		pr_alert("%s: %s%s\n", names[word], seal, line);
+	if (name)
+		pr_alert("%s: %s%s\n", name, seal, line);
 	else
-		pr_alert("register word %u: %s%s\n", word, seal, line);
+		pr_alert("word %u of the registers: %s%s\n", word, seal, line);
 }
 
 /* Print what a register holds. Returns whether that is an address or a seal of kspan's. */

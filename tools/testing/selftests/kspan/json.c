@@ -78,7 +78,7 @@ static void add_cell(char *line, const char *key, json_t *value)
 			add_cell(line, key, json_array_get(value, i));
 		}
 	} else {
-		strcpy(end, "-");
+		sprintf(end, "-");
 	}
 }
 
