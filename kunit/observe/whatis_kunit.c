@@ -69,19 +69,32 @@ static void slot_is_live_then_cached_then_free(struct kunit *test)
 	kspan_free(first);
 }
 
-/* Of a new span: the first slot is out, the last never was, and 8192 is no multiple of 48. */
+/* A class whose slots do not fill the span. */
+static size_t size_with_tail(void)
+{
+	const struct kspan_size_class *sc = kspan_size_classes + 1;
+
+	while (KSPAN_KUNIT_PAGES(sc->pages) % sc->size == 0)
+		sc++;
+	return sc->size;
+}
+
+/*
+ *	span	| out | never ... | never | tail |
+ */
 static void slots_of_a_new_span(struct kunit *test)
 {
-	char *p = kspan_heap_malloc(heap, 3072, GFP_KERNEL);
-	struct kspan_what what = ask(p);
+	char *p = kspan_heap_malloc(heap, size_with_tail(), GFP_KERNEL);
+	struct kspan_what what = ask(p), tail;
 	char *end = (char *)what.span_start + what.span_bytes;
 
-	KUNIT_ASSERT_EQ(test, (int)what.kind, (int)KSPAN_WHAT_SLOT);
+	KUNIT_EXPECT_EQ(test, (int)what.kind, (int)KSPAN_WHAT_SLOT);
+	KUNIT_EXPECT_EQ(test, what.slot, 0U);
 	KUNIT_EXPECT_EQ(test, what.nr_slots, (unsigned int)(what.span_bytes / what.bytes));
-	if (what.span_bytes % what.bytes)
-		expect(test, end - 1, KSPAN_WHAT_SLOT, KSPAN_STATE_TAIL);
-	else
-		expect(test, end - 1, KSPAN_WHAT_SLOT, KSPAN_STATE_NEVER);
+	tail = ask(end - 1);
+	KUNIT_EXPECT_EQ(test, (int)tail.state, (int)KSPAN_STATE_TAIL);
+	KUNIT_EXPECT_EQ(test, tail.start + tail.bytes, (unsigned long)end);
+	expect(test, (char *)tail.start - 1, KSPAN_WHAT_SLOT, KSPAN_STATE_NEVER);
 	kspan_free(p);
 }
 
