@@ -29,6 +29,7 @@
 #include "objects/seal.h"
 #include "objects/track.h"
 #include "observe/debugfs.h"
+#include "observe/oops.h"
 #include "observe/profile_files.h"
 #include "pages/spare.h"
 #include "reclaim/reclaim.h"
@@ -383,6 +384,7 @@ static int __init kspan_init(void)
 	kspan_cpu_caches_learn(&kspan_default_heap);
 	cpus_read_unlock();
 	WRITE_ONCE(heaps_ready, true);
+	kspan_oops_init();
 	kspan_debugfs_init();
 	pr_info("loaded, map of %zu KiB\n", kspan_map_bytes() / 1024);
 	return 0;
@@ -416,6 +418,7 @@ err_profile:
 static void __exit kspan_exit(void)
 {
 	kspan_debugfs_exit();
+	kspan_oops_exit();
 	unregister_module_notifier(&module_notifier);
 	unregister_memory_notifier(&memory_notifier);
 	cpuhp_remove_state_nocalls(hotplug_state);

@@ -176,6 +176,7 @@
  *	6. bad_free.c: last_lock	the last report
  *	7. kspan_private.pressing_lock	pressure callbacks under way: @pressing
  *	8. handle.c: a bucket's lock	what modules have made; a bit spinlock
+ *	9. history.c: notes_lock	the last reclaims
  *
  * kv.c has a plain spinlock, kv_lock, for tasks that may sleep. It is taken within none of these,
  * and none of these is taken within it.

@@ -192,6 +192,12 @@ judge_speed() {
 	[ $rc -ne 2 ] || row "$entry" "$kind" none-is-golden 0 1 0 "tools/bench/golden has no line of $entry"
 }
 
+# Where there are selftests there is a heap profile, which pprof must be able to read.
+judge_profile() {
+	"$KSPAN_TOP/tools/kspan/judge-profile.sh" "$2/results.log" "$2" >"$2/pprof.suites" 2>>"$RUN/slow" || :
+	rows_of "$1" "$3" <"$2/pprof.suites"
+}
+
 # The values of a column of tools/bench/golden, for the benchmark's list.
 golden_list() {
 	"$KSPAN_TOP/tools/speed.py" list "$1"
@@ -262,6 +268,7 @@ run_guest() {
 	speed) judge_speed "$entry" "$out" "$kind" ;;
 	*) judge_ktap "$entry" "$out" "$kind" "$source" ;;
 	esac
+	[ "$suite" != kselftest ] || judge_profile "$entry" "$out" "$kind"
 	grep -q "^$entry	$kind	" "$RUN/rows" || row "$entry" "$kind" nothing-was-judged 0 1 0 "see $out"
 	local verdict
 	verdict=$(cat "$out/verdict" 2>/dev/null || echo "fail: the runner itself failed")
@@ -444,7 +451,7 @@ main() {
 	mkdir -p "$RUN"
 	: >"$RUN/rows"
 	# All that is missing at once, while nothing else is under way.
-	need_packages $KSPAN_NEEDS_BUILD $KSPAN_NEEDS_BOOT $KSPAN_NEEDS_TOOL
+	need_packages $KSPAN_NEEDS_BUILD $KSPAN_NEEDS_BOOT $KSPAN_NEEDS_TOOL $KSPAN_NEEDS_PPROF
 	trap 'trap - INT TERM; kill $(jobs -p) 2>/dev/null || :; exit 130' INT TERM
 	[ -z "$STYLE" ] || run_style
 	[ -z "$TOOL" ] || run_tool

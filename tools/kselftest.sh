@@ -24,10 +24,10 @@ install_tests() {
 		OBJ_PATH="$to" install
 	cp "$framework"/kselftest/*.sh "$to/kselftest/"
 	cp "$framework/run_kselftest.sh" "$to/"
-	# memory_offline first: it wants memory that nobody has cut up yet.
+	# memory_offline first: it wants memory that nobody has cut up yet. oops last: it taints.
 	"${make[@]}" -s --no-print-directory COLLECTION=kspan emit_tests |
-		sed -n '/memory_offline/p; /memory_offline/!H; ${ x; s/^\n//; p; }' \
-		>"$to/kselftest-list.txt"
+		awk '/memory_offline/ { print; next } /oops/ { last = $0; next } { rest = rest $0 "\n" }
+		     END { printf "%s%s\n", rest, last }' >"$to/kselftest-list.txt"
 }
 
 build() {
@@ -56,7 +56,7 @@ main() {
 	[ $# -eq 2 ] || die "usage: tools/kselftest.sh KERNEL DIR"
 	check_kernel "$1"
 	[ -d "$KSPAN_TOP/$TESTS" ] || die "there are no selftests in $TESTS."
-	need_packages gcc:gcc make:make rsync:rsync -:libc6-dev $KSPAN_NEEDS_TOOL
+	need_packages gcc:gcc make:make rsync:rsync -:libc6-dev -:libjansson-dev $KSPAN_NEEDS_TOOL
 	with_lock "kselftest-$1" build "$1" "$2"
 }
 

@@ -33,8 +33,10 @@ KSPAN_NEEDS_BOOT="qemu-system-x86_64:qemu-system-x86 -:busybox-static \
 # shellcheck disable=SC2034 # the command kspan
 KSPAN_NEEDS_TOOL="-:libtracefs-dev -:libtraceevent-dev -:zlib1g-dev -:libjson-c-dev \
 	-:libncurses-dev -:libgd-dev -:libprotobuf-c-dev protoc-c:protobuf-c-compiler"
+# shellcheck disable=SC2034 # readers of profiles
+KSPAN_NEEDS_PPROF="go:golang-go google-pprof:google-perftools"
 # shellcheck disable=SC2034 # and its test
-KSPAN_NEEDS_TOOL_TEST="go:golang-go chromium:chromium jq:jq mandoc:mandoc python3:python3"
+KSPAN_NEEDS_TOOL_TEST="chromium:chromium jq:jq mandoc:mandoc python3:python3"
 
 info() {
 	printf '%s\n' "kspan: $*" >&2

@@ -280,7 +280,7 @@ def check_debugfs():
     path = 'Documentation/debugfs.rst'
     text = read(path)
     code = '\n'.join(TEXTS.values())
-    files = re.findall(r'debugfs_create_\w+\("(\w+)",', code)
+    files = re.findall(r'(?:debugfs_create_\w+|create_both)\("(\w+)",', code)
     files = [name for name in files if name != 'kspan'] + \
         re.findall(r'fault_create_debugfs_attr\("(\w+)"', code)
     compare(path, 'the file', files, re.findall(r'^``(\w+)`` +0[0-7]+ ', text, re.M))
@@ -288,25 +288,31 @@ def check_debugfs():
         if section(text, name) is None:
             lacks(f'{path}: there is no section "{name}"')
 
-    keys = re.findall(r'show_u64\(m, "(\w+)",', code)
+    units = dict(re.findall(r'show_stat\(t, "(\w+)", "(\w+)",', code))
+    keys = list(units)
     compare(path, 'the key of stats', keys, rows_of(section(text, 'stats') or ''))
+    for name, unit in re.findall(r'^   \* - ``(\w+)``\n     - (\w+)', section(text, 'stats'), re.M):
+        if units.get(name, unit) != unit:
+            lacks(f'{path}: stats: {name} is in {unit}, but the code says {units[name]}')
 
     for table, version, rest in re.findall(r'"# kspan (\w+) (v\d+): ([^"\n]*?)\\n"', code):
         line = f'# kspan {table} {version}: ' + rest.replace('%lu', '8192')
         part = section(text, table) or ''
         if line not in part:
             lacks(f'{path}: {table}: the first line is not the one of the code: {line}')
-        elif table != 'map':
+        elif table not in ('map', 'stats'):
             compare(path, f'the column of {table}', rest.split(), rows_of(part))
 
-    printed = re.search(r'^void kspan_bad_free_show.*?^}', code, re.M | re.S)
-    fields = re.findall(r'(\w+)=', ' '.join(literals(printed.group()))) if printed else []
+    fields = re.findall(r'kspan_table_key\(t, "(\w+)"\)', TEXTS['module/objects/bad_free.c'])
     compare(path, 'the field of bad_frees', list(dict.fromkeys(fields)),
             rows_of(section(text, 'bad_frees') or ''))
 
     events = []
-    for event, body in re.findall(r'^TRACE_EVENT\((\w+),(.*?)^\);', code, re.M | re.S):
-        events += [event] + re.findall(r'(\w+)=%', body[body.index('TP_printk'):])
+    for event, body in re.findall(r'^(?:TRACE_EVENT|DECLARE_EVENT_CLASS)\((\w+),(.*?)^\);', code,
+                                  re.M | re.S):
+        events += [event] * ('DECLARE_EVENT_CLASS(' + event not in code) + \
+            re.findall(r'(\w+)=%', body[body.index('TP_printk'):])
+    events += re.findall(r'^DEFINE_EVENT\(\w+, (\w+),', code, re.M)
     compare(path, 'the tracepoint or its field', list(dict.fromkeys(events)),
             list(dict.fromkeys(rows_of(section(text, 'Tracepoints') or ''))))
     return len(keys) + len(files)

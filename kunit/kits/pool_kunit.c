@@ -664,7 +664,7 @@ static void file_has_a_line_per_pool(struct kunit *test)
 	end_generation();
 	some[0] = get(test);
 	put_some(some, 1);
-	kspan_pools_show(&m);
+	kspan_pools_show(&m, false);
 	KUNIT_EXPECT_EQ(test, strncmp(m.buf, first, strlen(first)), 0);
 	KUNIT_EXPECT_NOT_NULL_MSG(test,
 				  strstr(m.buf, "\nthings kspan_kunit 1 2 4 1 3 4 0 1\n"),
@@ -682,7 +682,7 @@ static void name_is_a_word(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, m.buf);
 	pool = kspan_pool_create(&ops, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, pool);
-	kspan_pools_show(&m);
+	kspan_pools_show(&m, false);
 	KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(m.buf, "\na\\040b\\012c\\033 kspan_kunit 0 0 "),
 				  "%s", m.buf);
 	kspan_pool_destroy(pool);

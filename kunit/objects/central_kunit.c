@@ -849,8 +849,8 @@ static void full_magazine_is_exchanged_for_an_empty_one(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, empty->count, 0U);
 	KUNIT_EXPECT_EQ(test, central->nr_depot_full, 1U);
 	KUNIT_EXPECT_EQ(test, central->nr_depot_objects, 3UL);
-	KUNIT_EXPECT_TRUE(test, kspan_depot_holds(central, full->object[1]));
-	KUNIT_EXPECT_FALSE(test, kspan_depot_holds(central, first));
+	KUNIT_EXPECT_TRUE(test, kspan_depot_holds(central, full->object[1], 0));
+	KUNIT_EXPECT_FALSE(test, kspan_depot_holds(central, first, 0));
 	KUNIT_EXPECT_PTR_EQ(test, kspan_depot_take_full(central, empty, 0), full);
 	KUNIT_EXPECT_EQ(test, central->nr_depot_full, 0U);
 	KUNIT_EXPECT_EQ(test, central->nr_depot_objects, 0UL);

@@ -305,8 +305,32 @@ static void layout_is_for_root_alone(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mode_of(test, dir, "arenas"), (umode_t)0400);
 	KUNIT_EXPECT_EQ(test, mode_of(test, dir, "map"), (umode_t)0400);
 	KUNIT_EXPECT_EQ(test, mode_of(test, dir, "trim"), (umode_t)0600);
+	KUNIT_EXPECT_EQ(test, mode_of(test, dir, "arenas.json"), (umode_t)0400);
+	KUNIT_EXPECT_EQ(test, mode_of(test, dir, "whatis"), (umode_t)0600);
+	KUNIT_EXPECT_EQ(test, mode_of(test, dir, "whatis.json"), (umode_t)0600);
+	KUNIT_EXPECT_EQ(test, mode_of(test, dir, "report"), (umode_t)0400);
+	KUNIT_EXPECT_EQ(test, mode_of(test, dir, "reclaims"), (umode_t)0400);
 	KUNIT_EXPECT_EQ(test, mode_of(test, dir, "stats"), (umode_t)0444);
+	KUNIT_EXPECT_EQ(test, mode_of(test, dir, "stats.json"), (umode_t)0400);
 	dput(dir);
+}
+
+/* The newest is the first. */
+static void reclaims_are_noted(struct kunit *test)
+{
+	void **objects = allocate(test, N, 30000);
+	struct kspan_reclaim_note note = { };
+	u64 now = ktime_get_ns();
+	unsigned long bytes;
+
+	free_all(objects, N);
+	bytes = kspan_trim();
+	KUNIT_ASSERT_LT(test, 0UL, bytes);
+	KUNIT_ASSERT_TRUE(test, kspan_reclaim_noted(0, &note));
+	KUNIT_EXPECT_EQ(test, (int)note.by, (int)KSPAN_BY_TRIM);
+	KUNIT_EXPECT_EQ(test, note.bytes, (u64)bytes);
+	KUNIT_EXPECT_LE(test, now, note.ns);
+	KUNIT_EXPECT_FALSE(test, kspan_reclaim_noted(KSPAN_RECLAIMS_NOTED, &note));
 }
 
 static struct kunit_case stats_cases[] = {
@@ -323,6 +347,7 @@ static struct kunit_case stats_cases[] = {
 	KUNIT_CASE(pages_are_used_or_idle),
 	KUNIT_CASE(cached_bytes_are_those_of_the_classes),
 	KUNIT_CASE(layout_is_for_root_alone),
+	KUNIT_CASE(reclaims_are_noted),
 	{}
 };
 

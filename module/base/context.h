@@ -17,6 +17,7 @@
 
 #include <linux/gfp.h>
 #include <linux/preempt.h>
+#include <linux/printk.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 
@@ -105,13 +106,13 @@ static inline bool kspan_may_release(void)
 }
 
 /*
- * Without SMP a trylock succeeds even if the code that the NMI interrupted owns the lock, so
- * there an NMI never gets a lock.
+ * Without SMP a trylock succeeds even if the code that the NMI or an oops interrupted owns the
+ * lock, so there these never get a lock.
  */
 static inline bool __kspan_lock(raw_spinlock_t *lock, unsigned long *flags, gfp_t gfp)
 {
 	if (gfp & KSPAN_GFP_NOLOCK) {
-		if ((!IS_ENABLED(CONFIG_SMP) && in_nmi()) ||
+		if ((!IS_ENABLED(CONFIG_SMP) && (in_nmi() || oops_in_progress)) ||
 		    !raw_spin_trylock_irqsave(lock, *flags))
 			return false;
 	} else {

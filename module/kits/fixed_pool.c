@@ -33,6 +33,7 @@
 
 #include "api/alloc.h"
 #include "api/free.h"
+#include "base/kunit_export.h"
 #include "kits/fixed_pool.h"
 #include "objects/bad_free.h"
 
@@ -210,6 +211,39 @@ static __always_inline void fixed_pool_free_block(struct kspan_fixed_pool *pool,
 	this_cpu_inc(pool->cpu->frees);
 	this_cpu_write(pool->cpu->hint, i / BITS_PER_LONG);
 }
+
+static bool find_place(const struct kspan_handle *handle, void *data)
+{
+	const struct kspan_fixed_pool *pool = container_of(handle, struct kspan_fixed_pool, handle);
+	struct kspan_fixed_place *place = data;
+	unsigned int chunk = find_chunk(pool, (void *)place->addr);
+	unsigned long offset = place->addr - (unsigned long)pool->chunks[chunk];
+
+	if (offset >= pool->chunk_bytes)
+		return false;
+	place->block = chunk * pool->per_chunk + offset / pool->stride;
+	if (place->block >= pool->count)
+		return false;
+	place->start = (unsigned long)block_at(pool, place->block);
+	place->size = pool->size;
+	place->out = test_bit(place->block, pool->bits);
+	return true;
+}
+
+/**
+ * kspan_fixed_pool_find() - find the block of a fixed pool that an address is in
+ * @addr:	any address
+ * @place:	set if there is one
+ *
+ * Context: any but NMI.
+ * Return: whether there is one.
+ */
+bool kspan_fixed_pool_find(unsigned long addr, struct kspan_fixed_place *place)
+{
+	place->addr = addr;
+	return kspan_handle_find(KSPAN_HANDLE_FIXED_POOL, find_place, place);
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_fixed_pool_find);
 
 /*
  * For init_on_free. A block that is not out may be taken at any moment, so it is not overwritten.

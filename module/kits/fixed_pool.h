@@ -61,6 +61,23 @@ struct kspan_fixed_pool {
 	void *chunks[];
 };
 
+/**
+ * struct kspan_fixed_place - where an address is in a fixed pool
+ * @addr:	the address
+ * @block:	number of the block
+ * @start:	address of the block
+ * @size:	bytes of the block
+ * @out:	the block is in use
+ */
+struct kspan_fixed_place {
+	unsigned long addr;
+	unsigned int block;
+	unsigned long start;
+	size_t size;
+	bool out;
+};
+
+bool kspan_fixed_pool_find(unsigned long addr, struct kspan_fixed_place *place);
 void kspan_fixed_pool_exit(void);
 
 #endif /* KSPAN_FIXED_POOL_H */

@@ -267,8 +267,15 @@ static noinline void put_twice(struct kspan_pool_cpu *pc, const void *object)
 	kspan_bad_free_report(KSPAN_BAD_FREE_POOLED, (unsigned long)object);
 }
 
-/* Whether the pool has an object that its caller is about to put. If so, that is reported. */
-static noinline bool is_pooled(struct kspan_pool *pool, const void *object)
+/**
+ * kspan_pool_has() - whether an object is in a pool
+ * @pool:	the pool
+ * @object:	any address; it is only compared
+ *
+ * Context: any.
+ * Return: whether it is, or was a moment ago. False to an NMI that can't have the pool's lock.
+ */
+bool kspan_pool_has(struct kspan_pool *pool, const void *object)
 {
 	unsigned long flags;
 	unsigned int cpu;
@@ -280,6 +287,14 @@ static noinline bool is_pooled(struct kspan_pool *pool, const void *object)
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 	for_each_possible_cpu(cpu)
 		pooled = pooled || cache_has(&per_cpu_ptr(pool->cpu, cpu)->cache, object);
+	return pooled;
+}
+
+/* Whether the pool has an object that its caller is about to put. If so, that is reported. */
+static noinline bool is_pooled(struct kspan_pool *pool, const void *object)
+{
+	bool pooled = kspan_pool_has(pool, object);
+
 	if (pooled)
 		kspan_bad_free_report(KSPAN_BAD_FREE_POOLED, (unsigned long)object);
 	return pooled;

@@ -283,6 +283,8 @@ unsigned long kspan_pool_shrink_count(struct shrinker *shrinker, struct shrink_c
 unsigned long kspan_pool_shrink_scan(struct shrinker *shrinker, struct shrink_control *sc);
 
 void kspan_pool_stats_read(struct kspan_pool *pool, struct kspan_pool_stats *stats);
-void kspan_pools_show(struct seq_file *m);
+bool kspan_pool_has(struct kspan_pool *pool, const void *object);
+bool kspan_pools_find(const void *object, char *name, size_t size);
+void kspan_pools_show(struct seq_file *m, bool json);
 
 #endif /* KSPAN_POOL_H */

@@ -8,7 +8,7 @@
 #include <linux/seq_file.h>
 
 #include "base/kunit_export.h"
-#include "base/name.h"
+#include "base/table.h"
 #include "kits/pool.h"
 #include "types.h"
 
@@ -49,26 +49,42 @@ void kspan_pool_stats_read(struct kspan_pool *pool, struct kspan_pool_stats *sta
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_pool_stats_read);
 
+static void show_pool(struct kspan_table *t, struct kspan_pool *pool)
+{
+	struct kspan_pool_stats stats;
+
+	kspan_pool_stats_read(pool, &stats);
+	kspan_table_row(t);
+	kspan_table_name(t, pool->ops.name);
+	kspan_table_word(t, 0, pool->module);
+	kspan_table_number(t, 0, stats.primary);
+	kspan_table_number(t, 0, stats.victim);
+	kspan_table_number(t, 0, stats.gets);
+	kspan_table_number(t, 0, stats.hits);
+	kspan_table_number(t, 0, stats.news);
+	kspan_table_number(t, 0, stats.puts);
+	kspan_table_number(t, 0, stats.drops);
+	kspan_table_number(t, 0, stats.generations);
+	kspan_table_end_row(t);
+}
+
 /**
- * kspan_pools_show() - print a line per pool
- * @m: file that it is printed to
+ * kspan_pools_show() - print a row per pool
+ * @m:		file that it is printed to
+ * @json:	print JSON
  *
  * Context: task; sleeps.
  */
-void kspan_pools_show(struct seq_file *m)
+void kspan_pools_show(struct seq_file *m, bool json)
 {
-	struct kspan_pool_stats stats;
+	struct kspan_table table;
 	struct kspan_pool *pool;
 
-	seq_puts(m, "# kspan pools v1: name module primary victim gets hits news puts drops generations\n");
+	kspan_table_begin(&table, m, json, "# kspan pools v1: name module primary victim gets hits news puts drops generations\n");
 	mutex_lock(&kspan_pools_mutex);
-	list_for_each_entry(pool, &kspan_pools, list) {
-		kspan_pool_stats_read(pool, &stats);
-		kspan_name_show(m, pool->ops.name);
-		seq_printf(m, " %s %lu %lu %llu %llu %llu %llu %llu %llu\n", pool->module,
-			   stats.primary, stats.victim, stats.gets, stats.hits, stats.news,
-			   stats.puts, stats.drops, stats.generations);
-	}
+	list_for_each_entry(pool, &kspan_pools, list)
+		show_pool(&table, pool);
 	mutex_unlock(&kspan_pools_mutex);
+	kspan_table_end(&table);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_pools_show);

@@ -256,6 +256,33 @@ static void pool_forget(struct kspan_pool *pool, const struct module *module)
 		pool->ops.name, pool->module, module->name);
 }
 
+/**
+ * kspan_pools_find() - find the pool that an object is in
+ * @object:	any address; it is only compared
+ * @name:	set to the name of the pool
+ * @size:	bytes of @name
+ *
+ * Context: task; sleeps.
+ * Return: whether there is one. While others use the pool, the answer may be outdated.
+ */
+bool kspan_pools_find(const void *object, char *name, size_t size)
+{
+	struct kspan_pool *pool;
+	bool found = false;
+
+	mutex_lock(&kspan_pools_mutex);
+	list_for_each_entry(pool, &kspan_pools, list) {
+		found = kspan_pool_has(pool, object);
+		if (!found)
+			continue;
+		strscpy(name, pool->ops.name, size);
+		break;
+	}
+	mutex_unlock(&kspan_pools_mutex);
+	return found;
+}
+KSPAN_EXPORT_FOR_KUNIT(kspan_pools_find);
+
 static bool any_pool_is_called(void)
 {
 	struct kspan_pool *pool;

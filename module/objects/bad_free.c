@@ -22,6 +22,7 @@
 
 #include "base/kunit_export.h"
 #include "base/name.h"
+#include "base/trace.h"
 #include "objects/bad_free.h"
 #include "objects/central.h"
 #include "objects/lookup.h"
@@ -71,12 +72,11 @@ static unsigned long site_of(unsigned long addr)
 	bool exact;
 
 	rcu_read_lock_sched();
-	if (kspan_lookup(addr, &found) && kspan_span_is_small(found.word.state) &&
-	    found.central->tracked && kspan_found_pin(&found)) {
-		slot = kspan_slot_index(found.span->magic, addr - found.span->start, &exact);
-		if (slot < found.span->nslots)
-			site = kspan_slot_site(found.central, found.span, slot);
-		kspan_span_unpin(found.span);
+	if (kspan_lookup(addr, &found) && kspan_span_is_small(found.word.state)) {
+		slot = kspan_slot_index(found.magic, addr - found.start, &exact);
+		site = kspan_found_site(&found, slot);
+		if (!kspan_found_stays(&found))
+			site = 0;
 	}
 	rcu_read_unlock_sched();
 	return site;
@@ -128,6 +128,8 @@ static bool bad_free_note(struct kspan_bad_free *bad)
 	unsigned long flags;
 
 	atomic64_inc(&counts[bad->kind]);
+	trace_kspan_bad_free(kinds[bad->kind].word, (void *)bad->addr, bad->size,
+			     bad->size ? bad->heap : "-", bad->late);
 	bad->ns = ktime_get_mono_fast_ns();
 	/*
 	 * An NMI may have interrupted the owner of the lock. If it can't take the lock, the wrong
@@ -334,40 +336,53 @@ bool kspan_bad_free_kept(unsigned int n, struct kspan_bad_free *bad)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_bad_free_kept);
 
-/* Print the name of a function as one word. */
-static void show_code(struct seq_file *m, const char *before, unsigned long addr)
+/* Print what is known of the call that freed wrongly. */
+static void show_caller(struct kspan_table *t, const struct kspan_bad_free *bad)
 {
-	char name[KSYM_SYMBOL_LEN];
+	char comm[KSPAN_NAME_BRIEF];
 
-	kspan_name_of_code(name, sizeof(name), addr);
-	/* The name has a blank before the module, which would part the word. */
-	strreplace(name, ' ', ':');
-	seq_printf(m, "%s%s", before, name);
+	kspan_table_key(t, "cpu");
+	kspan_table_number(t, 0, bad->cpu);
+	kspan_table_key(t, "context");
+	kspan_table_word(t, 0, bad->context);
+	kspan_table_key(t, "pid");
+	kspan_table_number(t, 0, bad->pid);
+	kspan_table_key(t, "comm");
+	kspan_table_name(t, kspan_name_brief(comm, bad->comm));
+	if (bad->site) {
+		kspan_table_key(t, "allocated_by");
+		kspan_table_code(t, bad->site);
+	}
+	if (bad->nr_stack) {
+		kspan_table_key(t, "stack");
+		kspan_table_codes(t, bad->stack, bad->nr_stack);
+	}
 }
 
 /**
- * kspan_bad_free_show() - print a report as a line of debugfs/kspan/bad_frees
- * @m:		the file that is read
+ * kspan_bad_free_show() - print a report as a row of debugfs/kspan/bad_frees
+ * @t:		the table
  * @bad:	a copy from kspan_bad_free_kept()
  */
-void kspan_bad_free_show(struct seq_file *m, const struct kspan_bad_free *bad)
+void kspan_bad_free_show(struct kspan_table *t, const struct kspan_bad_free *bad)
 {
-	unsigned int i;
+	char address[20];
 
-	seq_printf(m, "time=%llu.%06llu kind=%s address=%p size=%u heap=",
-		   div_u64(bad->ns, NSEC_PER_SEC), div_u64(bad->ns, NSEC_PER_USEC) % USEC_PER_SEC,
-		   kinds[bad->kind].word, (void *)bad->addr, bad->size);
-	kspan_name_show(m, bad->size ? bad->heap : "-");
-	if (bad->late) {
-		seq_puts(m, " found=later\n");
-		return;
-	}
-	seq_printf(m, " found=at_call cpu=%u context=%s pid=%d comm=", bad->cpu, bad->context,
-		   bad->pid);
-	kspan_name_show(m, bad->comm);
-	if (bad->site)
-		show_code(m, " allocated_by=", bad->site);
-	for (i = 0; i < bad->nr_stack; i++)
-		show_code(m, i ? "," : " stack=", bad->stack[i]);
-	seq_putc(m, '\n');
+	snprintf(address, sizeof(address), "%p", (void *)bad->addr);
+	kspan_table_row(t);
+	kspan_table_key(t, "time");
+	kspan_table_time(t, bad->ns);
+	kspan_table_key(t, "kind");
+	kspan_table_word(t, 0, kinds[bad->kind].word);
+	kspan_table_key(t, "address");
+	kspan_table_word(t, 0, address);
+	kspan_table_key(t, "size");
+	kspan_table_number(t, 0, bad->size);
+	kspan_table_key(t, "heap");
+	kspan_table_name(t, bad->size ? bad->heap : "-");
+	kspan_table_key(t, "found");
+	kspan_table_word(t, 0, bad->late ? "later" : "at_call");
+	if (!bad->late)
+		show_caller(t, bad);
+	kspan_table_end_row(t);
 }

@@ -4,9 +4,9 @@
 #define KSPAN_BAD_FREE_H
 
 #include <linux/sched.h>
-#include <linux/seq_file.h>
 
 #include "base/context.h"
+#include "base/table.h"
 #include "pages/span.h"
 #include "types.h"
 
@@ -95,7 +95,7 @@ static inline u64 kspan_bad_frees(void)
 }
 
 bool kspan_bad_free_kept(unsigned int n, struct kspan_bad_free *bad);
-void kspan_bad_free_show(struct seq_file *m, const struct kspan_bad_free *bad);
+void kspan_bad_free_show(struct kspan_table *t, const struct kspan_bad_free *bad);
 
 /* The newest report; its address is 0 if there was no wrong free yet. */
 static inline struct kspan_bad_free kspan_bad_free_last(void)

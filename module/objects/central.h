@@ -152,12 +152,10 @@ static inline void kspan_central_note_gone(struct kspan_central *central)
 		atomic_inc(central->gone);
 }
 
-/* Where the object of a slot of a tracked heap was allocated; 0 if that is not known. */
-static inline unsigned long kspan_slot_site(const struct kspan_central *central,
-					    const struct kspan_span *span, unsigned int slot)
+/* The call site by the word that a span of @central has for a slot; 0 if it is not known. */
+static inline unsigned long kspan_word_site(const struct kspan_central *central,
+					    unsigned long word)
 {
-	unsigned long word = READ_ONCE(kspan_span_sites(span)[slot]);
-
 	if (!central->sampled)
 		return word;
 	return word ? READ_ONCE(((struct kspan_sample *)word)->site) : 0;

@@ -31,6 +31,7 @@
  * off.
  */
 #include "base/kunit_export.h"
+#include "base/trace.h"
 #include "objects/capacity.h"
 #include "objects/cpu_cache.h"
 
@@ -161,6 +162,7 @@ void *kspan_cpu_cache_refill(struct kspan_heap *heap, struct kspan_cpu_cache *ca
 	if (!mag->count)
 		return NULL;
 	cache->events[KSPAN_REFILL]++;
+	trace_kspan_refill(heap->name, central->sc->size, cache->nid, mag->count);
 	return pop_loaded(cache, class);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_cpu_cache_refill);
@@ -242,6 +244,7 @@ bool kspan_cpu_cache_stock(struct kspan_heap *heap, unsigned int class,
 			kspan_central_stock(central, mag, limit, spans);
 			kspan_magazine_set_cap(mag, limit);
 			cache->events[KSPAN_REFILL]++;
+			trace_kspan_refill(heap->name, central->sc->size, cache->nid, mag->count);
 			if (object) {
 				*object = mag->object[--mag->count];
 				cache->armed[class]++;
@@ -327,6 +330,7 @@ bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 		return false;
 	central = kspan_heap_central(heap, cache->nid, class);
 	if (kspan_is_magazine(previous)) {
+		trace_kspan_spill(heap->name, central->sc->size, cache->nid, previous->count);
 		mag = kspan_depot_spill(central, previous, &steps, &cache->retired);
 		load(cache, class, mag);
 		cache->events[KSPAN_SPILL]++;
@@ -335,6 +339,8 @@ bool kspan_cpu_cache_spill(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 		if (mag) {
 			load(cache, class, mag);
 		} else if (kspan_is_magazine(cache->class[class].loaded)) {
+			trace_kspan_spill(heap->name, central->sc->size, cache->nid,
+					  cache->class[class].loaded->count);
 			mag = kspan_depot_spill(central, cache->class[class].loaded, &steps,
 						&cache->retired);
 			reload_only(cache, class, mag);

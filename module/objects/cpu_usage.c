@@ -25,29 +25,32 @@ static bool magazine_holds(const struct kspan_magazine *mag, const void *object)
 }
 
 /**
- * kspan_cpu_caches_hold() - whether any CPU caches an object
+ * kspan_cpu_caches_find() - which CPU caches an object
  * @heap:	owner of the caches
  * @class:	size class of the object
  * @object: address
  *
- * Return: whether some magazine has it. The answer may be outdated while others allocate and
- * free objects of the class.
+ * Return: a CPU that has it in a magazine; nr_cpu_ids for none. The answer may be outdated while
+ * others allocate and free objects of the class.
  */
-bool kspan_cpu_caches_hold(struct kspan_heap *heap, unsigned int class, const void *object)
+unsigned int kspan_cpu_caches_find(struct kspan_heap *heap, unsigned int class,
+				   const void *object)
 {
 	unsigned int cpu;
-	bool found = false;
+	bool found;
 
 	for_each_possible_cpu(cpu) {
 		struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, cpu);
 
 		/* Retired magazines stay readable under RCU. */
 		rcu_read_lock();
-		found |= magazine_holds(READ_ONCE(cache->class[class].loaded), object) ||
-			 magazine_holds(READ_ONCE(cache->class[class].previous), object);
+		found = magazine_holds(READ_ONCE(cache->class[class].loaded), object) ||
+			magazine_holds(READ_ONCE(cache->class[class].previous), object);
 		rcu_read_unlock();
+		if (found)
+			return cpu;
 	}
-	return found;
+	return nr_cpu_ids;
 }
 
 /**

@@ -400,16 +400,20 @@ struct kspan_magazine *kspan_depot_spill(struct kspan_central *central,
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_depot_spill);
 
-/* Whether the @nth magazine of the depot holds an object; -ENOENT if there are fewer. */
+/*
+ * Whether the @nth magazine of the depot holds an object; -ENOENT if there are fewer, or if the
+ * lock was not to be had.
+ */
 static int nth_magazine_holds(struct kspan_central *central, unsigned int nth,
-			      const void *object)
+			      const void *object, gfp_t gfp)
 {
 	struct kspan_magazine *mag;
 	int found = -ENOENT;
 	unsigned long flags;
 	unsigned int i;
 
-	raw_spin_lock_irqsave(&central->lock, flags);
+	if (!kspan_lock(&central->lock, &flags, gfp))
+		return found;
 	list_for_each_entry(mag, &central->depot_full, list) {
 		if (nth--)
 			continue;
@@ -425,16 +429,18 @@ static int nth_magazine_holds(struct kspan_central *central, unsigned int nth,
  * kspan_depot_holds() - whether an object is in a magazine of the depot
  * @central:	the caller does not hold its lock, which is dropped after each magazine
  * @object:	any address; it is only compared
+ * @gfp:	with KSPAN_GFP_NOLOCK the lock is tried once for each magazine
  *
- * Return: whether it is; while other CPUs use the depot, the answer may be outdated.
+ * Return: whether it is; while other CPUs use the depot, the answer may be outdated. False if the
+ * lock was not to be had.
  */
-bool kspan_depot_holds(struct kspan_central *central, const void *object)
+bool kspan_depot_holds(struct kspan_central *central, const void *object, gfp_t gfp)
 {
 	unsigned int nth = 0;
 	int found;
 
 	do {
-		found = nth_magazine_holds(central, nth++, object);
+		found = nth_magazine_holds(central, nth++, object, gfp);
 	} while (!found);
 	return found > 0;
 }

@@ -31,7 +31,7 @@ struct kspan_magazine *kspan_depot_spill(struct kspan_central *central,
 					 struct kspan_magazine *full, unsigned int *steps,
 					 struct list_head *retired);
 
-bool kspan_depot_holds(struct kspan_central *central, const void *object);
+bool kspan_depot_holds(struct kspan_central *central, const void *object, gfp_t gfp);
 void kspan_depot_return_magazine(struct kspan_central *central, struct kspan_magazine *mag);
 void kspan_depot_return(struct kspan_central *central, unsigned int n);
 void kspan_depot_drain(struct kspan_central *central);

@@ -174,6 +174,37 @@ void kspan_handle_unclaim(struct kspan_handle *handle)
 	local_irq_restore(flags);
 }
 
+/**
+ * kspan_handle_find() - look for a handle in the table
+ * @kind:	of these
+ * @fn:		called for each handle until it returns true; what the handle belongs to is not
+ *		destroyed meanwhile. The lock of the table's bucket is held.
+ * @data:	argument for @fn
+ *
+ * Context: any but NMI.
+ * Return: the handle for which @fn returned true, only to be compared; or NULL.
+ */
+const struct kspan_handle *kspan_handle_find(enum kspan_handle_kind kind,
+					     bool (*fn)(const struct kspan_handle *handle,
+							void *data), void *data)
+{
+	const struct kspan_handle *handle, *found = NULL;
+	struct hlist_bl_node *node;
+	unsigned long flags;
+	unsigned int i;
+
+	for (i = 0; !found && i < ARRAY_SIZE(buckets); i++) {
+		local_irq_save(flags);
+		hlist_bl_lock(&buckets[i]);
+		hlist_bl_for_each_entry(handle, node, &buckets[i], node)
+			if (!found && handle->kind == kind && fn(handle, data))
+				found = handle;
+		hlist_bl_unlock(&buckets[i]);
+		local_irq_restore(flags);
+	}
+	return found;
+}
+
 /* Copy of the fields of a handle that a report prints. */
 struct left {
 	enum kspan_handle_kind kind;

@@ -44,6 +44,9 @@ bool kspan_handle_take(struct kspan_handle *handle, enum kspan_handle_kind kind,
 bool kspan_handle_claim(struct kspan_handle *handle, enum kspan_handle_kind kind,
 			const void *what);
 void kspan_handle_unclaim(struct kspan_handle *handle);
+const struct kspan_handle *kspan_handle_find(enum kspan_handle_kind kind,
+					     bool (*fn)(const struct kspan_handle *handle,
+							void *data), void *data);
 unsigned int kspan_handles_forget(const struct module *module);
 struct kspan_handle *kspan_handle_take_any(enum kspan_handle_kind kind);
 

@@ -172,6 +172,27 @@ void kspan_heap_drain(struct kspan_heap *heap)
 KSPAN_EXPORT_FOR_KUNIT(kspan_heap_drain);
 
 /**
+ * kspan_heap_depots_hold() - whether a magazine of a depot holds an object
+ * @heap:	heap of the object
+ * @class:	size class of the object
+ * @object:	address
+ * @gfp:	as for kspan_depot_holds()
+ *
+ * Return: whether one does, on any node.
+ */
+bool kspan_heap_depots_hold(struct kspan_heap *heap, unsigned int class, const void *object,
+			    gfp_t gfp)
+{
+	struct kspan_central *central;
+	unsigned int i = 0;
+
+	while ((central = kspan_heap_next_central(heap, &i)))
+		if (central->class == class && kspan_depot_holds(central, object, gfp))
+			return true;
+	return false;
+}
+
+/**
  * kspan_heap_caches() - whether a magazine holds an object
  * @heap:	heap of the object
  * @class:	size class of the object
@@ -182,15 +203,8 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_heap_drain);
  */
 bool kspan_heap_caches(struct kspan_heap *heap, unsigned int class, const void *object)
 {
-	struct kspan_central *central;
-	unsigned int i = 0;
-
-	if (kspan_cpu_caches_hold(heap, class, object))
-		return true;
-	while ((central = kspan_heap_next_central(heap, &i)))
-		if (central->class == class && kspan_depot_holds(central, object))
-			return true;
-	return false;
+	return kspan_cpu_caches_find(heap, class, object) < nr_cpu_ids ||
+	       kspan_heap_depots_hold(heap, class, object, 0);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_heap_caches);
 

@@ -173,6 +173,8 @@ struct kspan_central *kspan_heap_make_central(struct kspan_heap *heap, int nid,
 					      unsigned int class, gfp_t gfp);
 struct kspan_central *kspan_heap_make_sampled(struct kspan_heap *heap, int nid,
 					      unsigned int class, gfp_t gfp);
+bool kspan_heap_depots_hold(struct kspan_heap *heap, unsigned int class, const void *object,
+			    gfp_t gfp);
 bool kspan_heap_caches(struct kspan_heap *heap, unsigned int class, const void *object);
 void *kspan_adopt_run(struct kspan_central *central, struct kspan_span *span, gfp_t gfp);
 void *kspan_heap_refill_slot(struct kspan_heap *heap, unsigned int class, int nid);

@@ -368,6 +368,29 @@ struct kspan_heap *kspan_kv_heap(unsigned long addr)
 }
 
 /**
+ * kspan_kv_around() - find the object of this file that an address is in
+ * @addr:	any address
+ * @start:	set to the object's first byte
+ * @size:	set to its usable size in bytes
+ * @live:	set to whether it is not freed yet
+ *
+ * Context: any, NMI included, within rcu_read_lock(); the heap stays for as long.
+ * Return: the object's heap; NULL if the address is in no such object.
+ */
+struct kspan_heap *kspan_kv_around(unsigned long addr, unsigned long *start, size_t *size,
+				   bool *live)
+{
+	const struct kv_object *object = find(addr);
+
+	if (!object)
+		return NULL;
+	*start = object->addr;
+	*size = object->size;
+	*live = READ_ONCE(object->state) != KV_FREED;
+	return object->heap;
+}
+
+/**
  * kspan_kv_hold() - kspan_hold() of an object of this file
  * @addr:	any address
  * @held:	set for kspan_kv_let_go(); it names no span

@@ -26,6 +26,8 @@ struct kspan_kv_owner *kspan_kv_owner(struct kspan_heap *heap);
 void *kspan_kv_alloc(struct kspan_heap *heap, size_t size, gfp_t gfp, int node, bool tried);
 size_t kspan_kv_size(unsigned long addr);
 struct kspan_heap *kspan_kv_heap(unsigned long addr);
+struct kspan_heap *kspan_kv_around(unsigned long addr, unsigned long *start, size_t *size,
+				   bool *live);
 bool kspan_kv_free(unsigned long addr);
 size_t kspan_kv_hold(unsigned long addr, struct kspan_found *held);
 void kspan_kv_let_go(const struct kspan_found *held);

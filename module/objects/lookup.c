@@ -7,6 +7,7 @@
 #include <linux/rcupdate.h>
 
 #include "base/kunit_export.h"
+#include "objects/central.h"
 #include "objects/lookup.h"
 
 static union kspan_span_word read_word(const struct kspan_span *span)
@@ -125,6 +126,24 @@ enum kspan_slot_state kspan_found_slot(const struct kspan_found *found, unsigned
 	return slot < found->high ? KSPAN_SLOT_FREE : KSPAN_SLOT_NEVER_OUT;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_found_slot);
+
+/**
+ * kspan_found_site() - where the object of a slot was allocated
+ * @found:	set by kspan_lookup(), for a small span
+ * @slot:	number of the slot
+ *
+ * Context: any, NMI included, in the RCU section of the lookup.
+ * Return: return address of the call; 0 if the heap is not tracked, or there is no such slot.
+ */
+unsigned long kspan_found_site(const struct kspan_found *found, unsigned int slot)
+{
+	unsigned int bitmaps = found->class == KSPAN_CLASS_TINY ? 3 : 2;
+	const u64 *sites = found->alloc_bits + bitmaps * DIV_ROUND_UP(found->nslots, 64);
+
+	if (!found->central->tracked || slot >= found->nslots)
+		return 0;
+	return kspan_word_site(found->central, kspan_glance(sites[slot]));
+}
 
 /**
  * kspan_found_pin() - keep a small span from being freed

@@ -103,6 +103,7 @@ struct kspan_found {
 bool kspan_lookup(unsigned long addr, struct kspan_found *found);
 bool kspan_found_stays(const struct kspan_found *found);
 enum kspan_slot_state kspan_found_slot(const struct kspan_found *found, unsigned long addr);
+unsigned long kspan_found_site(const struct kspan_found *found, unsigned int slot);
 bool kspan_found_pin(const struct kspan_found *found);
 void kspan_span_unpin(struct kspan_span *span);
 bool kspan_found_claim(const struct kspan_found *found, enum kspan_span_state from,

@@ -278,6 +278,34 @@ int kspan_tiny_free(unsigned long addr, struct kspan_central **central, void **e
 KSPAN_EXPORT_FOR_KUNIT(kspan_tiny_free);
 
 /**
+ * kspan_tiny_around() - find the tiny object that an address is in
+ * @found:	set by kspan_lookup_small() for the address
+ * @addr:	any address in the span
+ * @size:	set to the bytes up to the next object, the mark or the end of the block
+ *
+ * An object is shorter than that if the next one is aligned.
+ *
+ * Context: any, NMI included, in the RCU section of the lookup.
+ * Return: start of the last object of the block that starts at or below @addr; 0 if there is none.
+ */
+unsigned long kspan_tiny_around(const struct kspan_found *found, unsigned long addr,
+				unsigned int *size)
+{
+	struct blocks blocks = blocks_found(found);
+	unsigned int at = addr % KSPAN_TINY_BLOCK;
+	unsigned long block = addr - at;
+	u16 below = read_bits(bits_of(blocks, addr)) & GENMASK(at, 0), bits;
+
+	if (!below)
+		return 0;
+	addr = block + __fls(below);
+	/* This is 0 if the bit is the mark. */
+	bits = object_bits(blocks, addr);
+	*size = bits >> 1 ? ffs(bits >> 1) : KSPAN_TINY_BLOCK - addr % KSPAN_TINY_BLOCK;
+	return bits ? addr : 0;
+}
+
+/**
  * kspan_tiny_size() - usable size of a tiny object
  * @addr:	any address
  *

@@ -6,6 +6,8 @@
 #include "objects/bad_free.h"
 #include "objects/central.h"
 
+struct kspan_found;
+
 #define KSPAN_TINY_BLOCK	16
 
 /**
@@ -28,6 +30,8 @@ void kspan_tiny_close(struct kspan_tiny *tiny);
 
 int kspan_tiny_free(unsigned long addr, struct kspan_central **central, void **empty,
 		    enum kspan_bad_free_kind *kind);
+unsigned long kspan_tiny_around(const struct kspan_found *found, unsigned long addr,
+				unsigned int *size);
 size_t kspan_tiny_size(unsigned long addr);
 
 #endif /* KSPAN_TINY_H */

@@ -114,7 +114,8 @@ static void add_spans(struct kspan_site *table, struct list_head *spans)
 	list_for_each_entry(span, spans, list)
 		for (i = 0; i < span->nslots; i++)
 			if (span->alloc_bits[i / 64] & BIT_ULL(i % 64))
-				add(table, kspan_slot_site(span->central, span, i), span->size);
+				add(table, kspan_word_site(span->central,
+							   kspan_span_sites(span)[i]), span->size);
 }
 
 static int by_bytes(const void *a, const void *b)

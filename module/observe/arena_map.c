@@ -14,6 +14,7 @@
 #include <linux/fs.h>
 #include <linux/seq_file.h>
 
+#include "base/table.h"
 #include "objects/heap.h"
 #include "observe/debugfs.h"
 #include "pages/map.h"
@@ -25,6 +26,7 @@
 
 /*
  * What is shown of an arena. @page is the number of its first page, @map has a character per page.
+ * @first is set for the first arena of the file.
  */
 struct arena_copy {
 	unsigned long page;
@@ -37,6 +39,9 @@ struct arena_copy {
 	unsigned int largest_run;
 	DECLARE_BITMAP(free, KSPAN_ARENA_PAGES);
 	char map[KSPAN_ARENA_PAGES];
+	struct kspan_table table;
+	bool json;
+	bool first;
 };
 
 static unsigned long page_address_of(unsigned long page)
@@ -158,7 +163,14 @@ static void copy_next_of_node(struct arena_copy *copy, int nid, unsigned long pa
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 }
 
-/* Position 0 is the header. Position p is the first arena from page p - 1 on. */
+/* What follows the last arena, and its position. */
+#define END_TOKEN	((void *)2)
+#define END_POS		LLONG_MAX
+
+/*
+ * Position 0 is the header. Position p is the first arena from page p - 1 on, or the end of the
+ * table if there is none.
+ */
 static void *arena_start(struct seq_file *m, loff_t *pos)
 {
 	struct arena_copy *copy = m->private;
@@ -166,11 +178,14 @@ static void *arena_start(struct seq_file *m, loff_t *pos)
 
 	if (!*pos)
 		return SEQ_START_TOKEN;
+	if (*pos == END_POS)
+		return NULL;
+	copy->first = *pos == 1;
 	copy->page = ULONG_MAX;
 	for_each_node(nid)
 		copy_next_of_node(copy, nid, *pos - 1);
 	if (copy->page == ULONG_MAX)
-		return NULL;
+		return END_TOKEN;
 	copy_pages(copy);
 	return copy;
 }
@@ -183,7 +198,10 @@ static void *arena_next(struct seq_file *m, void *v, loff_t *pos)
 	 * The next arena may begin right behind the first page, as one may lie in a hole of this
 	 * one.
 	 */
-	*pos = v == SEQ_START_TOKEN ? 1 : copy->page + 2;
+	if (v == END_TOKEN)
+		*pos = END_POS;
+	else
+		*pos = v == SEQ_START_TOKEN ? 1 : copy->page + 2;
 	return arena_start(m, pos);
 }
 
@@ -191,37 +209,86 @@ static void arena_stop(struct seq_file *m, void *v)
 {
 }
 
+/* An arena may be shown again, with a larger buffer: what its rows begin with must be the same. */
+static void begin_row(struct arena_copy *copy, bool first)
+{
+	copy->table.nr_rows = !(copy->first && first);
+	kspan_table_row(&copy->table);
+}
+
 static int arenas_show(struct seq_file *m, void *v)
 {
-	const struct arena_copy *copy = v;
+	struct arena_copy *copy = m->private;
+	struct kspan_table *t = &copy->table;
 
 	if (v == SEQ_START_TOKEN) {
-		seq_puts(m, "# kspan arenas v2: node start order pages used_pages holes free_runs largest_run\n");
+		kspan_table_begin(t, m, copy->json, "# kspan arenas v2: node start order pages used_pages holes free_runs largest_run\n");
 		return 0;
 	}
-	seq_printf(m, "%d %#lx %u %u %u %u %u %u\n", copy->nid, copy->page, copy->order,
-		   copy->npages, copy->used, copy->holes, copy->free_runs, copy->largest_run);
+	if (v == END_TOKEN) {
+		kspan_table_end(t);
+		return 0;
+	}
+	begin_row(copy, true);
+	kspan_table_number(t, 0, copy->nid);
+	kspan_table_hex(t, copy->page);
+	kspan_table_number(t, 0, copy->order);
+	kspan_table_number(t, 0, copy->npages);
+	kspan_table_number(t, 0, copy->used);
+	kspan_table_number(t, 0, copy->holes);
+	kspan_table_number(t, 0, copy->free_runs);
+	kspan_table_number(t, 0, copy->largest_run);
+	kspan_table_end_row(t);
 	return 0;
+}
+
+/* Some pages of an arena. In the text, the first line has said what the cells are. */
+static void show_pages(struct arena_copy *copy, unsigned int first)
+{
+	int n = min_t(unsigned int, MAP_COLUMNS, copy->npages - first);
+	struct kspan_table *t = &copy->table;
+	char pages[MAP_COLUMNS + 1];
+
+	snprintf(pages, sizeof(pages), "%.*s", n, copy->map + first);
+	if (!copy->json) {
+		seq_printf(t->m, "%d %#lx %s\n", copy->nid, copy->page + first, pages);
+		return;
+	}
+	begin_row(copy, !first);
+	kspan_table_key(t, "node");
+	kspan_table_number(t, 0, copy->nid);
+	kspan_table_key(t, "start");
+	kspan_table_number(t, 0, copy->page + first);
+	kspan_table_key(t, "page_bytes");
+	kspan_table_number(t, 0, KSPAN_PAGE_SIZE);
+	kspan_table_key(t, "pages");
+	kspan_table_word(t, 0, pages);
+	kspan_table_end_row(t);
 }
 
 static int map_show(struct seq_file *m, void *v)
 {
-	const struct arena_copy *copy = v;
+	struct arena_copy *copy = m->private;
 	unsigned int first;
 
 	if (v == SEQ_START_TOKEN) {
-		seq_printf(m, "# kspan map v3: page_size %lu . free, k kept, _ given back, # full span, digits 1-9 tenths of a partly used span, L large, l large continued\n",
-			   KSPAN_PAGE_SIZE);
+		kspan_table_begin_fields(&copy->table, m, copy->json, "map", 3);
+		if (!copy->json)
+			seq_printf(m, "# kspan map v3: page_size %lu . free, k kept, _ given back, # full span, digits 1-9 tenths of a partly used span, L large, l large continued\n",
+				   KSPAN_PAGE_SIZE);
+		return 0;
+	}
+	if (v == END_TOKEN) {
+		kspan_table_end(&copy->table);
 		return 0;
 	}
 	for (first = 0; first < copy->npages; first += MAP_COLUMNS)
-		seq_printf(m, "%d %#lx %.*s\n", copy->nid, copy->page + first,
-			   min_t(int, MAP_COLUMNS, copy->npages - first), copy->map + first);
+		show_pages(copy, first);
 	return 0;
 }
 
 /* A line per arena. */
-const struct seq_operations kspan_arenas_sops = {
+static const struct seq_operations arenas_sops = {
 	.start = arena_start,
 	.next = arena_next,
 	.stop = arena_stop,
@@ -229,23 +296,45 @@ const struct seq_operations kspan_arenas_sops = {
 };
 
 /* A character per page of all arenas. */
-const struct seq_operations kspan_map_sops = {
+static const struct seq_operations map_sops = {
 	.start = arena_start,
 	.next = arena_next,
 	.stop = arena_stop,
 	.show = map_show,
 };
 
-/* The private data of the file's inode are its seq_operations. */
-static int arena_file_open(struct inode *inode, struct file *file)
+/* Each open file has a struct arena_copy. The inode's private data tell whether it is JSON. */
+static int open_with(struct file *file, const struct seq_operations *sops)
 {
-	return seq_open_private(file, inode->i_private, sizeof(struct arena_copy));
+	struct arena_copy *copy = __seq_open_private(file, sops, sizeof(*copy));
+
+	if (!copy)
+		return -ENOMEM;
+	copy->json = file_inode(file)->i_private;
+	return 0;
 }
 
-/* Each open file has a struct arena_copy. */
-const struct file_operations kspan_arena_file_fops = {
+static int arenas_open(struct inode *inode, struct file *file)
+{
+	return open_with(file, &arenas_sops);
+}
+
+static int map_open(struct inode *inode, struct file *file)
+{
+	return open_with(file, &map_sops);
+}
+
+const struct file_operations kspan_arenas_fops = {
 	.owner = THIS_MODULE,
-	.open = arena_file_open,
+	.open = arenas_open,
+	.read = seq_read,
+	.llseek = seq_lseek,
+	.release = seq_release_private,
+};
+
+const struct file_operations kspan_map_fops = {
+	.owner = THIS_MODULE,
+	.open = map_open,
 	.read = seq_read,
 	.llseek = seq_lseek,
 	.release = seq_release_private,

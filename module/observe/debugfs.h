@@ -6,12 +6,8 @@
 #include <linux/fs.h>
 #include <linux/seq_file.h>
 
-/*
- * Operations of the files arenas and map, from arena_map.c. A file with kspan_arena_file_fops has
- * its seq_operations as private data.
- */
-extern const struct seq_operations kspan_arenas_sops, kspan_map_sops;
-extern const struct file_operations kspan_arena_file_fops;
+/* The files arenas and map, from arena_map.c; JSON if the inode's private data are not NULL. */
+extern const struct file_operations kspan_arenas_fops, kspan_map_fops;
 
 void kspan_debugfs_init(void);
 void kspan_debugfs_exit(void);

@@ -10,6 +10,7 @@
  */
 #include <linux/list.h>
 
+#include "base/trace.h"
 #include "pages/bucket.h"
 #include "pages/descriptor.h"
 #include "pages/map.h"
@@ -63,6 +64,7 @@ struct kspan_span *kspan_descriptor_make_at(struct kspan_page_heap *ph, struct k
 	}
 	kspan_span_set_state(span, class ? KSPAN_SPAN_DETACHED : KSPAN_SPAN_LARGE);
 	kspan_map_set(span);
+	trace_kspan_span_new(ph->nid, kspan_map_page(start), kspan_span_bytes(span), class);
 	if (!class)
 		count_large(ph, span);
 	return span;

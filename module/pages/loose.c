@@ -9,6 +9,7 @@
  * Context: allocation as the gfp flags say, from task, softirq and hardirq.
  */
 #include "base/kunit_export.h"
+#include "base/trace.h"
 #include "pages/block.h"
 #include "pages/descriptor.h"
 #include "pages/page_heap.h"
@@ -121,6 +122,8 @@ noinline void kspan_loose_unlink(struct kspan_page_heap *ph, struct kspan_span *
 				 struct llist_head *freed)
 {
 	lockdep_assert_held(&ph->lock);
+	trace_kspan_span_free(ph->nid, kspan_map_page(span->start), kspan_span_bytes(span),
+			      span->class);
 	kspan_map_clear(span);
 	ph->loose--;
 	ph->loose_pages -= span->base_pages;

@@ -24,6 +24,7 @@
 #include <linux/slab.h>
 
 #include "base/kunit_export.h"
+#include "base/trace.h"
 #include "pages/hooks.h"
 #include "pages/page_heap.h"
 #include "pages/run.h"
@@ -176,6 +177,8 @@ void kspan_page_heap_link_arena(struct kspan_page_heap *ph, struct kspan_arena *
 	arena->first_word = 0;
 	kspan_bucket_insert(ph, arena);
 	add_empty(ph, arena);
+	trace_kspan_arena_new(arena->nid, kspan_map_page(arena->start), arena->order,
+			      PAGE_SIZE << arena->order);
 	ph->nr_arenas++;
 	ph->pages += arena->npages;
 	kspan_page_heap_note_peak(ph);
@@ -187,6 +190,8 @@ void kspan_page_heap_unlink_arena(struct kspan_page_heap *ph, struct kspan_arena
 	unsigned int present = arena->npages - arena->holes;
 
 	lockdep_assert_held(&ph->lock);
+	trace_kspan_arena_free(arena->nid, kspan_map_page(arena->start), arena->order,
+			       (unsigned long)present << KSPAN_PAGE_SHIFT);
 	kspan_bucket_remove(ph, arena);
 	rb_erase(&arena->node, &ph->arenas);
 	kspan_page_heap_remove_empty(ph, arena);
@@ -293,6 +298,59 @@ static enum kspan_page_state page_state(const struct kspan_arena *arena, unsigne
 	if (test_bit(page, arena->dropped))
 		return KSPAN_PAGE_DROPPED;
 	return test_bit(page, arena->touched) ? KSPAN_PAGE_WAS_USED : KSPAN_PAGE_NEVER_USED;
+}
+
+static void look_at_page(const struct kspan_arena *arena, unsigned long addr,
+			 struct kspan_page_look *look)
+{
+	unsigned int page = kspan_arena_page_of(arena, addr), first, end;
+	const struct kspan_span *span = kspan_map_span(addr);
+
+	look->state = page_state(arena, page);
+	look->nid = arena->nid;
+	look->page = kspan_map_page(addr);
+	look->kept = span && READ_ONCE(span->state) == KSPAN_SPAN_DEAD;
+	look->is_free = test_bit(page, arena->free);
+	if (!look->is_free)
+		return;
+	for (first = page; first && test_bit(first - 1, arena->free); first--)
+		;
+	end = find_next_zero_bit(arena->free, arena->npages, page);
+	look->run = end - first;
+}
+
+/**
+ * kspan_page_heap_look() - what kspan knows of the page of an address that is in no object
+ * @addr:	any address
+ * @gfp:	with KSPAN_GFP_NOLOCK each node's lock is tried once
+ * @look:	set if the page is in an arena
+ *
+ * Context: any; NMI with KSPAN_GFP_NOLOCK.
+ * Return: whether the page is in an arena, and was not given back to the page allocator. False if
+ * the node's lock was not to be had.
+ */
+bool kspan_page_heap_look(unsigned long addr, gfp_t gfp, struct kspan_page_look *look)
+{
+	struct kspan_page_heap *ph;
+	struct kspan_arena *arena;
+	unsigned long flags;
+	int nid;
+
+	*look = (struct kspan_page_look) { .state = KSPAN_PAGE_FOREIGN };
+	if (kspan_map_page(addr) >= kspan_map.nr_pages)
+		return false;
+	for_each_node(nid) {
+		ph = kspan_page_heaps[nid];
+		if (!kspan_lock(&ph->lock, &flags, gfp))
+			continue;
+		arena = kspan_page_heap_arena_at(ph, addr);
+		if (arena)
+			look_at_page(arena, addr, look);
+		raw_spin_unlock_irqrestore(&ph->lock, flags);
+		if (look->state != KSPAN_PAGE_FOREIGN)
+			return true;
+	}
+	return false;
 }
 
 static enum kspan_page_state state_on_node(int nid, unsigned long addr)

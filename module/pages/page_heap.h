@@ -180,6 +180,24 @@ enum kspan_page_state {
 	KSPAN_PAGE_DROPPED,	/* was used; the last heap that had it was destroyed */
 };
 
+/**
+ * struct kspan_page_look - a page of an arena, at one moment
+ * @state:	enum kspan_page_state
+ * @nid:	node of the arena
+ * @page:	number of the page in the map
+ * @is_free:	it is free
+ * @kept:	it is not free, and the span that has it is a large one that was freed and is kept
+ * @run:	length of the run of free pages that it is in
+ */
+struct kspan_page_look {
+	enum kspan_page_state state;
+	int nid;
+	unsigned long page;
+	bool is_free;
+	bool kept;
+	unsigned int run;
+};
+
 /* By NUMA node; for the files of pages/. Others call kspan_page_heap(). */
 extern struct kspan_page_heap *kspan_page_heaps[MAX_NUMNODES];
 
@@ -187,6 +205,7 @@ int kspan_page_heap_init(void);
 void kspan_page_heap_free_all(void);
 struct kspan_page_heap *kspan_page_heap(int nid);
 void kspan_page_heap_report(struct kspan_page_heap *ph);
+bool kspan_page_heap_look(unsigned long addr, gfp_t gfp, struct kspan_page_look *look);
 enum kspan_page_state kspan_page_heap_state(unsigned long addr);
 unsigned long kspan_page_heap_free_runs(struct kspan_page_heap *ph);
 struct kspan_arena *kspan_page_heap_next_arena(struct kspan_page_heap *ph, unsigned long start);

@@ -22,6 +22,7 @@
 #include <linux/workqueue.h>
 
 #include "base/kunit_export.h"
+#include "base/trace.h"
 #include "pages/arena.h"
 #include "pages/descriptor.h"
 #include "pages/kept.h"
@@ -175,6 +176,8 @@ static void free_descriptor(struct kspan_page_heap *ph, struct kspan_span *span,
 			    struct leftover *leftover)
 {
 	lockdep_assert_held(&ph->lock);
+	trace_kspan_span_free(ph->nid, kspan_map_page(span->start), kspan_span_bytes(span),
+			      span->class);
 	if (unlikely(span->gone_pages))
 		kspan_map_clear_pages(span, kspan_span_own_pages(span));
 	else

@@ -91,19 +91,22 @@ u64 kspan_reclaimed(enum kspan_reclaimer reclaimer)
 KSPAN_EXPORT_FOR_KUNIT(kspan_reclaimed);
 
 /**
- * kspan_note_reclaimed() - count and trace pages that went back
+ * kspan_note_reclaimed() - count, note and trace pages that went back
  * @reclaimer:	for which reason
  * @nid:	node, or NUMA_NO_NODE for several
- * @pages:	pages of 8 KiB; 0 is neither counted nor traced
+ * @pages:	pages of 8 KiB; 0 is none of these
  *
  * Context: any.
  */
 void kspan_note_reclaimed(enum kspan_reclaimer reclaimer, int nid, unsigned long pages)
 {
+	unsigned long held = kspan_arena_bytes();
+
 	if (!pages)
 		return;
 	atomic64_add(pages, &reclaimed[reclaimer]);
-	trace_kspan_reclaim(reclaimer, nid, pages << KSPAN_PAGE_SHIFT, kspan_arena_bytes());
+	kspan_reclaim_note(reclaimer, nid, (u64)pages << KSPAN_PAGE_SHIFT, held);
+	trace_kspan_reclaim(reclaimer, nid, pages << KSPAN_PAGE_SHIFT, held);
 }
 
 /*

@@ -49,6 +49,30 @@ static inline bool kspan_heap_is_typesafe(const struct kspan_heap *heap)
 	return heap->private && (heap->private->flags & KSPAN_TYPESAFE_BY_RCU);
 }
 
+/* How many of the last notes are kept. */
+#define KSPAN_RECLAIMS_NOTED	64
+
+/**
+ * struct kspan_reclaim_note - pages went back to the page allocator
+ * @ns:		monotonic time, in nanoseconds
+ * @by:		for which reason
+ * @nid:	node, or NUMA_NO_NODE for several
+ * @bytes:	how much
+ * @held:	bytes of all arenas afterwards
+ */
+struct kspan_reclaim_note {
+	u64 ns;
+	enum kspan_reclaimer by;
+	int nid;
+	u64 bytes;
+	u64 held;
+};
+
+/* history.c */
+const char *kspan_reclaimer_word(enum kspan_reclaimer by);
+void kspan_reclaim_note(enum kspan_reclaimer by, int nid, u64 bytes, u64 held);
+bool kspan_reclaim_noted(unsigned int n, struct kspan_reclaim_note *note);
+
 u64 kspan_reclaimed(enum kspan_reclaimer reclaimer);
 void kspan_note_reclaimed(enum kspan_reclaimer reclaimer, int nid, unsigned long pages);
 

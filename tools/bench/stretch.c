@@ -265,7 +265,7 @@ static void shrink(void **p, unsigned int most)
 static void stats(void **p, unsigned int most)
 {
 	static const char *const files[] = {
-		"stats", "classes", "cpus", "heaps", "pools", "arenas", "map",
+		"stats", "classes", "cpus", "heaps", "pools", "arenas", "map", "report",
 	};
 	struct kspan_heap *heaps[16];
 	unsigned int n, kept, i, mixed = most / 2;

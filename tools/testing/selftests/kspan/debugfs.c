@@ -133,6 +133,7 @@ TEST_F(debugfs, words_have_a_heap)
 	EXPECT_LT(before.named.in_use, after.named.in_use);
 	EXPECT_LT(0, after.named.spans);
 	EXPECT_EQ(0, after.named.failures);
+	EXPECT_LE(after.named.held, after.named.peak);
 	ASSERT_EQ(0, words_reset());
 	ASSERT_EQ(0, heaps_read(&after, "words"));
 	EXPECT_EQ(before.named.in_use, after.named.in_use);

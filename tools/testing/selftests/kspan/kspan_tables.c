@@ -17,8 +17,9 @@
 		    "free_runs largest_run"
 #define CPUS_HEAD "# kspan cpus v1: cpu node capacity_bytes cached_bytes " \
 		  "large_objects large_bytes refills spills steals"
-#define HEAPS_HEAD "# kspan heaps v1: name module kind limit_bytes held_bytes " \
-	"in_use_bytes spans allocs frees failures"
+#define STATS_HEAD "# kspan stats v2: name value unit"
+#define HEAPS_HEAD "# kspan heaps v2: name module kind limit_bytes held_bytes " \
+	"in_use_bytes spans allocs frees failures peak_bytes"
 #define MAP_HEAD "# kspan map v3: page_size %llu . free, k kept, _ given back, # full span, " \
 		 "digits 1-9 tenths of a partly used span, L large, l large continued"
 
@@ -128,18 +129,19 @@ static int stats_parse_line(struct lines *lines, char *text, struct stats *stats
 {
 	struct stats_line *line = &stats->lines[stats->nr];
 	char *colon = strchr(text, ':');
-	char *value;
+	char *columns[MAX_COLUMNS];
 
 	if (!colon || colon == text || colon - text >= (ptrdiff_t)sizeof(line->name))
-		return bad(lines, "no \"Name: value\"");
+		return bad(lines, "no \"Name: value unit\"");
 	*colon = 0;
 	if (strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789") !=
 	    strlen(text))
 		return bad(lines, "a name of other characters than letters, digits and _");
 	if (stats_has(stats, text))
 		return bad(lines, "a name that was there before");
-	value = colon + 1 + strspn(colon + 1, " \t");
-	if (!number(value, &line->value))
+	if (split(colon + 1, columns) != 2)
+		return bad(lines, "no value and unit");
+	if (!number(columns[0], &line->value))
 		return bad(lines, "a value that is no number");
 	memcpy(line->name, text, colon - text + 1);
 	stats->nr++;
@@ -154,6 +156,8 @@ int stats_read(struct stats *stats)
 
 	stats->nr = 0;
 	ret = lines_open(&lines, "stats");
+	if (!ret)
+		ret = lines_head(&lines, STATS_HEAD);
 	while (!ret && (line = lines_next(&lines))) {
 		if (stats->nr == ARRAY_SIZE(stats->lines))
 			ret = bad(&lines, "more lines than expected");
@@ -334,21 +338,22 @@ static int heaps_parse_line(struct lines *lines, char *text, struct heaps *heaps
 			    const char *name, bool *found)
 {
 	char *columns[MAX_COLUMNS];
-	unsigned long long value[7];
+	unsigned long long value[8];
 	struct heap_line line;
 	unsigned int i;
 
-	if (split(text, columns) != 10)
-		return bad(lines, "not 10 columns");
+	if (split(text, columns) != 11)
+		return bad(lines, "not 11 columns");
 	if (strcmp(columns[2], "heap") && strcmp(columns[2], "cache"))
 		return bad(lines, "neither a heap nor a cache");
 	if (!heaps->nr != !strcmp(columns[0], "default"))
 		return bad(lines, "the default heap is not the first");
-	for (i = 0; i < 7; i++)
+	for (i = 0; i < 8; i++)
 		if (!number(columns[3 + i], &value[i]))
 			return bad(lines, "a column that is no number");
 	line = (struct heap_line) {
 		value[0], value[1], value[2], value[3], value[4], value[5], value[6],
+		value[7],
 	};
 	if (line.in_use > line.held)
 		return bad(lines, "more in use than held");

@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-/* stats: "Name: value" lines */
+/* stats: "Name: value unit" lines */
 
 struct stats_line {
 	char name[64];
@@ -100,6 +100,7 @@ struct heap_line {
 	unsigned long long allocs;
 	unsigned long long frees;
 	unsigned long long failures;
+	unsigned long long peak;
 };
 
 struct heaps {
