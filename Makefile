@@ -13,38 +13,52 @@ export REPLAY TRACE
 samples = $(patsubst tools/samples/%/demo.sh,%,$(sort $(wildcard tools/samples/*/demo.sh)))
 space = $(subst ,, )
 
-# Where a dependent's build looks: see `make help` and README.md.
+# Where a dependent's build looks: see tools/kspan.mk.
 dependents = $(DESTDIR)$(PREFIX)/src/kspan
 release = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
+installed = $(DESTDIR)/lib/modules/$(release)/updates/kspan.ko
+depmod = PATH=$$PATH:/usr/sbin:/sbin depmod -b $(or $(DESTDIR),/) $(release)
 
-.PHONY: all modules clean modules_install install dkms-install \
+# The kernel of a distribution wants modules signed, and comes without its key.
+key = $(shell sed -n 's/^CONFIG_MODULE_SIG_KEY="\(.*\)"/\1/p' $(KDIR)/include/config/auto.conf)
+have_key = $(and $(key),$(or $(findstring pkcs11:,$(key)),$(wildcard $(key) $(KDIR)/$(key))))
+
+.PHONY: modules samples all clean modules_install install uninstall dkms-install \
 	demo check kunit kselftest stress pressure fragmented hotplug stray ports rust manycpus speed check-all bench replay traces style docs help kdir
 
-all: modules
-
-modules: kdir
-	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+modules samples all: kdir
+	$(MAKE) -C $(KDIR) M=$(CURDIR) KSPAN_BUILD=$@ modules
 
 clean:
 	@if [ -f $(KDIR)/Makefile ]; then \
-		$(MAKE) -C $(KDIR) M=$(CURDIR) clean; \
+		$(MAKE) -C $(KDIR) M=$(CURDIR) KSPAN_BUILD=all clean; \
 	else \
 		find . \( -name '*.o' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' \
 			-o -name '.*.cmd' -o -name modules.order -o -name Module.symvers \) \
 			-not -path './.git/*' -delete; \
 	fi
 
+# The kernel's rule would leave out depmod where there is no System.map: headers have none.
 modules_install: modules
-	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_PATH=$(DESTDIR) modules_install
+	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_PATH=$(DESTDIR) INSTALL_MOD_DIR=updates \
+		quiet_cmd_depmod= cmd_depmod=: $(if $(have_key),,CONFIG_MODULE_SIG_ALL=) modules_install
+	@$(depmod)
 
 install: modules
-	install -d $(dependents)/include/linux
-	install -m 644 module/include/linux/*.h $(dependents)/include/linux/
-	install -D -m 644 Module.symvers $(dependents)/$(release)/Module.symvers
+	install -d $(dependents)/$(release)/include/linux
+	install -m 644 module/include/linux/*.h $(dependents)/$(release)/include/linux/
+	install -m 644 Module.symvers $(dependents)/$(release)/
+	install -m 644 tools/kspan.mk $(dependents)/
 	@echo
 	@echo "A dependent module's Kbuild finds kspan with:"
-	@echo "  ccflags-y += -I$(PREFIX)/src/kspan/include"
-	@echo "  KBUILD_EXTRA_SYMBOLS := $(PREFIX)/src/kspan/\$$(KERNELRELEASE)/Module.symvers"
+	@echo "  include $(PREFIX)/src/kspan/kspan.mk"
+
+# What modules_install and install left, for the kernel of KDIR.
+uninstall: kdir
+	@rm -f $(installed) $(installed).gz $(installed).xz $(installed).zst
+	@$(depmod)
+	@rm -rf $(dependents)/$(release)
+	@ls -d $(dependents)/*/ >/dev/null 2>&1 || rm -rf $(dependents)
 
 dkms-install:
 	tools/dkms-install.sh $(if $(filter-out file,$(origin KDIR)),$(KDIR))
@@ -115,9 +129,14 @@ style:
 docs:
 	@tools/docs.sh
 
-# A kernel's build directory is what every build needs; say so in time.
+# A kernel's build directory is what every build needs; say so in time. Kbuild can't cope with a space.
 kdir:
-	@if [ ! -d "$(KDIR)" ]; then \
+	@if [ $(words x$(CURDIR)) -gt 1 ] || [ $(words x$(KDIR)) -gt 1 ]; then \
+		echo "kspan: error: the kernel's makefiles can't cope with a space in a path:" >&2; \
+		echo "       $(CURDIR), KDIR=$(KDIR)" >&2; \
+		echo "       Move the checkout to a path without one." >&2; \
+		exit 2; \
+	elif [ ! -d "$(KDIR)" ]; then \
 		echo "kspan: error: there is no kernel build directory at KDIR=$(KDIR)." >&2; \
 		echo "       Install the headers of the running kernel (Debian: apt-get install linux-headers-\$$(uname -r))," >&2; \
 		echo "       or name another kernel's: make KDIR=/path/to/build," >&2; \
@@ -132,10 +151,13 @@ kdir:
 
 help:
 	@echo 'Build and install (KDIR=DIR: the kernel build directory; the running kernel'"'"'s if not given)'
-	@echo '  all              build kspan.ko, the samples, the benchmark and the KUnit suites (default)'
+	@echo '  modules          build kspan.ko (default)'
+	@echo '  samples          the same, and the samples of tools/samples'
+	@echo '  all              the same, the benchmarks, and on a kernel with KUnit the suites'
 	@echo '  clean            remove what the build left in the checkout'
-	@echo '  modules_install  install the modules for the kernel of KDIR (DESTDIR=)'
-	@echo '  install          install header and Module.symvers for dependents (DESTDIR=, PREFIX=/usr/local)'
+	@echo '  modules_install  install kspan.ko for the kernel of KDIR (DESTDIR=)'
+	@echo '  install          install headers and Module.symvers for dependents (DESTDIR=, PREFIX=/usr/local)'
+	@echo '  uninstall        remove what these two installed for the kernel of KDIR'
 	@echo '  dkms-install     register kspan with DKMS, which builds it for every kernel to come'
 	@echo
 	@echo 'See it run, in QEMU, with nothing to install (KERNEL=6.1|6.12: which stock kernel)'

@@ -71,7 +71,7 @@ main() {
 	stock=$("$KSPAN_TOP/tools/stock.sh" "${KERNEL:-}")
 	release=$(cat "$stock/complete")
 	[ $((SECONDS - start)) -lt 10 ] || start=$SECONDS
-	modules=$("$KSPAN_TOP/tools/build.sh" --kdir "$stock/build" "stock-$release")
+	modules=$(KSPAN_BUILD=samples "$KSPAN_TOP/tools/build.sh" --kdir "$stock/build" "stock-$release")
 	input=${INPUT:-$(default_input "$(realpath "$stock/build")")}
 
 	mkdir -p "$OUT/payload"
