@@ -23,8 +23,8 @@ depmod = PATH=$$PATH:/usr/sbin:/sbin depmod -b $(or $(DESTDIR),/) $(release)
 key = $(shell sed -n 's/^CONFIG_MODULE_SIG_KEY="\(.*\)"/\1/p' $(KDIR)/include/config/auto.conf)
 have_key = $(and $(key),$(or $(findstring pkcs11:,$(key)),$(wildcard $(key) $(KDIR)/$(key))))
 
-.PHONY: modules samples all clean modules_install install uninstall dkms-install \
-	demo check kunit kselftest stress pressure fragmented hotplug stray ports rust manycpus speed check-all bench replay traces style docs help kdir
+.PHONY: modules samples all clean modules_install install uninstall dkms-install dkms-remove \
+	demo check kunit kselftest stress pressure fragmented hotplug stray ports rust manycpus speed check-all bench replay traces style docs packages-test help kdir
 
 modules samples all: kdir
 	$(MAKE) -C $(KDIR) M=$(CURDIR) KSPAN_BUILD=$@ modules
@@ -43,6 +43,7 @@ modules_install: modules
 	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_PATH=$(DESTDIR) INSTALL_MOD_DIR=updates \
 		quiet_cmd_depmod= cmd_depmod=: $(if $(have_key),,CONFIG_MODULE_SIG_ALL=) modules_install
 	@$(depmod)
+	$(if $(have_key),,@tools/secure-boot.sh make)
 
 install: modules
 	install -d $(dependents)/$(release)/include/linux
@@ -61,7 +62,10 @@ uninstall: kdir
 	@ls -d $(dependents)/*/ >/dev/null 2>&1 || rm -rf $(dependents)
 
 dkms-install:
-	tools/dkms-install.sh $(if $(filter-out file,$(origin KDIR)),$(KDIR))
+	@tools/dkms.sh install $(if $(filter-out file,$(origin KDIR)),$(KDIR))
+
+dkms-remove:
+	@tools/dkms.sh remove
 
 demo:
 	@tools/demo.sh
@@ -110,6 +114,7 @@ check-all:
 	@MATRIX=all tools/check.sh
 	@tools/demo.sh
 	@MATRIX= KERNEL=6.12 FLAVOUR=plain MINUTES=$(or $(MINUTES),2) tools/check.sh manycpus
+	@tools/package-test.sh
 	@KERNEL=6.12 BENCH="rounds=2 n=16,64 size=64,4096" tools/bench.sh
 	@KERNEL=6.12 BENCH_WHAT=fragmented tools/bench.sh
 	@KERNEL=6.12 TRACE=tools/replay/traces/serve.ktrace REPLAY="--rounds 1" tools/replay.sh
@@ -122,6 +127,9 @@ replay:
 
 traces:
 	@tools/replay/make-traces.sh
+
+packages-test:
+	@tools/package-test.sh
 
 style:
 	@tools/style.sh
@@ -158,7 +166,8 @@ help:
 	@echo '  modules_install  install kspan.ko for the kernel of KDIR (DESTDIR=)'
 	@echo '  install          install headers and Module.symvers for dependents (DESTDIR=, PREFIX=/usr/local)'
 	@echo '  uninstall        remove what these two installed for the kernel of KDIR'
-	@echo '  dkms-install     register kspan with DKMS, which builds it for every kernel to come'
+	@echo '  dkms-install     build and install kspan with DKMS, for every kernel that is there or will come'
+	@echo '  dkms-remove      remove what dkms-install installed'
 	@echo
 	@echo 'See it run, in QEMU, with nothing to install (KERNEL=6.1|6.12: which stock kernel)'
 	@echo '  demo             load kspan and a module that uses it on a stock kernel (INPUT=FILE: a text of your own;'
@@ -183,7 +192,8 @@ help:
 	@echo '                   documentation lacks a call, parameter, key of debugfs or file of the code'
 	@echo '  style            generated tables, checkpatch, licences, shellcheck'
 	@echo '  manycpus         kunit and stress on 64 CPUs, and what kspan holds at rest there (MINUTES=2)'
-	@echo '  check-all        check with MATRIX=all, manycpus, and a short run of bench and replay: hours'
+	@echo '  packages-test    install, upgrade and remove kspan by each way in a clean Debian (a chroot; as root)'
+	@echo '  check-all        check with MATRIX=all, manycpus, packages-test, and a short run of bench and replay: hours'
 	@echo '  bench            the benchmarks against SLUB (BENCH_WHAT=pairs|profile|..., BENCH_ON=icount|uml|mttcg;'
 	@echo '                   the head of tools/bench.sh says what there is)'
 	@echo '  replay           recorded traces of kernel work on kspan and on SLUB: what they hold (TRACE=FILE)'

@@ -54,6 +54,19 @@ one_of() {
 	return 1
 }
 
+# The files of the source tree, each with a NUL behind it, without what a build leaves.
+source_files() {
+	local file
+	if [ -e "$KSPAN_TOP/.git" ]; then
+		git -C "$KSPAN_TOP" ls-files -z --cached --others --exclude-standard
+	else
+		(cd "$KSPAN_TOP" && find . -type f -not -name '*.o' -not -name '*.ko' -not -name '*.mod*' \
+			-not -name '.*.cmd' -not -name Module.symvers -print0)
+	fi | while IFS= read -r -d '' file; do
+		[ ! -e "$KSPAN_TOP/$file" ] || printf '%s\0' "$file"
+	done
+}
+
 check_kernel() {
 	# shellcheck disable=SC2086
 	one_of "$1" $KSPAN_KERNELS ||
