@@ -24,6 +24,7 @@ key = $(shell sed -n 's/^CONFIG_MODULE_SIG_KEY="\(.*\)"/\1/p' $(KDIR)/include/co
 have_key = $(and $(key),$(or $(findstring pkcs11:,$(key)),$(wildcard $(key) $(KDIR)/$(key))))
 
 .PHONY: modules samples all clean modules_install install uninstall dkms-install dkms-remove \
+	deb \
 	demo check kunit kselftest stress pressure fragmented hotplug stray ports rust manycpus speed check-all bench replay traces style docs packages-test help kdir
 
 modules samples all: kdir
@@ -66,6 +67,9 @@ dkms-install:
 
 dkms-remove:
 	@tools/dkms.sh remove
+
+deb:
+	@tools/deb.sh
 
 demo:
 	@tools/demo.sh
@@ -168,6 +172,7 @@ help:
 	@echo '  uninstall        remove what these two installed for the kernel of KDIR'
 	@echo '  dkms-install     build and install kspan with DKMS, for every kernel that is there or will come'
 	@echo '  dkms-remove      remove what dkms-install installed'
+	@echo '  deb              make the Debian packages kspan-dkms, kspan-dev, kspan-tools and kspan-doc; prints where'
 	@echo
 	@echo 'See it run, in QEMU, with nothing to install (KERNEL=6.1|6.12: which stock kernel)'
 	@echo '  demo             load kspan and a module that uses it on a stock kernel (INPUT=FILE: a text of your own;'
@@ -192,7 +197,7 @@ help:
 	@echo '                   documentation lacks a call, parameter, key of debugfs or file of the code'
 	@echo '  style            generated tables, checkpatch, licences, shellcheck'
 	@echo '  manycpus         kunit and stress on 64 CPUs, and what kspan holds at rest there (MINUTES=2)'
-	@echo '  packages-test    install, upgrade and remove kspan by each way in a clean Debian (a chroot; as root)'
+	@echo '  packages-test    install, upgrade and remove kspan by each way in a clean Debian (a chroot; as root), and more'
 	@echo '  check-all        check with MATRIX=all, manycpus, packages-test, and a short run of bench and replay: hours'
 	@echo '  bench            the benchmarks against SLUB (BENCH_WHAT=pairs|profile|..., BENCH_ON=icount|uml|mttcg;'
 	@echo '                   the head of tools/bench.sh says what there is)'

@@ -16,14 +16,15 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
+# What DKMS builds from, and what is needed to be rid of it.
+SOURCES='^(Kbuild|Makefile|COPYING|dkms.conf|module/.*|tools/(dkms|dkms-keep|lib|secure-boot)\.sh)$'
+
 # tree DIR VERSION
 tree() {
 	local to=$1/usr/src/kspan-$2
 	rm -rf "$to"
-	mkdir -p "$to/tools"
-	(cd "$KSPAN_TOP" && cp -r Kbuild Makefile COPYING dkms.conf module "$to/" &&
-		cp tools/{dkms,dkms-keep,lib,secure-boot}.sh "$to/tools/")
-	find "$to" \( -name '*.o' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' -o -name '.*.cmd' \) -delete
+	mkdir -p "$to"
+	(cd "$KSPAN_TOP" && source_files "$SOURCES" | xargs -0 cp --parents -t "$to")
 	sed -i "s/^PACKAGE_VERSION=.*/PACKAGE_VERSION=\"$2\"/" "$to/dkms.conf"
 }
 
@@ -140,6 +141,11 @@ replace() {
 	else
 		mapfile -t KERNELS < <(kernels)
 	fi
+	if [ ${#KERNELS[@]} -eq 0 ] && [ -n "${DPKG_MAINTSCRIPT_PACKAGE:-}" ]; then
+		one_of "$version" $known || dkms add -m kspan -v "$version" >/dev/null
+		info "no kernel has headers here; DKMS will build kspan for those that come"
+		return 0
+	fi
 	[ ${#KERNELS[@]} -gt 0 ] ||
 		die "there are no headers of an installed kernel." \
 		    "Debian: apt-get install linux-headers-\$(uname -r); or name a build: make dkms-install KDIR=DIR"
@@ -170,6 +176,9 @@ need_root() {
 		die "the package kspan-dkms is installed, and does this itself." "To be rid of it: apt-get remove kspan-dkms"
 }
 
+# For modules that use kspan, where make install has it, too.
+DEPENDENTS=/usr/local/src/kspan
+
 LOG=$(mktemp)
 trap 'rm -f "$LOG"' EXIT
 case ${1:-}/$# in
@@ -177,6 +186,8 @@ install/[12])
 	need_root
 	lay_out
 	replace "$VERSION" "${2:-}"
+	mkdir -p $DEPENDENTS
+	cp "$KSPAN_TOP/tools/kspan.mk" $DEPENDENTS/
 	;;
 replace/[23])
 	need_root
@@ -188,6 +199,7 @@ remove/1)
 		forget "$version"
 		info "kspan $version is removed"
 	done
+	ls -d $DEPENDENTS/*/ >/dev/null 2>&1 || rm -rf $DEPENDENTS
 	;;
 tree/2) tree "$2" "${VERSION:-$("$KSPAN_TOP/tools/version.sh")}" ;;
 *) die "usage: tools/dkms.sh install [KDIR] | remove | tree DIR | replace VERSION [KDIR]" ;;

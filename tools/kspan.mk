@@ -2,7 +2,7 @@
 #
 # For the Kbuild of a module that uses kspan:
 #
-#	include /usr/local/src/kspan/kspan.mk		after make install
+#	include /usr/local/src/kspan/kspan.mk		after make install or dkms-install
 #	include /usr/src/kspan/kspan.mk			with the package kspan-dev
 #
 # It finds the headers and Module.symvers of the kspan that is installed for the kernel:

@@ -54,15 +54,16 @@ one_of() {
 	return 1
 }
 
-# The files of the source tree, each with a NUL behind it, without what a build leaves.
+# source_files [REGEX]: the files of the source tree, or those of them that match, each with a NUL
+# behind it, without what a build leaves
 source_files() {
 	local file
 	if [ -e "$KSPAN_TOP/.git" ]; then
 		git -C "$KSPAN_TOP" ls-files -z --cached --others --exclude-standard
 	else
 		(cd "$KSPAN_TOP" && find . -type f -not -name '*.o' -not -name '*.ko' -not -name '*.mod*' \
-			-not -name '.*.cmd' -not -name Module.symvers -print0)
-	fi | while IFS= read -r -d '' file; do
+			-not -name '.*.cmd' -not -name '.*.d' -not -name Module.symvers -printf '%P\0')
+	fi | grep -zE "${1:-.}" | while IFS= read -r -d '' file; do
 		[ ! -e "$KSPAN_TOP/$file" ] || printf '%s\0' "$file"
 	done
 }

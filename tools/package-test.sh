@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Install, upgrade and remove kspan in a clean Debian, by each way there is: make install, DKMS,
-# Debian packages. Usage: tools/package-test.sh [make | dkms | deb]...  (make packages-test; all)
+# Debian packages; and build the tarball, and a kernel's tree with the patches.
+# Usage: tools/package-test.sh [make | dkms | deb | dist | patch]...  (make packages-test; all)
 #
-# It is a chroot of this machine's release, made from this machine's own apt configuration, with the
+# The clean Debian is a chroot of this machine's release, made from this machine's own apt configuration, with the
 # headers of two kernels. Nothing is booted: what is judged are files, and what modprobe and modinfo say
 # of them. It must run as root. The last line is "packages PASSED FAILED 0".
 #
@@ -147,32 +148,34 @@ test_make() {
 
 # --- DKMS
 
+# set_version VERSION [TREE]
 set_version() {
-	sed -i "s/^PACKAGE_VERSION=.*/PACKAGE_VERSION=\"$1\"/" "$ROOT/kspan/dkms.conf"
+	sed -i "s/^PACKAGE_VERSION=.*/PACKAGE_VERSION=\"$1\"/" "${2:-$ROOT/kspan}/dkms.conf"
 }
 
-# all_have VERSION: each kernel, and DKMS knows no other
-all_have() {
+# each_has VERSION: each kernel
+each_has() {
 	local release
 	for release in "${RELEASES[@]}"; do
 		loads "$release" && has "$release" "$1" || return 1
 	done
+}
+
+# all_have VERSION: each kernel, and DKMS knows no other
+all_have() {
+	each_has "$1" || return 1
 	in_root dkms status kspan
 	[ "$(in_root dkms status kspan | sed 's/,.*//' | sort -u)" = "kspan/$1" ] &&
 		[ "$(cd "$ROOT/usr/src" && echo kspan-*)" = "kspan-$1" ]
 }
 
-# For one kernel only, as a new kernel's interface would do it.
+# A source that does not build for one kernel, as when a new kernel changed an interface:
+# break_for RELEASE TREE
 break_for() {
-	cp "$ROOT/kspan/module/main.c" "$ROOT/main.c"
 	{
 		echo '#include <generated/utsrelease.h>'
 		echo "static_assert(__builtin_strcmp(UTS_RELEASE, \"$1\"));"
-	} >>"$ROOT/kspan/module/main.c"
-}
-
-mend() {
-	mv "$ROOT/main.c" "$ROOT/kspan/module/main.c"
+	} >>"$2/module/main.c"
 }
 
 test_dkms() {
@@ -183,7 +186,7 @@ test_dkms() {
 	check "dkms-install" in_root make -C /kspan dkms-install
 	check "every kernel has 1.1" all_have 1.1
 	for release in "${RELEASES[@]}"; do
-		check "a module that uses it builds for $release" dependent_builds "$release" /kspan/tools/kspan.mk
+		check "a module that uses it builds for $release" dependent_builds "$release" /usr/local/src/kspan/kspan.mk
 	done
 
 	set_version 1.2
@@ -194,11 +197,11 @@ test_dkms() {
 	check "every kernel has 1.1 again" all_have 1.1
 
 	set_version 1.3
-	break_for "$last"
+	break_for "$last" "$ROOT/kspan"
 	check "dkms-install of what does not build for $last fails" fails in_root make -C /kspan dkms-install
-	mend
-	check "every kernel still has 1.1" all_have 1.1
-	check "a module that uses it still builds" dependent_builds "$last" /kspan/tools/kspan.mk
+	cp "$KSPAN_TOP/module/main.c" "$ROOT/kspan/module/"
+	check "every kernel still has 1.1, and nothing else" all_have 1.1
+	check "a module that uses it still builds" dependent_builds "$last" /usr/local/src/kspan/kspan.mk
 	check "dkms-install of 1.3 mended" in_root make -C /kspan dkms-install
 	check "every kernel has 1.3" all_have 1.3
 
@@ -218,8 +221,8 @@ test_dkms() {
 	mkdir -p "$ROOT/sys/firmware/efi/efivars"
 	printf '\6\0\0\0\1' >"$ROOT/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 	set_version 1.5
-	check "with secure boot dkms-install names the key" \
-		eval 'in_root make -C /kspan dkms-install 2>&1 | grep "mokutil --import"'
+	check "dkms-install with secure boot" in_root make -C /kspan dkms-install
+	check "names the key to enrol" grep "mokutil --import" "$LOG"
 	check "dkms-remove" in_root make -C /kspan dkms-remove
 	for release in "${RELEASES[@]}"; do
 		check "modprobe does not find it on $release" fails loads "$release"
@@ -228,14 +231,128 @@ test_dkms() {
 	check "nothing is left" nothing_is_left
 }
 
+# --- Debian packages
+
+# make_packages VERSION [RELEASE]: in the chroot's /debs/VERSION; they do not build for RELEASE
+make_packages() {
+	local tree=$WORK/tree
+	rm -rf "$tree"
+	mkdir -p "$tree" "$ROOT/debs"
+	(cd "$KSPAN_TOP" && source_files | xargs -0 cp -p --parents -t "$tree")
+	set_version "$1" "$tree"
+	[ $# -eq 1 ] || break_for "$2" "$tree"
+	DEBFULLNAME="The kspan developers" DEBEMAIL=kspan@example.org HTML=$HTML \
+		KSPAN_CACHE="$WORK" "$tree/tools/deb.sh" || return 1
+	rm -rf "$ROOT/debs/$1" "$tree"
+	mv "$WORK/deb/$1" "$ROOT/debs/"
+}
+
+# apt_install PACKAGE...: files in the chroot, and what they depend on
+apt_install() {
+	in_root apt-get install -y --no-install-recommends --allow-downgrades "$@"
+}
+
+test_deb() {
+	local release last
+	need_packages lintian:lintian
+	fresh_root
+	rm -rf "$ROOT/kspan"
+	cp /etc/resolv.conf "$ROOT/etc/" 2>/dev/null || :
+	last=${RELEASES[-1]}
+	HTML=$(dirname "$("$KSPAN_TOP/tools/docs.sh" | tail -n 1)")
+
+	check "make deb" make_packages 1.1
+	cp "$ROOT/debs/1.1/SHA256SUMS" "$WORK/first"
+	check "make deb again" make_packages 1.1
+	check "both times the packages are the same" cmp "$ROOT/debs/1.1/SHA256SUMS" "$WORK/first"
+	check "lintian has nothing to say" lintian --no-tag-display-limit --fail-on error,warning \
+		--allow-root "$ROOT"/debs/1.1/*.changes
+	check "apt-get install of all packages" apt_install /debs/1.1/kspan-{dkms,dev,tools,doc}_1.1_*.deb
+	check "every kernel has 1.1" all_have 1.1
+	for release in "${RELEASES[@]}"; do
+		check "a module that uses it builds for $release" dependent_builds "$release" /usr/src/kspan/kspan.mk
+	done
+	check "kspan-replay runs" in_root kspan-replay --help
+
+	check "make deb of 1.2" make_packages 1.2
+	check "an upgrade to 1.2" apt_install /debs/1.2/kspan-{dkms,dev}_1.2_all.deb
+	check "every kernel has 1.2" all_have 1.2
+
+	check "make deb of 1.3, which does not build for $last" make_packages 1.3 "$last"
+	check "an upgrade to 1.3 fails" fails apt_install /debs/1.3/kspan-{dkms,dev}_1.3_all.deb
+	check "every kernel still has 1.2" each_has 1.2
+	check "a module that uses it still builds" dependent_builds "$last" /usr/src/kspan/kspan.mk
+	check "a downgrade to 1.1" apt_install /debs/1.1/kspan-{dkms,dev}_1.1_all.deb
+	check "every kernel has 1.1 again" all_have 1.1
+
+	check "apt-get purge" in_root apt-get purge -y kspan-dkms kspan-dev kspan-tools kspan-doc
+	for release in "${RELEASES[@]}"; do
+		check "modprobe does not find it on $release" fails loads "$release"
+	done
+	check "nothing is left" nothing_is_left
+}
+
+# --- tarball and patches
+
+# make_dist UMASK: of a clone of the commit; leaves the checksum in $WORK/sum-UMASK
+make_dist() {
+	local clone=$WORK/clone out
+	rm -rf "$clone"
+	(umask "$1" && git clone -q "$KSPAN_TOP" "$clone") || return 1
+	out=$(umask "$1" && KSPAN_CACHE=$WORK "$clone/tools/dist.sh") || return 1
+	(cd "$out" && sha256sum -c SHA256SUMS) && cp "$out/SHA256SUMS" "$WORK/sum-$1"
+	TARBALL=$(echo "$out"/*.tar.xz)
+}
+
+test_dist() {
+	local release
+	check "make dist" make_dist 022
+	check "make dist by somebody else" make_dist 077
+	check "both times the tarball is the same" cmp "$WORK/sum-022" "$WORK/sum-077"
+	fresh_root
+	rm -rf "$ROOT/kspan"
+	release=${RELEASES[0]}
+	mkdir "$ROOT/kspan"
+	check "it unpacks" tar -x -f "$TARBALL" -C "$ROOT/kspan" --strip-components=1
+	check "it builds" in_root make -C /kspan "KDIR=/lib/modules/$release/build"
+	check "its version is that of dkms.conf" [ "$(in_root modinfo -F version /kspan/kspan.ko)" = \
+		"$(sed -n 's/^PACKAGE_VERSION="\(.*\)"$/\1/p' "$KSPAN_TOP/dkms.conf")" ]
+}
+
+# in_tree m|y: the directory alone, in a kernel's tree that has the patches
+in_tree() {
+	local make=(make -C "$WORK/linux" "O=$WORK/linux-build" ARCH=x86_64 -j"$KSPAN_JOBS")
+	"$WORK/linux/scripts/config" --file "$WORK/linux-build/.config" --set-val KSPAN "$1" &&
+		"${make[@]}" olddefconfig &&
+		grep -x "CONFIG_KSPAN=$1" "$WORK/linux-build/.config" &&
+		"${make[@]}" prepare && "${make[@]}" mm/kspan/
+}
+
+# The tree is one of links to the files of the fetched one; patch makes new files.
+test_patch() {
+	local patches source
+	source=$("$KSPAN_TOP/tools/kernel.sh" --source 6.12)
+	patches=$(KERNEL=6.12 "$KSPAN_TOP/tools/patch.sh")
+	rm -rf "$WORK/linux" "$WORK/linux-build"
+	cp -al "$source" "$WORK/linux" 2>/dev/null || cp -a "$source" "$WORK/linux"
+	mkdir "$WORK/linux-build"
+	cp "$("$KSPAN_TOP/tools/kernel.sh" 6.12 plain)/.config" "$WORK/linux-build/"
+	cat "$patches"/*.patch >"$WORK/series"
+	check "the patches apply" patch -p1 -d "$WORK/linux" --fuzz=0 -i "$WORK/series"
+	check "CONFIG_KSPAN=m builds" in_tree m
+	check "and is a module" grep -x mm/kspan/kspan.o "$WORK/linux-build/mm/kspan/modules.order"
+	check "CONFIG_KSPAN=y builds" in_tree y
+	rm -rf "$WORK/linux" "$WORK/linux-build"
+}
+
 main() {
 	local what
 	[ "$(id -u)" = 0 ] || die "a chroot wants root." "Run this as root: make packages-test"
 	for what; do
-		one_of "$what" make dkms deb || die "usage: tools/package-test.sh [make | dkms | deb]..."
+		one_of "$what" make dkms deb dist patch || die "usage: tools/package-test.sh [make | dkms | deb | dist | patch]..."
 	done
-	[ $# -gt 0 ] || set -- make dkms deb
-	need_packages mmdebstrap:mmdebstrap git:git
+	[ $# -gt 0 ] || set -- make dkms deb dist patch
+	need_packages mmdebstrap:mmdebstrap git:git patch:patch $KSPAN_NEEDS_BUILD
 	mkdir -p "$WORK"
 	apt_ready machine || no_network "a chroot"
 	with_lock packages run "$@"
