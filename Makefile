@@ -24,7 +24,7 @@ key = $(shell sed -n 's/^CONFIG_MODULE_SIG_KEY="\(.*\)"/\1/p' $(KDIR)/include/co
 have_key = $(and $(key),$(or $(findstring pkcs11:,$(key)),$(wildcard $(key) $(KDIR)/$(key))))
 
 .PHONY: modules samples all clean modules_install install uninstall dkms-install dkms-remove \
-	deb \
+	deb dist patch \
 	demo check kunit kselftest stress pressure fragmented hotplug stray ports rust manycpus speed check-all bench replay traces style docs packages-test help kdir
 
 modules samples all: kdir
@@ -70,6 +70,12 @@ dkms-remove:
 
 deb:
 	@tools/deb.sh
+
+dist:
+	@tools/dist.sh
+
+patch:
+	@tools/patch.sh
 
 demo:
 	@tools/demo.sh
@@ -173,6 +179,8 @@ help:
 	@echo '  dkms-install     build and install kspan with DKMS, for every kernel that is there or will come'
 	@echo '  dkms-remove      remove what dkms-install installed'
 	@echo '  deb              make the Debian packages kspan-dkms, kspan-dev, kspan-tools and kspan-doc; prints where'
+	@echo '  dist             make a source tarball of the commit, and its checksum; prints where'
+	@echo '  patch            make patches that put kspan into a kernel'"'"'s tree (KERNEL=, KSRC=); prints where'
 	@echo
 	@echo 'See it run, in QEMU, with nothing to install (KERNEL=6.1|6.12: which stock kernel)'
 	@echo '  demo             load kspan and a module that uses it on a stock kernel (INPUT=FILE: a text of your own;'
