@@ -8,7 +8,7 @@ PREFIX	?= /usr/local
 # Given on the command line, these reach the tools through the environment.
 export KERNEL FLAVOUR MATRIX MINUTES KSRC INPUT SAMPLE JOBS SILENCE TIMEOUT
 export BENCH BENCH_WHAT BENCH_ON INIT_ON_ALLOC CPUS MEM
-export REPLAY TRACE
+export REPLAY TRACE MODULE CMD
 
 samples = $(patsubst tools/samples/%/demo.sh,%,$(sort $(wildcard tools/samples/*/demo.sh)))
 space = $(subst ,, )
@@ -24,7 +24,7 @@ key = $(shell sed -n 's/^CONFIG_MODULE_SIG_KEY="\(.*\)"/\1/p' $(KDIR)/include/co
 have_key = $(and $(key),$(or $(findstring pkcs11:,$(key)),$(wildcard $(key) $(KDIR)/$(key))))
 
 .PHONY: modules samples all clean modules_install install uninstall dkms-install dkms-remove \
-	deb dist patch \
+	deb dist patch run \
 	demo check kunit kselftest stress pressure fragmented hotplug stray ports rust manycpus speed check-all bench replay traces style docs packages-test help kdir
 
 modules samples all: kdir
@@ -76,6 +76,9 @@ dist:
 
 patch:
 	@tools/patch.sh
+
+run:
+	@tools/run.sh
 
 demo:
 	@tools/demo.sh
@@ -185,6 +188,7 @@ help:
 	@echo 'See it run, in QEMU, with nothing to install (KERNEL=6.1|6.12: which stock kernel)'
 	@echo '  demo             load kspan and a module that uses it on a stock kernel (INPUT=FILE: a text of your own;'
 	@echo '                   SAMPLE=$(subst $(space),|,$(samples))|all: which module, words if not given)'
+	@echo '  run              load a module of your own on kspan: MODULE=DIR|FILE.ko, CMD= what to do meanwhile'
 	@echo
 	@echo 'Tests, in QEMU (KERNEL=6.1|6.12|7.3, FLAVOUR=plain|debug|hardened|kcsan|rt|dm|rust; KSRC=DIR: a kernel source of your own)'
 	@echo '  check            all of the eleven below, ports and rust apart, on 6.12 plain, debug, rt and hardened, 6.1 plain, 7.3 plain'

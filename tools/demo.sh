@@ -25,7 +25,6 @@ samples() {
 check_arguments() {
 	local valid
 	valid="$(samples) all"
-	[ -z "${KERNEL:-}" ] || check_kernel "$KERNEL"
 	# shellcheck disable=SC2086
 	one_of "$SAMPLE" $valid ||
 		die "SAMPLE=$SAMPLE is not a sample of this project." "Valid: SAMPLE=${valid// / | }"
