@@ -11,11 +11,13 @@
 #include <linux/memory.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
+#include <linux/sizes.h>
 
 #include "api/free.h"
 #include "api/heaps.h"
 #include "api/private.h"
 #include "api/reserve.h"
+#include "base/bytes.h"
 #include "kits/fixed_pool.h"
 #include "kits/pool.h"
 #include "kits/region.h"
@@ -35,6 +37,26 @@
 #include "reclaim/reclaim.h"
 #include "reclaim/relief.h"
 #include "reclaim/scavenger.h"
+
+static int set_bytes(const char *value, const struct kernel_param *kp, u64 least, u64 most)
+{
+	u64 bytes;
+	int err = kspan_bytes_parse(value, least, most, &bytes);
+
+	if (!err)
+		WRITE_ONCE(*(unsigned int *)kp->arg, bytes);
+	return err;
+}
+
+static int set_limit(const char *value, const struct kernel_param *kp)
+{
+	u64 bytes;
+	int err = kspan_bytes_parse(value, 0, ULONG_MAX, &bytes);
+
+	if (!err)
+		WRITE_ONCE(*(unsigned long *)kp->arg, bytes);
+	return err;
+}
 
 static int set_arena_reserve(const char *value, const struct kernel_param *kp)
 {
@@ -62,17 +84,17 @@ static int set_scavenge_ms(const char *value, const struct kernel_param *kp)
 
 static int set_magazine_bytes(const char *value, const struct kernel_param *kp)
 {
-	return param_set_uint_minmax(value, kp, 16, 1 << 20);
+	return set_bytes(value, kp, 16, SZ_1M);
 }
 
 static int set_depot_bytes(const char *value, const struct kernel_param *kp)
 {
-	return param_set_uint_minmax(value, kp, 0, 1 << 30);
+	return set_bytes(value, kp, 0, SZ_1G);
 }
 
 static int set_cpu_cache_bytes(const char *value, const struct kernel_param *kp)
 {
-	return param_set_uint_minmax(value, kp, 0, 1 << 30);
+	return set_bytes(value, kp, 0, SZ_1G);
 }
 
 static int set_cache_share(const char *value, const struct kernel_param *kp)
@@ -82,7 +104,7 @@ static int set_cache_share(const char *value, const struct kernel_param *kp)
 
 static int set_large_cache_bytes(const char *value, const struct kernel_param *kp)
 {
-	return param_set_uint_minmax(value, kp, 0, 1 << 30);
+	return set_bytes(value, kp, 0, SZ_1G);
 }
 
 static int set_pool_seconds(const char *value, const struct kernel_param *kp)
@@ -116,13 +138,11 @@ static bool heaps_ready;
 
 static int set_profile_rate(const char *value, const struct kernel_param *kp)
 {
-	unsigned long rate;
-	int err = kstrtoul(value, 0, &rate);
+	u64 rate;
+	int err = kspan_bytes_parse(value, 0, BIT_ULL(40), &rate);
 
 	if (err)
 		return err;
-	if (rate > BIT_ULL(40))
-		return -EINVAL;
 	if (!READ_ONCE(heaps_ready)) {
 		kspan_profile_rate = rate;
 		return 0;
@@ -137,15 +157,12 @@ static int set_profile_rate(const char *value, const struct kernel_param *kp)
 
 static int set_profile_bytes(const char *value, const struct kernel_param *kp)
 {
-	unsigned long bytes;
-	int err = kstrtoul(value, 0, &bytes);
+	u64 bytes;
+	int err = kspan_bytes_parse(value, 128 * 1024, 1 << 30, &bytes);
 
-	if (err)
-		return err;
-	if (bytes < 128 * 1024 || bytes > 1UL << 30)
-		return -EINVAL;
-	WRITE_ONCE(kspan_profile_bytes, bytes);
-	return 0;
+	if (!err)
+		WRITE_ONCE(kspan_profile_bytes, bytes);
+	return err;
 }
 
 static const struct kernel_param_ops profile_rate_ops = {
@@ -203,6 +220,11 @@ static const struct kernel_param_ops large_cache_bytes_ops = {
 	.get = param_get_uint,
 };
 
+static const struct kernel_param_ops limit_ops = {
+	.set = set_limit,
+	.get = param_get_ulong,
+};
+
 static const struct kernel_param_ops pool_seconds_ops = {
 	.set = set_pool_seconds,
 	.get = param_get_uint,
@@ -229,10 +251,10 @@ MODULE_PARM_DESC(idle_percent,
 module_param_cb(scavenge_ms, &scavenge_ms_ops, &kspan_scavenge_ms, 0644);
 MODULE_PARM_DESC(scavenge_ms,
 		 "milliseconds between two looks of the scavenger, 0...3600000; 0: no scavenger (default 1000)");
-module_param_named(soft_limit, kspan_soft_limit, ulong, 0644);
+module_param_cb(soft_limit, &limit_ops, &kspan_soft_limit, 0644);
 MODULE_PARM_DESC(soft_limit,
 		 "bytes of arenas from which on what is idle goes back before another one is taken; 0: no limit (default 0)");
-module_param_named(hard_limit, kspan_hard_limit, ulong, 0644);
+module_param_cb(hard_limit, &limit_ops, &kspan_hard_limit, 0644);
 MODULE_PARM_DESC(hard_limit,
 		 "bytes that all arenas may have, one page at least; requests that want more get NULL, unless with __GFP_NOFAIL; 0: no limit (default 0)");
 module_param_named(track_heaps, kspan_track_heaps, bool, 0644);

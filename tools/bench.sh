@@ -274,6 +274,21 @@ words() {
 	echo "raw lines: $out/results.log"
 }
 
+# check_parameters NAME WORDS: of a module. insmod warns of a name that the module does not have, and
+# of a word without a value, and loads it all the same.
+check_parameters() {
+	local word names
+	case $1 in
+	BENCH) names=$(cat "$KSPAN_TOP"/tools/{bench,fragmented}/*.c) ;;
+	*) names=$(cat "$KSPAN_TOP"/module/*.c "$KSPAN_TOP"/module/*/*.c) ;;
+	esac
+	names=$(sed -nE 's/^module_param[a-z_]*\(([a-z0-9_]+),.*/\1/p' <<<"$names" | sort -u | xargs)
+	for word in $2; do
+		[[ $word == *=* ]] && one_of "${word%%=*}" $names ||
+			die "$1=\"$2\": $word sets no parameter of the module." "There are: $names"
+	done
+}
+
 main() {
 	local kernel what kernels=${KERNEL:-$KSPAN_KERNELS}
 	one_of "$BENCH_WHAT" pairs calls large churn words scaling heaps memory region pool worst stretch \
@@ -288,6 +303,10 @@ main() {
 		die "BENCH_ON=$BENCH_ON is no machine to measure on." "Valid: BENCH_ON=icount | uml | mttcg"
 	one_of "$INIT_ON_ALLOC" 0 1 || die "INIT_ON_ALLOC=$INIT_ON_ALLOC must be 0 or 1."
 	[ -z "${KERNEL:-}" ] || check_kernel "$KERNEL"
+	check_parameters BENCH "${BENCH:-}"
+	check_parameters BENCH_KSPAN "${BENCH_KSPAN:-}"
+	[ -z "${SILENCE:-}" ] || check_number SILENCE "$SILENCE" seconds
+	[ -z "${TIMEOUT:-}" ] || check_number TIMEOUT "$TIMEOUT" seconds
 	case ${1:-} in
 	tables) tables rst $KSPAN_KERNELS; return ;;
 	tsv) tables tsv $KSPAN_KERNELS; return ;;

@@ -7,6 +7,7 @@
 #   tools/build.sh KERNEL FLAVOUR       print the directory of the .ko files
 #   tools/build.sh --kdir DIR NAME      the same against any kernel build
 #
+# KSPAN_BUILD=samples leaves out what is for tests (default: all).
 # KSPAN_STRETCH=1 makes a kspan.ko that notes for how long interrupts or preemption are
 # off, for BENCH_WHAT=stretch alone.
 #
@@ -53,7 +54,8 @@ clang_of() {
 compile() {
 	local check=${KSPAN_STRETCH:+0} clang
 	clang=$(clang_of "$1")
-	make -C "$1" M="$2" ${clang:+CC="$clang"} W=1 C="${check:-1}" CHECK="$KSPAN_TOP/tools/sparse.sh" -j"$KSPAN_JOBS" modules
+	make -C "$1" M="$2" ${clang:+CC="$clang"} W=1 C="${check:-1}" CHECK="$KSPAN_TOP/tools/sparse.sh" \
+		KSPAN_BUILD="$KSPAN_BUILD" -j"$KSPAN_JOBS" modules
 }
 
 # The .ko files of this build, not those of a module that is gone since.
@@ -117,9 +119,10 @@ main() {
 	fi
 	[ -f "$KSPAN_TOP/Kbuild" ] || die "$KSPAN_TOP has no Kbuild to build."
 	need_packages $KSPAN_NEEDS_BUILD
+	KSPAN_BUILD=${KSPAN_BUILD:-all}
 	name+=${KSPAN_STRETCH:+-stretch}
 	objects=$KSPAN_CACHE/objects/$name-$(recipe "$kdir")
-	result=$KSPAN_CACHE/modules/$name-$(echo "$KSPAN_TOP" | sha256sum | cut -c1-6)
+	result=$KSPAN_CACHE/modules/$name-$KSPAN_BUILD-$(echo "$KSPAN_TOP" | sha256sum | cut -c1-6)
 	with_lock "objects-$(basename "$objects")" build_modules "$kdir" "$name" "$objects" "$result"
 	echo "$result"
 }

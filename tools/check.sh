@@ -141,9 +141,10 @@ check_arguments() {
 	[ -z "${FLAVOUR:-}" ] || check_flavour "$FLAVOUR" "${KERNEL:-}"
 	[ -z "${MATRIX:-}" ] || [ "$MATRIX" = all ] ||
 		die "MATRIX=$MATRIX is not known." "Valid: MATRIX=all, or none for what make check runs by default."
-	case $MINUTES in
-	''|0*|*[!0-9]*) die "MINUTES=$MINUTES is not a number of minutes." ;;
-	esac
+	check_number MINUTES "$MINUTES" minutes
+	check_number JOBS "$JOBS" guests
+	[ -z "${SILENCE:-}" ] || check_number SILENCE "$SILENCE" seconds
+	[ -z "${TIMEOUT:-}" ] || check_number TIMEOUT "$TIMEOUT" seconds
 	[ -n "$(matrix)" ] ||
 		die "FLAVOUR=$FLAVOUR is not among the kernels of make check." \
 		    "Name the kernel too: KERNEL=6.12 FLAVOUR=$FLAVOUR"

@@ -49,6 +49,21 @@ die() {
 	exit 2
 }
 
+# The kernel's makefiles can't cope with it, nor say so.
+case $KSPAN_TOP$KSPAN_CACHE in
+*[[:space:]]*)
+	die "a path has a space in it, which the kernel's makefiles can't cope with:" \
+	    "the checkout, $KSPAN_TOP" "or the cache, $KSPAN_CACHE" \
+	    "Move the checkout, or set KSPAN_CACHE= to another directory." ;;
+esac
+
+# no_room DIR: a hint for a failure, if the file system of DIR is full
+no_room() {
+	local left
+	left=$(df -Pk "$1" 2>/dev/null | awk 'NR == 2 { print $4 }')
+	[ "${left:-1048576}" -ge 65536 ] || echo "The disk is full: $((left / 1024)) MiB are left for $1."
+}
+
 # Is $1 one of the words that follow?
 one_of() {
 	local word=$1 candidate
@@ -57,6 +72,25 @@ one_of() {
 		[ "$word" != "$candidate" ] || return 0
 	done
 	return 1
+}
+
+# source_files [REGEX]: the files of the source tree, or those of them that match, each with a NUL
+# behind it, without what a build leaves
+source_files() {
+	local file
+	if [ -e "$KSPAN_TOP/.git" ]; then
+		git -C "$KSPAN_TOP" ls-files -z --cached --others --exclude-standard
+	else
+		(cd "$KSPAN_TOP" && find . -type f -not -name '*.o' -not -name '*.ko' -not -name '*.mod*' \
+			-not -name '.*.cmd' -not -name '.*.d' -not -name Module.symvers -printf '%P\0')
+	fi | grep -zE "${1:-.}" | while IFS= read -r -d '' file; do
+		[ ! -e "$KSPAN_TOP/$file" ] || printf '%s\0' "$file"
+	done
+}
+
+# check_number NAME VALUE [UNIT]: a whole number from 1 on, that the shell can count with
+check_number() {
+	[[ $2 =~ ^[1-9][0-9]{0,8}$ ]] || die "$1=$2 is not a number of ${3:-them}, 1 to 999999999."
 }
 
 check_kernel() {
@@ -160,7 +194,7 @@ need_packages() {
 		if ! { $sudo apt-get update && $sudo $line; } >>"$log" 2>&1 </dev/null; then
 			tail -n 5 "$log" >&2
 			die "installing ${missing[*]} failed (log: $log)." \
-			    "Is the network up, and does apt-get update work? Then: $line"
+			    "$(no_room / | grep . || echo "Is the network up, and does apt-get update work?") Then: $line"
 		fi
 	fi
 }
@@ -247,7 +281,7 @@ apt_fetch() {
 		   ! (cd "$dir" && apt_private "$name" apt-get download "$package") >"$log" 2>&1 </dev/null; then
 			tail -n 3 "$log" >&2
 			die "cannot download the package $package." \
-			    "Is the network up? (log: $log)"
+			    "$(no_room "$dir" | grep . || echo "Is the network up?") (log: $log)"
 		fi
 	fi
 	local deb

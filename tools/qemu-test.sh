@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # tools/qemu.sh judges guests by silence, and repeats a boot for the emulator's faults: see it do so.
+# And tools refuse bad input before they do anything, and name it.
 # Usage: tools/qemu-test.sh BZIMAGE OUT LABEL    prints "runner PASSED FAILED 0"
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -36,7 +37,33 @@ expect() {
 	esac
 }
 
+# refuses NAME=VALUE TOOL: exit 2, and VALUE is in the first line of what it says
+refuses() {
+	local said rc=0 tool=$2
+	said=$(timeout 60 env "$1" "$KSPAN_TOP/tools/$tool" 2>&1 </dev/null) || rc=$?
+	if [ $rc -eq 2 ] && [[ $(head -n 1 <<<"$said") == "kspan: error: "*"${1#*=}"* ]]; then
+		PASSED=$((PASSED + 1))
+	else
+		FAILED=$((FAILED + 1))
+		info "$LABEL, $1 tools/$tool: exit $rc, \"$said\""
+	fi
+}
+
 mkdir -p "$OUT"
+for value in abc 0 -1 08 99999999999; do
+	refuses JOBS=$value check.sh
+	refuses TIMEOUT=$value check.sh
+	refuses SILENCE=$value check.sh
+	refuses MINUTES=$value check.sh
+	refuses TIMEOUT=$value bench.sh
+done
+refuses BENCH=garbage bench.sh
+refuses BENCH=nosuch=1 bench.sh
+refuses BENCH_KSPAN=nosuch=1 bench.sh
+refuses KERNEL=9.9 demo.sh
+refuses SAMPLE=nosuch demo.sh
+refuses MODULE=/nosuch run.sh
+refuses MODULE=/dev/null run.sh
 # Twice the limit, and never silent for as long.
 expect 'pass*' talk $((2 * LIMIT / EVERY)) --silence $LIMIT
 expect "fail: silent for $LIMIT s, in runner, after says something now and then" hang 1 --silence $LIMIT

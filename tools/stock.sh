@@ -34,11 +34,14 @@ resolve() {
 	else
 		image=$(newest_image "$1")
 	fi
-	[ -n "$image" ] ||
+	[ -n "$image" ] || {
+		local known=''
+		one_of "$1" $KSPAN_KERNELS && known="\`make kunit KERNEL=$1\` tests on a kernel built from source."
 		die "this machine's release has no stock kernel ${1:-package linux-image-amd64}." \
 		    "It has: $(apt_private machine apt-cache pkgnames linux-image- |
 			sed -nE 's/^linux-image-([0-9]+\.[0-9]+)[.+0-9a-z-]*-amd64$/\1/p' | sort -uV | xargs)" \
-		    "\`make kunit KERNEL=$1\` tests on a kernel built from source."
+		    ${known:+"$known"}
+	}
 	echo "${image#linux-image-}"
 }
 
@@ -47,7 +50,7 @@ unpack() {
 	shift 2
 	deb=$(apt_fetch machine "$package" "$dir/debs")
 	dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$dir" "$@" ||
-		die "cannot unpack $deb." "Is the disk full?"
+		die "cannot unpack $deb." "$(no_room "$dir")"
 	rm -f "$deb"
 }
 
@@ -89,7 +92,8 @@ fetch() {
 
 main() {
 	local want=${1:-} release to known=$KSPAN_CACHE/stock/known-${1:-default}
-	[ -z "$want" ] || check_kernel "$want"
+	[ -z "$want" ] || [[ $want =~ ^[0-9]+\.[0-9]+$ ]] ||
+		die "KERNEL=$want is no version of a stock kernel." "For example: KERNEL=6.12"
 	need_packages gcc:gcc make:make dpkg-deb:dpkg
 	mkdir -p "$KSPAN_CACHE/stock"
 	# What was fetched once serves again, also without a network.

@@ -15,6 +15,7 @@ import sys
 
 TOP, OUT = sys.argv[1:]
 INCLUDE = 'module/include/linux'
+MANUAL = 'Documentation/man/kspan.4'
 
 # The pages in order, and their titles. Another header comes after these, by its name.
 TITLES = {
@@ -249,6 +250,8 @@ def check_parameters():
             lacks(f'Documentation/parameters.rst: {name}: writable is {writable}, but its mode is {mode:o}')
     for name in sorted(set(rows) - set(names)):
         lacks(f'Documentation/parameters.rst: {name} is no parameter of the code')
+    manual = re.findall(r'^\.BR (\w+) " \(', read(MANUAL), re.M)
+    compare(MANUAL, 'the parameter', sorted(names), sorted(manual))
     return len(names)
 
 
@@ -283,6 +286,7 @@ def check_debugfs():
     files = re.findall(r'(?:debugfs_create_\w+|create_both)\("(\w+)",', code)
     files = [name for name in files if name != 'kspan'] + \
         re.findall(r'fault_create_debugfs_attr\("(\w+)"', code)
+    compare(MANUAL, 'the file', sorted(files), sorted(re.findall(r'^\.TP\n\.I (\w+)$', read(MANUAL), re.M)))
     compare(path, 'the file', files, re.findall(r'^``(\w+)`` +0[0-7]+ ', text, re.M))
     for name in files:
         if section(text, name) is None:

@@ -15,7 +15,7 @@ if [ -n "$DETECTORS" ]; then
 else
 	RELOADS=10
 	WORDS=5000
-	BAD_VALUES="what -1 99999999999999999999"
+	BAD_VALUES="what -1 M 8Q 16777216T 99999999999999999999"
 fi
 # What all rounds together may seem to cost: the kernel's own noise.
 NOISE_KB=1024
@@ -173,6 +173,24 @@ test_bad_ranges() {
 	return $rc
 }
 
+# reads PARAMETER VALUE: of kspan
+reads() {
+	local value
+	value=$(cat "/sys/module/kspan/parameters/$1")
+	[ "$value" = "$2" ] || { ktap_print_msg "$1 is $value, not $2"; return 1; }
+}
+
+# Sizes have suffixes, for insmod and in sysfs, and are shown as bytes.
+test_suffixes() {
+	local sysfs=/sys/module/kspan/parameters
+	load kspan hard_limit=2g magazine_bytes=64K && reads hard_limit 2147483648 &&
+		reads magazine_bytes 65536 && echo 8M >$sysfs/cpu_cache_bytes &&
+		reads cpu_cache_bytes 8388608 && echo 1T >$sysfs/soft_limit &&
+		reads soft_limit 1099511627776 && echo 1G >$sysfs/depot_bytes &&
+		reads depot_bytes 1073741824 && ! echo 2G 2>/dev/null >$sysfs/depot_bytes &&
+		echo 4m >$sysfs/large_cache_bytes && reads large_cache_bytes 4194304 && rmmod kspan
+}
+
 # The smallest and the largest caches there can be.
 test_good_ranges() {
 	cycle arena_reserve=0 magazine_bytes=16 depot_bytes=0 cpu_cache_bytes=1 pool_seconds=0 &&
@@ -241,7 +259,7 @@ unload_all
 trap 'unload_all; rm -f "$TEXT"' EXIT
 awk -v words=$WORDS 'BEGIN { for (i = 0; i < words; i++) printf "%d_%0100d ", i, 0 }' >"$TEXT"
 
-ktap_set_plan 15
+ktap_set_plan 16
 if [ -z "$KSPAN_MODULES" ] || [ -e "$KSPAN_MODULES/kspan_leftover.ko" ]; then
 	ktap_test_result "what was left behind is told" test_leftovers
 	ktap_test_result "what was left behind goes back" test_leftover_pages
@@ -262,6 +280,7 @@ ktap_test_result "reload $RELOADS times, memory comes back" test_reload
 ktap_test_result "bad values of parameters are refused" test_bad_values
 ktap_test_result "values out of range are refused" test_bad_ranges
 ktap_test_result "the smallest and the largest values work" test_good_ranges
+ktap_test_result "sizes may have suffixes" test_suffixes
 ktap_test_result "load after a refusal" test_load_after_refusal
 ktap_test_result "nothing to complain about in the kernel log" test_quiet_log
 ktap_finished
