@@ -880,7 +880,8 @@ void kspan_find_inconsistency(struct kspan_heap *heap, struct kspan_finding *fin
 	struct check check = { .finding = finding, .heap = heap };
 
 	memset(finding, 0, sizeof(*finding));
-	check.small = kcalloc(2 * MAX_NUMNODES * KSPAN_NR_CLASSES, sizeof(*check.small), GFP_KERNEL);
+	check.small = kcalloc(2 * MAX_NUMNODES * KSPAN_NR_CLASSES, sizeof(*check.small),
+			      GFP_KERNEL);
 	check.cached = kmalloc_array(max_cached(), sizeof(void *), GFP_KERNEL);
 	if (check.small && check.cached)
 		check_all(&check);

@@ -154,12 +154,12 @@ static noinline void expect_live(struct kunit *test, u64 live, u64 bytes, const 
 		KUNIT_EXPECT_EQ_MSG(test, now.live_bytes, 0ULL, "after %s", after);
 }
 
-/* Allocate in one way: the object must be in the profile until it is freed. */
-#define IS_SAMPLED(test, size, object, alloc, release)		\
+/* Allocate in one way: the object, which is @p, must be in the profile until it is freed. */
+#define IS_SAMPLED(test, size, alloc, release)		\
 do {								\
-	void *object = alloc;					\
+	void *p = alloc;					\
 								\
-	KUNIT_ASSERT_NOT_NULL(test, object);			\
+	KUNIT_ASSERT_NOT_NULL(test, p);				\
 	expect_live(test, 1, size, #alloc);			\
 	release;						\
 	expect_live(test, 0, 0, #release);			\
@@ -169,33 +169,34 @@ static void every_kind_is_sampled(struct kunit *test)
 {
 	struct kspan_heap *heap = kspan_heap_create("sampled", 0, 0);
 	struct kspan_cache *cache = kspan_cache_create("sampled", 200, 0, 0, NULL);
-	volatile size_t varies = 64;
+	size_t varies = 64;
 	void *bulk[4];
 
+	OPTIMIZER_HIDE_VAR(varies);
 	KUNIT_ASSERT_NOT_NULL(test, heap);
 	KUNIT_ASSERT_NOT_NULL(test, cache);
 	warm(64);
 	KUNIT_ASSERT_NOT_NULL(test, kspan_heap_malloc(heap, 64, GFP_KERNEL));
 	kspan_cache_free(cache, kspan_cache_alloc(cache, GFP_KERNEL));
 	kspan_heap_reset(heap);
-	IS_SAMPLED(test, 64, p, kspan_malloc(64, GFP_KERNEL), kspan_free(p));
-	IS_SAMPLED(test, 64, p, kspan_malloc(varies, GFP_KERNEL), kspan_free(p));
-	IS_SAMPLED(test, 64, p, kspan_zalloc(64, GFP_KERNEL), kspan_free(p));
-	IS_SAMPLED(test, 64, p, kspan_malloc_node(64, GFP_KERNEL | __GFP_THISNODE, NUMA_NO_NODE),
+	IS_SAMPLED(test, 64, kspan_malloc(64, GFP_KERNEL), kspan_free(p));
+	IS_SAMPLED(test, 64, kspan_malloc(varies, GFP_KERNEL), kspan_free(p));
+	IS_SAMPLED(test, 64, kspan_zalloc(64, GFP_KERNEL), kspan_free(p));
+	IS_SAMPLED(test, 64, kspan_malloc_node(64, GFP_KERNEL | __GFP_THISNODE, NUMA_NO_NODE),
 		   kspan_free(p));
-	IS_SAMPLED(test, 64, p, kspan_malloc_node(64, GFP_KERNEL | __GFP_THISNODE,
+	IS_SAMPLED(test, 64, kspan_malloc_node(64, GFP_KERNEL | __GFP_THISNODE,
 						  first_memory_node), kspan_free(p));
-	IS_SAMPLED(test, 3, p, kspan_tiny_alloc(3, GFP_KERNEL), kspan_free(p));
-	IS_SAMPLED(test, 200, p, kspan_cache_alloc(cache, GFP_KERNEL), kspan_cache_free(cache, p));
-	IS_SAMPLED(test, 200, p, kspan_cache_alloc(cache, GFP_KERNEL), kspan_free(p));
-	IS_SAMPLED(test, 64, p, kspan_heap_malloc(heap, 64, GFP_KERNEL), kspan_free(p));
-	IS_SAMPLED(test, 64, p, kspan_heap_malloc(heap, 64, GFP_KERNEL), kspan_heap_reset(heap));
-	IS_SAMPLED(test, SZ_64K, p, kspan_malloc(SZ_64K, GFP_KERNEL), kspan_free(p));
-	IS_SAMPLED(test, SZ_64K, p, kspan_heap_malloc(heap, SZ_64K, GFP_KERNEL), kspan_free(p));
-	IS_SAMPLED(test, SZ_64K, p, kspan_heap_malloc(heap, SZ_64K, GFP_KERNEL),
+	IS_SAMPLED(test, 3, kspan_tiny_alloc(3, GFP_KERNEL), kspan_free(p));
+	IS_SAMPLED(test, 200, kspan_cache_alloc(cache, GFP_KERNEL), kspan_cache_free(cache, p));
+	IS_SAMPLED(test, 200, kspan_cache_alloc(cache, GFP_KERNEL), kspan_free(p));
+	IS_SAMPLED(test, 64, kspan_heap_malloc(heap, 64, GFP_KERNEL), kspan_free(p));
+	IS_SAMPLED(test, 64, kspan_heap_malloc(heap, 64, GFP_KERNEL), kspan_heap_reset(heap));
+	IS_SAMPLED(test, SZ_64K, kspan_malloc(SZ_64K, GFP_KERNEL), kspan_free(p));
+	IS_SAMPLED(test, SZ_64K, kspan_heap_malloc(heap, SZ_64K, GFP_KERNEL), kspan_free(p));
+	IS_SAMPLED(test, SZ_64K, kspan_heap_malloc(heap, SZ_64K, GFP_KERNEL),
 		   kspan_heap_reset(heap));
-	IS_SAMPLED(test, SZ_8M, p, kspan_kvmalloc(SZ_8M, GFP_KERNEL), kspan_free(p));
-	IS_SAMPLED(test, 8, p, kspan_heap_alloc_chunk(&kspan_default_heap, SZ_64K, GFP_KERNEL),
+	IS_SAMPLED(test, SZ_8M, kspan_kvmalloc(SZ_8M, GFP_KERNEL), kspan_free(p));
+	IS_SAMPLED(test, 8, kspan_heap_alloc_chunk(&kspan_default_heap, SZ_64K, GFP_KERNEL),
 		   kspan_heap_free_chunk(p));
 	KUNIT_ASSERT_EQ(test, kspan_alloc_bulk(64, GFP_KERNEL, 4, bulk), 4U);
 	KUNIT_EXPECT_EQ(test, sum().live, 4ULL);
@@ -260,7 +261,7 @@ static void sampled_objects_are_objects(struct kunit *test)
 	kspan_kunit_fill(p, 0x5a);
 	q = kspan_realloc(p, 5000, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, q);
-	KUNIT_EXPECT_EQ(test, memchr_inv(q, 0x5a, 512) == NULL, true);
+	KUNIT_EXPECT_PTR_EQ(test, memchr_inv(q, 0x5a, 512), NULL);
 	KUNIT_EXPECT_FALSE(test, kspan_owns(p));
 	kspan_free(q);
 	p = kspan_heap_malloc(heap, 500, GFP_KERNEL);
@@ -656,4 +657,5 @@ static struct kunit_suite profile_suite = {
 	.exit = profile_exit,
 	.test_cases = profile_cases,
 };
+
 kunit_test_suite(profile_suite);

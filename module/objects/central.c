@@ -142,8 +142,8 @@ static bool keeps_empty(const struct kspan_central *central, const struct kspan_
  * @retired:	receives the span if it is to be freed
  *
  * A private heap keeps its span, and so does the default heap within bounds, at the end of the
- * partial list, so that slots are taken from all others first. A hollow span leaves the central, and
- * so does one of sampled objects, unless readers under RCU may still look at them. A span that
+ * partial list, so that slots are taken from all others first. A hollow span leaves the central,
+ * and so does one of sampled objects, unless readers under RCU may still look at them. A span that
  * can't leave stays for now, too.
  */
 void kspan_central_retire_locked(struct kspan_span *span, struct list_head *retired)

@@ -84,9 +84,9 @@ static_assert(KSPAN_CLASS_SHIFT == KSPAN_ENTRY_SHIFT);
  * @drain_large: the same, of @large alone
  * @events:	counted by this_cpu_inc() with or without the mark, or always with it
  * @arming:	odd while @armed and @to_sample of a class change together
- * @armed:	by size class: what @to_sample was set to, all in all; 0 until it was set first. So the
- *		class has handed out @armed - @to_sample objects since the heap was made. The array
- *		lies behind @class.
+ * @armed:	by size class: what @to_sample was set to, all in all; 0 until it was set first.
+ *		So the class has handed out @armed - @to_sample objects since the heap was made.
+ *		The array lies behind @class.
  * @class:	by size class; one more entry than the heap has classes
  *
  * The code that has set @busy owns the fields. It runs on the CPU itself, with preemption off.

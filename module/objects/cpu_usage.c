@@ -163,10 +163,11 @@ u64 kspan_cpu_cache_allocs(const struct kspan_cpu_cache *cache, unsigned int cla
 	u64 allocs;
 
 	do {
-		/* Both barriers pair with those in set_to_sample() of sampled.c. */
+		/* Pairs with the release in set_to_sample() of sampled.c. */
 		arming = smp_load_acquire(&cache->arming);
 		allocs = kspan_glance(cache->armed[class]) -
 			 kspan_glance(cache->class[class].to_sample);
+		/* Pairs with the smp_wmb() there. */
 		smp_rmb();
 	} while (arming & 1 || READ_ONCE(cache->arming) != arming);
 	return allocs;

@@ -148,7 +148,10 @@ static inline struct kspan_central *kspan_heap_sampled(struct kspan_heap *heap, 
 	return kspan_heap_central(heap, nr_node_ids + nid, class);
 }
 
-/* Iterate over the centrals that exist, those of sampled objects included. Start with *@i = 0. Returns NULL at the end. */
+/*
+ * Iterate over the centrals that exist, those of sampled objects included. Start with *@i = 0.
+ * Returns NULL at the end.
+ */
 static inline struct kspan_central *kspan_heap_next_central(struct kspan_heap *heap,
 							    unsigned int *i)
 {

@@ -16,7 +16,7 @@
 #define KSPAN_PROFILE_NAME	32
 
 /* Objects until the next sample where nothing is sampled: a CPU never allocates so many. */
-#define KSPAN_PROFILE_NEVER	(1LL << 62)
+#define KSPAN_PROFILE_NEVER	((s64)BIT_ULL(62))
 
 /**
  * struct kspan_profile_counts - sampled objects, as counted, not scaled

@@ -30,16 +30,17 @@ static void set_to_sample(struct kspan_cpu_cache *cache, unsigned int class, s64
 {
 	struct kspan_cpu_class *of_class = &cache->class[class];
 
-	/* The barriers pair with those in kspan_cpu_cache_allocs() of cpu_usage.c. */
 	WRITE_ONCE(cache->arming, cache->arming + 1);
+	/* Pairs with the smp_rmb() in kspan_cpu_cache_allocs() of cpu_usage.c. */
 	smp_wmb();
 	WRITE_ONCE(cache->armed[class], cache->armed[class] + objects - of_class->to_sample);
 	WRITE_ONCE(of_class->to_sample, objects);
+	/* Pairs with the smp_load_acquire() there. */
 	smp_store_release(&cache->arming, cache->arming + 1);
 }
 
 /* Objects up to the next sample. Tiny objects are counted in alloc_tiny.c. */
-static s64 draw(const struct kspan_heap *heap, unsigned int class)
+static s64 draw_gap(const struct kspan_heap *heap, unsigned int class)
 {
 	if (!class || class == KSPAN_CLASS_TINY)
 		return KSPAN_PROFILE_NEVER;
@@ -56,7 +57,7 @@ static s64 draw(const struct kspan_heap *heap, unsigned int class)
 void kspan_sampled_begin(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 			 unsigned int class)
 {
-	set_to_sample(cache, class, draw(heap, class) - (cache->class[class].to_sample < 0));
+	set_to_sample(cache, class, draw_gap(heap, class) - (cache->class[class].to_sample < 0));
 }
 
 /**
@@ -78,7 +79,7 @@ unsigned int kspan_sampled_due(struct kspan_heap *heap, struct kspan_cpu_cache *
 	if (likely(left >= 0))
 		return 0;
 	for (samples = 0; left < 0; samples++)
-		left += 1 + draw(heap, class);
+		left += 1 + draw_gap(heap, class);
 	set_to_sample(cache, class, left);
 	return samples;
 }
@@ -93,7 +94,7 @@ void kspan_sampled_restart(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 			   unsigned int class)
 {
 	if (cache->armed[class])
-		set_to_sample(cache, class, draw(heap, class));
+		set_to_sample(cache, class, draw_gap(heap, class));
 }
 
 /**

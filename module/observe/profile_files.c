@@ -69,7 +69,7 @@ struct snapshot {
 
 /* What tells one file from another. */
 struct view {
-	struct seq_operations ops;
+	const struct seq_operations ops;
 	u64 (*least_age)(void);
 };
 
