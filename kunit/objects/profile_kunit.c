@@ -169,6 +169,7 @@ static void every_kind_is_sampled(struct kunit *test)
 {
 	struct kspan_heap *heap = kspan_heap_create("sampled", 0, 0);
 	struct kspan_cache *cache = kspan_cache_create("sampled", 200, 0, 0, NULL);
+	gfp_t here = GFP_KERNEL | __GFP_THISNODE;
 	size_t varies = 64;
 	void *bulk[4];
 
@@ -182,10 +183,8 @@ static void every_kind_is_sampled(struct kunit *test)
 	IS_SAMPLED(test, 64, kspan_malloc(64, GFP_KERNEL), kspan_free(p));
 	IS_SAMPLED(test, 64, kspan_malloc(varies, GFP_KERNEL), kspan_free(p));
 	IS_SAMPLED(test, 64, kspan_zalloc(64, GFP_KERNEL), kspan_free(p));
-	IS_SAMPLED(test, 64, kspan_malloc_node(64, GFP_KERNEL | __GFP_THISNODE, NUMA_NO_NODE),
-		   kspan_free(p));
-	IS_SAMPLED(test, 64, kspan_malloc_node(64, GFP_KERNEL | __GFP_THISNODE,
-						  first_memory_node), kspan_free(p));
+	IS_SAMPLED(test, 64, kspan_malloc_node(64, here, NUMA_NO_NODE), kspan_free(p));
+	IS_SAMPLED(test, 64, kspan_malloc_node(64, here, first_memory_node), kspan_free(p));
 	IS_SAMPLED(test, 3, kspan_tiny_alloc(3, GFP_KERNEL), kspan_free(p));
 	IS_SAMPLED(test, 200, kspan_cache_alloc(cache, GFP_KERNEL), kspan_cache_free(cache, p));
 	IS_SAMPLED(test, 200, kspan_cache_alloc(cache, GFP_KERNEL), kspan_free(p));

@@ -260,7 +260,8 @@ static int show_alloc_sites(struct seq_file *m, void *v)
 	const struct site *site = v;
 
 	if (v == SEQ_START_TOKEN) {
-		seq_printf(m, "# kspan alloc_sites v1: estimates from samples, rate=%lu seconds=%llu live_bytes=%llu peak_bytes=%llu alloc_bytes=%llu lost=%llu memory=%zu\n",
+		seq_puts(m, "# kspan alloc_sites v1: live live_bytes allocs alloc_bytes peak age_ms size node heap\n");
+		seq_printf(m, "rate=%lu seconds=%llu live_bytes=%llu peak_bytes=%llu alloc_bytes=%llu lost=%llu memory=%zu\n",
 			   shot->summary.rate,
 			   div_u64(shot->taken - shot->summary.since, NSEC_PER_SEC),
 			   shot->summary.live_bytes, shot->summary.peak_bytes,
@@ -278,10 +279,12 @@ static int show_alloc_sites(struct seq_file *m, void *v)
 
 static int show_leaks(struct seq_file *m, void *v)
 {
+	const struct snapshot *shot = m->private;
 	const struct site *site = v;
 
 	if (v == SEQ_START_TOKEN) {
-		seq_printf(m, "# kspan leaks v1: estimates from samples that live longer than leak_seconds=%u\n",
+		seq_puts(m, "# kspan leaks v1: objects bytes age_ms size node heap\n");
+		seq_printf(m, "rate=%lu leak_seconds=%u\n", shot->summary.rate,
 			   READ_ONCE(kspan_leak_seconds));
 		return 0;
 	}

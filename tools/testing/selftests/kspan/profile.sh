@@ -69,9 +69,9 @@ test_files_agree() {
 test_sites() {
 	cat $DEBUGFS/alloc_sites >"$SCRATCH/sites"
 	# The first site has most live bytes.
-	sed -n 2p "$SCRATCH/sites" | grep -q "heap=words" &&
+	sed -n 3p "$SCRATCH/sites" | grep -q "heap=words" &&
 		grep -q 'words_.*\[kspan_counter\]' "$SCRATCH/sites" &&
-		sed -n 2p "$SCRATCH/sites" | grep -qE 'age_ms=[0-9]+/[0-9]+/[0-9]+ ' || {
+		sed -n 3p "$SCRATCH/sites" | grep -qE 'age_ms=[0-9]+/[0-9]+/[0-9]+ ' || {
 		head -n 9 "$SCRATCH/sites" | sed 's/^/# /'
 		return 1
 	}
@@ -80,7 +80,7 @@ test_sites() {
 # Nothing is as old as that; then all that the words hold is.
 test_leaks() {
 	echo 3600 >$PARAMETERS/leak_seconds
-	[ "$(wc -l <$DEBUGFS/leaks)" -eq 1 ] || return 1
+	[ "$(wc -l <$DEBUGFS/leaks)" -eq 2 ] || return 1
 	echo 1 >$PARAMETERS/leak_seconds
 	sleep 2
 	cat $DEBUGFS/leaks >"$SCRATCH/leaks"
