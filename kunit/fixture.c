@@ -10,7 +10,9 @@
 #include <linux/sched.h>
 
 #include "api/private.h"
+#include "api/heaps.h"
 #include "kspan_kunit.h"
+#include "objects/profile.h"
 
 /* Cases run one after the other. */
 static struct kspan_page_stats before;
@@ -53,6 +55,18 @@ void kspan_kunit_forget_scarcity(void)
 	}
 }
 
+/* What the heap profile sampled before the first case. main.c restores it. */
+unsigned long kspan_kunit_rate_before;
+
+/* Most cases count spans, so nothing is sampled but in profile_kunit.c. */
+static void stop_sampling(void)
+{
+	if (!kspan_profile_rate)
+		return;
+	kspan_kunit_rate_before = kspan_profile_rate;
+	kspan_heaps_set_profile_rate(0);
+}
+
 /**
  * kspan_kunit_init() - the .init function of all suites
  * @test:	stays on one CPU, and so on one node, from here on
@@ -67,6 +81,7 @@ int kspan_kunit_init(struct kunit *test)
 	 */
 	if (!test->param_value)
 		kunit_info(test, "begins");
+	stop_sampling();
 	kspan_kunit_pin(test);
 	kspan_kunit_forget_scarcity();
 	reserve_before = kspan_arena_reserve;

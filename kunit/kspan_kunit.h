@@ -23,6 +23,8 @@
 
 #define KSPAN_KUNIT_PAGES(n)	((unsigned long)(n) << KSPAN_PAGE_SHIFT)
 
+extern unsigned long kspan_kunit_rate_before;
+
 /* The module parameter seed. 0 is for random seeds. */
 extern unsigned long kspan_kunit_seed;
 

@@ -15,6 +15,7 @@
 #include <linux/workqueue.h>
 
 #include "kspan_kunit.h"
+#include "objects/sampled.h"
 
 #define A	8192
 #define B	4096
@@ -97,6 +98,8 @@ static void *alloc(struct kunit *test, unsigned int class)
 	void *object;
 
 	KUNIT_ASSERT_TRUE(test, kspan_cpu_cache_enter(heap, &entered));
+	if (!entered->armed[class])
+		kspan_sampled_begin(heap, entered, class);
 	if (!kspan_cpu_cache_pop(entered, class, &object))
 		object = kspan_cpu_cache_refill(heap, entered, class, 0);
 	kspan_cpu_cache_finish(entered);

@@ -14,6 +14,7 @@
 #include <linux/workqueue.h>
 
 #include "kspan_kunit.h"
+#include "objects/sampled.h"
 
 #define SIZE	4096
 
@@ -52,6 +53,8 @@ static void *pop(void)
 	struct kspan_cpu_cache *entered = enter(heap);
 	void *object;
 
+	if (!entered->armed[class])
+		kspan_sampled_begin(heap, entered, class);
 	if (!kspan_cpu_cache_pop(entered, class, &object))
 		object = kspan_cpu_cache_refill(heap, entered, class, 0);
 	kspan_cpu_cache_finish(entered);

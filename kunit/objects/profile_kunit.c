@@ -39,22 +39,6 @@ static struct kspan_profile_counts sum(void)
 	return all;
 }
 
-/* The bucket that has counted most allocations. */
-static struct kspan_bucket *largest(struct kspan_profile_counts *counts)
-{
-	struct kspan_bucket *bucket = NULL, *found = NULL;
-	struct kspan_profile_counts read;
-
-	while ((bucket = kspan_profile_next_bucket(bucket))) {
-		if (kspan_profile_read_bucket(bucket, &read) &&
-		    (!found || read.allocs > counts->allocs)) {
-			found = bucket;
-			*counts = read;
-		}
-	}
-	return found;
-}
-
 static u64 lost(void)
 {
 	struct kspan_profile_summary summary;
@@ -375,24 +359,27 @@ static noinline void *alloc_here(size_t size)
 static void stacks_begin_with_the_caller(struct kunit *test)
 {
 	struct kspan_profile_counts counts;
-	struct kspan_bucket *bucket;
+	struct kspan_bucket *bucket = NULL;
 	char name[KSYM_SYMBOL_LEN];
-	unsigned int i;
+	unsigned int i, n = 0;
 
 	warm(192);
 	kspan_profile_reset();
 	for (i = 0; i < 10; i++)
 		kspan_free(alloc_here(192));
-	bucket = largest(&counts);
-	KUNIT_ASSERT_NOT_NULL(test, bucket);
-	KUNIT_EXPECT_EQ(test, counts.allocs, 10ULL);
-	KUNIT_EXPECT_EQ(test, bucket->size, 192U);
-	KUNIT_EXPECT_STREQ(test, bucket->heap, "default");
-	KUNIT_ASSERT_GE(test, bucket->nr, 2U);
-	snprintf(name, sizeof(name), "%ps", (void *)bucket->stack[0]);
-	KUNIT_EXPECT_TRUE_MSG(test, strstarts(name, "alloc_here"), "%s", name);
-	snprintf(name, sizeof(name), "%ps", (void *)bucket->stack[1]);
-	KUNIT_EXPECT_TRUE_MSG(test, strstarts(name, "stacks_begin_with"), "%s", name);
+	/* Where the unwinder guesses, the callers far away may differ. */
+	while ((bucket = kspan_profile_next_bucket(bucket))) {
+		if (!kspan_profile_read_bucket(bucket, &counts) || bucket->size != 192)
+			continue;
+		n += counts.allocs;
+		KUNIT_EXPECT_STREQ(test, bucket->heap, "default");
+		KUNIT_ASSERT_GE(test, bucket->nr, 2U);
+		snprintf(name, sizeof(name), "%ps", (void *)bucket->stack[0]);
+		KUNIT_EXPECT_TRUE_MSG(test, strstarts(name, "alloc_here"), "%s", name);
+		snprintf(name, sizeof(name), "%ps", (void *)bucket->stack[1]);
+		KUNIT_EXPECT_TRUE_MSG(test, strstarts(name, "stacks_begin_with"), "%s", name);
+	}
+	KUNIT_EXPECT_EQ(test, n, 10U);
 }
 
 /* The peak is the state at the moment when most bytes were live. */

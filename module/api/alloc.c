@@ -216,7 +216,7 @@ noinline void *kspan_malloc_refill(unsigned int class, gfp_t gfp, struct kspan_h
 	if (unlikely(!cache->armed[class]))
 		kspan_sampled_begin(heap, cache, class);
 	if (unlikely(cache->class[class].to_sample < 0)) {
-		object = kspan_sampled_take(heap, &cache, class, kspan_gfp_here(gfp));
+		object = kspan_sampled_take(heap, &cache, class, gfp & ~KSPAN_GFP_NOLOCK);
 		if (object)
 			return kspan_initialise_slot(heap, object, class, gfp);
 		if (!cache)
@@ -377,16 +377,6 @@ void *__kspan_malloc(size_t size, gfp_t gfp)
 }
 EXPORT_SYMBOL_GPL(__kspan_malloc);
 
-/*
- * The class of an offset. The offset is hidden from the compiler, which otherwise computes the
- * class on the fast path, where nothing needs it.
- */
-static __always_inline unsigned int class_at(unsigned long offset)
-{
-	OPTIMIZER_HIDE_VAR(offset);
-	return offset >> KSPAN_CLASS_SHIFT;
-}
-
 /**
  * kspan_malloc_class() - kspan_malloc() of a size that is a constant
  * @offset:	the size class << KSPAN_CLASS_SHIFT: where the class stands in a CPU's cache.
@@ -411,15 +401,15 @@ void *kspan_malloc_class(unsigned long offset, gfp_t gfp, size_t size)
 
 	kspan_check_context(gfp);
 	if (unlikely(gfp & KSPAN_GFP_SPECIAL))
-		return kspan_malloc_special(class_at(offset), gfp, heap);
+		return kspan_malloc_special(kspan_class_at(offset), gfp, heap);
 	if (unlikely(!kspan_cpu_cache_enter(heap, &cache)))
-		return kspan_malloc_slow(class_at(offset), gfp, heap);
+		return kspan_malloc_slow(kspan_class_at(offset), gfp, heap);
 	if (unlikely(!kspan_cpu_class_pop((void *)cache->class + offset, &object)))
-		return kspan_malloc_refill(class_at(offset), gfp, heap, cache);
+		return kspan_malloc_refill(kspan_class_at(offset), gfp, heap, cache);
 	kspan_cpu_cache_leave(cache);
 	kspan_unseal_first(object);
-	kspan_remember(object, kspan_size_classes[class_at(offset)].size, gfp);
-	return want_init_on_alloc(0) ? kspan_clear_slot(object, class_at(offset)) : object;
+	kspan_remember(object, kspan_size_classes[kspan_class_at(offset)].size, gfp);
+	return want_init_on_alloc(0) ? kspan_clear_slot(object, kspan_class_at(offset)) : object;
 }
 EXPORT_SYMBOL_GPL(kspan_malloc_class);
 

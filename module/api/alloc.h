@@ -114,6 +114,16 @@ void *kspan_heap_alloc_chunk(struct kspan_heap *heap, size_t size, gfp_t gfp);
 #define KSPAN_GFP_SPECIAL	(KSPAN_GFP_REFUSED | __GFP_ZERO)
 
 /*
+ * The class of an offset in kspan_cpu_cache.class. The offset is hidden from the compiler, which
+ * otherwise computes the class on the fast path, where nothing needs it.
+ */
+static __always_inline unsigned int kspan_class_at(unsigned long offset)
+{
+	OPTIMIZER_HIDE_VAR(offset);
+	return offset >> KSPAN_CLASS_SHIFT;
+}
+
+/*
  * Allocate an object of a size class, from a heap with the classes of the default heap. Slow
  * paths are tail calls, so this function needs no stack frame. @zero is what @gfp says of
  * __GFP_ZERO; it is a constant where the caller knows it at compile time.
@@ -121,21 +131,24 @@ void *kspan_heap_alloc_chunk(struct kspan_heap *heap, size_t size, gfp_t gfp);
 static __always_inline void *__kspan_malloc_class_of(struct kspan_heap *heap, unsigned int class,
 						     gfp_t gfp, gfp_t zero)
 {
+	/* Of a class that is not known at compile time only the offset is kept. */
+	unsigned long offset = (unsigned long)class << KSPAN_CLASS_SHIFT;
 	struct kspan_cpu_cache *cache;
 	void *object;
 
 	if (unlikely(!kspan_cpu_cache_enter(heap, &cache)))
-		return kspan_malloc_slow(class, gfp, heap);
-	if (unlikely(!kspan_cpu_cache_pop(cache, class, &object)))
-		return kspan_malloc_refill(class, gfp, heap, cache);
+		return kspan_malloc_slow(kspan_class_at(offset), gfp, heap);
+	if (unlikely(!kspan_cpu_class_pop((void *)cache->class + offset, &object)))
+		return kspan_malloc_refill(kspan_class_at(offset), gfp, heap, cache);
 	kspan_cpu_cache_leave(cache);
 	kspan_unseal_first(object);
-	kspan_remember(object, kspan_size_classes[class].size, gfp);
+	kspan_remember(object, kspan_size_classes[kspan_class_at(offset)].size, gfp);
 	/*
 	 * The size is loaded out of line: inline, the load would also happen where nothing is
 	 * zeroed.
 	 */
-	return want_init_on_alloc(zero) ? kspan_clear_slot(object, class) : object;
+	return want_init_on_alloc(zero) ? kspan_clear_slot(object, kspan_class_at(offset)) :
+					  object;
 }
 
 /* The same as __kspan_malloc_class_of(), with any gfp flags. */

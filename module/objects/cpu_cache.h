@@ -199,6 +199,14 @@ kspan_cpu_class_of_entry(struct kspan_cpu_cache *cache, u32 entry)
 	return (void *)cache->class + offset;
 }
 
+/*
+ * The newest object of a magazine. If the magazine is empty, a value that is no object's address.
+ */
+static __always_inline void *kspan_magazine_newest(const struct kspan_magazine *mag, u32 count)
+{
+	return mag->object[(long)count - 1];
+}
+
 /* kspan_cpu_cache_pop() for a caller that has the CPU's class at hand. */
 static __always_inline bool kspan_cpu_class_pop(struct kspan_cpu_class *of_class, void **object)
 {
@@ -207,8 +215,9 @@ static __always_inline bool kspan_cpu_class_pop(struct kspan_cpu_class *of_class
 
 	if (unlikely(!count) || unlikely(--of_class->to_sample < 0))
 		return false;
-	*object = mag->object[--count];
-	mag->count = count;
+	*object = kspan_magazine_newest(mag, count);
+	/* Decremented in memory: that is one instruction less. */
+	mag->count--;
 	return true;
 }
 
@@ -225,14 +234,6 @@ static __always_inline bool kspan_cpu_cache_pop(struct kspan_cpu_cache *cache,
 						unsigned int class, void **object)
 {
 	return kspan_cpu_class_pop(kspan_cpu_class(cache, class), object);
-}
-
-/*
- * The newest object of a magazine. If the magazine is empty, a value that is no object's address.
- */
-static __always_inline void *kspan_magazine_newest(const struct kspan_magazine *mag, u32 count)
-{
-	return mag->object[(long)count - 1];
 }
 
 /* kspan_cpu_cache_push() for a caller that seals the object itself. */

@@ -59,6 +59,7 @@ void kspan_sampled_begin(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 {
 	set_to_sample(cache, class, draw_gap(heap, class) - (cache->class[class].to_sample < 0));
 }
+KSPAN_EXPORT_FOR_KUNIT(kspan_sampled_begin);
 
 /**
  * kspan_sampled_due() - whether the objects that were counted last are to be sampled
@@ -164,12 +165,13 @@ static void attach(void *object, struct kspan_sample *sample)
 		kspan_profile_remove(sample);
 }
 
-/* The caller counted the allocation already. */
-static void uncount(struct kspan_central *central)
+/* The caller counted the allocation already. Without the lock the statistics are off by one. */
+static void uncount(struct kspan_central *central, gfp_t gfp)
 {
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&central->lock, flags);
+	if (!kspan_lock(&central->lock, &flags, gfp))
+		return;
 	central->allocs--;
 	raw_spin_unlock_irqrestore(&central->lock, flags);
 }
@@ -206,8 +208,8 @@ void *kspan_sampled_alloc(struct kspan_heap *heap, unsigned int class, size_t st
 		kspan_profile_lost();
 		return NULL;
 	}
-	if (counted && !(gfp & KSPAN_GFP_NOLOCK))
-		uncount(central);
+	if (counted)
+		uncount(central, gfp);
 	sample = kspan_profile_add(object, stands_for, heap->classes[class].size, heap->name, nid,
 				   gfp);
 	if (sample)
@@ -221,7 +223,7 @@ void *kspan_sampled_alloc(struct kspan_heap *heap, unsigned int class, size_t st
  * @cache:	an entered cache. If there is no object, it is this CPU's cache, entered, or NULL if
  *		it can't be entered again; else it was left
  * @class:	class whose @to_sample is negative
- * @gfp:	the caller's flags
+ * @gfp:	the caller's flags; or KSPAN_GFP_NOLOCK, and no lock is waited for
  *
  * Return: the object, sealed; or NULL, and the caller allocates an ordinary object, which is not
  * counted yet.
@@ -234,6 +236,8 @@ void *kspan_sampled_take(struct kspan_heap *heap, struct kspan_cpu_cache **cache
 
 	kspan_sampled_due(heap, *cache, class);
 	kspan_cpu_cache_leave(*cache);
+	if (!(gfp & KSPAN_GFP_NOLOCK))
+		gfp = kspan_gfp_here(gfp);
 	object = kspan_sampled_alloc(heap, class, heap->classes[class].size, nid, true, gfp);
 	if (object)
 		return object;
