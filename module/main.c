@@ -158,7 +158,7 @@ static int set_profile_rate(const char *value, const struct kernel_param *kp)
 static int set_profile_bytes(const char *value, const struct kernel_param *kp)
 {
 	u64 bytes;
-	int err = kspan_bytes_parse(value, 128 * 1024, 1 << 30, &bytes);
+	int err = kspan_bytes_parse(value, 128 * 1024, 64 << 20, &bytes);
 
 	if (!err)
 		WRITE_ONCE(kspan_profile_bytes, bytes);
@@ -285,10 +285,10 @@ MODULE_PARM_DESC(pool_check,
 
 module_param_cb(profile_rate, &profile_rate_ops, &kspan_profile_rate, 0644);
 MODULE_PARM_DESC(profile_rate,
-		 "mean number of bytes from one object that the heap profile samples to the next, 0...2^40; 1: every object; 0: none; a new value begins to count anew (default 524288)");
+		 "mean number of bytes from one object that the heap profile samples to the next, 0...2^40; 1: every object; 0: none; a new value begins to count anew (default 2097152)");
 module_param_cb(profile_bytes, &profile_bytes_ops, &kspan_profile_bytes, 0644);
 MODULE_PARM_DESC(profile_bytes,
-		 "most memory that the heap profile takes, 131072...1073741824; samples without room are counted as lost (default 4194304)");
+		 "most memory that the heap profile takes, 131072...67108864; samples without room are counted as lost (default 4194304)");
 
 module_param_named(leak_seconds, kspan_leak_seconds, uint, 0644);
 MODULE_PARM_DESC(leak_seconds,

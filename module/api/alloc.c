@@ -329,7 +329,7 @@ noinline void *kspan_malloc_large(size_t size, gfp_t gfp, struct kspan_heap *hea
 	}
 	if (object)
 		return kspan_sample_large(heap, kspan_initialise(object, usable, gfp, gfp), size,
-					  gfp);
+					  gfp & ~KSPAN_GFP_NOLOCK);
 	return malloc_large_on_node(heap, size, gfp, kspan_home_node());
 }
 

@@ -19,6 +19,9 @@
 /* Most magazines that are taken with preemption off. A magazine may hold a single object. */
 #define RELOADS_MAX	4
 
+/* Most objects of a call with preemption off that are sampled. */
+#define SAMPLES_MAX	16
+
 /* Take up to @n objects from the loaded magazine. */
 static unsigned int pop_run(struct kspan_cpu_cache *cache, unsigned int class, unsigned int n,
 			    void **p)
@@ -45,7 +48,9 @@ static unsigned int take_run(struct kspan_heap *heap, unsigned int class, gfp_t 
 		return 0;
 	if (unlikely(!cache->armed[class]))
 		kspan_sampled_begin(heap, cache, class);
-	n = min_t(unsigned int, n, KSPAN_MAGAZINE_MAX);
+	/* Each sample draws the next gap, with preemption off. */
+	n = min3(n, (unsigned int)KSPAN_MAGAZINE_MAX,
+		 (unsigned int)min(cache->class[class].to_sample, 1LL << 16) + SAMPLES_MAX);
 	do {
 		taken += pop_run(cache, class, n - taken, p + taken);
 	} while (taken < n && reloads-- && kspan_cpu_cache_reload(heap, cache, class, gfp));

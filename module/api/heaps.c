@@ -305,25 +305,25 @@ void kspan_peek_heaps(kspan_heap_fn fn, void *data)
 	rcu_read_unlock();
 }
 
-static void restart_sampling(struct kspan_heap *heap, void *unused)
+static long restart_sampling_here(void *heap)
 {
 	kspan_sampled_restart_here(heap);
-}
-
-static long restart_sampling_here(void *unused)
-{
-	kspan_visit_heaps(restart_sampling, NULL);
 	return 0;
 }
 
-/* The same of a CPU that is offline. */
-static void restart_sampling_of(struct kspan_heap *heap, void *cpu)
+/* Make all CPUs count to the next sample of a heap anew. No CPU comes or goes meanwhile. */
+static void restart_sampling(struct kspan_heap *heap, void *unused)
 {
-	struct kspan_cpu_cache *cache = per_cpu_ptr(heap->cpu, *(unsigned int *)cpu);
-	unsigned int class;
+	unsigned int cpu, class;
 
-	for (class = 1; class < heap->nr_classes; class++)
-		kspan_sampled_restart(heap, cache, class);
+	for_each_possible_cpu(cpu) {
+		if (cpu_online(cpu)) {
+			work_on_cpu(cpu, restart_sampling_here, heap);
+			continue;
+		}
+		for (class = 1; class < heap->nr_classes; class++)
+			kspan_sampled_restart(heap, per_cpu_ptr(heap->cpu, cpu), class);
+	}
 }
 
 /**
@@ -338,18 +338,14 @@ static void restart_sampling_of(struct kspan_heap *heap, void *cpu)
 int kspan_heaps_set_profile_rate(unsigned long rate)
 {
 	int err = kspan_profile_set_rate(rate);
-	unsigned int cpu;
 
 	if (err)
 		return err;
 	cpus_read_lock();
-	for_each_possible_cpu(cpu) {
-		if (cpu_online(cpu))
-			work_on_cpu(cpu, restart_sampling_here, NULL);
-		else
-			kspan_visit_heaps(restart_sampling_of, &cpu);
-	}
+	kspan_visit_heaps(restart_sampling, NULL);
 	cpus_read_unlock();
+	/* Until then some CPUs counted by the old rate. */
+	kspan_profile_reset();
 	return 0;
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_heaps_set_profile_rate);

@@ -38,13 +38,25 @@ static bool is_large_of(unsigned long addr, size_t usable, size_t size)
 	return pages == usable || (loose && roundup_pow_of_two(pages) == usable);
 }
 
+static bool is_typed(const void *p)
+{
+	const struct kspan_heap *heap;
+	unsigned int class;
+	bool typed;
+
+	rcu_read_lock_sched();
+	heap = kspan_small_heap((unsigned long)p, &class);
+	typed = heap && heap->private && heap->private->typed;
+	rcu_read_unlock_sched();
+	return typed;
+}
+
 static bool is_small_of(const void *p, size_t usable, size_t size)
 {
 	if (!size || size > usable)
 		return false;
 	/* For an object of a typed cache only a size that is too large is known to be wrong. */
-	if (kspan_object_class(p) == KSPAN_CLASS_PRIVATE &&
-	    kspan_object_heap(p) == &kspan_default_heap)
+	if (is_typed(p))
 		return true;
 	return kspan_size_classes[kspan_size_class(size)].size == usable;
 }

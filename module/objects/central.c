@@ -143,15 +143,15 @@ static bool keeps_empty(const struct kspan_central *central, const struct kspan_
  *
  * A private heap keeps its span, and so does the default heap within bounds, at the end of the
  * partial list, so that slots are taken from all others first. A hollow span leaves the central,
- * and so does one of sampled objects, unless readers under RCU may still look at them. A span that
- * can't leave stays for now, too.
+ * and so does one of sampled objects of the default heap. A span that can't leave stays for now,
+ * too.
  */
 void kspan_central_retire_locked(struct kspan_span *span, struct list_head *retired)
 {
 	struct kspan_central *central = span->central;
 
 	lockdep_assert_held(&central->lock);
-	if ((span->gone_pages || (central->sampled && !central->keeps_contents) ||
+	if ((span->gone_pages || (central->sampled && !central->account) ||
 	     !(central->account || keeps_empty(central, span))) &&
 	    kspan_central_detach_locked(span, retired)) {
 		kspan_account_uncharge(central->account, kspan_span_nr_pages(span));

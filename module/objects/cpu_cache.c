@@ -245,9 +245,13 @@ bool kspan_cpu_cache_stock(struct kspan_heap *heap, unsigned int class,
 			kspan_magazine_set_cap(mag, limit);
 			cache->events[KSPAN_REFILL]++;
 			trace_kspan_refill(heap->name, central->sc->size, cache->nid, mag->count);
+			/* A CPU that has not begun to count does so with its next object. */
 			if (object) {
 				*object = mag->object[--mag->count];
-				cache->armed[class]++;
+				if (cache->armed[class])
+					cache->armed[class]++;
+				else
+					cache->class[class].to_sample--;
 			}
 			taken = true;
 		}

@@ -102,6 +102,9 @@ static void trim_centrals_for_request(struct kspan_heap *heap, struct trimming *
 			central = kspan_heap_central(heap, nid, class);
 			if (central && !trimmed_enough(trimming))
 				trim_central_for_request(heap, central, trimming);
+			central = kspan_heap_sampled(heap, nid, class);
+			if (central && !trimmed_enough(trimming))
+				trim_central_for_request(heap, central, trimming);
 		}
 	}
 }

@@ -53,7 +53,7 @@
 /* A stack begins with frames of kspan itself, which are left out. */
 #define OWN_FRAMES	8
 
-unsigned long kspan_profile_rate = 512 * 1024;
+unsigned long kspan_profile_rate = 2 * 1024 * 1024;
 KSPAN_EXPORT_FOR_KUNIT(kspan_profile_rate);
 unsigned long kspan_profile_bytes = 4 * 1024 * 1024;
 KSPAN_EXPORT_FOR_KUNIT(kspan_profile_bytes);
@@ -90,6 +90,7 @@ struct block {
  * @left:	bytes from @cut on
  * @spare:	a block that is not in use yet, or NULL
  * @memory:	bytes of all blocks
+ * @samples:	bytes of all samples
  * @lives:	lifetimes of freed objects by powers of two of size and nanoseconds
  * @deferred:	samples whose objects were freed while the lock was not to be had; lock-free
  */
@@ -114,6 +115,7 @@ static struct kspan_profile {
 	size_t left;
 	struct block *spare;
 	size_t memory;
+	size_t samples;
 	u32 lives[KSPAN_PROFILE_SIZES][KSPAN_PROFILE_LIVES];
 	struct llist_head deferred;
 } profile = {
@@ -151,6 +153,8 @@ static u64 profile_exponential(void)
 /* Bytes to the next sample. */
 static u64 profile_gap_bytes(unsigned long rate)
 {
+	if (!rate)
+		return KSPAN_PROFILE_NEVER;
 	return rate > 1 ? mul_u64_u64_shr(profile_exponential(), rate, 16) : 0;
 }
 
@@ -210,7 +214,12 @@ u64 kspan_profile_weight(size_t size)
 {
 	unsigned long rate = READ_ONCE(profile.rate);
 
-	return rate > 1 ? profile_scale(div64_u64((u64)size << 24, rate)) : BIT(16);
+	if (rate <= 1)
+		return BIT(16);
+	/* 1/x + 1/2 is exact to 1 part in 700 for x up to 1/64. */
+	if (size <= rate / 64)
+		return div64_u64((u64)rate << 16, size) + BIT(15);
+	return profile_scale(div64_u64((u64)size << 24, rate));
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_profile_weight);
 
@@ -348,9 +357,13 @@ static struct kspan_sample *profile_take_sample(void)
 		profile.free = sample->free_next;
 		return sample;
 	}
+	/* The rest is for stacks that are still to come. */
+	if (profile.samples + sizeof(*sample) > kspan_profile_bytes / 4 * 3)
+		return NULL;
 	sample = profile_cut(sizeof(*sample));
 	if (!sample)
 		return NULL;
+	profile.samples += sizeof(*sample);
 	/* Release: pairs with the acquire in kspan_profile_next_sample(). */
 	smp_store_release(profile.last_sample, sample);
 	profile.last_sample = &sample->next;
@@ -360,7 +373,7 @@ static struct kspan_sample *profile_take_sample(void)
 static void profile_count_life(const struct kspan_sample *sample, u64 died)
 {
 	u64 ns = max(died - min(sample->born, died), 1ULL);
-	unsigned int size = min(ilog2(max(sample->bucket->size, 1U)), KSPAN_PROFILE_SIZES - 1);
+	unsigned int size = min(ilog2(max(sample->bucket->size, 1UL)), KSPAN_PROFILE_SIZES - 1);
 
 	profile.lives[size][min(ilog2(ns), KSPAN_PROFILE_LIVES - 1)]++;
 }
@@ -382,16 +395,22 @@ static void profile_remove_locked(struct kspan_sample *sample, u64 died)
 	profile.free = sample;
 }
 
-/* Complete the frees that found the lock taken. */
+/* Most frees that are completed at a time, because interrupts are off. */
+#define MERGED_AT_A_TIME	16
+
+/* Complete frees that found the lock taken. Only the owner of the lock takes from the list. */
 static void profile_merge(void)
 {
-	struct kspan_sample *sample, *next;
+	struct llist_node *first;
+	struct kspan_sample *sample;
+	unsigned int n;
 
 	lockdep_assert_held(&profile.lock);
-	if (likely(llist_empty(&profile.deferred)))
-		return;
-	llist_for_each_entry_safe(sample, next, llist_del_all(&profile.deferred), deferred)
+	for (n = 0; n < MERGED_AT_A_TIME && !llist_empty(&profile.deferred); n++) {
+		first = llist_del_first(&profile.deferred);
+		sample = llist_entry(first, struct kspan_sample, deferred);
 		profile_remove_locked(sample, sample->died);
+	}
 }
 
 static unsigned int profile_context(void)
@@ -487,13 +506,15 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_profile_add);
 /**
  * kspan_profile_remove() - the object of a sample was freed
  * @sample:	of kspan_profile_add(), which is not used any more
+ *
+ * It waits for no lock: if another CPU has it, that CPU or the next one completes the work.
  */
 void kspan_profile_remove(struct kspan_sample *sample)
 {
 	u64 now = ktime_get_mono_fast_ns();
 	unsigned long flags;
 
-	if (!kspan_lock(&profile.lock, &flags, in_nmi() ? KSPAN_GFP_NOLOCK : 0)) {
+	if (!kspan_lock(&profile.lock, &flags, KSPAN_GFP_NOLOCK)) {
 		sample->died = now;
 		llist_add(&sample->deferred, &profile.deferred);
 		return;
@@ -537,16 +558,14 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_profile_reset);
  * kspan_profile_set_rate() - change how many objects are sampled
  * @rate:	mean number of bytes from one sample to the next; 1: every object; 0: none
  *
- * Begins to count anew. The caller makes the CPU caches count to the next sample anew, see
- * kspan_sampled_restart().
+ * Begins to count anew. The caller makes the CPUs count to the next sample anew, see
+ * kspan_sampled_restart() and kspan_profile_rewind().
  *
  * Context: task; sleeps.
  * Return: 0 or -ENOMEM.
  */
 int kspan_profile_set_rate(unsigned long rate)
 {
-	unsigned int cpu;
-
 	mutex_lock(&rate_mutex);
 	if (rate) {
 		profile_grow(NULL);
@@ -557,9 +576,6 @@ int kspan_profile_set_rate(unsigned long rate)
 	}
 	WRITE_ONCE(kspan_profile_rate, rate);
 	kspan_profile_reset();
-	/* A CPU may write to its number meanwhile, after which it has some gap or other. */
-	for_each_possible_cpu(cpu)
-		WRITE_ONCE(*per_cpu_ptr(&kspan_profile_left, cpu), profile_gap_bytes(rate));
 	if (rate)
 		static_branch_enable(&kspan_profiling);
 	else
@@ -578,8 +594,10 @@ int kspan_profile_init(void)
 {
 	unsigned int cpu;
 
-	for_each_possible_cpu(cpu)
+	for_each_possible_cpu(cpu) {
 		prandom_seed_state(per_cpu_ptr(&profile_random, cpu), get_random_u64());
+		*per_cpu_ptr(&kspan_profile_left, cpu) = profile_gap_bytes(kspan_profile_rate);
+	}
 	return kspan_profile_set_rate(kspan_profile_rate);
 }
 

@@ -59,7 +59,7 @@ struct kspan_bucket {
 	u32 hash;
 	u32 generation;
 	u64 round;
-	u32 size;
+	size_t size;
 	s16 nid;
 	u16 nr;
 	char heap[KSPAN_PROFILE_NAME];
@@ -94,7 +94,7 @@ struct kspan_sample {
 	unsigned long site;
 	u64 born;
 	u64 died;
-	u32 requested;
+	size_t requested;
 	u32 cpu;
 	pid_t pid;
 	u8 context;

@@ -100,7 +100,7 @@ void kspan_sampled_restart(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 
 /**
  * kspan_sampled_restart_here() - kspan_sampled_restart() of all classes of this CPU's cache
- * @heap:	owner of the cache
+ * @heap:	owner of the cache; with the default heap, what no cache counts begins anew, too
  *
  * Context: task that stays on this CPU.
  */
@@ -109,6 +109,8 @@ void kspan_sampled_restart_here(struct kspan_heap *heap)
 	struct kspan_cpu_cache *cache;
 	unsigned int class;
 
+	if (!heap->private)
+		kspan_profile_rewind();
 	for (class = 1; class < heap->nr_classes; class++) {
 		/* A task never finds the mark set; see kspan_cpu_cache_drain_here(). */
 		if (WARN_ON_ONCE(!kspan_cpu_cache_enter(heap, &cache)))
@@ -116,6 +118,24 @@ void kspan_sampled_restart_here(struct kspan_heap *heap)
 		kspan_sampled_restart(heap, cache, class);
 		kspan_cpu_cache_leave(cache);
 	}
+}
+
+/* What the spans of sampled objects may take of the limit of a private heap: an eighth. */
+#define SAMPLED_SHARE	8
+
+/* Whether a heap may have another span of sampled objects. */
+static bool may_grow(struct kspan_heap *heap, unsigned int pages)
+{
+	unsigned long most = heap->private ? heap->private->account.limit / SAMPLED_SHARE : 0;
+	struct kspan_central *central;
+	unsigned int i = 0;
+
+	if (!heap->private || !heap->private->account.limit)
+		return true;
+	while ((central = kspan_heap_next_central(heap, &i)))
+		if (central->sampled)
+			pages += kspan_glance(central->base_pages) >> KSPAN_PAGE_ORDER;
+	return pages <= most;
 }
 
 /* Make a span for sampled objects, and allocate its first slot. */
@@ -129,7 +149,8 @@ static void *slot_of_sampled_span(struct kspan_central *central, gfp_t gfp)
 	struct kspan_span *span;
 	void *object;
 
-	if (!kspan_account_charge(central->account, sc->pages, gfp))
+	if (!may_grow(central->heap, sc->pages) ||
+	    !kspan_account_charge(central->account, sc->pages, gfp))
 		return NULL;
 	span = kspan_page_heap_try(&rq, KSPAN_FROM_FREE_PAGES) ?:
 	       kspan_page_heap_try(&rq, KSPAN_FROM_NEW_ARENA);
@@ -279,7 +300,8 @@ void *kspan_sampled_refill(struct kspan_heap *heap, struct kspan_cpu_cache *cach
  * @class:	their size class
  * @gfp:	the caller's flags
  * @n:		how many objects to sample
- * @p:		objects, still sealed; each is replaced by another one
+ * @p:		objects, still sealed; each is replaced by another one, unless no lock may be waited
+ *		for
  */
 void kspan_sampled_replace(struct kspan_heap *heap, unsigned int class, gfp_t gfp,
 			   unsigned int n, void **p)
@@ -289,6 +311,11 @@ void kspan_sampled_replace(struct kspan_heap *heap, unsigned int class, gfp_t gf
 	unsigned int i;
 	void *object;
 
+	/* To free an object takes locks. */
+	if (gfp & KSPAN_GFP_NOLOCK) {
+		kspan_profile_lost();
+		return;
+	}
 	for (i = 0; i < n; i++) {
 		object = kspan_sampled_alloc(heap, class, heap->classes[class].size, nid, true,
 					     gfp);
@@ -305,7 +332,7 @@ void kspan_sampled_replace(struct kspan_heap *heap, unsigned int class, gfp_t gf
  * @heap:	heap of the object
  * @object:	a new object of the caller's
  * @requested:	bytes that were requested
- * @gfp:	the caller's flags
+ * @gfp:	the caller's flags; with KSPAN_GFP_NOLOCK no lock is waited for
  */
 void kspan_sampled_note_large(struct kspan_heap *heap, void *object, size_t requested, gfp_t gfp)
 {
@@ -313,7 +340,7 @@ void kspan_sampled_note_large(struct kspan_heap *heap, void *object, size_t requ
 	struct kspan_found found;
 	bool held;
 
-	gfp = kspan_gfp_here(gfp);
+	gfp = kspan_gfp_here(gfp) | (gfp & KSPAN_GFP_NOLOCK);
 	sample = kspan_profile_add(object, kspan_large_roundup(requested), requested, heap->name,
 				   page_to_nid(virt_to_page(object)), gfp);
 	if (!sample)

@@ -121,8 +121,10 @@ static struct snapshot *take_snapshot(u64 least_age)
 	struct snapshot *shot;
 	unsigned int room = 0, i;
 
-	while ((bucket = kspan_profile_next_bucket(bucket)))
+	while ((bucket = kspan_profile_next_bucket(bucket))) {
+		cond_resched();
 		room++;
+	}
 	shot = kvzalloc(struct_size(shot, site, room), GFP_KERNEL);
 	if (!shot)
 		return NULL;
@@ -222,7 +224,7 @@ static int show_samples(struct seq_file *m, void *v)
 		seq_puts(m, "live\tlive_bytes\tallocs\talloc_bytes\tpeak\tpeak_bytes\tsize\tnode\theap\tstack\n");
 		return 0;
 	}
-	seq_printf(m, "%llu\t%llu\t%llu\t%llu\t%llu\t%llu\t%u\t%d\t", site->counts.live,
+	seq_printf(m, "%llu\t%llu\t%llu\t%llu\t%llu\t%llu\t%zu\t%d\t", site->counts.live,
 		   site->counts.live_bytes, site->counts.allocs, site->counts.alloc_bytes,
 		   site->counts.peak, site->counts.peak_bytes, site->bucket->size,
 		   site->bucket->nid);
@@ -238,7 +240,7 @@ static void show_site(struct seq_file *m, const struct site *site)
 	char name[KSYM_SYMBOL_LEN];
 	unsigned int i;
 
-	seq_printf(m, " size=%u node=%d heap=", site->bucket->size, site->bucket->nid);
+	seq_printf(m, " size=%zu node=%d heap=", site->bucket->size, site->bucket->nid);
 	kspan_name_show(m, site->bucket->heap);
 	seq_putc(m, '\n');
 	for (i = 0; i < site->bucket->nr; i++)

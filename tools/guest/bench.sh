@@ -81,8 +81,9 @@ for file in /sys/devices/system/cpu/vulnerabilities/*; do
 done
 echo "command line: $(cat /proc/cmdline)"
 [ -w /proc/sys/vm/drop_caches ] || echo no_drop_caches
+# Samples come at random, and each takes as long as some hundred pairs: BENCH_KSPAN=profile_rate=
+# puts them back. The documentation says what they cost.
 # shellcheck disable=SC2086 # parameters, one a word
-# Samples come at random, and each takes as long as some hundred pairs.
 load kspan.ko profile_rate=0 $BENCH_KSPAN || exit 1
 # shellcheck disable=SC2086
 load kspan_bench.ko "what=$BENCH_WHAT" $BENCH || exit 1
