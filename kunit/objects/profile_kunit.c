@@ -591,6 +591,88 @@ static void content_is_kept(struct kunit *test)
 	kspan_cache_destroy(cache);
 }
 
+/* The spans of sampled objects take an eighth of a heap's limit at most. */
+static void limit_is_shared(struct kunit *test)
+{
+	struct kspan_heap *heap = kspan_heap_create("shared", KSPAN_KUNIT_PAGES(128), 0);
+	struct kspan_central *central;
+	unsigned long sampled = 0;
+	unsigned int class, i = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, heap);
+	for (class = 1; class < 40; class++)
+		KUNIT_EXPECT_NOT_NULL(test, kspan_heap_malloc(heap, kspan_size_classes[class].size,
+							      GFP_KERNEL));
+	while ((central = kspan_heap_next_central(heap, &i)))
+		if (central->sampled)
+			sampled += central->base_pages >> KSPAN_PAGE_ORDER;
+	KUNIT_EXPECT_GT(test, sampled, 0UL);
+	KUNIT_EXPECT_LE(test, sampled, 128UL / 8);
+	KUNIT_EXPECT_GT(test, lost(), 0ULL);
+	kspan_heap_destroy(heap);
+}
+
+/* A private heap keeps the memory of its sampled objects, as it keeps that of others. */
+static void memory_stays_with_its_heap(struct kunit *test)
+{
+	struct kspan_heap *heap = kspan_heap_create("keeps", 0, 0);
+	struct kspan_central *central;
+	void *p;
+
+	KUNIT_ASSERT_NOT_NULL(test, heap);
+	p = kspan_heap_malloc(heap, 512, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	expect_live(test, 1, 512, "kspan_heap_malloc()");
+	central = kspan_heap_sampled(heap, page_to_nid(virt_to_page(p)), kspan_size_class(512));
+	KUNIT_ASSERT_NOT_NULL(test, central);
+	kspan_free(p);
+	KUNIT_EXPECT_EQ(test, central->nr_spans, 1UL);
+	kspan_heap_trim(heap);
+	KUNIT_EXPECT_EQ(test, central->nr_spans, 0UL);
+	kspan_heap_destroy(heap);
+}
+
+/* A sampled object of the default heap is told from one of a typed cache. */
+static void wrong_size_is_refused(struct kunit *test)
+{
+	void *p = kspan_malloc(512, GFP_KERNEL);
+	u64 was = kspan_bad_free_count(KSPAN_BAD_FREE_SIZE);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	expect_live(test, 1, 512, "kspan_malloc()");
+	kspan_free_sized(p, 100);
+	KUNIT_EXPECT_EQ(test, kspan_bad_free_count(KSPAN_BAD_FREE_SIZE) - was, 1ULL);
+	expect_live(test, 1, 512, "kspan_free_sized() of another size");
+	kspan_free_sized(p, 500);
+	expect_live(test, 0, 0, "kspan_free_sized()");
+}
+
+/* Samples leave room for stacks that come later. */
+static void stacks_have_room(struct kunit *test)
+{
+	unsigned long bytes = kspan_profile_bytes;
+	struct kspan_profile_summary summary;
+	unsigned int i, n = 8000;
+	u64 was;
+	void **p;
+
+	p = kvcalloc(n, sizeof(*p), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	kspan_profile_summary_read(&summary);
+	WRITE_ONCE(kspan_profile_bytes, summary.memory);
+	for (i = 0; i < n; i++)
+		p[i] = kspan_malloc(64, GFP_KERNEL);
+	while (i)
+		kspan_free(p[--i]);
+	was = lost();
+	/* A size that no other case has is a new bucket. */
+	p[0] = kspan_malloc(20480, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, lost(), was);
+	kspan_free(p[0]);
+	WRITE_ONCE(kspan_profile_bytes, bytes);
+	kvfree(p);
+}
+
 /* Readers under RCU may still look at a sampled object of a type-stable cache that was freed. */
 static void memory_stays_for_readers(struct kunit *test)
 {
@@ -633,6 +715,10 @@ static struct kunit_case profile_cases[] = {
 	KUNIT_CASE(memory_is_bounded),
 	KUNIT_CASE(limit_holds),
 	KUNIT_CASE(content_is_kept),
+	KUNIT_CASE(limit_is_shared),
+	KUNIT_CASE(memory_stays_with_its_heap),
+	KUNIT_CASE(wrong_size_is_refused),
+	KUNIT_CASE(stacks_have_room),
 	KUNIT_CASE(memory_stays_for_readers),
 	{}
 };
