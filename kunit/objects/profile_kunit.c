@@ -5,10 +5,10 @@
  * All other suites run without samples. Here most cases sample every object, so that each
  * allocation takes the path that is rare otherwise.
  */
-#include <linux/delay.h>
 #include <linux/kallsyms.h>
 #include <linux/kspan.h>
 #include <linux/sizes.h>
+#include <linux/timekeeping.h>
 
 #include "api/cache.h"
 #include "api/free.h"
@@ -504,12 +504,16 @@ static void any_context_allocates(struct kunit *test)
 static void lifetimes_are_counted(struct kunit *test)
 {
 	unsigned int ns, n = 0;
+	u64 born;
 	void *p;
 
 	warm(256);
 	kspan_profile_reset();
 	p = kspan_malloc(256, GFP_KERNEL);
-	mdelay(3);
+	/* By the clock of the profile: that of mdelay() may be another. */
+	born = ktime_get_mono_fast_ns();
+	while (ktime_get_mono_fast_ns() - born < 3 * NSEC_PER_MSEC)
+		cpu_relax();
 	kspan_free(p);
 	for (ns = 0; ns < KSPAN_PROFILE_LIVES; ns++) {
 		n += kspan_profile_lifetimes(8, ns);
