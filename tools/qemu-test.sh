@@ -7,7 +7,7 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-KERNEL=$1 OUT=$2 LABEL=$3
+IMAGE=$1 OUT=$2 LABEL=$3
 # Seconds of silence that are too many, and between two lines of a guest that talks.
 LIMIT=20 EVERY=4
 PASSED=0 FAILED=0
@@ -16,7 +16,7 @@ PASSED=0 FAILED=0
 verdict_of() {
 	local name=$1 times=$2
 	shift 2
-	"$KSPAN_TOP/tools/qemu.sh" --kernel "$KERNEL" --guest runner.sh --out "$OUT/$name" \
+	"$KSPAN_TOP/tools/qemu.sh" --kernel "$IMAGE" --guest runner.sh --out "$OUT/$name" \
 		--cpus 1 --nodes 1 --mem 256 --label "$LABEL, $name" --env "RUNNER=${name%-*}" \
 		--env "EVERY=$EVERY" --env "TIMES=$times" "$@" >&2 || :
 	cat "$OUT/$name/verdict" 2>/dev/null || echo "fail: the runner itself failed"

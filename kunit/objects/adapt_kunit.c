@@ -99,7 +99,7 @@ static void *alloc(struct kunit *test, unsigned int class)
 
 	KUNIT_ASSERT_TRUE(test, kspan_cpu_cache_enter(heap, &entered));
 	if (!entered->armed[class])
-		kspan_sampled_begin(heap, entered, class);
+		kspan_sampled_begin(heap, entered, class, false);
 	if (!kspan_cpu_cache_pop(entered, class, &object))
 		object = kspan_cpu_cache_refill(heap, entered, class, 0);
 	kspan_cpu_cache_finish(entered);

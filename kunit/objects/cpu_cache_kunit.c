@@ -54,7 +54,7 @@ static void *pop(void)
 	void *object;
 
 	if (!entered->armed[class])
-		kspan_sampled_begin(heap, entered, class);
+		kspan_sampled_begin(heap, entered, class, false);
 	if (!kspan_cpu_cache_pop(entered, class, &object))
 		object = kspan_cpu_cache_refill(heap, entered, class, 0);
 	kspan_cpu_cache_finish(entered);

@@ -316,6 +316,37 @@ static void statistics_are_exact(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, now.in_use, before.in_use);
 }
 
+/* So are those of a class in whose magazine a CPU first finds objects that others allocated. */
+static void first_object_counts_once(struct kunit *test)
+{
+	struct kspan_heap *heap = kspan_heap_create("first", 0, 0);
+	unsigned int class = kspan_size_class(640), i;
+	struct kspan_cpu_cache *cache;
+	struct kspan_class_stats stats;
+	void **p = kunit_kcalloc(test, MANY, sizeof(*p), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	KUNIT_ASSERT_NOT_NULL(test, heap);
+	sample(test, 0);
+	/* Objects that come past the cache, and are freed into it */
+	KUNIT_ASSERT_TRUE(test, kspan_cpu_cache_enter(heap, &cache));
+	for (i = 0; i < MANY; i++)
+		p[i] = kspan_heap_malloc(heap, 640, GFP_NOWAIT);
+	kspan_cpu_cache_leave(cache);
+	for (i = 0; i < MANY; i++) {
+		KUNIT_ASSERT_NOT_NULL(test, p[i]);
+		kspan_free(p[i]);
+	}
+	KUNIT_ASSERT_EQ(test, cache->armed[class], 0ULL);
+	KUNIT_ASSERT_GT(test, cache->class[class].loaded->count, 0U);
+	for (i = 0; i < MANY; i++)
+		p[i] = kspan_heap_malloc(heap, 640, GFP_KERNEL);
+	kspan_heap_class_stats_read(heap, class, &stats);
+	KUNIT_EXPECT_EQ(test, stats.allocs, 2ULL * MANY);
+	KUNIT_EXPECT_EQ(test, stats.in_use, (unsigned long)MANY);
+	kspan_heap_destroy(heap);
+}
+
 /* Of many objects of all sizes, the estimate is close to what was allocated. */
 static void estimates_are_close(struct kunit *test)
 {
@@ -709,6 +740,7 @@ static struct kunit_case profile_cases[] = {
 	KUNIT_CASE(sampled_objects_are_objects),
 	KUNIT_CASE(wrong_frees_are_refused),
 	KUNIT_CASE(statistics_are_exact),
+	KUNIT_CASE(first_object_counts_once),
 	KUNIT_CASE(estimates_are_close),
 	KUNIT_CASE(stacks_begin_with_the_caller),
 	KUNIT_CASE(peak_is_of_one_moment),

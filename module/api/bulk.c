@@ -47,7 +47,7 @@ static unsigned int take_run(struct kspan_heap *heap, unsigned int class, gfp_t 
 	if (!kspan_cpu_cache_enter(heap, &cache))
 		return 0;
 	if (unlikely(!cache->armed[class]))
-		kspan_sampled_begin(heap, cache, class);
+		kspan_sampled_begin(heap, cache, class, false);
 	/* Each sample draws the next gap, with preemption off. */
 	n = min3(n, (unsigned int)KSPAN_MAGAZINE_MAX,
 		 (unsigned int)min(cache->class[class].to_sample, 1LL << 16) + SAMPLES_MAX);

@@ -51,13 +51,14 @@ static s64 draw_gap(const struct kspan_heap *heap, unsigned int class)
  * kspan_sampled_begin() - make a class count to its first sample
  * @heap:	owner of the cache
  * @cache:	an entered cache
- * @class:	class that has not begun to count: @armed is 0. If the fast path has counted an
- *		object, it is the first one
+ * @class:	class that has not begun to count: @armed is 0
+ * @counted:	the fast path has counted an object, but it will be counted again
  */
 void kspan_sampled_begin(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
-			 unsigned int class)
+			 unsigned int class, bool counted)
 {
-	set_to_sample(cache, class, draw_gap(heap, class) - (cache->class[class].to_sample < 0));
+	cache->class[class].to_sample += counted;
+	set_to_sample(cache, class, draw_gap(heap, class));
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_sampled_begin);
 

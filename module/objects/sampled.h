@@ -7,7 +7,7 @@
 #include "objects/profile.h"
 
 void kspan_sampled_begin(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
-			 unsigned int class);
+			 unsigned int class, bool counted);
 unsigned int kspan_sampled_due(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
 			       unsigned int class);
 void kspan_sampled_restart(struct kspan_heap *heap, struct kspan_cpu_cache *cache,
