@@ -64,8 +64,8 @@ DEFINE_PER_CPU(s64, kspan_profile_left);
 static DEFINE_PER_CPU(struct rnd_state, profile_random);
 
 /* The head of a block; what is cut from it comes behind. */
-struct block {
-	struct block *next;
+struct profile_block {
+	struct profile_block *next;
 };
 
 /**
@@ -110,10 +110,10 @@ static struct kspan_profile {
 	struct kspan_sample *first_sample;
 	struct kspan_sample **last_sample;
 	struct kspan_sample *free;
-	struct block *blocks;
+	struct profile_block *blocks;
 	void *cut;
 	size_t left;
-	struct block *spare;
+	struct profile_block *spare;
 	size_t memory;
 	size_t samples;
 	u32 lives[KSPAN_PROFILE_SIZES][KSPAN_PROFILE_LIVES];
@@ -177,7 +177,10 @@ KSPAN_EXPORT_FOR_KUNIT(kspan_profile_gap);
 /* Begin to count to the next sample on this CPU; see kspan_profile_due(). */
 void kspan_profile_rewind(void)
 {
-	this_cpu_write(kspan_profile_left, profile_gap_bytes(READ_ONCE(kspan_profile_rate)));
+	s64 gap = profile_gap_bytes(READ_ONCE(kspan_profile_rate));
+
+	/* sparse takes no this_cpu_write() of it; the task may be on another CPU by now, anyway. */
+	WRITE_ONCE(*raw_cpu_ptr(&kspan_profile_left), gap);
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_profile_rewind);
 
@@ -231,7 +234,7 @@ static u64 profile_bytes_of(size_t size)
 
 static void profile_grow(struct work_struct *work)
 {
-	struct block *block = NULL;
+	struct profile_block *block = NULL;
 	unsigned long flags;
 
 	if (READ_ONCE(profile.memory) + BLOCK_BYTES <= READ_ONCE(kspan_profile_bytes))
@@ -269,7 +272,7 @@ static void *profile_cut(size_t bytes)
 		profile.blocks = profile.spare;
 		profile.spare = NULL;
 		profile.cut = profile.blocks + 1;
-		profile.left = BLOCK_BYTES - sizeof(struct block);
+		profile.left = BLOCK_BYTES - sizeof(struct profile_block);
 	}
 	if (!profile.spare && READ_ONCE(profile.memory) + BLOCK_BYTES <= kspan_profile_bytes)
 		irq_work_queue(&grow_irq_work);
@@ -307,7 +310,7 @@ static void profile_note_peak(struct kspan_bucket *bucket)
 }
 
 /* What tells one bucket from another. */
-struct key {
+struct bucket_key {
 	const unsigned long *stack;
 	unsigned int nr;
 	size_t size;
@@ -315,14 +318,14 @@ struct key {
 	int nid;
 };
 
-static bool profile_matches(const struct kspan_bucket *bucket, const struct key *key)
+static bool profile_matches(const struct kspan_bucket *bucket, const struct bucket_key *key)
 {
 	return bucket->nr == key->nr && bucket->size == key->size && bucket->nid == key->nid &&
 	       !memcmp(bucket->stack, key->stack, key->nr * sizeof(*key->stack)) &&
 	       !strncmp(bucket->heap, key->heap, KSPAN_PROFILE_NAME - 1);
 }
 
-static struct kspan_bucket *profile_bucket(const struct key *key)
+static struct kspan_bucket *profile_bucket(const struct bucket_key *key)
 {
 	u32 hash = jhash(key->stack, key->nr * sizeof(*key->stack), key->size);
 	struct kspan_bucket **head = &profile.hash[hash >> (32 - HASH_BITS)], *bucket;
@@ -465,7 +468,7 @@ struct kspan_sample *kspan_profile_add(const void *object, size_t size, size_t r
 				       const char *heap, int nid, gfp_t gfp)
 {
 	unsigned long stack[KSPAN_PROFILE_FRAMES + OWN_FRAMES], flags;
-	struct key key = { .size = size, .heap = heap, .nid = nid };
+	struct bucket_key key = { .size = size, .heap = heap, .nid = nid };
 	struct kspan_sample *sample = NULL;
 	struct kspan_bucket *bucket;
 	unsigned int from;
@@ -604,7 +607,7 @@ int kspan_profile_init(void)
 /* Free the memory of the profile. No object is left, and nobody reads the profile any more. */
 void kspan_profile_exit(void)
 {
-	struct block *block;
+	struct profile_block *block;
 
 	irq_work_sync(&grow_irq_work);
 	cancel_work_sync(&grow_work);
