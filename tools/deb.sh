@@ -11,7 +11,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 NEEDS="dh:debhelper dpkg-buildpackage:dpkg-dev fakeroot:fakeroot dh_sphinxdoc:sphinx-common \
-	pkg-config:pkg-config $KSPAN_NEEDS_REPLAY"
+	pkg-config:pkg-config $KSPAN_NEEDS_TOOL"
 
 maintainer() {
 	local name email
