@@ -213,8 +213,8 @@ noinline void *kspan_malloc_refill(unsigned int class, gfp_t gfp, struct kspan_h
 	void *object;
 	bool due;
 
+	/* The fast path counts only where the magazine has an object. */
 	if (unlikely(!cache->armed[class]))
-		/* The fast path counts only where the magazine has an object. */
 		kspan_sampled_begin(heap, cache, class, cache->class[class].loaded->count);
 	if (unlikely(cache->class[class].to_sample < 0)) {
 		object = kspan_sampled_take(heap, &cache, class, gfp & ~KSPAN_GFP_NOLOCK);

@@ -311,6 +311,25 @@ static long restart_sampling_here(void *heap)
 	return 0;
 }
 
+static long rewind_here(void *unused)
+{
+	kspan_profile_rewind(raw_smp_processor_id());
+	return 0;
+}
+
+/* Make all CPUs count anew what no magazine serves. No CPU comes or goes meanwhile. */
+static void rewind_all(void)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		if (cpu_online(cpu))
+			work_on_cpu(cpu, rewind_here, NULL);
+		else
+			kspan_profile_rewind(cpu);
+	}
+}
+
 /* Make all CPUs count to the next sample of a heap anew. No CPU comes or goes meanwhile. */
 static void restart_sampling(struct kspan_heap *heap, void *unused)
 {
@@ -342,6 +361,7 @@ int kspan_heaps_set_profile_rate(unsigned long rate)
 	if (err)
 		return err;
 	cpus_read_lock();
+	rewind_all();
 	kspan_visit_heaps(restart_sampling, NULL);
 	cpus_read_unlock();
 	/* Until then some CPUs counted by the old rate. */

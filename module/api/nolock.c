@@ -28,8 +28,8 @@ static void *take_cached(struct kspan_heap *heap, unsigned int class)
 		kspan_cpu_cache_leave(cache);
 		return object;
 	}
+	/* The fast path counts only where the magazine has an object. */
 	if (unlikely(!cache->armed[class]))
-		/* The fast path counts only where the magazine has an object. */
 		kspan_sampled_begin(heap, cache, class, cache->class[class].loaded->count);
 	if (unlikely(cache->class[class].to_sample < 0)) {
 		object = kspan_sampled_take(heap, &cache, class, KSPAN_GFP_NOLOCK);

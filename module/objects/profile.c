@@ -174,15 +174,15 @@ s64 kspan_profile_gap(size_t size)
 }
 KSPAN_EXPORT_FOR_KUNIT(kspan_profile_gap);
 
-/* Begin to count to the next sample on this CPU; see kspan_profile_due(). */
-void kspan_profile_rewind(void)
+/**
+ * kspan_profile_rewind() - begin to count to the next sample on a CPU; see kspan_profile_due()
+ * @cpu: this CPU, or one that is offline
+ */
+void kspan_profile_rewind(unsigned int cpu)
 {
-	s64 gap = profile_gap_bytes(READ_ONCE(kspan_profile_rate));
-
-	/* sparse takes no this_cpu_write() of it; the task may be on another CPU by now, anyway. */
-	WRITE_ONCE(*raw_cpu_ptr(&kspan_profile_left), gap);
+	WRITE_ONCE(*per_cpu_ptr(&kspan_profile_left, cpu),
+		   profile_gap_bytes(READ_ONCE(kspan_profile_rate)));
 }
-KSPAN_EXPORT_FOR_KUNIT(kspan_profile_rewind);
 
 /* 1 / (1 - exp(-x)), times 65536; @x is times 2^24. */
 static u64 profile_scale(u64 x)
@@ -376,7 +376,7 @@ static struct kspan_sample *profile_take_sample(void)
 static void profile_count_life(const struct kspan_sample *sample, u64 died)
 {
 	u64 ns = max(died - min(sample->born, died), 1ULL);
-	unsigned int size = min(ilog2(max(sample->bucket->size, 1UL)), KSPAN_PROFILE_SIZES - 1);
+	unsigned int size = min(ilog2(max_t(size_t, sample->bucket->size, 1)), KSPAN_PROFILE_SIZES - 1);
 
 	profile.lives[size][min(ilog2(ns), KSPAN_PROFILE_LIVES - 1)]++;
 }

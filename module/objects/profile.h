@@ -134,7 +134,7 @@ DECLARE_STATIC_KEY_FALSE(kspan_profiling);
 /* Bytes until the next sample, of requests that no magazine serves. */
 DECLARE_PER_CPU(s64, kspan_profile_left);
 
-void kspan_profile_rewind(void);
+void kspan_profile_rewind(unsigned int cpu);
 
 /*
  * Whether to sample an object of @size bytes that comes from no magazine. To be asked once for
@@ -145,7 +145,8 @@ static __always_inline bool kspan_profile_due(size_t size)
 	if (!static_branch_unlikely(&kspan_profiling) ||
 	    likely(this_cpu_sub_return(kspan_profile_left, (s64)size) > 0))
 		return false;
-	kspan_profile_rewind();
+	/* If the task has moved meanwhile, the CPU that it left samples one object more. */
+	kspan_profile_rewind(raw_smp_processor_id());
 	return true;
 }
 

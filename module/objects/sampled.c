@@ -101,7 +101,7 @@ void kspan_sampled_restart(struct kspan_heap *heap, struct kspan_cpu_cache *cach
 
 /**
  * kspan_sampled_restart_here() - kspan_sampled_restart() of all classes of this CPU's cache
- * @heap:	owner of the cache; with the default heap, what no cache counts begins anew, too
+ * @heap:	owner of the cache
  *
  * Context: task that stays on this CPU.
  */
@@ -110,8 +110,6 @@ void kspan_sampled_restart_here(struct kspan_heap *heap)
 	struct kspan_cpu_cache *cache;
 	unsigned int class;
 
-	if (!heap->private)
-		kspan_profile_rewind();
 	for (class = 1; class < heap->nr_classes; class++) {
 		/* A task never finds the mark set; see kspan_cpu_cache_drain_here(). */
 		if (WARN_ON_ONCE(!kspan_cpu_cache_enter(heap, &cache)))
@@ -127,16 +125,16 @@ void kspan_sampled_restart_here(struct kspan_heap *heap)
 /* Whether a heap may have another span of sampled objects. */
 static bool may_grow(struct kspan_heap *heap, unsigned int pages)
 {
-	unsigned long most = heap->private ? heap->private->account.limit / SAMPLED_SHARE : 0;
+	unsigned long limit = heap->private ? heap->private->account.limit : 0;
 	struct kspan_central *central;
 	unsigned int i = 0;
 
-	if (!heap->private || !heap->private->account.limit)
+	if (!limit)
 		return true;
 	while ((central = kspan_heap_next_central(heap, &i)))
 		if (central->sampled)
 			pages += kspan_glance(central->base_pages) >> KSPAN_PAGE_ORDER;
-	return pages <= most;
+	return pages <= limit / SAMPLED_SHARE;
 }
 
 /* Make a span for sampled objects, and allocate its first slot. */
