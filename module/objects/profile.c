@@ -376,9 +376,12 @@ static struct kspan_sample *profile_take_sample(void)
 static void profile_count_life(const struct kspan_sample *sample, u64 died)
 {
 	u64 ns = max(died - min(sample->born, died), 1ULL);
-	unsigned int size = min(ilog2(max_t(size_t, sample->bucket->size, 1)), KSPAN_PROFILE_SIZES - 1);
+	unsigned int size = ilog2(max_t(size_t, sample->bucket->size, 1));
+	unsigned int life = ilog2(ns);
 
-	profile.lives[size][min(ilog2(ns), KSPAN_PROFILE_LIVES - 1)]++;
+	size = min(size, KSPAN_PROFILE_SIZES - 1U);
+	life = min(life, KSPAN_PROFILE_LIVES - 1U);
+	profile.lives[size][life]++;
 }
 
 static void profile_remove_locked(struct kspan_sample *sample, u64 died)
